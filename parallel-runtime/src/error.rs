@@ -1,0 +1,271 @@
+//! Errors: what became of a call that gave no value, told apart, with function, item and process.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+pub use crate::panic::PanicReport;
+pub use crate::wire::codec::CodecError;
+
+/// The result of everything in this crate that can fail.
+///
+/// # Examples
+///
+/// ```
+/// fn main() -> parallel::Result<()> {
+///     Ok(())
+/// }
+/// ```
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Tells why there is no value: the kind, and where known the function, the item of a map, the process and the
+/// number of attempts.
+///
+/// `Display` is one line that a person can act on.
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn leave(code: i32) { std::process::exit(code) }
+///
+/// let error = leave.spawn(8).join().unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::Exited { code: 8 }));
+/// assert_eq!(error.function(), Some("leave"));
+/// assert_eq!(error.index(), None);
+/// assert_eq!(error.attempts(), 1);
+/// assert!(error.pid().is_some());
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    function: Option<Cow<'static, str>>,
+    index: Option<usize>,
+    pid: Option<u32>,
+    attempts: u32,
+    /// What else is known of the cause, in words, for `Display`.
+    note: Option<String>,
+}
+
+/// The kinds of [`Error`].
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+///
+/// let error = Pool::with_workers(0).unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::InvalidInput(_)));
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The function panicked. The worker lives on.
+    Panicked(PanicReport),
+    /// The function ended its process with this exit code; 0 too, when no result came.
+    Exited {
+        /// The exit code, 0 to 255.
+        code: i32,
+    },
+    /// A signal ended the process: a crash, an abort, a kill.
+    Signaled {
+        /// The signal's number.
+        signal: i32,
+        /// Whether the system wrote a core file.
+        core_dumped: bool,
+    },
+    /// The call ran longer than its timeout and was killed.
+    TimedOut {
+        /// The timeout.
+        after: Duration,
+    },
+    /// The caller cancelled the call before it started.
+    Cancelled,
+    /// The pool was terminated before the call was done.
+    Terminated,
+    /// The pool, queue or channel is closed, or the value was already taken.
+    Closed,
+    /// A value could not be turned into bytes.
+    Encode(CodecError),
+    /// Bytes could not be turned into a value.
+    Decode(CodecError),
+    /// The process could not be started, or its initializer failed.
+    Start(io::Error),
+    /// The process that held a lock died.
+    OwnerDied {
+        /// The process that held it.
+        pid: u32,
+    },
+    /// A barrier was broken.
+    Broken,
+    /// A size, bound or option that makes no sense.
+    InvalidInput(String),
+    /// The program cannot start itself again.
+    NotParallel,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { kind, function: None, index: None, pid: None, attempts: 0, note: None }))
+    }
+
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput(text.into()))
+    }
+
+    pub(crate) fn in_function(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.0.function = Some(name.into());
+        self
+    }
+
+    pub(crate) fn at_index(mut self, index: usize) -> Self {
+        self.0.index = Some(index);
+        self
+    }
+
+    pub(crate) fn in_process(mut self, pid: u32) -> Self {
+        self.0.pid = Some(pid);
+        self
+    }
+
+    pub(crate) fn after_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.0.note = Some(note.into());
+        self
+    }
+
+    /// Returns what went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// Returns the name of the function, where a function was called.
+    pub fn function(&self) -> Option<&str> {
+        self.0.function.as_deref()
+    }
+
+    /// Returns which item of a map failed, counted from 0.
+    pub fn index(&self) -> Option<usize> {
+        self.0.index
+    }
+
+    /// Returns the process in which it went wrong, where one had been started.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.pid
+    }
+
+    /// Returns how often the call was started, the first time included; 0 when it never was.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("function", &self.0.function)
+            .field("index", &self.0.index)
+            .field("pid", &self.0.pid)
+            .field("attempts", &self.0.attempts)
+            .field("text", &format_args!("{self}"))
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(function) = &inner.function {
+            write!(f, "`{function}`")?;
+            if let Some(index) = inner.index {
+                write!(f, ", item {index}")?;
+            }
+            if let Some(pid) = inner.pid {
+                write!(f, ", process {pid}")?;
+            }
+            f.write_str(": ")?;
+        }
+        write!(f, "{}", inner.kind)?;
+        if let Some(note) = &inner.note {
+            write!(f, "; {note}")?;
+        }
+        if inner.attempts > 1 {
+            write!(f, " (attempt {})", inner.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(report) => write!(f, "panicked at {}: {}", report.location(), report.message()),
+            Self::Exited { code } => write!(f, "the process exited with code {code} before it gave a result"),
+            Self::Signaled { signal, core_dumped } => {
+                write!(f, "the process was killed by signal {signal} ({})", signal_words(*signal))?;
+                f.write_str(if *core_dumped { ", core dumped" } else { "" })
+            }
+            Self::TimedOut { after } => write!(f, "ran longer than its timeout of {after:?} and was killed"),
+            Self::Cancelled => f.write_str("cancelled before it started"),
+            Self::Terminated => f.write_str("the pool was terminated before the call was done"),
+            Self::Closed => f.write_str("closed: the pool or channel has ended, or the value was already taken"),
+            Self::Encode(report) => write!(f, "could not encode the {report}"),
+            Self::Decode(report) => write!(f, "could not decode the {report}"),
+            Self::Start(error) => write!(f, "the process could not be started: {error}"),
+            Self::OwnerDied { pid } => {
+                write!(f, "process {pid} died while it held the lock; check the data, then call `recover()`")
+            }
+            Self::Broken => f.write_str("the barrier is broken; `reset()` makes it whole"),
+            Self::InvalidInput(text) => f.write_str(text),
+            Self::NotParallel => f.write_str(
+                "this program cannot start itself again: the library that holds the #[parallel] function was loaded by \
+                 a foreign program; call it from an executable that links it",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Start(error) => Some(error),
+            ErrorKind::Encode(report) | ErrorKind::Decode(report) => Some(report),
+            _ => None,
+        }
+    }
+}
+
+/// The name of a signal and what it usually means.
+fn signal_words(signal: i32) -> Cow<'static, str> {
+    let words = match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT: interrupted",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL: illegal instruction",
+        libc::SIGTRAP => "SIGTRAP: breakpoint",
+        libc::SIGABRT => "SIGABRT: abort, as after a panic while panicking or a failed allocation",
+        libc::SIGBUS => "SIGBUS: memory that is not there",
+        libc::SIGFPE => "SIGFPE: arithmetic error",
+        libc::SIGKILL => "SIGKILL: killed from outside",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGSEGV => "SIGSEGV: invalid memory access or stack overflow",
+        libc::SIGUSR2 => "SIGUSR2",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM: asked to end",
+        libc::SIGXCPU => "SIGXCPU: CPU limit reached",
+        libc::SIGXFSZ => "SIGXFSZ: file size limit reached",
+        libc::SIGSYS => "SIGSYS: forbidden system call",
+        other => return Cow::Owned(format!("signal {other}")),
+    };
+    Cow::Borrowed(words)
+}

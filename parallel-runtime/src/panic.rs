@@ -1,0 +1,172 @@
+//! Panics as values: what a panic said, where, and how it got there.
+//!
+//! A thread-local records the report in the panic hook, because only the hook sees the location and the stack as they
+//! were; [`catch`] hands it to whoever caught the unwinding. Threads that are not inside [`catch`] keep the hook that
+//! was installed before.
+
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
+
+use serde::{Deserialize, Serialize};
+
+/// Tells what a function said when it panicked, and where.
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn half(x: u32) -> u32 {
+///     assert!(x % 2 == 0, "{x} is odd");
+///     x / 2
+/// }
+///
+/// let error = half.spawn(3).join().unwrap_err();
+/// let parallel::ErrorKind::Panicked(report) = error.kind() else { panic!("{error}") };
+/// assert_eq!(report.message(), "3 is odd");
+/// assert!(report.location().contains(':'));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PanicReport {
+    message: String,
+    location: String,
+    backtrace: Option<String>,
+}
+
+impl PanicReport {
+    /// Returns what the panic said; for a payload that is not text, a sentence that says so.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns the place of the panic as `file:line:column`, or `unknown` when the function replaced the panic hook.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// Returns the stack of the panic, when `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asked for one.
+    pub fn backtrace(&self) -> Option<&str> {
+        self.backtrace.as_deref()
+    }
+
+    fn from_payload(payload: &(dyn Any + Send)) -> Self {
+        Self { message: message_of(payload), location: "unknown".to_string(), backtrace: None }
+    }
+}
+
+/// What this thread is doing about panics.
+enum Recorder {
+    /// Not inside [`catch`]: the previous hook speaks.
+    Off,
+    /// Inside [`catch`]; nothing has panicked.
+    Armed,
+    Recorded(PanicReport),
+}
+
+thread_local! {
+    static RECORDER: RefCell<Recorder> = const { RefCell::new(Recorder::Off) };
+}
+
+/// Runs `body` and turns a panic in it into its report, without a word on stderr.
+pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, PanicReport> {
+    install_hook();
+    let before = RECORDER.replace(Recorder::Armed);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(body));
+    let after = RECORDER.replace(before);
+    outcome.map_err(|payload| {
+        let report = match after {
+            Recorder::Recorded(report) => report,
+            Recorder::Off | Recorder::Armed => PanicReport::from_payload(&*payload),
+        };
+        // A payload whose own `Drop` panics must not unwind out of here.
+        if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(second);
+        }
+        report
+    })
+}
+
+fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !record(info) {
+                previous(info);
+            }
+        }));
+    });
+}
+
+/// Keeps the report of this panic if the thread is inside [`catch`]; false when it is not.
+fn record(info: &PanicHookInfo<'_>) -> bool {
+    // `try_with` and `try_borrow_mut`: the hook may run while thread-locals go, or while a report is being made.
+    RECORDER
+        .try_with(|recorder| {
+            let Ok(mut recorder) = recorder.try_borrow_mut() else { return false };
+            if matches!(*recorder, Recorder::Off) {
+                return false;
+            }
+            let backtrace = Backtrace::capture();
+            *recorder = Recorder::Recorded(PanicReport {
+                message: message_of(info.payload()),
+                location: info.location().map_or_else(|| "unknown".to_string(), ToString::to_string),
+                backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
+            });
+            true
+        })
+        .unwrap_or(false)
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        (*text).to_string()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a value that is neither `&str` nor `String`".to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_names_message_and_place() {
+        let line = line!() + 1;
+        let report = catch(|| panic!("no {}", 7)).unwrap_err();
+        assert_eq!(report.message(), "no 7");
+        assert!(report.location().ends_with(&format!("panic.rs:{line}:30")), "{}", report.location());
+    }
+
+    #[test]
+    fn a_payload_that_is_not_text_is_named_as_such() {
+        let report = catch(|| panic::panic_any(5_u8)).unwrap_err();
+        assert!(report.message().contains("neither"));
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_does_not_escape() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+        assert!(catch(|| panic::panic_any(Bomb)).is_err());
+    }
+
+    #[test]
+    fn the_inner_report_stays_inside() {
+        let outer = catch(|| {
+            let _ = catch(|| panic!("inner"));
+            panic!("outer")
+        });
+        assert_eq!(outer.map(|()| ()).unwrap_err().message(), "outer");
+    }
+}

@@ -1,0 +1,5 @@
+//! Bytes: what travels between processes, and how values become it.
+
+pub(crate) mod borrowed;
+pub(crate) mod call;
+pub(crate) mod codec;
