@@ -10,9 +10,9 @@ use crate::error::Result;
 use crate::handle::JoinHandle;
 use crate::pool::Pool;
 use crate::registry::Entry;
-use crate::wire::borrowed::Returns;
 use crate::wire::call::Arguments;
 use crate::wire::codec::CodecError;
+use crate::wire::signature::Returns;
 
 /// A `#[parallel]` function, implemented by the type that the attribute generates.
 pub trait Function: Returns + Sized + From<Task<Self>> + 'static {
