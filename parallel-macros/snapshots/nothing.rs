@@ -1,12 +1,22 @@
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[doc(hidden)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 struct r#match {
     task: ::parallel::__private::Task<r#match>,
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 /**
 # Calls
 
@@ -35,7 +45,12 @@ impl r#match {
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl r#match {
     /// Starts a process for this one call.
     fn spawn(&self) -> ::parallel::__private::JoinHandle<()> {
@@ -47,7 +62,12 @@ impl r#match {
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::ops::Deref for r#match {
     type Target = ::parallel::__private::Task<r#match>;
@@ -57,7 +77,12 @@ impl ::core::ops::Deref for r#match {
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::convert::From<::parallel::__private::Task<r#match>> for r#match {
     fn from(__task: ::parallel::__private::Task<r#match>) -> Self {
@@ -65,14 +90,24 @@ impl ::core::convert::From<::parallel::__private::Task<r#match>> for r#match {
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Returns for r#match {
     type Output = ();
     type Codec = ::parallel::__private::Serde;
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Function for r#match {
     type Pointer = fn();
@@ -103,9 +138,13 @@ impl ::parallel::__private::Function for r#match {
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
-#[diagnostic::do_not_recommend]
 impl ::parallel::__private::Accepts<()> for r#match {
     fn encode(
         _: &(),

@@ -61,7 +61,7 @@ impl<'a> Code<'a> {
             everywhere: {
                 let everywhere = &model.attributes.everywhere;
                 // What there is to say of the signature is said once, at the body.
-                quote_spanned!(span()=> #everywhere #[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)])
+                quote_spanned!(span()=> #everywhere #[allow(deprecated, unused_qualifications, clippy::too_many_arguments, clippy::type_complexity)])
             },
         }
     }
@@ -456,7 +456,6 @@ impl<'a> Code<'a> {
         quote_spanned! {span()=>
             #everywhere
             #[automatically_derived]
-            #[diagnostic::do_not_recommend]
             impl #lifetimes #p::Accepts<#item> for #handle #bound {
                 fn encode(
                     #item_name: &#item,
