@@ -3,3 +3,4 @@
 pub(crate) mod borrowed;
 pub(crate) mod call;
 pub(crate) mod codec;
+pub(crate) mod parcel;
