@@ -38,66 +38,65 @@ mod any_number_of_parameters {
 
     #[parallel]
     fn take_1(a: u64) -> u64 {
-        a * 1
+        a
     }
 
     #[parallel]
     fn take_2(a: u64, b: u64) -> u64 {
-        a * 1 + b * 2
+        a + b * 2
     }
 
     #[parallel]
     fn take_3(a: u64, b: u64, c: u64) -> u64 {
-        a * 1 + b * 2 + c * 3
+        a + b * 2 + c * 3
     }
 
     #[parallel]
     fn take_4(a: u64, b: u64, c: u64, d: u64) -> u64 {
-        a * 1 + b * 2 + c * 3 + d * 4
+        a + b * 2 + c * 3 + d * 4
     }
 
     #[parallel]
     fn take_5(a: u64, b: u64, c: u64, d: u64, e: u64) -> u64 {
-        a * 1 + b * 2 + c * 3 + d * 4 + e * 5
+        a + b * 2 + c * 3 + d * 4 + e * 5
     }
 
     #[parallel]
     fn take_6(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64 {
-        a * 1 + b * 2 + c * 3 + d * 4 + e * 5 + f * 6
+        a + b * 2 + c * 3 + d * 4 + e * 5 + f * 6
     }
 
     #[parallel]
     fn take_7(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64) -> u64 {
-        a * 1 + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7
+        a + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7
     }
 
     #[parallel]
     fn take_8(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64) -> u64 {
-        a * 1 + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8
+        a + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8
     }
 
     #[parallel]
     fn take_9(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64, i: u64) -> u64 {
-        a * 1 + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8 + i * 9
+        a + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8 + i * 9
     }
 
     #[parallel]
     fn take_10(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64, i: u64, j: u64) -> u64 {
-        a * 1 + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8 + i * 9 + j * 10
+        a + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8 + i * 9 + j * 10
     }
 
     #[parallel]
     fn take_11(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64, i: u64, j: u64, k: u64) -> u64 {
-        a * 1 + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8 + i * 9 + j * 10 + k * 11
+        a + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8 + i * 9 + j * 10 + k * 11
     }
 
     #[parallel]
     fn take_12(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64, i: u64, j: u64, k: u64, l: u64) -> u64 {
-        a * 1 + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8 + i * 9 + j * 10 + k * 11 + l * 12
+        a + b * 2 + c * 3 + d * 4 + e * 5 + f * 6 + g * 7 + h * 8 + i * 9 + j * 10 + k * 11 + l * 12
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn from_none_to_twelve() {
         agree!(take_0(), ());
         agree!(take_1(2), 2);
@@ -131,7 +130,6 @@ mod patterns {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn mut_and_patterns_are_parameters() {
         let (at, by) = (Point { x: 1.0, y: 2.0 }, Point { x: 3.0, y: 5.0 });
         assert_eq!(shift(at, by, (1.0, 0), String::new(), &2.0), Point { x: 7.0, y: 14.0 });
@@ -190,7 +188,6 @@ mod borrows {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn a_single_borrow_takes_whatever_borrows_as_it() {
         agree!(length("four"), "four");
         assert_eq!(length.par_map(["a", "bc"]).unwrap(), [1, 2]);
@@ -224,7 +221,6 @@ mod borrows {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn among_several_parameters_the_items_are_exactly_the_borrows() {
         let (rows, point) = (vec![vec![7], vec![8]], Point { x: 1.5, y: 0.0 });
         assert_eq!(find(&rows, "n", &point, 1), Some((8, "n".to_string(), 1.5)));
@@ -296,7 +292,6 @@ mod places {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn functions_of_one_name_in_several_modules_are_apart() {
         agree!(twin_of_the_left(1), 1);
         assert_eq!(left::twin.par_map([1]).unwrap(), [2]);
@@ -306,7 +301,6 @@ mod places {
     use left::twin as twin_of_the_left;
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn functions_inside_of_functions_are_apart() {
         assert_eq!((first(1), second(1)), (4, 5));
         let third = |x| {
@@ -320,7 +314,6 @@ mod places {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn any_visibility_is_kept() {
         assert_eq!(left::deep::to_an_ancestor(), 3);
         assert_eq!(left::sum(), 4);
@@ -372,14 +365,12 @@ mod names {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn raw_names_are_names() {
         assert_eq!(r#match("a", 1), "a1");
         agree!(r#match("a", 1), ("a", 1));
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn no_name_meets_one_of_the_generated_code() {
         agree!(spawn(1, 2, 3), (1, 2, 3));
         agree!(submit(1, "2", 3), (1, "2", 3));
@@ -391,7 +382,6 @@ mod names {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn a_handle_has_the_functions_name_or_the_given_one() {
         assert!(name.spawn(1).name().contains("name"));
         assert_eq!(entry.spawn(1).name(), "a \"given\" name");
@@ -415,7 +405,6 @@ mod a_handle_of_another_name {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn the_function_is_left_as_written() {
         let pointer: fn(u64) -> u64 = cube;
         let cube = cube(3);
@@ -440,7 +429,7 @@ mod attributes {
     }
 
     #[parallel]
-    #[cfg(all())]
+    #[cfg(not(any()))]
     /// The one that is there.
     fn chosen(x: u8) -> u8 {
         x
@@ -491,7 +480,6 @@ mod attributes {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn each_goes_where_it_has_its_meaning() {
         agree!(chosen(1), 1);
         agree!(many(1), 1);
@@ -499,7 +487,6 @@ mod attributes {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     #[allow(deprecated)]
     fn deprecated_things_can_still_be_called() {
         agree!(old(1), 1);
@@ -538,7 +525,6 @@ mod types {
     made!(made_of_text, u64, &str);
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn any_type_with_serde() {
         let tags = (vec![[1, 2]], Box::new(Some(-1)));
         agree!(parse("12".into(), tags.clone()), ("12".into(), tags.clone()));
@@ -548,7 +534,6 @@ mod types {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn functions_that_a_macro_makes() {
         agree!(made_of_slice(1, &[1, 2]), (1, &[1, 2][..]));
         agree!(made_of_text(1, "ab"), (1, "ab"));
@@ -593,14 +578,12 @@ mod scopes {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn no_name_needs_to_be_in_scope() {
         assert_eq!(bare::cube.spawn(2, "a").join().unwrap(), 8);
         assert_eq!(bare::cube.par_map([(2, "a")]).unwrap(), [8]);
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn the_crate_may_have_another_name() {
         assert_eq!(with_another_name::twice.spawn(2, &[1]).join().unwrap(), 4);
         assert_eq!(with_another_name::thrice.par_map([2]).unwrap(), [6]);
@@ -630,8 +613,25 @@ mod handles {
     }
 
     #[parallel]
-    fn remember(word: &str, number: u8) -> bool {
-        word.len() == usize::from(number)
+    fn remember(word: &str, number: u8) -> Result<(), String> {
+        if word.len() == usize::from(number) { Ok(()) } else { Err(format!("{word} has not {number} letters")) }
+    }
+
+    #[parallel]
+    fn process() -> u32 {
+        std::process::id()
+    }
+
+    #[test]
+    fn it_runs_where_it_is_asked_to() {
+        let here = std::process::id();
+        assert_eq!(process(), here);
+        let call = process.spawn();
+        let pid = call.pid();
+        let there = call.join().unwrap();
+        assert_ne!(there, here);
+        assert_eq!(pid, Some(there));
+        assert_ne!(process.submit().join().unwrap(), here);
     }
 
     #[test]
@@ -646,14 +646,12 @@ mod handles {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn a_recursive_one_may_call_and_spawn_itself() {
         assert_eq!(fibonacci(10), 55);
         assert_eq!(fibonacci.spawn(19).join().unwrap(), 4181);
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn options_are_chained_and_leave_the_function_unchanged() {
         let pool = Pool::with_workers(1).unwrap();
         let careful =
@@ -666,7 +664,6 @@ mod handles {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn every_map_takes_the_same_items() {
         assert_eq!(cube.par_map((0..4).map(|x| x * 2)).unwrap(), [0, 8, 64, 216]);
         assert_eq!(cube.par_map(vec![3]).unwrap(), [27]);
@@ -683,9 +680,10 @@ mod handles {
     }
 
     #[test]
-    #[ignore = "the runtime cannot run it yet"]
     fn an_initializer_takes_the_owned_forms() {
         let pool = Pool::builder().workers(1).initializer(&remember, ("four".to_string(), 4)).build().unwrap();
         assert_eq!(add.on(&pool).par_map([(1, 2)]).unwrap(), [3]);
+        let refused = Pool::builder().workers(1).initializer(&remember, ("five".to_string(), 5)).build();
+        assert!(refused.unwrap_err().to_string().contains("five has not 5 letters"));
     }
 }

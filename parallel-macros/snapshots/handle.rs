@@ -51,7 +51,7 @@ impl cubes {
     /// Starts a process for this one call.
     pub fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         self.task
-            .spawn(|__arguments| {
+            .spawn_with(|__arguments| {
                 __arguments.push::<cubes, 0>(&x)?;
                 ::core::result::Result::Ok(())
             })
@@ -59,7 +59,7 @@ impl cubes {
     /// Gives this one call to the pool.
     pub fn submit(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         self.task
-            .submit(|__arguments| {
+            .submit_with(|__arguments| {
                 __arguments.push::<cubes, 0>(&x)?;
                 ::core::result::Result::Ok(())
             })

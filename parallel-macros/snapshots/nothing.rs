@@ -54,11 +54,11 @@ impl r#match {
 impl r#match {
     /// Starts a process for this one call.
     fn spawn(&self) -> ::parallel::__private::JoinHandle<()> {
-        self.task.spawn(|__arguments| { ::core::result::Result::Ok(()) })
+        self.task.spawn_with(|__arguments| { ::core::result::Result::Ok(()) })
     }
     /// Gives this one call to the pool.
     fn submit(&self) -> ::parallel::__private::JoinHandle<()> {
-        self.task.submit(|__arguments| { ::core::result::Result::Ok(()) })
+        self.task.submit_with(|__arguments| { ::core::result::Result::Ok(()) })
     }
 }
 #[allow(clippy::print_stdout)]

@@ -57,7 +57,7 @@ impl sum {
     /// Starts a process for this one call.
     pub(crate) fn spawn(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
         self.task
-            .spawn(|__arguments| {
+            .spawn_with(|__arguments| {
                 __arguments.push::<sum, 0>(row)?;
                 ::core::result::Result::Ok(())
             })
@@ -65,7 +65,7 @@ impl sum {
     /// Gives this one call to the pool.
     pub(crate) fn submit(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
         self.task
-            .submit(|__arguments| {
+            .submit_with(|__arguments| {
                 __arguments.push::<sum, 0>(row)?;
                 ::core::result::Result::Ok(())
             })

@@ -52,7 +52,7 @@ impl cube {
     /// Starts a process for this one call.
     fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         self.task
-            .spawn(|__arguments| {
+            .spawn_with(|__arguments| {
                 __arguments.push::<cube, 0>(&x)?;
                 ::core::result::Result::Ok(())
             })
@@ -60,7 +60,7 @@ impl cube {
     /// Gives this one call to the pool.
     fn submit(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         self.task
-            .submit(|__arguments| {
+            .submit_with(|__arguments| {
                 __arguments.push::<cube, 0>(&x)?;
                 ::core::result::Result::Ok(())
             })

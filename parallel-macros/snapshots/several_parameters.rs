@@ -64,7 +64,7 @@ impl norm {
         argument_2: (f64, f64),
     ) -> crate::vendored::parallel::__private::JoinHandle<f64> {
         self.task
-            .spawn(|__arguments| {
+            .spawn_with(|__arguments| {
                 __arguments.push::<norm, 0>(row)?;
                 __arguments.push::<norm, 1>(&p)?;
                 __arguments.push::<norm, 2>(&argument_2)?;
@@ -79,7 +79,7 @@ impl norm {
         argument_2: (f64, f64),
     ) -> crate::vendored::parallel::__private::JoinHandle<f64> {
         self.task
-            .submit(|__arguments| {
+            .submit_with(|__arguments| {
                 __arguments.push::<norm, 0>(row)?;
                 __arguments.push::<norm, 1>(&p)?;
                 __arguments.push::<norm, 2>(&argument_2)?;

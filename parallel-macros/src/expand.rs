@@ -169,7 +169,7 @@ impl<'a> Code<'a> {
     // Output:
     //     impl norm {
     //         fn spawn(&self, row: &[f64], p: f64) -> JoinHandle<f64> {
-    //             self.task.spawn(|arguments| {
+    //             self.task.spawn_with(|arguments| {
     //                 arguments.push::<norm, 0>(row)?;
     //                 arguments.push::<norm, 1>(&p)?;
     //                 Ok(())
@@ -191,12 +191,12 @@ impl<'a> Code<'a> {
             impl #handle {
                 /// Starts a process for this one call.
                 #visibility fn spawn(#inputs) -> #p::JoinHandle<#result> {
-                    self.task.spawn(|__arguments| #push)
+                    self.task.spawn_with(|__arguments| #push)
                 }
 
                 /// Gives this one call to the pool.
                 #visibility fn submit(#inputs) -> #p::JoinHandle<#result> {
-                    self.task.submit(|__arguments| #push)
+                    self.task.submit_with(|__arguments| #push)
                 }
             }
         }

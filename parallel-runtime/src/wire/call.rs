@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::borrowed::Borrowed;
 use super::codec::CodecError;
-use super::signature::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
+use super::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
 use crate::panic::{self, PanicReport};
 
 /// The bytes of one call's arguments, in the order of the parameters.
@@ -16,9 +16,17 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Goes on after what `bytes` already holds.
-    pub(crate) fn appending_to(bytes: Vec<u8>) -> Self {
-        Self { bytes }
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
+    /// Appends an argument that is bytes already.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
@@ -87,7 +95,7 @@ impl<B: Borrowed + ?Sized> Owner<B> {
 }
 
 /// Why a call that reached its worker gave no value.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum CallFailure {
     Panicked(PanicReport),
     Decode(CodecError),
@@ -98,18 +106,37 @@ pub(crate) enum CallFailure {
     },
 }
 
+/// What a report may hold of a panic's backtrace, in bytes: a message has an end.
+const LONGEST_BACKTRACE: usize = 24 << 10;
+/// What it may hold of any other text.
+const LONGEST_TEXT: usize = 4 << 10;
+
+impl CallFailure {
+    /// Cuts what is too long for one message.
+    pub(crate) fn fitting(mut self) -> Self {
+        match &mut self {
+            Self::Panicked(report) => report.cut(LONGEST_TEXT, LONGEST_BACKTRACE),
+            Self::Decode(error) | Self::Encode(error) => error.cut(LONGEST_TEXT),
+            Self::UnknownFunction { .. } => {}
+        }
+        self
+    }
+}
+
 /// One call in the process that runs it.
 #[derive(Debug)]
 pub struct Call<'a> {
     parameters: Parameters<'a>,
     result: &'a mut Vec<u8>,
+    /// Whether anybody wants the result.
+    wanted: bool,
     failure: Option<CallFailure>,
 }
 
 impl<'a> Call<'a> {
-    /// The result will be appended to `result`.
-    pub(crate) fn new(arguments: &'a [u8], result: &'a mut Vec<u8>) -> Self {
-        Self { parameters: Parameters { bytes: arguments }, result, failure: None }
+    /// The result will be appended to `result`, if it is `wanted`.
+    pub(crate) fn new(arguments: &'a [u8], result: &'a mut Vec<u8>, wanted: bool) -> Self {
+        Self { parameters: Parameters { bytes: arguments }, result, wanted, failure: None }
     }
 
     /// Why there is no result, once the entry has run; `None` when there is one.
@@ -140,11 +167,13 @@ impl<'a> Call<'a> {
         }
         let value = panic::catch(function).map_err(CallFailure::Panicked)?;
         let before = self.result.len();
-        match panic::catch(|| H::Codec::encode(&value, self.result)) {
-            Ok(encoded) => encoded.map_err(|error| CallFailure::Encode(error.seen_by_worker()))?,
-            Err(report) => {
-                self.result.truncate(before);
-                return Err(CallFailure::Encode(panicked::<H::Output>("Serialize", &report).seen_by_worker()));
+        if self.wanted {
+            match panic::catch(|| H::Codec::encode(&value, self.result)) {
+                Ok(encoded) => encoded.map_err(|error| CallFailure::Encode(error.seen_by_worker()))?,
+                Err(report) => {
+                    self.result.truncate(before);
+                    return Err(CallFailure::Encode(panicked::<H::Output>("Serialize", &report).seen_by_worker()));
+                }
             }
         }
         // The value belongs to the function: a panic in its `Drop` is the function's panic.
