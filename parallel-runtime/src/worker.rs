@@ -11,6 +11,7 @@ use crate::registry::{self, Entry};
 use crate::sys::program;
 use crate::sys::wait::Event;
 use crate::wire::call::{Call, CallFailure};
+use crate::wire::codec::CodecError;
 use crate::wire::parcel::{self, Opened};
 
 /// What `main` returns after a panic; a spawned call that gave no value ends so.
@@ -63,13 +64,7 @@ fn report(control: &Control, value: Vec<u8>, failure: Option<CallFailure>) -> io
     }
 }
 
-fn run(
-    function: u64,
-    name: Option<&str>,
-    arguments: &[u8],
-    value: &mut Vec<u8>,
-    wanted: bool,
-) -> Option<CallFailure> {
+fn run(function: u64, name: Option<&str>, arguments: &[u8], value: &mut Vec<u8>, wanted: bool) -> Option<CallFailure> {
     let Some(entry) = registry::find(function) else { return Some(CallFailure::UnknownFunction { key: function }) };
     current::set_call(entry.name(), name);
     program::set_title(name.unwrap_or(entry.name()));
@@ -126,6 +121,14 @@ fn initialize(control: &Control, invocation: Invocation, mut rest: Vec<OwnedFd>)
 struct Scratch {
     value: Vec<u8>,
     entry: Vec<u8>,
+}
+
+impl Scratch {
+    /// Gives back what one large item needed.
+    fn trim(&mut self) {
+        self.value.clear();
+        self.value.shrink_to(crate::config::LANE_AREA);
+    }
 }
 
 struct Server<'a> {
@@ -207,10 +210,19 @@ impl Server<'_> {
     /// Sends the entry in `scratch` beside the lane; returns where the next one goes.
     fn finish_large(&mut self, number: u64, done: u32, at: usize) -> io::Result<usize> {
         let entry = std::mem::take(&mut self.scratch.entry);
-        let (body, block) = Body::pack(entry)?;
-        let report = Report::Large { parcel: number, item: done - 1, body };
-        self.control.send(&report, &borrowed(block.as_slice()), true)?;
-        parcel::write_large(&mut self.scratch.entry);
+        let len = entry.len();
+        match Body::pack(entry) {
+            Ok((body, block)) => {
+                let report = Report::Large { parcel: number, item: done - 1, body };
+                self.control.send(&report, &borrowed(block.as_slice()), true)?;
+                parcel::write_large(&mut self.scratch.entry);
+            }
+            Err(error) => {
+                let error = CodecError::new::<Body>(format!("{len} bytes could not be handed over: {error}"));
+                parcel::write_failure(CallFailure::Encode(error.seen_by_worker()), &mut self.scratch.entry);
+            }
+        }
+        self.scratch.trim();
         self.lane.finish(number, done, at, &self.scratch.entry);
         Ok(at + self.scratch.entry.len())
     }
@@ -284,4 +296,3 @@ impl Server<'_> {
         Ok(true)
     }
 }
-

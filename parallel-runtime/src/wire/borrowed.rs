@@ -1,28 +1,20 @@
-//! Borrowed parameters: what their owner is in the process that receives them.
+//! Borrowed parameters: what their owner is in the process that receives them, and what they can be borrowed from.
 
 use std::borrow::Borrow;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-/// A type behind the `&` of a parameter: it can be sent, and has an owned form that can be received.
-#[diagnostic::on_unimplemented(
-    message = "`&{Self}` cannot be a parameter of a `#[parallel]` function",
-    label = "cannot be sent to another process",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for the type behind the borrow"
-)]
-pub trait Borrowed: Serialize {
+/// A type and its owned form; for a type that is not borrowed that is the type itself.
+pub trait Borrowed {
     /// What the worker holds while the function borrows it.
-    type Owned: DeserializeOwned + Borrow<Self>;
+    type Owned: Borrow<Self>;
 }
 
-impl<T: Serialize + DeserializeOwned> Borrowed for T {
+impl<T> Borrowed for T {
     type Owned = T;
 }
 
-impl<T: Serialize + DeserializeOwned> Borrowed for [T] {
+impl<T> Borrowed for [T] {
     type Owned = Vec<T>;
 }
 
@@ -40,4 +32,46 @@ impl Borrowed for OsStr {
 
 impl Borrowed for CStr {
     type Owned = CString;
+}
+
+/// A type that can be borrowed from an `Item`: what the maps of a function with a single borrowed parameter take.
+pub trait BorrowedFrom<Item> {
+    /// Borrows it.
+    fn borrowed_from(item: &Item) -> &Self;
+}
+
+impl<T, Item: Borrow<T>> BorrowedFrom<Item> for T {
+    fn borrowed_from(item: &Item) -> &Self {
+        item.borrow()
+    }
+}
+
+impl<T, Item: AsRef<[T]>> BorrowedFrom<Item> for [T] {
+    fn borrowed_from(item: &Item) -> &Self {
+        item.as_ref()
+    }
+}
+
+impl<Item: AsRef<str>> BorrowedFrom<Item> for str {
+    fn borrowed_from(item: &Item) -> &Self {
+        item.as_ref()
+    }
+}
+
+impl<Item: AsRef<Path>> BorrowedFrom<Item> for Path {
+    fn borrowed_from(item: &Item) -> &Self {
+        item.as_ref()
+    }
+}
+
+impl<Item: AsRef<OsStr>> BorrowedFrom<Item> for OsStr {
+    fn borrowed_from(item: &Item) -> &Self {
+        item.as_ref()
+    }
+}
+
+impl<Item: AsRef<CStr>> BorrowedFrom<Item> for CStr {
+    fn borrowed_from(item: &Item) -> &Self {
+        item.as_ref()
+    }
 }

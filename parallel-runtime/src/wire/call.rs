@@ -2,12 +2,12 @@
 
 use std::borrow::Borrow;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::borrowed::Borrowed;
+use super::codec::CodecError;
+use super::signature::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
 use crate::panic::{self, PanicReport};
-use crate::wire::codec::{self, CodecError};
 
 /// The bytes of one call's arguments, in the order of the parameters.
 #[derive(Debug, Default)]
@@ -33,18 +33,18 @@ impl Arguments {
         self.bytes
     }
 
-    /// Appends one argument.
+    /// Appends the argument for the parameter `INDEX` of `F`.
     ///
     /// # Errors
     ///
     /// What the type's `Serialize` says when it refuses, or that it panicked.
-    pub fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), CodecError> {
+    pub fn push<F: Parameter<INDEX>, const INDEX: usize>(&mut self, value: &F::Type) -> Result<(), CodecError> {
         let before = self.bytes.len();
-        match panic::catch(|| codec::encode(value, &mut self.bytes)) {
-            Ok(encoded) => encoded.map_err(|error| error.of_argument(name)),
+        match panic::catch(|| F::Codec::encode(value, &mut self.bytes)) {
+            Ok(encoded) => encoded.map_err(|error| error.of_argument(F::NAME)),
             Err(report) => {
                 self.bytes.truncate(before);
-                Err(panicked::<T>("Serialize", &report).of_argument(name))
+                Err(panicked::<F::Type>("Serialize", &report).of_argument(F::NAME))
             }
         }
     }
@@ -57,29 +57,29 @@ pub struct Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    /// Takes the next argument, by value.
+    /// Takes the next argument, that for the parameter `INDEX` of `F`, by value.
     ///
     /// # Errors
     ///
     /// What the type's `Deserialize` says when it refuses.
-    pub fn take<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, CodecError> {
-        match panic::catch(|| codec::decode(self.bytes)) {
+    pub fn take<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owned<F, INDEX>, CodecError> {
+        match panic::catch(|| F::Codec::decode(self.bytes)) {
             Ok(Ok((value, used))) => {
                 self.bytes = &self.bytes[used..];
                 Ok(value)
             }
-            Ok(Err(error)) => Err(error.of_argument(name)),
-            Err(report) => Err(panicked::<T>("Deserialize", &report).of_argument(name)),
+            Ok(Err(error)) => Err(error.of_argument(F::NAME)),
+            Err(report) => Err(panicked::<Owned<F, INDEX>>("Deserialize", &report).of_argument(F::NAME)),
         }
     }
 
-    /// Takes the next argument, which the function is to borrow as a `B`.
+    /// Takes the next argument, that for the parameter `INDEX` of `F`, which the function is to borrow.
     ///
     /// # Errors
     ///
     /// What the owned type's `Deserialize` says when it refuses.
-    pub fn take_borrowed<B: Borrowed + ?Sized>(&mut self, name: &'static str) -> Result<Owner<B>, CodecError> {
-        self.take(name).map(Owner)
+    pub fn take_borrowed<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owner<F::Type>, CodecError> {
+        self.take::<F, INDEX>().map(Owner)
     }
 }
 
@@ -145,21 +145,19 @@ impl<'a> Call<'a> {
     }
 
     /// Decodes the arguments, runs the function and encodes its result; each step's error or panic is its own failure.
-    pub fn run<F, R>(&mut self, decode: impl FnOnce(&mut Parameters<'_>) -> Result<F, CodecError>)
+    pub fn run<H: Returns, F>(&mut self, decode: impl FnOnce(&mut Parameters<'_>) -> Result<F, CodecError>)
     where
-        F: FnOnce() -> R,
-        R: Serialize,
+        F: FnOnce() -> H::Output,
     {
-        self.failure = self.steps(decode).err();
+        self.failure = self.steps::<H, F>(decode).err();
     }
 
-    fn steps<F, R>(
+    fn steps<H: Returns, F>(
         &mut self,
         decode: impl FnOnce(&mut Parameters<'_>) -> Result<F, CodecError>,
     ) -> Result<(), CallFailure>
     where
-        F: FnOnce() -> R,
-        R: Serialize,
+        F: FnOnce() -> H::Output,
     {
         let function = decode(&mut self.parameters).map_err(|error| CallFailure::Decode(error.seen_by_worker()))?;
         if !self.parameters.bytes.is_empty() {
@@ -170,11 +168,11 @@ impl<'a> Call<'a> {
         let value = panic::catch(function).map_err(CallFailure::Panicked)?;
         let before = self.result.len();
         if self.wanted {
-            match panic::catch(|| codec::encode(&value, self.result)) {
+            match panic::catch(|| H::Codec::encode(&value, self.result)) {
                 Ok(encoded) => encoded.map_err(|error| CallFailure::Encode(error.seen_by_worker()))?,
                 Err(report) => {
                     self.result.truncate(before);
-                    return Err(CallFailure::Encode(panicked::<R>("Serialize", &report).seen_by_worker()));
+                    return Err(CallFailure::Encode(panicked::<H::Output>("Serialize", &report).seen_by_worker()));
                 }
             }
         }
@@ -187,10 +185,10 @@ impl<'a> Call<'a> {
 }
 
 /// Decodes a call's result in the calling process.
-pub(crate) fn decode_result<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, CodecError> {
-    match panic::catch(|| codec::decode_whole(bytes)) {
+pub(crate) fn decode_result<H: Returns>(bytes: &[u8]) -> Result<H::Output, CodecError> {
+    match panic::catch(|| H::Codec::decode_whole(bytes)) {
         Ok(decoded) => decoded,
-        Err(report) => Err(panicked::<R>("Deserialize", &report)),
+        Err(report) => Err(panicked::<H::Output>("Deserialize", &report)),
     }
 }
 

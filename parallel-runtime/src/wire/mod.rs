@@ -4,3 +4,4 @@ pub(crate) mod borrowed;
 pub(crate) mod call;
 pub(crate) mod codec;
 pub(crate) mod parcel;
+pub(crate) mod signature;

@@ -166,6 +166,11 @@ impl Drop for BlockedSignals {
     }
 }
 
+/// Keeps signals from this thread: they are for the program's own threads.
+pub(crate) fn block_signals() {
+    std::mem::forget(BlockedSignals::new());
+}
+
 /// Does for this process, a worker that never runs `main`'s prologue, what that would do: ignore SIGPIPE.
 pub(crate) fn adopt_rust_signal_state() {
     // SAFETY: sets a disposition; no handler runs.
@@ -196,9 +201,8 @@ fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> 
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     loop {
         // SAFETY: the descriptor is alive, and `info` is memory for the answer.
-        let answer = unsafe {
-            libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), libc::WEXITED | libc::__WALL | options)
-        };
+        let answer =
+            unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), libc::WEXITED | libc::__WALL | options) };
         if answer == 0 {
             break;
         }

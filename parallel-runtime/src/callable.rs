@@ -1,20 +1,16 @@
-//! What the attribute says of a function: its type, its place in the registry, and how its arguments become bytes.
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+//! What can be called: a function's type, its place in the registry, and the items that its maps take.
 
 use crate::registry::Entry;
 use crate::wire::call::Arguments;
 use crate::wire::codec::CodecError;
+use crate::wire::signature::Returns;
 
 /// A `#[parallel]` function, implemented by the type that the attribute generates.
-pub trait Function: Sized + 'static {
+pub trait Function: Returns + Sized + 'static {
     /// The function's own type, `fn(u64) -> u64`.
     type Pointer: Copy + Send + Sync + 'static;
     /// The function.
     const POINTER: Self::Pointer;
-    /// What it returns.
-    type Output: Serialize + DeserializeOwned;
     /// The tuple of its parameters in their owned forms: `(String, f64)` for `fn(&str, f64)`, `(u64,)` for `fn(u64)`.
     type Owned;
     /// Its place in the registry.
