@@ -88,10 +88,7 @@ fn watch_parent(control: &Control) {
 /// # Examples
 ///
 /// ```
-/// fn main() {
-///     parallel::init();
-///     // …
-/// }
+/// parallel::init();
 /// ```
 pub fn init() {
     static ONCE: Once = Once::new();

@@ -277,7 +277,6 @@ impl Server<'_> {
             if failure.is_some() {
                 break;
             }
-            done += 1;
         }
         let entry = &mut self.scratch.entry;
         entry.clear();
