@@ -197,6 +197,6 @@ mod tests {
             let _ = catch(|| panic!("inner"));
             panic!("outer")
         });
-        assert_eq!(outer.map(|()| ()).unwrap_err().message(), "outer");
+        assert_eq!(outer.unwrap_err().message(), "outer");
     }
 }
