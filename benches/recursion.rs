@@ -32,7 +32,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 }
 
 fn main() {
-    let (marked, plain): (Vec<_>, Vec<_>) = (0..RUNS).map(|_| (time(|n| with(n)), time(without))).unzip();
+    let (marked, plain): (Vec<_>, Vec<_>) = (0..RUNS).map(|_| (time(with.as_fn()), time(without))).unzip();
     let (marked, plain) = (median(marked), median(plain));
     println!("fibonacci of {N}, medians of {RUNS} runs in turns:");
     println!("  without the attribute  {plain:.3} ms");

@@ -258,9 +258,9 @@ impl<R> JoinHandle<R> {
 
 fn decode<R>(outcome: Option<Outcome>, function: &'static str, decode: Decoder<R>) -> Result<R> {
     match outcome {
-        Some(Ok(bytes)) => decode(&bytes).map_err(|error| {
-            Error::new(ErrorKind::Decode(error)).in_function(function).after_attempts(1)
-        }),
+        Some(Ok(bytes)) => {
+            decode(&bytes).map_err(|error| Error::new(ErrorKind::Decode(error)).in_function(function).after_attempts(1))
+        }
         Some(Err(error)) => Err(error),
         None => Err(Error::new(ErrorKind::Closed).in_function(function)),
     }

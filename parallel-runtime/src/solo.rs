@@ -79,12 +79,8 @@ enum Deadline {
 impl Solo {
     /// Hands a call to the reactor.
     pub(crate) fn spawn(order: Order) -> Arc<Self> {
-        let solo = Arc::new(Self {
-            order,
-            landing: Landing::default(),
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        });
+        let solo =
+            Arc::new(Self { order, landing: Landing::default(), state: Mutex::default(), changed: Condvar::new() });
         match reactor::get() {
             Ok(reactor) => reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>),
             Err(error) => Arc::clone(&solo).refuse(error),
@@ -225,9 +221,9 @@ impl Events for Solo {
                 Err(error) => {
                     // Only a worker whose memory is spoilt sends what cannot be read.
                     let text = format!("the worker sent what cannot be read ({error})");
-                    lock(&self.state).said = Some(Said::Failed(
-                        Error::new(ErrorKind::Decode(crate::wire::codec::CodecError::new::<Report>(text))),
-                    ));
+                    lock(&self.state).said = Some(Said::Failed(Error::new(ErrorKind::Decode(
+                        crate::wire::codec::CodecError::new::<Report>(text),
+                    ))));
                     let _ = child.signal(KILL);
                     return false;
                 }

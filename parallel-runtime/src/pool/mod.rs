@@ -305,7 +305,8 @@ impl Shared {
                 let _ = seat.child.signal(KILL);
             }
             let mut pending: Vec<_> = std::mem::take(&mut core.queue).into();
-            pending.extend(core.seats.iter_mut().flatten().flat_map(|seat| seat.in_hand.drain(..)).map(|hand| hand.batch));
+            pending
+                .extend(core.seats.iter_mut().flatten().flat_map(|seat| seat.in_hand.drain(..)).map(|hand| hand.batch));
             for batch in pending {
                 self.fail_all(&mut core, &batch, || Error::new(ErrorKind::Terminated));
             }

@@ -23,7 +23,12 @@ pub(crate) struct Submitted {
 
 impl Submitted {
     /// Hands a call with these argument bytes to the pool.
-    pub(crate) fn submit(pool: &Arc<Shared>, entry: &'static Entry, arguments: Vec<u8>, terms: Arc<Terms>) -> Arc<Self> {
+    pub(crate) fn submit(
+        pool: &Arc<Shared>,
+        entry: &'static Entry,
+        arguments: Vec<u8>,
+        terms: Arc<Terms>,
+    ) -> Arc<Self> {
         let submitted = Arc::new_cyclic(|me: &Weak<Self>| Self {
             pool: Arc::clone(pool),
             me: me.clone(),

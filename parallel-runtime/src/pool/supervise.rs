@@ -221,11 +221,8 @@ impl Shared {
             return vec![rest];
         }
         let timeout = rest.terms.timeout.unwrap_or_default();
-        let error = if ours == Some(true) {
-            Error::new(ErrorKind::TimedOut { after: timeout })
-        } else {
-            error_of_end(status)
-        };
+        let error =
+            if ours == Some(true) { Error::new(ErrorKind::TimedOut { after: timeout }) } else { error_of_end(status) };
         if rest.merge.is_some() {
             return self.retry_merged(core, rest, error, &progress, pid);
         }

@@ -243,6 +243,8 @@ impl Loop {
     }
 
     fn run(&mut self) {
+        process::block_signals();
+        program::watch_memory_kills();
         let mut ready = Vec::new();
         loop {
             let deadline = self.alarms.peek().map(|Reverse((at, _))| *at);
@@ -326,14 +328,11 @@ impl Loop {
             keep: theirs.as_fd(),
             null: self.null.as_fd(),
         })?;
-        let child =
-            Arc::new(Child { pid: started.pid, pidfd: started.pidfd, control, alive: Mutex::new(true) });
+        let child = Arc::new(Child { pid: started.pid, pidfd: started.pidfd, control, alive: Mutex::new(true) });
         let key = self.next;
         self.next += 2;
-        let watching = self
-            .poller
-            .add(child.pidfd.as_fd(), key)
-            .and_then(|()| self.poller.add(child.control.as_fd(), key + 1));
+        let watching =
+            self.poller.add(child.pidfd.as_fd(), key).and_then(|()| self.poller.add(child.control.as_fd(), key + 1));
         if let Err(error) = watching {
             let _ = child.signal(process::KILL);
             child.reap_killed();

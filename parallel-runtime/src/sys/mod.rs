@@ -17,4 +17,6 @@ mod linux;
 pub(crate) use linux::{memory, process, program, socket, wait};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-compile_error!("`parallel` runs on Linux with glibc on x86-64 and aarch64 so far; on this target there is no `sys` folder yet");
+compile_error!(
+    "`parallel` runs on Linux with glibc on x86-64 and aarch64 so far; on this target there is no `sys` folder yet"
+);

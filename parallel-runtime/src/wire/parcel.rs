@@ -8,8 +8,8 @@
 //! `function` 0: the items are values already, to be merged. `merge` 0: each item has a result of its own; otherwise the
 //! reply is one entry, what the values of all items became.
 
-use super::codec::{self, CodecError};
 use super::call::CallFailure;
+use super::codec::{self, CodecError};
 
 /// The worker notes when it starts an item, because the item has a timeout.
 pub(crate) const TIMED: u32 = 1;

@@ -39,14 +39,7 @@ impl Mapping {
         }
         // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
         let start = unsafe {
-            rustix::mm::mmap(
-                ptr::null_mut(),
-                len,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED,
-                memory,
-                0,
-            )
+            rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, memory, 0)
         }?;
         Self::owning(start.cast(), len)
     }

@@ -21,7 +21,10 @@ pub(crate) struct Socket(OwnedFd);
 /// What a receive found.
 #[derive(Debug)]
 pub(crate) enum Received {
-    Message { len: usize, descriptors: Vec<OwnedFd> },
+    Message {
+        len: usize,
+        descriptors: Vec<OwnedFd>,
+    },
     /// Nothing yet; only without waiting.
     Nothing,
     /// The other end is closed and everything was read.

@@ -1,9 +1,9 @@
-//! What the attribute says of a function: its type, its place in the registry, and how its arguments become bytes.
+//! What can be called: a function's type, its place in the registry, and the items that its maps take.
 
 use crate::registry::Entry;
 use crate::wire::call::Arguments;
 use crate::wire::codec::CodecError;
-use crate::wire::parameter::Returns;
+use crate::wire::signature::Returns;
 
 /// A `#[parallel]` function, implemented by the type that the attribute generates.
 pub trait Function: Returns + Sized + 'static {
