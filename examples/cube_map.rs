@@ -36,7 +36,7 @@ fn main() -> parallel::Result<()> {
         let (parallel, cubes) = timed(|| cube.par_map(0..items));
         let cubes = cubes?;
 
-        assert_eq!(cubes, expected);
+        assert!(cubes == expected, "the pool computes what this process does");
         assert!((0..items).zip(&cubes).all(|(x, &value)| value == x * x * x));
 
         let speed_up = serial.as_secs_f64() / parallel.as_secs_f64();
