@@ -1,0 +1,184 @@
+//! The driver: starts a process for each row, follows its events, and goes on when one of them hangs or ends.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::event::{Event, Order};
+use crate::options::Options;
+use crate::report::{Outcome, Report, RowReport};
+use crate::row::Row;
+use crate::table;
+
+/// One turn takes seconds at most; a contender that is silent for this long hangs.
+const SILENCE: Duration = Duration::from_secs(60);
+/// The same with `--quick`, where nobody wants to wait.
+const SILENCE_QUICK: Duration = Duration::from_secs(20);
+
+pub(crate) fn main(rows: &[Row], options: &Options) -> ExitCode {
+    let selected: Vec<&Row> = rows.iter().filter(|row| options.selects(&row.name, &row.work)).collect();
+    if options.list {
+        selected.iter().for_each(|row| println!("{:<24} {}", row.name, row.work));
+        return ExitCode::SUCCESS;
+    }
+    if !options.bench {
+        println!("nothing measured: run `cargo bench --bench peers`");
+        return ExitCode::SUCCESS;
+    }
+    if selected.is_empty() {
+        eprintln!("no row is called so; `--list` names them");
+        return ExitCode::from(2);
+    }
+    let outcome = measure_all(&selected, options);
+    outcome.map_or_else(
+        |error| {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+fn measure_all(rows: &[&Row], options: &Options) -> io::Result<()> {
+    let mut report = Report::begin(options.quick);
+    println!("{}\n\n{}", report.line(), table::head());
+    for row in rows {
+        let judged = measure(row, options.quick)?;
+        println!("{}", table::row(&judged));
+        report.push(judged);
+    }
+    // Some rows alone must not pass for the whole table.
+    let file = if options.filters.is_empty() { "latest.json" } else { "partial.json" };
+    let path = report.write(&Path::new(env!("CARGO_MANIFEST_DIR")).join("results"), file)?;
+    println!("\nwritten to {}", path.display());
+    Ok(())
+}
+
+/// Measures one row, again and without the culprit whenever a contender takes its process down.
+fn measure(row: &Row, quick: bool) -> io::Result<RowReport> {
+    let names: Vec<String> = row.contenders().iter().map(|contender| contender.name().to_string()).collect();
+    let silence = if quick { SILENCE_QUICK } else { SILENCE };
+    let mut lost: BTreeMap<String, Outcome> = BTreeMap::new();
+    loop {
+        let order = Order { row: row.name.clone(), quick, without: lost.keys().cloned().collect() };
+        let mut attempt = Attempt::default();
+        let ended = follow(&order, silence, &mut attempt)?;
+        match (ended, attempt.turn) {
+            (Some(reason), Some(culprit)) if !lost.contains_key(&culprit) => {
+                lost.insert(culprit, Err(reason));
+            }
+            _ => {
+                attempt.outcomes.extend(lost);
+                return Ok(RowReport::new(row, &names, attempt.outcomes));
+            }
+        }
+    }
+}
+
+/// What one process of a row told.
+#[derive(Default)]
+struct Attempt {
+    outcomes: BTreeMap<String, Outcome>,
+    turn: Option<String>,
+}
+
+impl Attempt {
+    /// Takes in one event; returns whether it is the last one.
+    fn take(&mut self, event: Event) -> bool {
+        match event {
+            Event::Turn { contender } => self.turn = Some(contender),
+            Event::Sample { contender, round, value } => {
+                if let Ok(samples) = self.outcomes.entry(contender).or_insert_with(|| Ok(Vec::new())) {
+                    samples.push((round, value));
+                }
+            }
+            Event::Failed { contender, reason } => {
+                self.outcomes.insert(contender, Err(reason));
+            }
+            Event::Done => return true,
+        }
+        false
+    }
+}
+
+/// Runs one process to its end; returns why it ended before it was done, or `None` when it was done.
+fn follow(order: &Order, silence: Duration, attempt: &mut Attempt) -> io::Result<Option<String>> {
+    let mut process = RowProcess::start(order)?;
+    loop {
+        match process.events.recv_timeout(silence) {
+            Ok(event) => {
+                if attempt.take(event) {
+                    return Ok(None);
+                }
+            }
+            Err(silent) => return process.end(silent == RecvTimeoutError::Timeout).map(Some),
+        }
+    }
+}
+
+/// The process of a row. It leads a process group, which is killed when this is dropped.
+struct RowProcess {
+    child: Child,
+    events: Receiver<Event>,
+    group: Option<Pid>,
+}
+
+impl RowProcess {
+    fn start(order: &Order) -> io::Result<Self> {
+        let (variable, value) = order.as_variable();
+        let mut command = Command::new(env::current_exe()?);
+        command.env(variable, value).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take().expect("it was asked for two lines above");
+        Ok(Self { group: Some(Pid::from_child(&child)), events: read_events(stdout), child })
+    }
+
+    /// Ends a process that fell silent or closed its stream, and says which of them it was.
+    fn end(&mut self, silent: bool) -> io::Result<String> {
+        if silent && self.child.try_wait()?.is_none() {
+            self.kill_group();
+            return Ok("hung, killed".to_string());
+        }
+        self.kill_group();
+        Ok(format!("took its process down: {}", self.child.wait()?))
+    }
+
+    /// Kills what is left of the group. Only once: later its number may belong to others.
+    fn kill_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            // An error says that the group has no members any more.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for RowProcess {
+    fn drop(&mut self) {
+        self.kill_group();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads events on a thread of its own, so that the driver can wait with a deadline. Lines that are no events come from
+/// the tasks, which share the stream; they are passed on to a person.
+fn read_events(stdout: ChildStdout) -> Receiver<Event> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            match serde_json::from_str(&line) {
+                // Nobody listens any more: the driver gave the process up.
+                Ok(event) => drop(sender.send(event)),
+                Err(_) => eprintln!("{line}"),
+            }
+        }
+    });
+    receiver
+}

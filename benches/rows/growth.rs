@@ -1,0 +1,108 @@
+//! Growth: more items, more workers than cores, a long queue.
+
+use parallel::prelude::*;
+use parallel_benches::{Contender, OURS, Row, Unit};
+use rayon::prelude::*;
+
+use super::{RAYON, ends, workers};
+use crate::limits::process;
+use crate::works::{identities, is_perfect, perfects, sleepers, square_root, square_roots};
+
+const SIZES: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+/// Small maps are repeated until a sample has this many items.
+const ITEMS_A_SAMPLE: u64 = 1_000_000;
+const MANY_WORKERS: usize = 64;
+const PERFECT_TO: u64 = 20_000;
+const TINY: u64 = 1_000_000;
+const QUEUED: u32 = 1_000_000;
+
+pub(super) fn rows() -> Vec<Row> {
+    let sizes = SIZES.windows(2).map(|pair| by_size(pair[0], pair[1]));
+    let one_for_each_core = format!("{OURS}, a worker a core");
+    let many = [
+        Row::new("many-compute", "64 workers: perfect numbers to 20,000", many_compute).aim(&one_for_each_core, 1.1),
+        Row::new("many-tiny", "64 workers: sqrt of 1,000,000", many_tiny).aim(&one_for_each_core, 1.3),
+    ];
+    let queue = Row::new("queue", "1,000,000 queued: memory of one", queue).unit(Unit::Bytes);
+    sizes.chain(many).chain([queue]).collect()
+}
+
+/// The time of one item at one size, against that at the size before.
+fn by_size(before: u64, size: u64) -> Row {
+    let contenders = move || {
+        let with_rayon = move || move || repeated(size, || (0..size).into_par_iter().map(square_root).collect());
+        vec![
+            ours_of_size(OURS, size),
+            ours_of_size(&at_size(before), before),
+            Contender::timed(RAYON, sample_items(size), with_rayon, check_roots(size)),
+        ]
+    };
+    Row::new(format!("growth-{size}"), format!("sqrt, one of {size}"), contenders).aim(&at_size(before), 1.0)
+}
+
+fn at_size(size: u64) -> String {
+    format!("{OURS}, one of {size}")
+}
+
+fn ours_of_size(name: &str, size: u64) -> Contender {
+    let work = move || move || repeated(size, || square_roots.par_map(0..size).expect("ours"));
+    Contender::timed(name, sample_items(size), work, check_roots(size))
+}
+
+fn repeats(size: u64) -> u64 {
+    (ITEMS_A_SAMPLE / size).max(1)
+}
+
+fn sample_items(size: u64) -> u32 {
+    u32::try_from(repeats(size) * size).expect("a sample's items are counted in 32 bits")
+}
+
+/// Runs a map of this size as often as a sample asks; returns the last results.
+fn repeated(size: u64, mut map: impl FnMut() -> Vec<f64>) -> Vec<f64> {
+    (1..repeats(size)).for_each(|_| drop(map()));
+    map()
+}
+
+fn check_roots(size: u64) -> impl Fn(&Vec<f64>) -> bool {
+    ends(size as usize, square_root(0), square_root(size - 1))
+}
+
+/// A pool with far more workers than cores, and one with as many.
+fn many<R: 'static, C: Fn(&R) -> bool + 'static>(map: fn(&Pool) -> R, check: fn() -> C) -> Vec<Contender> {
+    let with = move |name: &str, workers: usize| {
+        let work = move || {
+            let pool = Pool::with_workers(workers).expect("a pool");
+            move || map(&pool)
+        };
+        Contender::timed(name, 1, work, check())
+    };
+    vec![with(OURS, MANY_WORKERS), with(&format!("{OURS}, a worker a core"), workers())]
+}
+
+fn many_compute() -> Vec<Contender> {
+    many(
+        |pool| perfects.on(pool).par_map(1..=PERFECT_TO).expect("ours"),
+        || ends(PERFECT_TO as usize, is_perfect(1), is_perfect(PERFECT_TO)),
+    )
+}
+
+fn many_tiny() -> Vec<Contender> {
+    many(|pool| square_roots.on(pool).par_map(0..TINY).expect("ours"), || check_roots(TINY))
+}
+
+/// What this process holds for each task that waits behind one that never ends.
+fn queue() -> Vec<Contender> {
+    let sample = || {
+        let words = |error: parallel::Error| error.to_string();
+        let pool = Pool::with_workers(1).map_err(words)?;
+        let _runs = sleepers.on(&pool).submit();
+        let before = process::own_memory().ok_or("no memory figures")?;
+        let on_pool = identities.on(&pool);
+        let handles: Vec<_> = (0..u64::from(QUEUED)).map(|i| on_pool.submit(i)).collect();
+        let after = process::own_memory().ok_or("no memory figures")?;
+        pool.terminate();
+        drop(handles);
+        Ok((after - before) / f64::from(QUEUED))
+    };
+    vec![Contender::gauge(OURS, move || Ok(sample))]
+}
