@@ -6,24 +6,20 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::error::Result;
 use crate::handle::JoinHandle;
 use crate::pool::Pool;
 use crate::registry::Entry;
+use crate::wire::borrowed::Returns;
 use crate::wire::call::Arguments;
 use crate::wire::codec::CodecError;
 
 /// A `#[parallel]` function, implemented by the type that the attribute generates.
-pub trait Function: Sized + From<Task<Self>> + 'static {
+pub trait Function: Returns + Sized + From<Task<Self>> + 'static {
     /// The function's own type, `fn(u64) -> u64`.
     type Pointer: Copy + Send + Sync + 'static;
     /// The function.
     const POINTER: Self::Pointer;
-    /// What it returns.
-    type Output: Serialize + DeserializeOwned;
     /// The tuple of its parameters in their owned forms: `(String, f64)` for `fn(&str, f64)`, `(u64,)` for `fn(u64)`.
     type Owned;
     /// Its place in the registry.

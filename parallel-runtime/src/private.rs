@@ -5,6 +5,6 @@ pub use linkme;
 pub use crate::function::{Accepts, Defaults, Function, Task};
 pub use crate::handle::JoinHandle;
 pub use crate::registry::{Entry, FUNCTIONS};
-pub use crate::wire::borrowed::Borrowed;
+pub use crate::wire::borrowed::{Argument, Borrowed, BorrowedFrom, Parameter, ReturnValue, Returns};
 pub use crate::wire::call::{Arguments, Call, Owner, Parameters};
 pub use crate::wire::codec::CodecError;

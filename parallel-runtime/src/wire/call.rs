@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::borrowed::Borrowed;
+use super::borrowed::{Borrowed, Parameter, Returns};
 use crate::panic::{self, PanicReport};
 use crate::wire::codec::{self, CodecError};
 
@@ -25,12 +25,16 @@ impl Arguments {
         self.bytes
     }
 
-    /// Appends one argument.
+    /// Appends the argument for the parameter `INDEX` of `F`.
     ///
     /// # Errors
     ///
     /// What the type's `Serialize` says when it refuses, or that it panicked.
-    pub fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), CodecError> {
+    pub fn push<F: Parameter<INDEX>, const INDEX: usize>(&mut self, value: &F::Type) -> Result<(), CodecError> {
+        self.push_named(F::NAME, value)
+    }
+
+    fn push_named<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), CodecError> {
         let before = self.bytes.len();
         match panic::catch(|| codec::encode(value, &mut self.bytes)) {
             Ok(encoded) => encoded.map_err(|error| error.of_argument(name)),
@@ -49,12 +53,27 @@ pub struct Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    /// Takes the next argument, by value.
+    /// Takes the next argument, that for the parameter `INDEX` of `F`, by value.
     ///
     /// # Errors
     ///
     /// What the type's `Deserialize` says when it refuses.
-    pub fn take<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, CodecError> {
+    pub fn take<F: Parameter<INDEX>, const INDEX: usize>(
+        &mut self,
+    ) -> Result<<F::Type as Borrowed>::Owned, CodecError> {
+        self.take_named(F::NAME)
+    }
+
+    /// Takes the next argument, that for the parameter `INDEX` of `F`, which the function is to borrow.
+    ///
+    /// # Errors
+    ///
+    /// What the owned type's `Deserialize` says when it refuses.
+    pub fn take_borrowed<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owner<F::Type>, CodecError> {
+        self.take_named(F::NAME).map(Owner)
+    }
+
+    fn take_named<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, CodecError> {
         match panic::catch(|| codec::decode(self.bytes)) {
             Ok(Ok((value, used))) => {
                 self.bytes = &self.bytes[used..];
@@ -63,15 +82,6 @@ impl Parameters<'_> {
             Ok(Err(error)) => Err(error.of_argument(name)),
             Err(report) => Err(panicked::<T>("Deserialize", &report).of_argument(name)),
         }
-    }
-
-    /// Takes the next argument, which the function is to borrow as a `B`.
-    ///
-    /// # Errors
-    ///
-    /// What the owned type's `Deserialize` says when it refuses.
-    pub fn take_borrowed<B: Borrowed + ?Sized>(&mut self, name: &'static str) -> Result<Owner<B>, CodecError> {
-        self.take(name).map(Owner)
     }
 }
 
@@ -118,10 +128,9 @@ impl<'a> Call<'a> {
     }
 
     /// Decodes the arguments, runs the function and encodes its result; each step's error or panic is its own failure.
-    pub fn run<F, R>(&mut self, decode: impl FnOnce(&mut Parameters<'_>) -> Result<F, CodecError>)
+    pub fn run<H: Returns, F>(&mut self, decode: impl FnOnce(&mut Parameters<'_>) -> Result<F, CodecError>)
     where
-        F: FnOnce() -> R,
-        R: Serialize,
+        F: FnOnce() -> H::Output,
     {
         self.failure = self.steps(decode).err();
     }

@@ -1,0 +1,28 @@
+//! What stands in the place of a function that was refused: the function itself, so that its callers still resolve.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::Error;
+
+use crate::parse::{Function, Words};
+
+/// The item as it was, and what is wrong with it.
+pub(crate) fn item(mut item: TokenStream, refusal: &Error) -> TokenStream {
+    item.extend(refusal.to_compile_error());
+    item
+}
+
+/// The function as it was, and what is wrong with it.
+pub(crate) fn function(function: &Function, refusal: &Error) -> TokenStream {
+    let Function { attributes, visibility, body, .. } = function;
+    let mut signature = function.signature.clone();
+    // The compiler refuses `...` as well; left out, it is one error instead of two.
+    signature.variadic = None;
+    item(quote!(#(#attributes)* #visibility #signature #body), refusal)
+}
+
+/// Code with the mistakes in the attribute's words, if any, beside it.
+pub(crate) fn beside(mut code: TokenStream, words: &Words) -> TokenStream {
+    words.mistakes.as_ref().map(Error::to_compile_error).to_tokens(&mut code);
+    code
+}

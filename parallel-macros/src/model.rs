@@ -1,0 +1,81 @@
+//! Names the parts of a function. Everything borrows what the author wrote, so that every refusal can underline it.
+
+use proc_macro2::{Ident, Span};
+use quote::format_ident;
+use syn::{FnArg, Pat, PatType, Path, ReturnType, Type};
+
+use crate::attributes::Attributes;
+use crate::parse::{Function, Words};
+
+/// A function under the attribute.
+pub(crate) struct Model<'a> {
+    pub(crate) original: &'a Function,
+    pub(crate) words: &'a Words,
+    pub(crate) attributes: Attributes,
+    /// The name of the static, and of its type: the function's, or that of `handle = name`.
+    pub(crate) handle: &'a Ident,
+    /// `parallel`, under the name it has here.
+    pub(crate) crate_path: Path,
+    /// The parameters; a `self` is not among them.
+    pub(crate) parameters: Vec<Parameter<'a>>,
+    /// What is returned; `None` where nothing is written.
+    pub(crate) output: Option<&'a Type>,
+}
+
+/// One parameter.
+pub(crate) struct Parameter<'a> {
+    pub(crate) original: &'a PatType,
+    /// Its name in the generated methods: a pattern gets one.
+    pub(crate) name: Ident,
+    /// Its type; where it is borrowed, the type behind the borrow.
+    pub(crate) referent: &'a Type,
+    pub(crate) borrowed: bool,
+}
+
+impl<'a> Model<'a> {
+    pub(crate) fn new(original: &'a Function, words: &'a Words) -> Self {
+        let signature = &original.signature;
+        let typed = signature.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(typed),
+            FnArg::Receiver(_) => None,
+        });
+        Self {
+            original,
+            words,
+            attributes: Attributes::new(&original.attributes),
+            handle: words.handle.as_ref().unwrap_or(&signature.ident),
+            crate_path: words.crate_path.clone().unwrap_or_else(|| syn::parse_quote!(::parallel)),
+            parameters: typed.enumerate().map(|(index, typed)| Parameter::new(typed, index)).collect(),
+            output: match &signature.output {
+                ReturnType::Default => None,
+                ReturnType::Type(_, output) => Some(output),
+            },
+        }
+    }
+}
+
+impl<'a> Parameter<'a> {
+    fn new(original: &'a PatType, index: usize) -> Self {
+        let name = match &*original.pat {
+            Pat::Ident(pattern) => pattern.ident.clone(),
+            // Its own hygiene keeps it apart from a parameter that the author gave the same name.
+            _ => format_ident!("argument_{index}", span = Span::mixed_site()),
+        };
+        let (referent, borrowed) = match bare(&original.ty) {
+            Type::Reference(reference) => (&*reference.elem, true),
+            _ => (&*original.ty, false),
+        };
+        Self { original, name, referent, borrowed }
+    }
+}
+
+/// The type without the parentheses, and without the invisible ones that a `$t:ty` of a macro leaves.
+pub(crate) fn bare(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            _ => return ty,
+        };
+    }
+}

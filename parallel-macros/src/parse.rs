@@ -1,0 +1,201 @@
+//! Reads the words of the attribute, `timeout = "30s", retries = 2`, and the function under it.
+
+use std::time::Duration;
+
+use proc_macro2::{Group, Ident, Span, TokenStream};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, Error, LitInt, LitStr, Path, Result, Signature, Token, Visibility};
+
+const WORDS: &str = "`timeout`, `retries`, `chunk_size`, `name`, `handle` and `crate`";
+
+/// The words of the attribute.
+#[derive(Default)]
+pub(crate) struct Words {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retries: Option<u32>,
+    pub(crate) chunk_size: Option<usize>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) handle: Option<Ident>,
+    pub(crate) crate_path: Option<Path>,
+    /// What was wrong with the others.
+    pub(crate) mistakes: Option<Error>,
+}
+
+/// Reads the words; those that cannot be read are left out, and told in `mistakes`.
+pub(crate) fn words(tokens: TokenStream) -> Words {
+    let read = |input: ParseStream<'_>| {
+        let mut words = Words::default();
+        let mut seen = Vec::new();
+        while !input.is_empty() {
+            if let Err(mistake) = words.read_one(input, &mut seen) {
+                combine(&mut words.mistakes, mistake);
+                skip_to_comma(input)?;
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(words)
+    };
+    read.parse2(tokens).unwrap_or_else(|mistake| Words { mistakes: Some(mistake), ..Words::default() })
+}
+
+impl Words {
+    fn read_one(&mut self, input: ParseStream<'_>, seen: &mut Vec<Ident>) -> Result<()> {
+        let word = input
+            .call(Ident::parse_any)
+            .map_err(|_| Error::new(input.span(), format!("expected a word; the words are {WORDS}")))?;
+        let text = word.to_string();
+        if !["timeout", "retries", "chunk_size", "name", "handle", "crate"].contains(&text.as_str()) {
+            return Err(Error::new(word.span(), format!("unknown word `{text}`; the words are {WORDS}")));
+        }
+        if seen.contains(&word) {
+            return Err(Error::new(word.span(), format!("`{text}` is given twice; keep one of them")));
+        }
+        seen.push(word.clone());
+        if !input.peek(Token![=]) {
+            let place = if input.is_empty() { word.span() } else { input.span() };
+            return Err(Error::new(place, format!("`{text}` needs a value: write `{}`", example(&text))));
+        }
+        input.parse::<Token![=]>()?;
+        let place = if input.is_empty() { word.span() } else { input.span() };
+        let value = match text.as_str() {
+            "timeout" => input.parse().and_then(|text| timeout(&text)).map(|timeout| self.timeout = Some(timeout)),
+            "retries" => input.parse().and_then(|count| retries(&count)).map(|count| self.retries = Some(count)),
+            "chunk_size" => input.parse().and_then(|size| chunk_size(&size)).map(|size| self.chunk_size = Some(size)),
+            "name" => input.parse().map(|name| self.name = Some(name)),
+            "handle" => input.parse().map(|handle| self.handle = Some(handle)),
+            _ => input.call(Path::parse_mod_style).map(|path| self.crate_path = Some(path)),
+        };
+        value.map_err(|mistake| {
+            // A value of the right kind explains itself; syn's words for the wrong kind do not.
+            if mistake.to_string().starts_with("expected ") || mistake.to_string().starts_with("unexpected end") {
+                Error::new(place, format!("`{text}` cannot be this: write `{}`", example(&text)))
+            } else {
+                mistake
+            }
+        })?;
+        if input.is_empty() || input.peek(Token![,]) {
+            Ok(())
+        } else {
+            Err(Error::new(input.span(), format!("expected `,` after the value: write `{}`", example(&text))))
+        }
+    }
+}
+
+fn example(word: &str) -> &'static str {
+    match word {
+        "timeout" => "timeout = \"1.5s\"",
+        "retries" => "retries = 1",
+        "chunk_size" => "chunk_size = 32",
+        "name" => "name = \"a name\"",
+        "handle" => "handle = a_name",
+        _ => "crate = a::path",
+    }
+}
+
+fn timeout(text: &LitStr) -> Result<Duration> {
+    match humantime::parse_duration(&text.value()) {
+        Ok(Duration::ZERO) => {
+            Err(Error::new(text.span(), "a timeout of zero lets no call finish; leave it out for none"))
+        }
+        Ok(duration) => Ok(duration),
+        Err(_) => Err(Error::new(
+            text.span(),
+            "not a duration; write a number with a unit, such as \"1.5s\" or \"1h 30min\"; the units are `h`, `min` or \
+             `m`, `s`, `ms`, `us` and `ns`",
+        )),
+    }
+}
+
+fn retries(count: &LitInt) -> Result<u32> {
+    whole(count).map_err(|()| Error::new(count.span(), "`retries` is a whole number from 0 to 4294967295"))
+}
+
+fn chunk_size(size: &LitInt) -> Result<usize> {
+    match whole(size) {
+        Ok(0) => Err(Error::new(
+            size.span(),
+            "a chunk holds one item or more; leave `chunk_size` out to let the pool choose",
+        )),
+        Ok(items) => Ok(items),
+        Err(()) => Err(Error::new(size.span(), "`chunk_size` is a whole number of items")),
+    }
+}
+
+fn whole<N: std::str::FromStr<Err: std::fmt::Display>>(literal: &LitInt) -> std::result::Result<N, ()> {
+    if literal.suffix().is_empty() { literal.base10_parse().map_err(|_| ()) } else { Err(()) }
+}
+
+fn skip_to_comma(input: ParseStream<'_>) -> Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    Ok(())
+}
+
+/// Adds one more mistake to those found so far.
+pub(crate) fn combine(mistakes: &mut Option<Error>, mistake: Error) {
+    match mistakes {
+        Some(mistakes) => mistakes.combine(mistake),
+        None => *mistakes = Some(mistake),
+    }
+}
+
+/// A function as its author wrote it. The body stays tokens: it is nothing to the macro.
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    pub(crate) body: Group,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let signature: Signature = input.parse()?;
+        if input.peek(Token![;]) {
+            return Err(Error::new(signature.fn_token.span, "`#[parallel]` needs a function with a body"));
+        }
+        Ok(Self { attributes, visibility, signature, body: input.parse()? })
+    }
+}
+
+/// Reads the function.
+///
+/// # Errors
+///
+/// When it is something else than a function.
+pub(crate) fn function(item: TokenStream) -> Result<Function> {
+    syn::parse2(item.clone()).map_err(|mistake| match syn::parse2(item) {
+        Ok(syn::Item::Fn(_)) | Err(_) => mistake,
+        Ok(other) => {
+            let (place, kind) = kind(&other);
+            Error::new(place, format!("`#[parallel]` goes on a function; this is {kind}"))
+        }
+    })
+}
+
+fn kind(item: &syn::Item) -> (Span, &'static str) {
+    use syn::Item;
+    use syn::spanned::Spanned;
+    match item {
+        Item::Const(item) => (item.const_token.span, "a constant"),
+        Item::Enum(item) => (item.enum_token.span, "an enum"),
+        Item::ExternCrate(item) => (item.extern_token.span, "an `extern crate`"),
+        Item::ForeignMod(item) => (item.abi.extern_token.span, "an `extern` block"),
+        Item::Impl(item) => (item.impl_token.span, "an `impl` block"),
+        Item::Macro(item) => (item.mac.path.span(), "a macro"),
+        Item::Mod(item) => (item.mod_token.span, "a module"),
+        Item::Static(item) => (item.static_token.span, "a static"),
+        Item::Struct(item) => (item.struct_token.span, "a struct"),
+        Item::Trait(item) => (item.trait_token.span, "a trait"),
+        Item::TraitAlias(item) => (item.trait_token.span, "a trait alias"),
+        Item::Type(item) => (item.type_token.span, "a type alias"),
+        Item::Union(item) => (item.union_token.span, "a union"),
+        Item::Use(item) => (item.use_token.span, "a `use`"),
+        _ => (Span::call_site(), "something else"),
+    }
+}
