@@ -48,10 +48,11 @@ pub(crate) fn main(rows: &[Row], options: &Options) -> ExitCode {
 }
 
 fn measure_all(rows: &[&Row], options: &Options) -> io::Result<()> {
+    let silence = if options.quick { SILENCE_QUICK } else { SILENCE };
     let mut report = Report::begin(options.quick);
     println!("{}\n\n{}", report.line(), table::head());
     for row in rows {
-        let judged = measure(row, options.quick)?;
+        let judged = measure(row, options.quick, |order, told| follow(row_process(order)?, silence, told))?;
         println!("{}", table::row(&judged));
         report.push(judged);
     }
@@ -63,21 +64,24 @@ fn measure_all(rows: &[&Row], options: &Options) -> io::Result<()> {
 }
 
 /// Measures one row, again and without the culprit whenever a contender takes its process down.
-fn measure(row: &Row, quick: bool) -> io::Result<RowReport> {
+fn measure(
+    row: &Row,
+    quick: bool,
+    mut attempt: impl FnMut(&Order, &mut Attempt) -> io::Result<Option<String>>,
+) -> io::Result<RowReport> {
     let names: Vec<String> = row.contenders().iter().map(|contender| contender.name().to_string()).collect();
-    let silence = if quick { SILENCE_QUICK } else { SILENCE };
     let mut lost: BTreeMap<String, Outcome> = BTreeMap::new();
     loop {
         let order = Order { row: row.name.clone(), quick, without: lost.keys().cloned().collect() };
-        let mut attempt = Attempt::default();
-        let ended = follow(&order, silence, &mut attempt)?;
-        match (ended, attempt.turn) {
+        let mut told = Attempt::default();
+        let ended = attempt(&order, &mut told)?;
+        match (ended, told.turn) {
             (Some(reason), Some(culprit)) if !lost.contains_key(&culprit) => {
                 lost.insert(culprit, Err(reason));
             }
             _ => {
-                attempt.outcomes.extend(lost);
-                return Ok(RowReport::new(row, &names, attempt.outcomes));
+                told.outcomes.extend(lost);
+                return Ok(RowReport::new(row, &names, told.outcomes));
             }
         }
     }
@@ -109,13 +113,21 @@ impl Attempt {
     }
 }
 
+/// This program, to measure one row.
+fn row_process(order: &Order) -> io::Result<Command> {
+    let (variable, value) = order.as_variable();
+    let mut command = Command::new(env::current_exe()?);
+    command.env(variable, value);
+    Ok(command)
+}
+
 /// Runs one process to its end; returns why it ended before it was done, or `None` when it was done.
-fn follow(order: &Order, silence: Duration, attempt: &mut Attempt) -> io::Result<Option<String>> {
-    let mut process = RowProcess::start(order)?;
+fn follow(command: Command, silence: Duration, told: &mut Attempt) -> io::Result<Option<String>> {
+    let mut process = RowProcess::start(command)?;
     loop {
         match process.events.recv_timeout(silence) {
             Ok(event) => {
-                if attempt.take(event) {
+                if told.take(event) {
                     return Ok(None);
                 }
             }
@@ -132,12 +144,9 @@ struct RowProcess {
 }
 
 impl RowProcess {
-    fn start(order: &Order) -> io::Result<Self> {
-        let (variable, value) = order.as_variable();
-        let mut command = Command::new(env::current_exe()?);
-        command.env(variable, value).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
-        let mut child = command.spawn()?;
-        let stdout = child.stdout.take().expect("it was asked for two lines above");
+    fn start(mut command: Command) -> io::Result<Self> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn()?;
+        let stdout = child.stdout.take().expect("it was asked for one line above");
         Ok(Self { group: Some(Pid::from_child(&child)), events: read_events(stdout), child })
     }
 
@@ -181,4 +190,58 @@ fn read_events(stdout: ChildStdout) -> Receiver<Event> {
         }
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contender::Contender;
+    use crate::report::Cell;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_row_is_measured_again_without_the_contender_that_hung() {
+        let names = || ["parallel", "hangs"].map(|name| Contender::skipped(name, "never prepared here")).into();
+        let row = Row::new("row", "work", names);
+        let mut orders = Vec::new();
+        let report = measure(&row, true, |order, told| {
+            orders.push(order.without.clone());
+            told.take(Event::Sample { contender: "parallel".into(), round: 0, value: orders.len() as f64 });
+            told.take(Event::Turn { contender: "hangs".into() });
+            Ok(order.without.is_empty().then(|| "hung, killed".to_string()))
+        });
+        let report = report.unwrap();
+        assert_eq!(orders, [vec![], vec!["hangs".to_string()]]);
+        // Of the second attempt: the first one's samples were taken beside a contender that hung.
+        assert!(matches!(report.ours, Cell::Measured(spread) if spread.median == 2.0 && spread.samples == 1));
+        assert!(matches!(&report.peers[0].cell, Cell::Missing { reason } if reason == "hung, killed"));
+    }
+
+    #[test]
+    fn a_process_that_falls_silent_is_killed() {
+        let ended = follow(shell("exec sleep 1000"), Duration::from_millis(50), &mut Attempt::default());
+        assert_eq!(ended.unwrap().unwrap(), "hung, killed");
+    }
+
+    #[test]
+    fn a_process_that_crashes_is_told_by_its_signal_and_its_last_turn() {
+        let mut told = Attempt::default();
+        let ended = follow(shell(r#"echo '{"Turn":{"contender":"a"}}'; kill -SEGV $$"#), SILENCE, &mut told);
+        let reason = ended.unwrap().unwrap();
+        assert!(reason.starts_with("took its process down: signal: 11"), "{reason}");
+        assert_eq!(told.turn.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn lines_that_are_no_events_are_not_taken_for_some() {
+        let mut told = Attempt::default();
+        let ended = follow(shell(r#"echo hello; echo '"Done"'"#), SILENCE, &mut told);
+        assert_eq!(ended.unwrap(), None);
+        assert!(told.outcomes.is_empty() && told.turn.is_none());
+    }
 }

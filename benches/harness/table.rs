@@ -82,7 +82,7 @@ fn digits(value: f64) -> String {
         size if size >= 100.0 => 0,
         size if size >= 10.0 => 1,
         size if size >= 0.1 => 2,
-        size if size == 0.0 => 0,
+        0.0 => 0,
         _ => 4,
     };
     format!("{value:.decimals$}")

@@ -4,13 +4,11 @@ use parallel::prelude::*;
 use parallel_benches::{Contender, OURS, Row, Unit};
 use rayon::prelude::*;
 
-use super::{RAYON, ends, workers};
+use super::{RAYON, ends, maps_a_sample, repeated, workers};
 use crate::limits::process;
 use crate::works::{identities, is_perfect, perfects, sleepers, square_root, square_roots};
 
 const SIZES: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
-/// Small maps are repeated until a sample has this many items.
-const ITEMS_A_SAMPLE: u64 = 1_000_000;
 const MANY_WORKERS: usize = 64;
 const PERFECT_TO: u64 = 20_000;
 const TINY: u64 = 1_000_000;
@@ -30,11 +28,12 @@ pub(super) fn rows() -> Vec<Row> {
 /// The time of one item at one size, against that at the size before.
 fn by_size(before: u64, size: u64) -> Row {
     let contenders = move || {
-        let with_rayon = move || move || repeated(size, || (0..size).into_par_iter().map(square_root).collect());
+        let with_rayon =
+            move || move || repeated(size, || (0..size).into_par_iter().map(square_root).collect::<Vec<f64>>());
         vec![
             ours_of_size(OURS, size),
             ours_of_size(&at_size(before), before),
-            Contender::timed(RAYON, sample_items(size), with_rayon, check_roots(size)),
+            Contender::timed(RAYON, items_a_sample(size), with_rayon, check_roots(size)),
         ]
     };
     Row::new(format!("growth-{size}"), format!("sqrt, one of {size}"), contenders).aim(&at_size(before), 1.0)
@@ -46,21 +45,11 @@ fn at_size(size: u64) -> String {
 
 fn ours_of_size(name: &str, size: u64) -> Contender {
     let work = move || move || repeated(size, || square_roots.par_map(0..size).expect("ours"));
-    Contender::timed(name, sample_items(size), work, check_roots(size))
+    Contender::timed(name, items_a_sample(size), work, check_roots(size))
 }
 
-fn repeats(size: u64) -> u64 {
-    (ITEMS_A_SAMPLE / size).max(1)
-}
-
-fn sample_items(size: u64) -> u32 {
-    u32::try_from(repeats(size) * size).expect("a sample's items are counted in 32 bits")
-}
-
-/// Runs a map of this size as often as a sample asks; returns the last results.
-fn repeated(size: u64, mut map: impl FnMut() -> Vec<f64>) -> Vec<f64> {
-    (1..repeats(size)).for_each(|_| drop(map()));
-    map()
+fn items_a_sample(size: u64) -> u32 {
+    maps_a_sample(size) * u32::try_from(size).expect("sizes are counted in 32 bits")
 }
 
 fn check_roots(size: u64) -> impl Fn(&Vec<f64>) -> bool {

@@ -3,7 +3,7 @@
 use parallel_benches::{Contender, OURS, Row};
 use rayon::prelude::*;
 
-use super::{HANGS, PROCSPAWN, RAYON, SERIAL, ends, in_chunks, procspawn_pool, workers};
+use super::{HANGS, PROCSPAWN, RAYON, SERIAL, ends, in_chunks, maps_a_sample, procspawn_pool, repeated, workers};
 use crate::limits::futex;
 use crate::python::{MULTIPROCESSING, multiprocessing};
 use crate::works::{factorial, factorials, is_perfect, perfects, square_root, square_roots};
@@ -47,7 +47,7 @@ fn few_roots() -> Vec<Contender> {
         move || in_chunks(&pool, &numbers, numbers.len().div_ceil(workers()), roots_of)
     };
     let mut contenders = roots_to(FEW);
-    contenders.extend([Contender::timed(PROCSPAWN, 1, by_hand, check_roots(FEW)), futex::spinning(10_000, 10_000)]);
+    contenders.extend([roots(PROCSPAWN, FEW, by_hand), futex::spinning(10_000, 10_000)]);
     contenders
 }
 
@@ -60,29 +60,28 @@ fn many_roots() -> Vec<Contender> {
 /// The contenders that take both sizes.
 fn roots_to(end: u64) -> Vec<Contender> {
     vec![
-        Contender::timed(
-            OURS,
-            1,
-            move || move || square_roots.par_map(ROOTS_FROM..end).expect("ours"),
-            check_roots(end),
-        ),
-        Contender::timed(
-            RAYON,
-            1,
-            move || move || (ROOTS_FROM..end).into_par_iter().map(square_root).collect(),
-            check_roots(end),
-        ),
-        Contender::timed(SERIAL, 1, move || move || (ROOTS_FROM..end).map(square_root).collect(), check_roots(end)),
+        roots(OURS, end, move || move || square_roots.par_map(ROOTS_FROM..end).expect("ours")),
+        roots(RAYON, end, move || move || (ROOTS_FROM..end).into_par_iter().map(square_root).collect()),
+        roots(SERIAL, end, move || move || (ROOTS_FROM..end).map(square_root).collect()),
         multiprocessing("square roots", end, workers()),
     ]
 }
 
-fn roots_of(numbers: Vec<u64>) -> Vec<f64> {
-    numbers.into_iter().map(square_root).collect()
+/// One map of the numbers to `end`; several in a sample where it is short.
+fn roots<W>(name: &str, end: u64, prepare: impl FnOnce() -> W + 'static) -> Contender
+where
+    W: FnMut() -> Vec<f64> + 'static,
+{
+    let prepare = move || {
+        let mut map = prepare();
+        move || repeated(end, &mut map)
+    };
+    let check = ends((end - ROOTS_FROM) as usize, square_root(ROOTS_FROM), square_root(end - 1));
+    Contender::timed(name, maps_a_sample(end), prepare, check)
 }
 
-fn check_roots(end: u64) -> impl Fn(&Vec<f64>) -> bool {
-    ends((end - ROOTS_FROM) as usize, square_root(ROOTS_FROM), square_root(end - 1))
+fn roots_of(numbers: Vec<u64>) -> Vec<f64> {
+    numbers.into_iter().map(square_root).collect()
 }
 
 fn million_factorials() -> Vec<Contender> {

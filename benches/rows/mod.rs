@@ -33,6 +33,20 @@ fn ends<R: PartialEq + 'static>(count: usize, first: R, last: R) -> impl Fn(&Vec
     move |results| results.len() == count && results.first() == Some(&first) && results.last() == Some(&last)
 }
 
+/// Small maps are repeated until a sample has this many items.
+const ITEMS_A_SAMPLE: u64 = 1_000_000;
+
+/// How many maps of this size make a sample.
+fn maps_a_sample(size: u64) -> u32 {
+    u32::try_from(ITEMS_A_SAMPLE / size).expect("the quotient is small").max(1)
+}
+
+/// Runs a map of this size as often as a sample asks; returns the last results.
+fn repeated<R>(size: u64, mut map: impl FnMut() -> R) -> R {
+    (1..maps_a_sample(size)).for_each(|_| drop(map()));
+    map()
+}
+
 /// procspawn has no map: chunks of numbers, made by hand, as tasks of their own.
 fn in_chunks<R>(pool: &procspawn::Pool, numbers: &[u64], size: usize, function: fn(Vec<u64>) -> Vec<R>) -> Vec<R>
 where
