@@ -46,7 +46,9 @@ pub(crate) fn self_exec() -> Contender {
 
 /// Forks this process; the child ends at once.
 pub(crate) fn fork() -> Contender {
-    Contender::timed(FORK, 1, || || wait_for(fork_into(|| {})), |status| *status == 0)
+    // SAFETY: a child that does nothing takes no lock.
+    let fork = || wait_for(unsafe { fork_into(|| {}) });
+    Contender::timed(FORK, 1, move || fork, |status| *status == 0)
 }
 
 /// A process of this program that only waits; it ends when this is dropped.
@@ -71,11 +73,12 @@ impl Drop for Waiting {
 
 /// Runs `child` in a forked process, which then ends with status 0; returns its pid.
 ///
+/// # Safety
+///
 /// The child of a process with threads may hold locks that no thread will ever open: `child` must not allocate, print
 /// or lock.
-pub(crate) fn fork_into(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: the child runs only `child`, which takes no lock as every caller in this file and in `futex` shows, and
-    // leaves by `_exit`.
+pub(crate) unsafe fn fork_into(child: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: the child runs only `child`, which takes no lock as the caller promises, and leaves by `_exit`.
     match unsafe { libc::fork() } {
         0 => {
             child();
@@ -89,10 +92,14 @@ pub(crate) fn fork_into(child: impl FnOnce()) -> libc::pid_t {
 
 /// Makes a forked process end with its parent and close every descriptor, because it must not keep open what other
 /// contenders wait for to be closed.
-pub(crate) fn belong_to_the_parent() {
+///
+/// # Safety
+///
+/// The process uses no descriptor from then on.
+pub(crate) unsafe fn belong_to_the_parent() {
     // It has no error for a signal that exists.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
-    // SAFETY: only forked processes call it, which use no descriptor from then on; it takes no lock.
+    // SAFETY: the caller promises that nobody uses a closed descriptor.
     unsafe { libc::close_range(0, libc::c_uint::MAX, 0) };
 }
 

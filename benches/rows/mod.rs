@@ -25,7 +25,8 @@ pub(crate) fn all() -> Vec<Row> {
     [maps::rows(), calls::rows(), data::rows(), pools::rows(), growth::rows()].into_iter().flatten().collect()
 }
 
-/// The size of every pool, unless a row says otherwise: what `Pool::new` and rayon take as well.
+/// The size of every pool, unless a row says otherwise. `Pool::new` and rayon take the same, where the environment does
+/// not say otherwise.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
