@@ -8,14 +8,15 @@ use super::{RAYON, ends, maps_a_sample, repeated, workers};
 use crate::limits::process;
 use crate::works::{identities, is_perfect, perfects, sleepers, square_root, square_roots};
 
-const SIZES: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+/// The sizes, as powers of ten.
+const POWERS: [u32; 5] = [3, 4, 5, 6, 7];
 const MANY_WORKERS: usize = 64;
 const PERFECT_TO: u64 = 20_000;
 const TINY: u64 = 1_000_000;
 const QUEUED: u32 = 1_000_000;
 
 pub(super) fn rows() -> Vec<Row> {
-    let sizes = SIZES.windows(2).map(|pair| by_size(pair[0], pair[1]));
+    let sizes = POWERS.windows(2).map(|pair| by_size(pair[0], pair[1]));
     let one_for_each_core = format!("{OURS}, a worker a core");
     let many = [
         Row::new("many-compute", "64 workers: perfect numbers to 20,000", many_compute).aim(&one_for_each_core, 1.1),
@@ -26,24 +27,30 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 /// The time of one item at one size, against that at the size before.
-fn by_size(before: u64, size: u64) -> Row {
+fn by_size(before: u32, power: u32) -> Row {
     let contenders = move || {
+        let size = size(power);
         let with_rayon =
             move || move || repeated(size, || (0..size).into_par_iter().map(square_root).collect::<Vec<f64>>());
         vec![
-            ours_of_size(OURS, size),
+            ours_of_size(OURS, power),
             ours_of_size(&at_size(before), before),
             Contender::timed(RAYON, items_a_sample(size), with_rayon, check_roots(size)),
         ]
     };
-    Row::new(format!("growth-{size}"), format!("sqrt, one of {size}"), contenders).aim(&at_size(before), 1.0)
+    Row::new(format!("growth-{power}"), format!("sqrt, one item of 10^{power}"), contenders).aim(&at_size(before), 1.0)
 }
 
-fn at_size(size: u64) -> String {
-    format!("{OURS}, one of {size}")
+fn size(power: u32) -> u64 {
+    10_u64.pow(power)
 }
 
-fn ours_of_size(name: &str, size: u64) -> Contender {
+fn at_size(power: u32) -> String {
+    format!("{OURS}, one of 10^{power}")
+}
+
+fn ours_of_size(name: &str, power: u32) -> Contender {
+    let size = size(power);
     let work = move || move || repeated(size, || square_roots.par_map(0..size).expect("ours"));
     Contender::timed(name, items_a_sample(size), work, check_roots(size))
 }
