@@ -15,5 +15,5 @@ fn main() -> ExitCode {
     }
     // One of procspawn's workers goes no further.
     procspawn::init();
-    parallel_benches::run(rows::all())
+    parallel_benches::run("latest", rows::all())
 }

@@ -27,13 +27,15 @@ pub const OURS: &str = "parallel";
 
 /// Runs the rows that the command line selects; in a process that was started for one row, measures that row.
 ///
+/// A run of all rows writes `results/NAME.json`, a run of some `results/NAME.partial.json`.
+///
 /// Call it from `main`, after whatever the contenders need to start processes of their own.
-pub fn run(rows: Vec<Row>) -> ExitCode {
+pub fn run(name: &str, rows: Vec<Row>) -> ExitCode {
     if let Some(order) = event::Order::of_this_process() {
         return measure::main(&rows, &order);
     }
     match options::Options::parse(std::env::args().skip(1)) {
-        Ok(options) => drive::main(&rows, &options),
+        Ok(options) => drive::main(name, &rows, &options),
         Err(refusal) => {
             eprintln!("{refusal}");
             ExitCode::from(2)

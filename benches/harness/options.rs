@@ -11,7 +11,7 @@ pub(crate) struct Options {
     pub(crate) bench: bool,
 }
 
-const USAGE: &str = "usage: cargo bench --bench peers -- [--quick] [--list] [word ...]
+const USAGE: &str = "usage: cargo bench [--bench name] -- [--quick] [--list] [word ...]
   --quick  fewer rounds: a first look, not a result
   --list   names the rows
   word     only rows whose name or description contains it";

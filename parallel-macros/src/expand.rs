@@ -33,14 +33,15 @@ pub(crate) fn function(model: &Model<'_>) -> TokenStream {
 /// The parts that many generators use.
 struct Code<'a> {
     model: &'a Model<'a>,
-    /// The generated type. It has the handle's name, yet it is the attribute's: the author's lints leave it alone.
+    /// The generated type.
     handle: Ident,
     visibility: TokenStream,
     /// `::parallel::__private`
     p: TokenStream,
     /// `-> f64`, or nothing
     output: TokenStream,
-    everywhere: &'a TokenStream,
+    /// What stands in front of every generated item.
+    everywhere: TokenStream,
 }
 
 /// Generated code has its own hygiene: its local names never meet the author's.
@@ -51,15 +52,17 @@ fn span() -> Span {
 impl<'a> Code<'a> {
     fn new(model: &'a Model<'a>) -> Self {
         let crate_path = &model.crate_path;
-        let mut handle = model.handle.clone();
-        handle.set_span(handle.span().resolved_at(span()));
         Self {
             model,
-            handle,
+            handle: generated_name(model.handle),
             visibility: generated(&model.original.visibility),
             p: quote_spanned!(span()=> #crate_path::__private),
             output: model.original.signature.output.to_token_stream(),
-            everywhere: &model.attributes.everywhere,
+            everywhere: {
+                let everywhere = &model.attributes.everywhere;
+                // What there is to say of the signature is said once, at the body.
+                quote_spanned!(span()=> #everywhere #[allow(deprecated, unused_qualifications, clippy::too_many_arguments, clippy::type_complexity)])
+            },
         }
     }
 
@@ -86,7 +89,6 @@ impl<'a> Code<'a> {
         quote_spanned! {span()=>
             #everywhere
             #[doc(hidden)]
-            #[allow(dead_code)]
             #[derive(::core::clone::Clone, ::core::fmt::Debug)]
             #visibility struct #handle {
                 task: #p::Task<#handle>,
@@ -130,8 +132,9 @@ impl<'a> Code<'a> {
     // Inside of the type, so that the name `norm` in the body is the static. With `handle = norms` the function stays
     // where it was.
     fn body(&self) -> TokenStream {
-        let Self { model, handle, everywhere, output, .. } = self;
+        let Self { model, handle, output, .. } = self;
         let original = model.original;
+        let everywhere = &model.attributes.everywhere;
         let body = &original.body;
         if model.words.handle.is_some() {
             let (attributes, visibility, signature) = (&original.attributes, &original.visibility, &original.signature);
@@ -143,6 +146,7 @@ impl<'a> Code<'a> {
         quote_spanned! {span()=>
             #everywhere
             impl #handle {
+                /// The function itself.
                 #attributes
                 #fn_token body(#inputs) #output #body
             }
@@ -151,10 +155,12 @@ impl<'a> Code<'a> {
 
     /// The function as a value.
     fn pointer(&self) -> TokenStream {
-        let Self { model, handle, .. } = self;
-        match model.words.handle {
-            Some(_) => model.original.signature.ident.to_token_stream(),
-            None => quote_spanned!(span()=> #handle::body),
+        match self.model.words.handle {
+            Some(_) => generated_name(&self.model.original.signature.ident).to_token_stream(),
+            None => {
+                let handle = &self.handle;
+                quote_spanned!(span()=> #handle::body)
+            }
         }
     }
 
@@ -163,7 +169,11 @@ impl<'a> Code<'a> {
     // Output:
     //     impl norm {
     //         fn spawn(&self, row: &[f64], p: f64) -> JoinHandle<f64> {
-    //             self.task.spawn(|arguments| { arguments.push::<norm, 0>(row)?; arguments.push::<norm, 1>(&p)?; Ok(()) })
+    //             self.task.spawn_with(|arguments| {
+    //                 arguments.push::<norm, 0>(row)?;
+    //                 arguments.push::<norm, 1>(&p)?;
+    //                 Ok(())
+    //             })
     //         }
     //         fn submit…
     //     }
@@ -178,16 +188,15 @@ impl<'a> Code<'a> {
         let push = self.push(|_, parameter| parameter.name.to_token_stream());
         quote_spanned! {span()=>
             #everywhere
-            #[allow(dead_code)]
             impl #handle {
                 /// Starts a process for this one call.
                 #visibility fn spawn(#inputs) -> #p::JoinHandle<#result> {
-                    self.task.spawn(|__arguments| #push)
+                    self.task.spawn_with(|__arguments| #push)
                 }
 
                 /// Gives this one call to the pool.
                 #visibility fn submit(#inputs) -> #p::JoinHandle<#result> {
-                    self.task.submit(|__arguments| #push)
+                    self.task.submit_with(|__arguments| #push)
                 }
             }
         }
@@ -241,35 +250,56 @@ impl<'a> Code<'a> {
     // Input:
     //     fn norm(row: &[f64], p: f64) -> f64
     // Output:
-    //     impl Parameter<0> for norm { const NAME: &'static str = "row"; type Type = [f64]; }
-    //     impl Parameter<1> for norm { const NAME: &'static str = "p"; type Type = f64; }
-    //     impl Returns for norm { type Output = f64; }
+    //     impl Parameter<0> for norm { const NAME: &'static str = "row"; type Type = [f64]; type Codec = Serde; }
+    //     impl Parameter<1> for norm { const NAME: &'static str = "p"; type Type = f64; type Codec = Serde; }
+    //     impl Returns for norm { type Output = f64; type Codec = Serde; }
     //
-    // Here, and nowhere else, types that cannot be sent are errors.
+    // A type that cannot be sent is an error at its codec, and nowhere else.
     fn parameters(&self) -> TokenStream {
         let Self { model, handle, p, everywhere, .. } = self;
         let parameters = model.parameters.iter().enumerate().map(|(index, parameter)| {
-            let (index, name, referent) =
-                (Literal::usize_unsuffixed(index), parameter.name.unraw().to_string(), parameter.referent);
+            let (index, name) = (Literal::usize_unsuffixed(index), parameter.name.unraw().to_string());
+            let (ty, codec) = self.sent("Type", parameter.referent.to_token_stream());
             quote_spanned! {span()=>
                 #everywhere
                 #[automatically_derived]
                 impl #p::Parameter<#index> for #handle {
                     const NAME: &'static str = #name;
-                    type Type = #referent;
+                    #ty
+                    #codec
                 }
             }
         });
-        let result = self.result();
+        let (result, codec) = self.sent("Output", self.result());
         quote_spanned! {span()=>
             #(#parameters)*
 
             #everywhere
             #[automatically_derived]
             impl #p::Returns for #handle {
-                type Output = #result;
+                #result
+                #codec
             }
         }
+    }
+
+    /// `type Output = f64;` and `type Codec = Serde;`, spanned so that what the compiler says of them underlines the type.
+    fn sent(&self, name: &str, ty: TokenStream) -> (TokenStream, TokenStream) {
+        let mut places = ty.clone().into_iter().map(|token| token.span());
+        let first = places.next().unwrap_or_else(span);
+        let last = places.last().unwrap_or(first);
+        let name = Ident::new(name, span());
+        let (keyword, end) = (quote_spanned!(first=> type), quote_spanned!(last=> ;));
+        // The path reaches from the type's first token to its last, and has the author's hygiene as the type has.
+        let given = self.model.words.crate_path.is_some();
+        let crate_path = self.model.crate_path.to_token_stream().into_iter().map(|mut token| {
+            token.set_span(if given { first.resolved_at(token.span()) } else { first });
+            token
+        });
+        let crate_path: TokenStream = crate_path.collect();
+        let path = quote_spanned!(first=> #crate_path::__private::);
+        let serde = Ident::new("Serde", last);
+        (quote_spanned!(span()=> #keyword #name = #ty #end), quote_spanned!(span()=> type Codec = #path #serde;))
     }
 
     // Input:
@@ -278,7 +308,7 @@ impl<'a> Code<'a> {
     //     impl Function for norm {
     //         type Pointer = fn(&[f64], f64) -> f64;
     //         const POINTER: Self::Pointer = norm::body;
-    //         type Owned = (<[f64] as Borrowed>::Owned, f64);
+    //         type Owned = (Owned<norm, 0>, Owned<norm, 1>);
     //         fn entry() -> &'static Entry { … }
     //         fn encode_owned(…) { … }
     //     }
@@ -286,9 +316,9 @@ impl<'a> Code<'a> {
         let Self { model, handle, p, everywhere, output, .. } = self;
         let types = model.parameters.iter().map(|parameter| &parameter.original.ty);
         let pointer = self.pointer();
-        let owned = model.parameters.iter().map(|Parameter { referent, borrowed, .. }| match borrowed {
-            true => quote_spanned!(span()=> <#referent as #p::Borrowed>::Owned),
-            false => referent.to_token_stream(),
+        let owned = (0..model.parameters.len()).map(|index| {
+            let index = Literal::usize_unsuffixed(index);
+            quote_spanned!(span()=> #p::Owned<#handle, #index>)
         });
         let entry = self.entry();
         let push = self.push(|index, parameter| {
@@ -382,20 +412,25 @@ impl<'a> Code<'a> {
     }
 
     // Input:
-    //     fn cube(x: u64)              fn sum(row: &[f64])                         fn norm(row: &[f64], p: f64)
+    //     fn cube(x: u64)
+    //     fn sum(row: &[f64])
+    //     fn norm(row: &[f64], p: f64)
     // Output:
-    //     impl Accepts<u64> for cube   impl<Item> Accepts<Item> for sum            impl<'a> Accepts<(&'a [f64], f64)> for norm
-    //                                  where [f64]: BorrowedFrom<Item>
+    //     impl Accepts<u64> for cube { … }
+    //     impl<Item> Accepts<Item> for sum where [f64]: BorrowedFrom<Item> { … }
+    //     impl<'item> Accepts<(&'item [f64], f64)> for norm { … }
     fn items(&self) -> TokenStream {
         let Self { model, handle, p, everywhere, .. } = self;
         let (lifetimes, item, bound, push) = match &*model.parameters {
             [single] if single.borrowed => {
                 let referent = single.referent;
-                let borrow = |_, _: &Parameter<'_>| quote_spanned!(span()=> <#referent as #p::BorrowedFrom<__Item>>::borrowed_from(__item));
+                let from = quote_spanned!(span()=> #p::BorrowedFrom<__Item>);
+                let borrow =
+                    |_, _: &Parameter<'_>| quote_spanned!(span()=> <#referent as #from>::borrowed_from(__item));
                 (
                     quote_spanned!(span()=> <__Item>),
                     quote_spanned!(span()=> __Item),
-                    quote_spanned!(span()=> where #referent: #p::BorrowedFrom<__Item>),
+                    quote_spanned!(span()=> where #referent: #from),
                     self.push(borrow),
                 )
             }
@@ -413,19 +448,14 @@ impl<'a> Code<'a> {
                     quote_spanned!(span()=> __item.#index)
                 });
                 let any_borrowed = several.iter().any(|parameter| parameter.borrowed);
-                (
-                    any_borrowed.then(|| quote_spanned!(span()=> <'__item>)).unwrap_or_default(),
-                    quote_spanned!(span()=> (#(#types),*)),
-                    TokenStream::new(),
-                    push,
-                )
+                let lifetimes = if any_borrowed { quote_spanned!(span()=> <'__item>) } else { TokenStream::new() };
+                (lifetimes, quote_spanned!(span()=> (#(#types),*)), TokenStream::new(), push)
             }
         };
         let (item_name, arguments_name) = self.argument_names("__item");
         quote_spanned! {span()=>
             #everywhere
             #[automatically_derived]
-            #[diagnostic::do_not_recommend]
             impl #lifetimes #p::Accepts<#item> for #handle #bound {
                 fn encode(
                     #item_name: &#item,
@@ -434,6 +464,13 @@ impl<'a> Code<'a> {
             }
         }
     }
+}
+
+/// The name as the attribute's own token, in the place where the author wrote it: the author's lints leave it alone.
+fn generated_name(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(name.span().resolved_at(span()));
+    name
 }
 
 /// The visibility as the attribute's own token: lints about the author's `pub` fire once, at the static.

@@ -4,11 +4,13 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::Error;
 
-use crate::parse::{Function, Words};
+use crate::parse::{self, Function, Words};
 
 /// The item as it was, and what is wrong with it.
 pub(crate) fn item(mut item: TokenStream, refusal: &Error) -> TokenStream {
-    item.extend(refusal.to_compile_error());
+    if !parse::is_statement(&item) {
+        item.extend(refusal.to_compile_error());
+    }
     item
 }
 

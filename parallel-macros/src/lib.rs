@@ -10,6 +10,8 @@ mod expand;
 mod fallback;
 mod model;
 mod parse;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use proc_macro2::TokenStream;

@@ -155,11 +155,7 @@ impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
-        let signature: Signature = input.parse()?;
-        if input.peek(Token![;]) {
-            return Err(Error::new(signature.fn_token.span, "`#[parallel]` needs a function with a body"));
-        }
-        Ok(Self { attributes, visibility, signature, body: input.parse()? })
+        Ok(Self { attributes, visibility, signature: input.parse()?, body: input.parse()? })
     }
 }
 
@@ -169,19 +165,29 @@ impl Parse for Function {
 ///
 /// When it is something else than a function.
 pub(crate) fn function(item: TokenStream) -> Result<Function> {
-    syn::parse2(item.clone()).map_err(|mistake| match syn::parse2(item) {
-        Ok(syn::Item::Fn(_)) | Err(_) => mistake,
-        Ok(other) => {
-            let (place, kind) = kind(&other);
-            Error::new(place, format!("`#[parallel]` goes on a function; this is {kind}"))
+    syn::parse2(item.clone()).map_err(|mistake| {
+        if let Ok(function) = syn::parse2::<syn::TraitItemFn>(item.clone()) {
+            let message = "`#[parallel]` needs a function with a body; write it as a function outside of the trait";
+            return Error::new(function.sig.ident.span(), message);
+        }
+        match syn::parse2(item).as_ref().map(kind) {
+            Ok(Some((place, kind))) => Error::new(place, format!("`#[parallel]` goes on a function; this is {kind}")),
+            _ => mistake,
         }
     })
 }
 
-fn kind(item: &syn::Item) -> (Span, &'static str) {
+/// Whether the attribute stands on a statement or an expression, where the compiler itself refuses it.
+pub(crate) fn is_statement(item: &TokenStream) -> bool {
+    let read = syn::Block::parse_within.parse2(item.clone());
+    matches!(read.as_deref(), Ok([syn::Stmt::Local(_) | syn::Stmt::Expr(..)]))
+}
+
+/// Where an item that is not a function says what it is, and what that is.
+fn kind(item: &syn::Item) -> Option<(Span, &'static str)> {
     use syn::Item;
     use syn::spanned::Spanned;
-    match item {
+    Some(match item {
         Item::Const(item) => (item.const_token.span, "a constant"),
         Item::Enum(item) => (item.enum_token.span, "an enum"),
         Item::ExternCrate(item) => (item.extern_token.span, "an `extern crate`"),
@@ -196,6 +202,6 @@ fn kind(item: &syn::Item) -> (Span, &'static str) {
         Item::Type(item) => (item.type_token.span, "a type alias"),
         Item::Union(item) => (item.union_token.span, "a union"),
         Item::Use(item) => (item.use_token.span, "a `use`"),
-        _ => (Span::call_site(), "something else"),
-    }
+        _ => return None,
+    })
 }

@@ -126,7 +126,7 @@ fn parameter(parameter: &Parameter<'_>, model: &Model<'_>, refuse: &mut impl FnM
     if let (Pat::Ident(_), true) = (&*parameter.original.pat, &parameter.name == model.handle) {
         let name = model.handle;
         refuse(Error::new(
-            name.span(),
+            parameter.name.span(),
             format!(
                 "`{name}` is also the name of the static that the attribute makes; rename the parameter, or write \
                      `#[parallel(handle = a_name)]`"

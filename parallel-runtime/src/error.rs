@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 pub use crate::panic::PanicReport;
+use crate::sys::process;
 pub use crate::wire::codec::CodecError;
 
 /// The result of everything in this crate that can fail.
@@ -211,7 +212,7 @@ impl fmt::Display for ErrorKind {
             Self::Panicked(report) => write!(f, "panicked at {}: {}", report.location(), report.message()),
             Self::Exited { code } => write!(f, "the process exited with code {code} before it gave a result"),
             Self::Signaled { signal, core_dumped } => {
-                write!(f, "the process was killed by signal {signal} ({})", signal_words(*signal))?;
+                write!(f, "the process was killed by signal {signal} ({})", process::signal_words(*signal))?;
                 f.write_str(if *core_dumped { ", core dumped" } else { "" })
             }
             Self::TimedOut { after } => write!(f, "ran longer than its timeout of {after:?} and was killed"),
@@ -242,30 +243,4 @@ impl std::error::Error for Error {
             _ => None,
         }
     }
-}
-
-/// The name of a signal and what it usually means.
-fn signal_words(signal: i32) -> Cow<'static, str> {
-    let words = match signal {
-        libc::SIGHUP => "SIGHUP",
-        libc::SIGINT => "SIGINT: interrupted",
-        libc::SIGQUIT => "SIGQUIT",
-        libc::SIGILL => "SIGILL: illegal instruction",
-        libc::SIGTRAP => "SIGTRAP: breakpoint",
-        libc::SIGABRT => "SIGABRT: abort, as after a panic while panicking or a failed allocation",
-        libc::SIGBUS => "SIGBUS: memory that is not there",
-        libc::SIGFPE => "SIGFPE: arithmetic error",
-        libc::SIGKILL => "SIGKILL: killed from outside",
-        libc::SIGUSR1 => "SIGUSR1",
-        libc::SIGSEGV => "SIGSEGV: invalid memory access or stack overflow",
-        libc::SIGUSR2 => "SIGUSR2",
-        libc::SIGPIPE => "SIGPIPE",
-        libc::SIGALRM => "SIGALRM",
-        libc::SIGTERM => "SIGTERM: asked to end",
-        libc::SIGXCPU => "SIGXCPU: CPU limit reached",
-        libc::SIGXFSZ => "SIGXFSZ: file size limit reached",
-        libc::SIGSYS => "SIGSYS: forbidden system call",
-        other => return Cow::Owned(format!("signal {other}")),
-    };
-    Cow::Borrowed(words)
 }

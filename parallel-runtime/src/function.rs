@@ -1,59 +1,35 @@
 //! The handle a `#[parallel]` function becomes: [`Task`], with the options in front of a call and the calls themselves.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::iter::FusedIterator;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::entry;
+use crate::error::{Error, ErrorKind, Result};
 use crate::handle::JoinHandle;
+use crate::job;
 use crate::pool::Pool;
-use crate::registry::Entry;
-use crate::wire::borrowed::Returns;
-use crate::wire::call::Arguments;
+use crate::pool::batch::Terms;
+use crate::pool::core::Shared;
+use crate::pool::map::{self, AsTheyCome, Lazy, Plan, Reorder};
+use crate::pool::reduce;
+use crate::pool::submit::Submitted;
+use crate::signature::{Accepts, Function};
+use crate::solo::{Order, Solo};
+use crate::wire::call::{Arguments, decode_result};
 use crate::wire::codec::CodecError;
-
-/// A `#[parallel]` function, implemented by the type that the attribute generates.
-pub trait Function: Returns + Sized + From<Task<Self>> + 'static {
-    /// The function's own type, `fn(u64) -> u64`.
-    type Pointer: Copy + Send + Sync + 'static;
-    /// The function.
-    const POINTER: Self::Pointer;
-    /// The tuple of its parameters in their owned forms: `(String, f64)` for `fn(&str, f64)`, `(u64,)` for `fn(u64)`.
-    type Owned;
-    /// Its place in the registry.
-    fn entry() -> &'static Entry;
-    /// Appends arguments that are given in their owned forms.
-    ///
-    /// # Errors
-    ///
-    /// What the `Serialize` of an argument says when it refuses.
-    fn encode_owned(owned: &Self::Owned, arguments: &mut Arguments) -> std::result::Result<(), CodecError>;
-}
-
-/// Tells that the maps of this function take items of type `Item`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be mapped over items of type `{Item}`",
-    label = "the items do not fit the function's parameters",
-    note = "one parameter: the item is the argument; several: the item is a tuple of them; none: the item is `()`"
-)]
-pub trait Accepts<Item>: Function {
-    /// Appends the item's arguments.
-    ///
-    /// # Errors
-    ///
-    /// What the `Serialize` of an argument says when it refuses.
-    fn encode(item: &Item, arguments: &mut Arguments) -> std::result::Result<(), CodecError>;
-}
 
 /// The words of the attribute, `#[parallel(timeout = "30s", retries = 2)]`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Defaults {
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) retries: u32,
-    pub(crate) chunk_size: Option<usize>,
-    pub(crate) name: Option<&'static str>,
+    timeout: Option<Duration>,
+    retries: u32,
+    chunk_size: Option<usize>,
+    name: Option<&'static str>,
 }
 
 impl Defaults {
@@ -91,174 +67,521 @@ impl Defaults {
     }
 }
 
+/// What was chained in front of a call.
+#[derive(Clone)]
+struct Options {
+    timeout: Option<Duration>,
+    retries: u32,
+    chunk_size: Option<usize>,
+    window: Option<usize>,
+    name: Option<Cow<'static, str>>,
+    pool: Option<Arc<Shared>>,
+    environment: Vec<(OsString, OsString)>,
+}
+
 /// A `#[parallel]` function with the options of the call to come.
 ///
-/// Every `#[parallel]` function dereferences to its `Task`, and that to the plain function pointer.
+/// Every `#[parallel]` function dereferences to its `Task`, and that to the plain function pointer, so the function can
+/// be called as before. An option returns the function's handle anew and leaves the function itself unchanged.
+///
+/// # Calls
+///
+/// Beside the maps below, the attribute gives each function `spawn` and `submit` with exactly its own parameters:
+/// `cube.spawn(3)` starts a process for one call, `cube.submit(3)` queues a task for a pool; both return a
+/// [`JoinHandle`].
+///
+/// # Items
+///
+/// One parameter: the item is the argument. Several: the item is a tuple of them. None: the item is `()`. A single
+/// borrowed parameter takes whatever borrows as it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn cube(x: u64) -> u64 { x * x * x }
+///
+/// #[parallel]
+/// fn longest(words: &[String]) -> usize { words.iter().map(String::len).max().unwrap_or(0) }
+///
+/// # fn main() -> parallel::Result<()> {
+/// assert_eq!(cube(3), 27);
+/// assert_eq!(cube.spawn(3).join()?, 27);
+/// assert_eq!(cube.timeout(Duration::from_secs(5)).retries(1).par_map(1..=3)?, [1, 8, 27]);
+/// let texts = vec![vec!["one".to_string()], vec!["a".to_string(), "four".to_string()]];
+/// assert_eq!(longest.par_map(&texts)?, [3, 4]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Task<H: Function> {
     pointer: H::Pointer,
-    defaults: Defaults,
+    options: Options,
+}
+
+/// How a call is to be made, for what options make sense.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Spawn,
+    Pool,
 }
 
 impl<H: Function> Task<H> {
     /// Used by the attribute.
+    #[doc(hidden)]
     pub const fn new(defaults: Defaults) -> Self {
-        Self { pointer: H::POINTER, defaults }
+        let name = match defaults.name {
+            Some(name) => Some(Cow::Borrowed(name)),
+            None => None,
+        };
+        Self {
+            pointer: H::POINTER,
+            options: Options {
+                timeout: defaults.timeout,
+                retries: defaults.retries,
+                chunk_size: defaults.chunk_size,
+                window: None,
+                name,
+                pool: None,
+                environment: Vec::new(),
+            },
+        }
     }
 
     /// Used by the attribute: a process for the call whose arguments `encode` appends.
-    pub fn spawn(
+    #[doc(hidden)]
+    pub fn spawn_with(
         &self,
         encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>,
     ) -> JoinHandle<H::Output> {
-        let _ = encode;
-        todo!()
+        let prepared = self.check(Manner::Spawn).and_then(|()| entry::check()).and_then(|()| encode_arguments(encode));
+        let flight = match prepared {
+            Ok(arguments) => Solo::spawn(Order {
+                entry: H::entry(),
+                arguments,
+                name: self.options.name.clone(),
+                timeout: self.options.timeout,
+                retries: self.options.retries,
+                environment: self.options.environment.clone(),
+            }),
+            Err(error) => job::failed(error.in_function(H::entry().name())),
+        };
+        JoinHandle::new(flight, H::entry().name(), self.options.name.clone(), decode_result::<H>)
     }
 
     /// Used by the attribute: a task for the pool.
-    pub fn submit(
+    #[doc(hidden)]
+    pub fn submit_with(
         &self,
         encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>,
     ) -> JoinHandle<H::Output> {
-        let _ = encode;
-        todo!()
+        let prepared = self.check(Manner::Pool).and_then(|()| Ok((self.pool()?, encode_arguments(encode)?)));
+        let flight = match prepared {
+            Ok((pool, arguments)) => Submitted::submit(&pool, H::entry(), arguments, self.terms(false, false)),
+            Err(error) => job::failed(error.in_function(H::entry().name())),
+        };
+        JoinHandle::new(flight, H::entry().name(), self.options.name.clone(), decode_result::<H>)
     }
 
-    /// Returns the plain function.
+    /// Returns the plain function, for where a function is asked for by value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn cube(x: u64) -> u64 { x * x * x }
+    ///
+    /// assert_eq!((1..=3).map(cube.as_fn()).sum::<u64>(), 36);
+    /// ```
     pub fn as_fn(&self) -> H::Pointer {
         self.pointer
     }
 
-    /// Limits how long one call may run.
-    pub fn timeout(&self, timeout: Duration) -> H {
-        let _ = timeout;
-        todo!()
+    /// Refuses options that make no sense.
+    fn check(&self, manner: Manner) -> Result<()> {
+        if self.options.chunk_size == Some(0) {
+            return Err(Error::invalid("a chunk needs at least one item: `chunk_size(0)`"));
+        }
+        if self.options.window == Some(0) {
+            return Err(Error::invalid("a lazy map needs room for at least one item: `window(0)`"));
+        }
+        if manner == Manner::Pool && !self.options.environment.is_empty() {
+            return Err(Error::invalid(
+                "`.env()` is for `spawn`: a pool's workers get their environment from `Pool::builder().env()`",
+            ));
+        }
+        Ok(())
     }
 
-    /// Tries again.
-    pub fn retries(&self, retries: u32) -> H {
-        let _ = retries;
-        todo!()
+    fn pool(&self) -> Result<Arc<Shared>> {
+        match &self.options.pool {
+            Some(pool) => Ok(Arc::clone(pool)),
+            None => Ok(Arc::clone(Pool::global()?.shared())),
+        }
     }
 
-    /// Names the call.
-    pub fn name(&self, name: impl Into<Cow<'static, str>>) -> H {
-        let _ = name.into();
-        todo!()
+    fn terms(&self, discard: bool, indexed: bool) -> Arc<Terms> {
+        Arc::new(Terms {
+            timeout: self.options.timeout,
+            retries: self.options.retries,
+            name: self.options.name.clone(),
+            discard,
+            indexed,
+        })
     }
 
-    /// Items per task.
-    pub fn chunk_size(&self, chunk_size: usize) -> H {
-        let _ = chunk_size;
-        todo!()
+    fn plan(&self, discard: bool) -> Result<Plan> {
+        let plan = || -> Result<Plan> {
+            self.check(Manner::Pool)?;
+            Ok(Plan {
+                pool: self.pool()?,
+                terms: self.terms(discard, true),
+                merge: None,
+                chunk_size: self.options.chunk_size,
+                window: None,
+            })
+        };
+        plan().map_err(|error| error.in_function(H::entry().name()))
     }
 
-    /// Items under way in a lazy map.
-    pub fn window(&self, window: usize) -> H {
-        let _ = window;
-        todo!()
+    fn lazy_plan(&self) -> Result<Plan> {
+        let plan = self.plan(false)?;
+        let window = self.options.window.unwrap_or(WINDOW_PER_WORKER * plan.pool.settings.workers);
+        // A chunk that is larger than the window could never be sent.
+        let chunk_size = plan.chunk_size.map(|size| size.min(window));
+        Ok(Plan { window: Some(window), chunk_size, ..plan })
     }
 
-    /// The pool to use.
-    pub fn on(&self, pool: &Pool) -> H {
-        let _ = pool;
-        todo!()
-    }
-
-    /// An environment variable of the process to be spawned.
-    pub fn env(&self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> H {
-        let _ = (key.as_ref(), value.as_ref());
-        todo!()
-    }
-
-    /// Maps in order.
+    /// Runs the function on every item, in the pool's workers; returns the values in the order of the items.
+    ///
+    /// A function's own `Err` is a value like another.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; the items that have not started are dropped then. `InvalidInput` for options that make no
+    /// sense.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics; what had started goes on and is dropped.
+    ///
+    /// # Examples
+    ///
+    /// See [`Task`].
     pub fn par_map<I>(&self, items: I) -> Result<Vec<H::Output>>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        let _ = items;
-        todo!()
+        map::map::<_, H>(self.plan(false)?, items.into_iter())
     }
 
-    /// Maps in order, each with its outcome.
+    /// Runs the function on every item, as [`par_map`](Self::par_map); every item has its own outcome, in the order of
+    /// the items.
+    ///
+    /// When the call as a whole is refused, as for `chunk_size(0)`, the first outcome says so, and there is no other.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn half(x: u32) -> u32 {
+    ///     assert!(x % 2 == 0, "{x} is odd");
+    ///     x / 2
+    /// }
+    ///
+    /// let halves = half.par_map_results([2, 3, 4]);
+    /// assert_eq!(*halves[0].as_ref().unwrap(), 1);
+    /// assert_eq!(halves[1].as_ref().unwrap_err().index(), Some(1));
+    /// assert_eq!(*halves[2].as_ref().unwrap(), 2);
+    /// ```
     pub fn par_map_results<I>(&self, items: I) -> Vec<Result<H::Output>>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        let _ = items;
-        todo!()
+        let mut lazy = Lazy::<_, H, _>::new(self.plan(false), items.into_iter(), Reorder::new());
+        std::iter::from_fn(|| lazy.next()).map(|(_, outcome)| outcome).collect()
     }
 
-    /// Lazy, ordered.
+    /// Runs the function on the items as its outcomes are asked for, in order. At most a window of items, by default
+    /// 256 for each worker, is taken from `items` ahead of that; endless iterators are fine.
+    ///
+    /// Dropping it drops what has not started.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics, in `next`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn square(x: u64) -> u64 { x * x }
+    ///
+    /// let first = square.par_imap(1..).map(Result::unwrap).find(|square| *square > 100);
+    /// assert_eq!(first, Some(121));
+    /// ```
     pub fn par_imap<I>(&self, items: I) -> ParIMap<I::IntoIter, H>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        let _ = items;
-        todo!()
+        ParIMap(Lazy::new(self.lazy_plan(), items.into_iter(), Reorder::new()))
     }
 
-    /// Lazy, as they finish.
+    /// As [`par_imap`](Self::par_imap), but gives outcomes as they come in, each with the index of its item.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics, in `next`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn square(x: usize) -> usize { x * x }
+    ///
+    /// for (index, value) in square.par_imap_unordered(0..100) {
+    ///     assert_eq!(value.unwrap(), index * index);
+    /// }
+    /// ```
     pub fn par_imap_unordered<I>(&self, items: I) -> ParIMapUnordered<I::IntoIter, H>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        let _ = items;
-        todo!()
+        ParIMapUnordered(Lazy::new(self.lazy_plan(), items.into_iter(), AsTheyCome::default()))
     }
 
-    /// Runs each, drops results in the worker.
+    /// Runs the function on every item; the values are dropped in the workers.
+    ///
+    /// # Errors
+    ///
+    /// As [`par_map`](Self::par_map).
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn check(x: u32) { assert!(x < 100) }
+    ///
+    /// assert!(check.par_for_each(0..100).is_ok());
+    /// assert!(check.par_for_each(0..101).is_err());
+    /// ```
     pub fn par_for_each<I>(&self, items: I) -> Result<()>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        let _ = items;
-        todo!()
+        map::for_each::<_, H>(self.plan(true)?, items.into_iter())
     }
 
-    /// Map and reduce.
+    /// Runs the function on every item and merges the values into one, in the workers too; `None` for no items.
+    ///
+    /// `merge` must be associative. Neighbours are merged in the order of the items, so it need not be commutative.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, of the function or of `merge`; otherwise as [`par_map`](Self::par_map).
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn length(word: &str) -> usize { word.len() }
+    ///
+    /// #[parallel]
+    /// fn add(a: usize, b: usize) -> usize { a + b }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// assert_eq!(length.par_map_reduce(["one", "two", "three"], &add)?, Some(11));
+    /// assert_eq!(length.par_map_reduce([""; 0], &add)?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn par_map_reduce<I, M>(&self, items: I, merge: &M) -> Result<Option<H::Output>>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
-        M: Function<Output = H::Output> + Accepts<(H::Output, H::Output)>,
+        M: Accepts<(H::Output, H::Output), Output = H::Output>,
     {
-        let _ = (items, merge);
-        todo!()
+        let _ = merge;
+        reduce::map_reduce::<_, H>(self.plan(false)?, items.into_iter(), M::entry())
     }
 }
 
-/// Lazy ordered map.
-pub struct ParIMap<I, H: Function>(I, H);
-impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMap<I, H> {
-    type Item = Result<H::Output>;
-    fn next(&mut self) -> Option<Self::Item> {
-        todo!()
-    }
+/// The default window of lazy maps, in items for each worker: enough to keep tiny items in chunks of some dozens.
+const WINDOW_PER_WORKER: usize = 256;
+
+fn encode_arguments(encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>) -> Result<Vec<u8>> {
+    let mut arguments = Arguments::default();
+    encode(&mut arguments).map_err(|error| Error::new(ErrorKind::Encode(error)))?;
+    Ok(arguments.into_bytes())
 }
 
-/// Lazy unordered map.
-pub struct ParIMapUnordered<I, H: Function>(I, H);
-impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMapUnordered<I, H> {
-    type Item = (usize, Result<H::Output>);
-    fn next(&mut self) -> Option<Self::Item> {
-        todo!()
+impl<H: Function + From<Self>> Task<H> {
+    fn with(&self, change: impl FnOnce(&mut Options)) -> H {
+        let mut task = self.clone();
+        change(&mut task.options);
+        H::from(task)
+    }
+
+    /// Limits how long a call may run, counted from the moment it starts to run; at the end its process is killed, and
+    /// the call, or the item of a map, fails with `TimedOut`. By default there is no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// let error = hang.timeout(Duration::from_millis(50)).spawn().join().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::TimedOut { .. }));
+    /// ```
+    pub fn timeout(&self, timeout: Duration) -> H {
+        self.with(|options| options.timeout = Some(timeout))
+    }
+
+    /// Tries a call, or an item, again up to so many times after `Signaled`, `Exited`, `TimedOut` or `Start`; never
+    /// after a panic or the function's own `Err`. By default 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn leave() { std::process::exit(1) }
+    ///
+    /// assert_eq!(leave.retries(2).spawn().join().unwrap_err().attempts(), 3);
+    /// ```
+    pub fn retries(&self, retries: u32) -> H {
+        self.with(|options| options.retries = retries)
+    }
+
+    /// Names the call, for [`JoinHandle::name`] and [`current`](crate::current); by default it has the function's name.
+    ///
+    /// # Examples
+    ///
+    /// See [`JoinHandle::name`].
+    pub fn name(&self, name: impl Into<Cow<'static, str>>) -> H {
+        let name = name.into();
+        self.with(|options| options.name = Some(name))
+    }
+
+    /// Sets how many items of a map are handed to a worker at a time; by default the pool chooses, from how long they
+    /// take. 0 is refused by the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn cube(x: u64) -> u64 { x * x * x }
+    ///
+    /// assert_eq!(cube.chunk_size(2).par_map(0..5).unwrap(), [0, 1, 8, 27, 64]);
+    /// assert!(matches!(cube.chunk_size(0).par_map(0..5).unwrap_err().kind(), ErrorKind::InvalidInput(_)));
+    /// ```
+    pub fn chunk_size(&self, chunk_size: usize) -> H {
+        self.with(|options| options.chunk_size = Some(chunk_size))
+    }
+
+    /// Sets how many items a lazy map takes from its input ahead of what was asked for; by default 256 for each worker.
+    /// 0 is refused by the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn cube(x: u64) -> u64 { x * x * x }
+    ///
+    /// let taken = Cell::new(0);
+    /// let mut cubes = cube.window(3).par_imap((0..).inspect(|_| taken.set(taken.get() + 1)));
+    /// assert_eq!(cubes.next().unwrap().unwrap(), 0);
+    /// assert!(taken.get() <= 3);
+    /// ```
+    pub fn window(&self, window: usize) -> H {
+        self.with(|options| options.window = Some(window))
+    }
+
+    /// Uses this pool rather than the global one. The pool's workers live as long as `pool`: once it has ended, calls
+    /// give `Closed` or `Terminated`.
+    ///
+    /// # Examples
+    ///
+    /// See [`Pool`].
+    pub fn on(&self, pool: &Pool) -> H {
+        let pool = Arc::clone(pool.shared());
+        self.with(|options| options.pool = Some(pool))
+    }
+
+    /// Adds a variable to the environment of the process to be spawned, or puts it in place of the one there is. Only
+    /// for `spawn`: other calls refuse it with `InvalidInput`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn variable(name: &str) -> Option<String> { std::env::var(name).ok() }
+    ///
+    /// let handle = variable.env("COLOR", "blue").spawn("COLOR");
+    /// assert_eq!(handle.join().unwrap().as_deref(), Some("blue"));
+    /// ```
+    pub fn env(&self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> H {
+        let variable = (key.as_ref().to_owned(), value.as_ref().to_owned());
+        self.with(|options| options.environment.push(variable))
     }
 }
 
 impl<H: Function> Clone for Task<H> {
     fn clone(&self) -> Self {
-        Self { pointer: self.pointer, defaults: self.defaults }
+        Self { pointer: self.pointer, options: self.options.clone() }
     }
 }
 
 impl<H: Function> fmt::Debug for Task<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("function", &H::entry().name()).finish_non_exhaustive()
+        f.debug_struct("Task")
+            .field("function", &H::entry().name())
+            .field("timeout", &self.options.timeout)
+            .field("retries", &self.options.retries)
+            .finish_non_exhaustive()
     }
 }
 
@@ -268,5 +591,53 @@ impl<H: Function> Deref for Task<H> {
     #[inline(always)]
     fn deref(&self) -> &H::Pointer {
         &self.pointer
+    }
+}
+
+/// A lazy, ordered map; see [`Task::par_imap`].
+///
+/// # Examples
+///
+/// See [`Task::par_imap`].
+#[must_use = "a lazy map runs as its outcomes are asked for"]
+pub struct ParIMap<I: Iterator, H: Function>(Lazy<I, H, Reorder>);
+
+impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMap<I, H> {
+    type Item = Result<H::Output>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(_, outcome)| outcome)
+    }
+}
+
+impl<I: Iterator, H: Accepts<I::Item>> FusedIterator for ParIMap<I, H> {}
+
+impl<I: Iterator, H: Function> fmt::Debug for ParIMap<I, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParIMap").field("function", &H::entry().name()).finish_non_exhaustive()
+    }
+}
+
+/// A lazy map that gives outcomes as they come in; see [`Task::par_imap_unordered`].
+///
+/// # Examples
+///
+/// See [`Task::par_imap_unordered`].
+#[must_use = "a lazy map runs as its outcomes are asked for"]
+pub struct ParIMapUnordered<I: Iterator, H: Function>(Lazy<I, H, AsTheyCome>);
+
+impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMapUnordered<I, H> {
+    type Item = (usize, Result<H::Output>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+impl<I: Iterator, H: Accepts<I::Item>> FusedIterator for ParIMapUnordered<I, H> {}
+
+impl<I: Iterator, H: Function> fmt::Debug for ParIMapUnordered<I, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParIMapUnordered").field("function", &H::entry().name()).finish_non_exhaustive()
     }
 }

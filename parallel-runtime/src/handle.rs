@@ -1,60 +1,394 @@
-//! skeleton
-use crate::error::Result;
-use std::marker::PhantomData;
-use std::process::ExitStatus;
-use std::time::Duration;
+//! Handles of running calls.
 
-/// A running call.
-#[derive(Debug)]
-pub struct JoinHandle<R>(PhantomData<fn() -> R>);
+use std::borrow::Cow;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Flight, Outcome};
+use crate::poison::lock;
+use crate::sys::process::{KILL, TERMINATE};
+use crate::wire::codec::CodecError;
+
+/// Reads a call's value from its bytes.
+pub(crate) type Decoder<R> = fn(&[u8]) -> std::result::Result<R, CodecError>;
+
+/// A call in flight: what [`spawn`] and [`submit`] return.
+///
+/// Dropping the handle detaches the call: it goes on, and nobody hears of its result. When the program ends, so does
+/// every call.
+///
+/// [`spawn`]: crate::Task#calls
+/// [`submit`]: crate::Task#calls
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn cube(x: u64) -> u64 { x * x * x }
+///
+/// # fn main() -> parallel::Result<()> {
+/// let handles: Vec<_> = (1..=3).map(|x| cube.spawn(x)).collect();
+/// let cubes: Vec<u64> = handles.into_iter().map(JoinHandle::join).collect::<Result<_, _>>()?;
+/// assert_eq!(cubes, [1, 8, 27]);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "dropping the handle detaches the call; `join` it to hear of its result"]
+pub struct JoinHandle<R> {
+    flight: Arc<dyn Flight>,
+    function: &'static str,
+    name: Cow<'static, str>,
+    taken: bool,
+    decode: Decoder<R>,
+}
+
 impl<R> JoinHandle<R> {
-    /// w
-    pub fn join(self) -> Result<R> {
-        todo!()
+    pub(crate) fn new(
+        flight: Arc<dyn Flight>,
+        function: &'static str,
+        name: Option<Cow<'static, str>>,
+        decode: Decoder<R>,
+    ) -> Self {
+        Self { flight, function, name: name.unwrap_or(Cow::Borrowed(function)), taken: false, decode }
     }
-    /// w
+
+    /// Waits for the call to finish and returns its value. A spawned call has finished when its process has ended.
+    ///
+    /// # Errors
+    ///
+    /// Whatever became of the call instead; see [`ErrorKind`]. `Closed` when [`join_timeout`](Self::join_timeout) gave
+    /// the value already.
+    ///
+    /// # Examples
+    ///
+    /// See [`JoinHandle`].
+    pub fn join(mut self) -> Result<R> {
+        self.flight.wait(None);
+        self.take()
+    }
+
+    /// Waits for the call to finish, at most `timeout`. `Ok(None)`: it has not; it goes on and can be joined later.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn wait_a_second() -> u8 { std::thread::sleep(Duration::from_secs(1)); 7 }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let mut handle = wait_a_second.spawn();
+    /// assert_eq!(handle.join_timeout(Duration::from_millis(10))?, None);
+    /// assert_eq!(handle.join_timeout(Duration::MAX)?, Some(7));
+    /// assert!(matches!(handle.join().unwrap_err().kind(), ErrorKind::Closed));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn join_timeout(&mut self, timeout: Duration) -> Result<Option<R>> {
-        let _ = timeout;
-        todo!()
+        // A deadline beyond the clock's end is none.
+        let deadline = Instant::now().checked_add(timeout);
+        if self.flight.wait(deadline) { self.take().map(Some) } else { Ok(None) }
     }
-    /// w
+
+    fn take(&mut self) -> Result<R> {
+        let outcome = if self.taken { None } else { self.flight.take() };
+        self.taken = true;
+        decode(outcome, self.function, self.decode)
+    }
+
+    /// Returns whether the call has finished, with a value or without; `join` does not wait then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let handle = hang.spawn();
+    /// assert!(!handle.is_finished());
+    /// handle.kill()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_finished(&self) -> bool {
-        todo!()
+        self.flight.is_finished()
     }
-    /// w
+
+    /// Returns the number of the process that runs the call; `None` while it waits for its turn, and once it has
+    /// finished. While a process is being started for it, waits for that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let handle = hang.spawn();
+    /// assert_eq!(parallel::active_children(), [handle.pid().unwrap()]);
+    /// handle.kill()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pid(&self) -> Option<u32> {
-        todo!()
+        self.flight.pid()
     }
-    /// w
+
+    /// Returns the call's name: what `.name("…")` gave it, else its function's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn cube(x: u64) -> u64 { x * x * x }
+    ///
+    /// assert_eq!(cube.spawn(1).name(), "cube");
+    /// assert_eq!(cube.name("first").spawn(1).name(), "first");
+    /// ```
     pub fn name(&self) -> &str {
-        todo!()
+        &self.name
     }
-    /// w
+
+    /// Asks the call's process to end, with SIGTERM, and whatever it started in its process group. A call that has not
+    /// started is cancelled; one that has finished is left alone.
+    ///
+    /// # Errors
+    ///
+    /// `Start` when the system refuses the signal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let handle = hang.spawn();
+    /// handle.terminate()?;
+    /// assert!(matches!(handle.join().unwrap_err().kind(), ErrorKind::Signaled { signal: 15, .. }));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn terminate(&self) -> Result<()> {
-        todo!()
+        self.flight.signal(TERMINATE)
     }
-    /// w
+
+    /// Ends the call's process at once, with SIGKILL; otherwise as [`terminate`](Self::terminate).
+    ///
+    /// # Errors
+    ///
+    /// `Start` when the system refuses the signal.
+    ///
+    /// # Examples
+    ///
+    /// As for [`terminate`](Self::terminate), with signal 9.
     pub fn kill(&self) -> Result<()> {
-        todo!()
+        self.flight.signal(KILL)
     }
-    /// w
+
+    /// Returns how the process of a spawned call ended, once it has; `None` for a submitted one, whose worker lives on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn leave(code: i32) { std::process::exit(code) }
+    ///
+    /// let mut handle = leave.spawn(8);
+    /// assert!(handle.join_timeout(Duration::MAX).is_err());
+    /// assert_eq!(handle.exit_status().unwrap().code(), Some(8));
+    /// ```
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        todo!()
+        self.flight.exit_status()
     }
-    /// w
+
+    /// Withdraws a call that has not started; returns whether it did. Its `join` gives `Cancelled` then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = Pool::with_workers(1)?;
+    /// let task = hang.on(&pool);
+    /// let (first, second) = (task.submit(), task.submit());
+    /// while first.pid().is_none() {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert!(second.cancel());
+    /// assert!(!first.cancel());
+    /// assert!(matches!(second.join().unwrap_err().kind(), ErrorKind::Cancelled));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cancel(&self) -> bool {
-        todo!()
+        self.flight.cancel()
     }
 }
+
+fn decode<R>(outcome: Option<Outcome>, function: &'static str, decode: Decoder<R>) -> Result<R> {
+    match outcome {
+        Some(Ok(bytes)) => {
+            decode(&bytes).map_err(|error| Error::new(ErrorKind::Decode(error)).in_function(function).after_attempts(1))
+        }
+        Some(Err(error)) => Err(error),
+        None => Err(Error::new(ErrorKind::Closed).in_function(function)),
+    }
+}
+
+impl<R> fmt::Debug for JoinHandle<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("name", &self.name).field("finished", &self.is_finished()).finish()
+    }
+}
+
 impl<R> IntoFuture for JoinHandle<R> {
     type Output = Result<R>;
-    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = Result<R>> + Send>>;
-    fn into_future(self) -> Self::IntoFuture {
-        todo!()
+    type IntoFuture = JoinFuture<R>;
+
+    fn into_future(self) -> JoinFuture<R> {
+        JoinFuture { handle: self, waker: Arc::default(), asked: false }
     }
 }
-/// w
-pub fn as_completed<R>(handles: impl IntoIterator<Item = JoinHandle<R>>) -> impl Iterator<Item = (usize, Result<R>)> {
-    let _ = handles.into_iter().count();
-    std::iter::empty()
+
+/// Waits for a call without a thread: what `handle.await` makes of a [`JoinHandle`]. Works on any executor.
+///
+/// Dropping it detaches the call, as dropping the handle does.
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn cube(x: u64) -> u64 { x * x * x }
+///
+/// async fn sum() -> parallel::Result<u64> {
+///     let (two, three) = (cube.spawn(2), cube.spawn(3));
+///     Ok(two.await? + three.await?)
+/// }
+/// # futures_executor::block_on(async { assert_eq!(sum().await.unwrap(), 35) });
+/// ```
+#[derive(Debug)]
+#[must_use = "a future does nothing until it is awaited"]
+pub struct JoinFuture<R> {
+    handle: JoinHandle<R>,
+    waker: Arc<Mutex<Option<Waker>>>,
+    /// Whether the call was asked to wake us.
+    asked: bool,
 }
+
+impl<R> Future for JoinFuture<R> {
+    type Output = Result<R>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<R>> {
+        // Nothing in it is pinned.
+        let this = self.get_mut();
+        *lock(&this.waker) = Some(context.waker().clone());
+        if !this.asked {
+            this.asked = true;
+            let waker = Arc::clone(&this.waker);
+            this.handle.flight.when_finished(Box::new(move || {
+                let waker = lock(&waker).take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }));
+        }
+        // After the waker is in place: what finishes from here on wakes it.
+        if this.handle.flight.is_finished() { Poll::Ready(this.handle.take()) } else { Poll::Pending }
+    }
+}
+
+/// Gives the results of `handles` as they come in, each with its place among them, counted from 0.
+///
+/// Dropping the iterator detaches the calls that are left.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn sleep(millis: u64) -> u64 { std::thread::sleep(Duration::from_millis(millis)); millis }
+///
+/// let handles = [400, 0].map(|millis| sleep.spawn(millis));
+/// let order: Vec<usize> = parallel::as_completed(handles).map(|(index, _)| index).collect();
+/// assert_eq!(order, [1, 0]);
+/// ```
+pub fn as_completed<R>(handles: impl IntoIterator<Item = JoinHandle<R>>) -> AsCompleted<R> {
+    let (finished, completions) = std::sync::mpsc::channel();
+    let handles: Vec<Option<JoinHandle<R>>> = handles
+        .into_iter()
+        .enumerate()
+        .map(|(index, handle)| {
+            let finished = finished.clone();
+            handle.flight.when_finished(Box::new(move || {
+                // Nobody listens any more when the iterator was dropped.
+                let _ = finished.send(index);
+            }));
+            Some(handle)
+        })
+        .collect();
+    AsCompleted { left: handles.len(), handles, completions }
+}
+
+/// Gives results as they come in; see [`as_completed`].
+///
+/// # Examples
+///
+/// See [`as_completed`].
+#[derive(Debug)]
+pub struct AsCompleted<R> {
+    handles: Vec<Option<JoinHandle<R>>>,
+    left: usize,
+    completions: std::sync::mpsc::Receiver<usize>,
+}
+
+impl<R> Iterator for AsCompleted<R> {
+    type Item = (usize, Result<R>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let index = self.completions.recv().ok()?;
+        let handle = self.handles.get_mut(index)?.take()?;
+        self.left -= 1;
+        Some((index, handle.join()))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<R> ExactSizeIterator for AsCompleted<R> {}

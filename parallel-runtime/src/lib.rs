@@ -1,17 +1,42 @@
 //! What runs behind the `parallel` crate: processes, pools, calls. Users depend on `parallel`, not on this crate.
 
+// The floors of the house, from the ground up; see ARCHITECTURE.md.
+mod config;
+mod panic;
+mod poison;
+mod sys;
+
+mod memory;
+mod wire;
+
+mod error;
+mod registry;
+
+mod lane;
+mod process;
+mod signature;
+
+mod current;
+mod job;
+mod solo;
+mod worker;
+
+mod entry;
+
+mod pool;
+
+mod function;
+mod handle;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-mod error;
-mod function;
-mod handle;
-mod panic;
-mod pool;
-mod registry;
-mod wire;
 
+pub use current::{Current, active_children, current};
+pub use entry::init;
 pub use error::{CodecError, Error, ErrorKind, PanicReport, Result};
 pub use function::{ParIMap, ParIMapUnordered, Task};
-pub use handle::{JoinHandle, as_completed};
-pub use pool::{Pool, PoolBuilder, PoolStats};
+pub use handle::{AsCompleted, JoinFuture, JoinHandle, as_completed};
+pub use pool::Pool;
+pub use pool::builder::{InitializerOutput, PoolBuilder};
+pub use pool::stats::PoolStats;

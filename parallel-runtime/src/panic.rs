@@ -53,8 +53,25 @@ impl PanicReport {
         self.backtrace.as_deref()
     }
 
+    /// Keeps at most `text` bytes of the message and `backtrace` bytes of the backtrace.
+    pub(crate) fn cut(&mut self, text: usize, backtrace: usize) {
+        cut(&mut self.message, text);
+        if let Some(frames) = &mut self.backtrace {
+            cut(frames, backtrace);
+        }
+    }
+
     fn from_payload(payload: &(dyn Any + Send)) -> Self {
         Self { message: message_of(payload), location: "unknown".to_string(), backtrace: None }
+    }
+}
+
+/// Cuts `text` to at most `most` bytes, between characters, and says so.
+pub(crate) fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        let end = (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(" … (cut)");
     }
 }
 

@@ -2,9 +2,11 @@
 
 pub use linkme;
 
-pub use crate::function::{Accepts, Defaults, Function, Task};
+pub use crate::function::{Defaults, Task};
 pub use crate::handle::JoinHandle;
 pub use crate::registry::{Entry, FUNCTIONS};
-pub use crate::wire::borrowed::{Argument, Borrowed, BorrowedFrom, Parameter, ReturnValue, Returns};
+pub use crate::signature::{Accepts, Function};
+pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};
 pub use crate::wire::call::{Arguments, Call, Owner, Parameters};
 pub use crate::wire::codec::CodecError;
+pub use crate::wire::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns, Serde};

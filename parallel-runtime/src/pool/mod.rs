@@ -1,94 +1,317 @@
-//! skeleton
-use crate::error::Result;
-use std::ffi::OsStr;
-use std::time::Duration;
-/// w
-#[derive(Clone, Debug)]
-pub struct Pool(());
-/// w
-#[derive(Debug, Default)]
-pub struct PoolBuilder(());
-/// w
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct PoolStats {
-    /// w
-    pub tasks_done: u64,
-    /// w
-    pub tasks_failed: u64,
-    /// w
-    pub tasks_retried: u64,
-    /// w
-    pub restarts: u64,
-    /// w
-    pub queued: usize,
-    /// w
-    pub busy: Duration,
-    /// w
-    pub idle: Duration,
+//! Pools: worker processes that are kept, and the maps and calls that run on them.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::Instant;
+
+use crate::config;
+use crate::entry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lane::Bell;
+use crate::poison::lock;
+use crate::process::reactor;
+use crate::sys::process::KILL;
+use crate::sys::program;
+
+pub(crate) mod batch;
+pub(crate) mod builder;
+pub(crate) mod core;
+mod dispatch;
+pub(crate) mod map;
+pub(crate) mod reduce;
+mod schedule;
+pub(crate) mod stats;
+pub(crate) mod submit;
+mod supervise;
+
+use self::builder::PoolBuilder;
+use self::core::{Phase, Settings, Shared};
+use self::stats::PoolStats;
+
+/// Keeps worker processes ready, and gives them tasks.
+///
+/// Any number of threads may use a pool at a time. Dropping it terminates it; [`join`](Self::join) lets it finish first.
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn cube(x: u64) -> u64 { x * x * x }
+///
+/// # fn main() -> parallel::Result<()> {
+/// let pool = Pool::with_workers(2)?;
+/// assert_eq!(cube.on(&pool).par_map(0..4)?, [0, 1, 8, 27]);
+/// pool.join()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Pool {
+    shared: Arc<Shared>,
 }
-impl PoolBuilder {
-    /// w
-    pub fn workers(self, workers: usize) -> Self {
-        let _ = workers;
-        self
-    }
-    /// w
-    pub fn tasks_per_worker(self, tasks: usize) -> Self {
-        let _ = tasks;
-        self
-    }
-    /// w
-    pub fn env(self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        let _ = (key.as_ref(), value.as_ref());
-        self
-    }
-    /// w
-    pub fn initializer<F: crate::function::Function>(self, function: &F, arguments: F::Owned) -> Self {
-        let _ = (function, arguments);
-        self
-    }
-    /// w
-    pub fn build(self) -> Result<Pool> {
-        todo!()
-    }
-}
+
 impl Pool {
-    /// w
-    pub fn builder() -> PoolBuilder {
-        PoolBuilder(())
-    }
-    /// w
+    /// Starts a pool with the default number of workers: `PARALLEL_WORKERS`, else
+    /// [`available_parallelism`](std::thread::available_parallelism).
+    ///
+    /// # Errors
+    ///
+    /// As [`PoolBuilder::build`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = parallel::Pool::new()?;
+    /// assert!(pool.workers() >= 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new() -> Result<Self> {
-        todo!()
+        Self::builder().build()
     }
-    /// w
-    pub fn with_workers(n: usize) -> Result<Self> {
-        let _ = n;
-        todo!()
+
+    /// Starts a pool with `workers` workers.
+    ///
+    /// # Errors
+    ///
+    /// As [`PoolBuilder::build`].
+    ///
+    /// # Examples
+    ///
+    /// See [`Pool`].
+    pub fn with_workers(workers: usize) -> Result<Self> {
+        Self::builder().workers(workers).build()
     }
-    /// w
+
+    /// Makes a pool with more to say about it; see [`PoolBuilder`].
+    ///
+    /// # Examples
+    ///
+    /// See [`PoolBuilder`].
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::default()
+    }
+
+    /// Returns the pool that calls use when no `.on(&pool)` says otherwise, started on first use.
+    ///
+    /// # Errors
+    ///
+    /// As [`PoolBuilder::build`]; the next use tries again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> parallel::Result<()> {
+    /// let pids = parallel::Pool::global()?.pids();
+    /// assert_eq!(pids, parallel::Pool::global()?.pids());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn global() -> Result<&'static Self> {
-        todo!()
+        static GLOBAL: OnceLock<Pool> = OnceLock::new();
+        static STARTING: Mutex<()> = Mutex::new(());
+        if let Some(pool) = GLOBAL.get() {
+            return Ok(pool);
+        }
+        let _starting = lock(&STARTING);
+        if let Some(pool) = GLOBAL.get() {
+            return Ok(pool);
+        }
+        let pool = Self::new()?;
+        Ok(GLOBAL.get_or_init(|| pool))
     }
-    /// w
+
+    /// Returns how many workers the pool keeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> parallel::Result<()> {
+    /// assert_eq!(parallel::Pool::with_workers(2)?.workers(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn workers(&self) -> usize {
-        todo!()
+        self.shared.settings.workers
     }
-    /// w
+
+    /// Returns the workers' process numbers, in the order of their indices; while one is being replaced, it is missing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> parallel::Result<()> {
+    /// assert_eq!(parallel::Pool::with_workers(2)?.pids().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pids(&self) -> Vec<u32> {
-        todo!()
+        self.shared.enter().seated().map(|seat| seat.child.pid()).collect()
     }
-    /// w
+
+    /// Tells what the pool has done so far.
+    ///
+    /// # Examples
+    ///
+    /// See [`PoolStats`].
     pub fn stats(&self) -> PoolStats {
-        todo!()
+        let mut core = self.shared.enter();
+        self.shared.pump(&mut core);
+        let mut stats = core.stats.clone();
+        stats.queued = core.queue.iter().map(batch::Batch::len).sum();
+        stats.running = core.seated().flat_map(|seat| &seat.in_hand).map(|hand| hand.batch.len()).sum();
+        stats.idle += core.seated().map(|seat| seat.born.elapsed().saturating_sub(seat.busy)).sum();
+        stats
     }
-    /// w
+
+    /// Finishes what is queued, then stops the workers and waits for their end. Calls made meanwhile give `Closed`.
+    ///
+    /// A worker that takes longer than 10 s for its `atexit` handlers is killed.
+    ///
+    /// # Errors
+    ///
+    /// `Terminated` when the pool was terminated meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn cube(x: u64) -> u64 { x * x * x }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = Pool::with_workers(1)?;
+    /// let later = cube.on(&pool);
+    /// let handle = later.submit(3);
+    /// pool.join()?;
+    /// assert_eq!(handle.join()?, 27);
+    /// assert!(matches!(later.submit(4).join().unwrap_err().kind(), ErrorKind::Closed));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn join(self) -> Result<()> {
-        todo!()
+        self.shared.finish()
     }
-    /// w
+
+    /// Ends the pool at once: workers are killed with whatever they run, and pending calls give `Terminated`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = Pool::with_workers(1)?;
+    /// let handle = hang.on(&pool).submit();
+    /// pool.terminate();
+    /// assert!(matches!(handle.join().unwrap_err().kind(), ErrorKind::Terminated));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn terminate(self) {
-        todo!()
+        drop(self);
+    }
+
+    pub(crate) fn start(settings: Settings) -> Result<Self> {
+        entry::check()?;
+        program::environment(&settings.environment).map_err(|error| Error::invalid(error.to_string()))?;
+        let failed = |error| Error::new(ErrorKind::Start(error));
+        let reactor = reactor::get().map_err(failed)?;
+        let shared = Shared::new(settings, Bell::create().map_err(failed)?, reactor);
+        // From here on an early return ends what has started.
+        let pool = Self { shared };
+        pool.shared.populate()?;
+        Ok(pool)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.terminate();
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("workers", &self.workers()).field("pids", &self.pids()).finish()
+    }
+}
+
+impl Shared {
+    /// Starts all workers; with an initializer, waits until all have run it.
+    fn populate(self: &Arc<Self>) -> Result<()> {
+        let (done, launched) = mpsc::channel();
+        let me = Arc::clone(self);
+        self.reactor.run(move |reactor| {
+            for index in 0..me.settings.workers {
+                me.seat(reactor, index);
+                if me.enter().start_error.is_some() {
+                    break;
+                }
+            }
+            let _ = done.send(());
+        });
+        // The reactor lives as long as the program.
+        let _ = launched.recv();
+        let needs_report = self.settings.initializer.is_some();
+        let outcome = self.wait_until(None, |core| match &core.start_error {
+            Some(error) => Some(Err(error.to_error())),
+            None if !needs_report || core.seated().all(|seat| seat.ready) => Some(Ok(())),
+            None => None,
+        });
+        outcome.unwrap_or(Ok(()))
+    }
+
+    /// Finishes what is queued, then stops the workers.
+    fn finish(&self) -> Result<()> {
+        {
+            let mut core = self.enter();
+            core.check_open()?;
+            core.phase = Phase::Joining;
+        }
+        self.wait_until(None, |core| (core.is_drained() || core.phase == Phase::Terminated).then_some(()));
+        {
+            let mut core = self.enter();
+            if core.phase == Phase::Terminated {
+                return Err(Error::new(ErrorKind::Terminated));
+            }
+            core.phase = Phase::Closed;
+            for index in 0..core.seats.len() {
+                self.stop(&mut core, index);
+            }
+        }
+        self.wait_until(None, |core| core.seated().next().is_none().then_some(()));
+        Ok(())
+    }
+
+    /// Kills the workers, fails what is pending, and waits until the workers are gone.
+    fn terminate(&self) {
+        {
+            let mut core = self.enter();
+            if matches!(core.phase, Phase::Open | Phase::Joining) {
+                core.phase = Phase::Terminated;
+            }
+            for seat in core.seated() {
+                let _ = seat.child.signal(KILL);
+            }
+            let mut pending: Vec<_> = std::mem::take(&mut core.queue).into();
+            pending
+                .extend(core.seats.iter_mut().flatten().flat_map(|seat| seat.in_hand.drain(..)).map(|hand| hand.batch));
+            for batch in pending {
+                self.fail_all(&mut core, &batch, || Error::new(ErrorKind::Terminated));
+            }
+        }
+        let deadline = Instant::now().checked_add(config::KILL_GRACE);
+        self.wait_until(deadline, |core| core.seated().next().is_none().then_some(()));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Borrow;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::borrowed::{Borrowed, Parameter, Returns};
+use super::borrowed::Borrowed;
+use super::codec::CodecError;
+use super::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
 use crate::panic::{self, PanicReport};
-use crate::wire::codec::{self, CodecError};
 
 /// The bytes of one call's arguments, in the order of the parameters.
 #[derive(Debug, Default)]
@@ -16,9 +16,17 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Goes on after what `bytes` already holds.
-    pub(crate) fn appending_to(bytes: Vec<u8>) -> Self {
-        Self { bytes }
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
+    /// Appends an argument that is bytes already.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
@@ -31,16 +39,12 @@ impl Arguments {
     ///
     /// What the type's `Serialize` says when it refuses, or that it panicked.
     pub fn push<F: Parameter<INDEX>, const INDEX: usize>(&mut self, value: &F::Type) -> Result<(), CodecError> {
-        self.push_named(F::NAME, value)
-    }
-
-    fn push_named<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), CodecError> {
         let before = self.bytes.len();
-        match panic::catch(|| codec::encode(value, &mut self.bytes)) {
-            Ok(encoded) => encoded.map_err(|error| error.of_argument(name)),
+        match panic::catch(|| F::Codec::encode(value, &mut self.bytes)) {
+            Ok(encoded) => encoded.map_err(|error| error.of_argument(F::NAME)),
             Err(report) => {
                 self.bytes.truncate(before);
-                Err(panicked::<T>("Serialize", &report).of_argument(name))
+                Err(panicked::<F::Type>("Serialize", &report).of_argument(F::NAME))
             }
         }
     }
@@ -58,10 +62,15 @@ impl Parameters<'_> {
     /// # Errors
     ///
     /// What the type's `Deserialize` says when it refuses.
-    pub fn take<F: Parameter<INDEX>, const INDEX: usize>(
-        &mut self,
-    ) -> Result<<F::Type as Borrowed>::Owned, CodecError> {
-        self.take_named(F::NAME)
+    pub fn take<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owned<F, INDEX>, CodecError> {
+        match panic::catch(|| F::Codec::decode(self.bytes)) {
+            Ok(Ok((value, used))) => {
+                self.bytes = &self.bytes[used..];
+                Ok(value)
+            }
+            Ok(Err(error)) => Err(error.of_argument(F::NAME)),
+            Err(report) => Err(panicked::<Owned<F, INDEX>>("Deserialize", &report).of_argument(F::NAME)),
+        }
     }
 
     /// Takes the next argument, that for the parameter `INDEX` of `F`, which the function is to borrow.
@@ -70,18 +79,7 @@ impl Parameters<'_> {
     ///
     /// What the owned type's `Deserialize` says when it refuses.
     pub fn take_borrowed<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owner<F::Type>, CodecError> {
-        self.take_named(F::NAME).map(Owner)
-    }
-
-    fn take_named<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, CodecError> {
-        match panic::catch(|| codec::decode(self.bytes)) {
-            Ok(Ok((value, used))) => {
-                self.bytes = &self.bytes[used..];
-                Ok(value)
-            }
-            Ok(Err(error)) => Err(error.of_argument(name)),
-            Err(report) => Err(panicked::<T>("Deserialize", &report).of_argument(name)),
-        }
+        self.take::<F, INDEX>().map(Owner)
     }
 }
 
@@ -97,7 +95,7 @@ impl<B: Borrowed + ?Sized> Owner<B> {
 }
 
 /// Why a call that reached its worker gave no value.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum CallFailure {
     Panicked(PanicReport),
     Decode(CodecError),
@@ -108,18 +106,37 @@ pub(crate) enum CallFailure {
     },
 }
 
+/// What a report may hold of a panic's backtrace, in bytes: a message has an end.
+const LONGEST_BACKTRACE: usize = 24 << 10;
+/// What it may hold of any other text.
+const LONGEST_TEXT: usize = 4 << 10;
+
+impl CallFailure {
+    /// Cuts what is too long for one message.
+    pub(crate) fn fitting(mut self) -> Self {
+        match &mut self {
+            Self::Panicked(report) => report.cut(LONGEST_TEXT, LONGEST_BACKTRACE),
+            Self::Decode(error) | Self::Encode(error) => error.cut(LONGEST_TEXT),
+            Self::UnknownFunction { .. } => {}
+        }
+        self
+    }
+}
+
 /// One call in the process that runs it.
 #[derive(Debug)]
 pub struct Call<'a> {
     parameters: Parameters<'a>,
     result: &'a mut Vec<u8>,
+    /// Whether anybody wants the result.
+    wanted: bool,
     failure: Option<CallFailure>,
 }
 
 impl<'a> Call<'a> {
-    /// The result will be appended to `result`.
-    pub(crate) fn new(arguments: &'a [u8], result: &'a mut Vec<u8>) -> Self {
-        Self { parameters: Parameters { bytes: arguments }, result, failure: None }
+    /// The result will be appended to `result`, if it is `wanted`.
+    pub(crate) fn new(arguments: &'a [u8], result: &'a mut Vec<u8>, wanted: bool) -> Self {
+        Self { parameters: Parameters { bytes: arguments }, result, wanted, failure: None }
     }
 
     /// Why there is no result, once the entry has run; `None` when there is one.
@@ -132,16 +149,15 @@ impl<'a> Call<'a> {
     where
         F: FnOnce() -> H::Output,
     {
-        self.failure = self.steps(decode).err();
+        self.failure = self.steps::<H, F>(decode).err();
     }
 
-    fn steps<F, R>(
+    fn steps<H: Returns, F>(
         &mut self,
         decode: impl FnOnce(&mut Parameters<'_>) -> Result<F, CodecError>,
     ) -> Result<(), CallFailure>
     where
-        F: FnOnce() -> R,
-        R: Serialize,
+        F: FnOnce() -> H::Output,
     {
         let function = decode(&mut self.parameters).map_err(|error| CallFailure::Decode(error.seen_by_worker()))?;
         if !self.parameters.bytes.is_empty() {
@@ -151,11 +167,13 @@ impl<'a> Call<'a> {
         }
         let value = panic::catch(function).map_err(CallFailure::Panicked)?;
         let before = self.result.len();
-        match panic::catch(|| codec::encode(&value, self.result)) {
-            Ok(encoded) => encoded.map_err(|error| CallFailure::Encode(error.seen_by_worker()))?,
-            Err(report) => {
-                self.result.truncate(before);
-                return Err(CallFailure::Encode(panicked::<R>("Serialize", &report).seen_by_worker()));
+        if self.wanted {
+            match panic::catch(|| H::Codec::encode(&value, self.result)) {
+                Ok(encoded) => encoded.map_err(|error| CallFailure::Encode(error.seen_by_worker()))?,
+                Err(report) => {
+                    self.result.truncate(before);
+                    return Err(CallFailure::Encode(panicked::<H::Output>("Serialize", &report).seen_by_worker()));
+                }
             }
         }
         // The value belongs to the function: a panic in its `Drop` is the function's panic.
@@ -167,10 +185,10 @@ impl<'a> Call<'a> {
 }
 
 /// Decodes a call's result in the calling process.
-pub(crate) fn decode_result<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, CodecError> {
-    match panic::catch(|| codec::decode_whole(bytes)) {
+pub(crate) fn decode_result<H: Returns>(bytes: &[u8]) -> Result<H::Output, CodecError> {
+    match panic::catch(|| H::Codec::decode_whole(bytes)) {
         Ok(decoded) => decoded,
-        Err(report) => Err(panicked::<R>("Deserialize", &report)),
+        Err(report) => Err(panicked::<H::Output>("Deserialize", &report)),
     }
 }
 

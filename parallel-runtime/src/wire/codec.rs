@@ -72,6 +72,14 @@ impl CodecError {
         self
     }
 
+    /// Keeps at most `text` bytes of each text.
+    pub(crate) fn cut(&mut self, text: usize) {
+        crate::panic::cut(&mut self.message, text);
+        if self.type_name.len() > text {
+            crate::panic::cut(self.type_name.to_mut(), text);
+        }
+    }
+
     /// Returns the name of the type, as the compiler spells it.
     pub fn type_name(&self) -> &str {
         &self.type_name

@@ -1,0 +1,85 @@
+//! Every number that was chosen, with its reason, and what the environment may say.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use crate::sys::program;
+
+/// Tells a process that it is a worker, and which descriptor leads to its parent.
+pub(crate) const TOKEN: &str = "PARALLEL_WORKER";
+/// [`TOKEN`] for the C library.
+pub(crate) const TOKEN_C: &std::ffi::CStr = c"PARALLEL_WORKER";
+
+/// How many workers a pool has when nobody says: see [`workers`].
+const WORKERS: &str = "PARALLEL_WORKERS";
+/// Seconds that a new process has to report in: see [`start_timeout`].
+const START_TIMEOUT: &str = "PARALLEL_START_TIMEOUT";
+
+/// A process on a loaded machine may be slow to start; one that takes longer than this hangs.
+const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What travels in a message rather than in a block of its own, in bytes. A message must fit a socket's buffer, of which
+/// Linux gives 208 KiB, twice.
+pub(crate) const INLINE: usize = 32 << 10;
+
+/// The bytes of a lane's two argument areas and two reply areas, each. Larger than a chunk of 100 µs of tiny items, small
+/// enough to stay in the second-level cache.
+pub(crate) const LANE_AREA: usize = 64 << 10;
+
+/// How long one who waits for a pool sleeps at most before he looks again: the bound on the harm that a worker does
+/// which scribbles over the bell's words.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
+
+/// How long a pool's chunk should run: long against the 10 µs that handing it over costs, short against what a person or
+/// a deadline notices.
+pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(100);
+/// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
+pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
+
+/// How often a worker that dies without having started an item may take the same task with it before the task is
+/// blamed.
+pub(crate) const UNBLAMED_DEATHS: u32 = 3;
+
+/// After so many failed starts in a row, calls that wait for a worker fail rather than wait on.
+pub(crate) const HOPELESS_STARTS: u32 = 3;
+/// The first pause before a worker that could not be started is tried again; it doubles.
+pub(crate) const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
+/// The longest such pause.
+pub(crate) const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+
+/// How long a worker that was told to stop may take for its `atexit` handlers before it is killed.
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long `terminate` waits for killed workers to be gone; only a process stuck in the kernel takes longer.
+pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
+
+/// At most this many spawned calls run at a time, whatever the limits allow: beyond it, more processes only wait for
+/// cores and memory.
+const MOST_PROCESSES: u64 = 1024;
+/// Descriptors that each running process costs its parent, starts included: pidfd, control socket, and the child's end.
+const DESCRIPTORS_PER_PROCESS: u64 = 3;
+
+/// The number of workers when the builder does not say: `PARALLEL_WORKERS`, else the machine's parallelism.
+pub(crate) fn workers() -> Result<usize, String> {
+    match std::env::var_os(WORKERS) {
+        None => Ok(std::thread::available_parallelism().map_or(1, NonZero::get)),
+        Some(text) => match text.to_str().and_then(|text| text.trim().parse().ok()) {
+            Some(workers) if workers > 0 => Ok(workers),
+            _ => Err(format!("{WORKERS} must be a number of workers, 1 or more, not {text:?}")),
+        },
+    }
+}
+
+/// How long a new process has to report in: `PARALLEL_START_TIMEOUT` in seconds, else 30.
+pub(crate) fn start_timeout() -> Duration {
+    std::env::var(START_TIMEOUT)
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .unwrap_or(DEFAULT_START_TIMEOUT)
+}
+
+/// How many spawned calls may run at a time: half of the descriptors that the process may have, at their cost.
+pub(crate) fn most_processes() -> usize {
+    let most = (program::descriptor_limit() / 2 / DESCRIPTORS_PER_PROCESS).clamp(1, MOST_PROCESSES);
+    usize::try_from(most).unwrap_or(1)
+}

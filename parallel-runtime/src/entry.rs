@@ -1,0 +1,115 @@
+//! Where a worker enters: after every constructor, before `main`.
+//!
+//! A constructor of this crate looks for the token in the environment. Without one it returns at once. With one the
+//! process is a worker: it takes the token out, runs the constructors that are still to come, works, and exits. `main`
+//! never runs in it.
+
+use std::ffi::{c_char, c_int};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::process::bootstrap;
+use crate::process::control::Control;
+use crate::registry;
+use crate::sys::process;
+use crate::sys::program::{self, Constructor};
+use crate::sys::socket::Socket;
+use crate::worker;
+
+/// The worker could not find its parent: the token was set by hand, or handed on to a program it was not made for.
+const NO_PARENT: i32 = 125;
+
+#[used]
+// SAFETY: the section is the table of functions that the C library calls before `main`, with these three arguments.
+#[unsafe(link_section = ".init_array")]
+static CONSTRUCTOR: Constructor = construct;
+
+/// Whether the constructor ran in this process; where it did, it runs in every process started from this program.
+static CONSTRUCTED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn construct(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
+    CONSTRUCTED.store(true, Ordering::Relaxed);
+    if program::raw_variable(config::TOKEN_C).is_none() {
+        return;
+    }
+    let control = connect();
+    // SAFETY: called from the constructor with its own arguments; `enter` never returns.
+    unsafe { program::run_constructors_after(construct, count, arguments, environment) };
+    enter(&control)
+}
+
+/// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker.
+fn connect() -> Control {
+    let token = program::raw_variable(config::TOKEN_C).map(ToOwned::to_owned).unwrap_or_default();
+    // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
+    // environment right now would have been in danger from any `setenv` of the program as well.
+    unsafe { program::remove_variable(config::TOKEN_C) };
+    match bootstrap::connect(&token) {
+        Ok(control) => control,
+        Err(error) => {
+            eprintln!(
+                "parallel: {}={} is set, but this process is not a worker ({error}); unset it",
+                config::TOKEN,
+                token.to_string_lossy()
+            );
+            std::process::exit(NO_PARENT)
+        }
+    }
+}
+
+/// Works until there is nothing left to do, then ends the process as `main` would: with `atexit`, and buffers flushed.
+fn enter(control: &Control) -> ! {
+    process::adopt_rust_signal_state();
+    watch_parent(control);
+    // A panic here is a defect of ours; it must not unwind into the C library.
+    let code = crate::panic::catch(|| worker::work(control)).unwrap_or(101);
+    std::process::exit(code)
+}
+
+/// Ends this process, and what it started in its group, as soon as the parent is gone, whatever the task is doing.
+fn watch_parent(control: &Control) {
+    use std::os::fd::{AsFd, AsRawFd};
+    let number = control.as_fd().as_raw_fd();
+    // The thread only polls; the smallest stack is enough. Without it the death signal remains.
+    let _ = std::thread::Builder::new().name("parallel-watch".to_string()).stack_size(16 << 10).spawn(move || {
+        if Socket::wait_for_end(number) {
+            process::end_own_group();
+        }
+    });
+}
+
+/// Enters the worker where no constructor could: on platforms without one, call this first thing in `main`. Where the
+/// constructor ran, which is everywhere this crate builds today, it does nothing.
+///
+/// # Examples
+///
+/// ```
+/// fn main() {
+///     parallel::init();
+///     // …
+/// }
+/// ```
+pub fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if !CONSTRUCTED.swap(true, Ordering::Relaxed) && program::raw_variable(config::TOKEN_C).is_some() {
+            enter(&connect());
+        }
+    });
+}
+
+/// Refuses a program whose processes would not find back here.
+///
+/// # Errors
+///
+/// `NotParallel` in a library that a foreign program loaded; `Start` where two functions cannot be told apart.
+pub(crate) fn check() -> Result<()> {
+    // The address is taken from the table's entry itself, so that the linker keeps it.
+    let constructor = std::hint::black_box(&CONSTRUCTOR);
+    if !CONSTRUCTED.load(Ordering::Relaxed) || !program::is_own_constructor(*constructor) {
+        return Err(Error::new(ErrorKind::NotParallel));
+    }
+    registry::check().map_err(|text| Error::new(ErrorKind::Start(std::io::Error::other(text))))
+}

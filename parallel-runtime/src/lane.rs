@@ -1,0 +1,359 @@
+//! The lane: the two-way path between a parent and one worker, and the bell by which all workers of a pool call it.
+//!
+//! # Protocol
+//!
+//! Parcels go round the two slots in turn, at both ends. The parent fills an empty slot, then knocks: it adds to
+//! `knocks` and wakes the worker if that waits. The worker ends a parcel with `DONE`, then rings. Both first publish,
+//! then look whether the other waits; whoever waits first says so, then looks again: with a full fence between the two
+//! steps on either side no call is lost.
+//!
+//! The worker publishes `started` before it touches an item and `done` after its reply is written, so that a death shows
+//! which item it died of, and the replies before it are whole.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::fence;
+use std::time::Duration;
+
+use crate::memory::layout::{BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, Slot, listener, state};
+use crate::sys::memory::{self, Mapping};
+use crate::sys::wait::{self, Event};
+
+/// How often one who waits looks again before the kernel lets him sleep: some microseconds, which is what a short task
+/// takes and what falling asleep and being woken costs.
+const SPINS: u32 = 400;
+
+/// The parent's end.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    memory: LaneMemory,
+    posted: u64,
+}
+
+/// How far a worker has come with a parcel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Whether the worker has taken it up.
+    pub(crate) taken: bool,
+    pub(crate) ended: bool,
+    pub(crate) started: usize,
+    pub(crate) done: usize,
+    /// The monotonic clock at the start of the latest item, in nanoseconds.
+    pub(crate) started_at: u64,
+}
+
+impl Lane {
+    /// Makes a lane, and the descriptor by which a worker finds it.
+    pub(crate) fn create() -> io::Result<(Self, OwnedFd)> {
+        let descriptor = memory::create(LANE)?;
+        let memory = LaneMemory::new(Mapping::shared(descriptor.as_fd(), LANE)?);
+        memory.header().magic.store(MAGIC, Release);
+        Ok((Self { memory, posted: 0 }, descriptor))
+    }
+
+    /// Whether the next slot in turn is empty.
+    pub(crate) fn has_room(&self) -> bool {
+        self.next_slot().order.state.load(Acquire) == state::EMPTY
+    }
+
+    fn next_slot(&self) -> &Slot {
+        self.memory.slot(slot_of(self.posted))
+    }
+
+    /// The number that the next parcel gets.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.posted
+    }
+
+    /// Posts a parcel into the slot that [`has_room`](Self::has_room); false, and nothing is posted, when it does not
+    /// fit.
+    pub(crate) fn post(&mut self, parcel: &[u8]) -> bool {
+        let fits = self.memory.write_arguments(slot_of(self.posted), parcel);
+        if fits {
+            self.fill(parcel.len(), false);
+        }
+        fits
+    }
+
+    /// Posts a parcel of `len` bytes that is in a block on the control channel.
+    pub(crate) fn announce(&mut self, len: usize) {
+        self.fill(len, true);
+    }
+
+    fn fill(&mut self, len: usize, in_block: bool) {
+        let index = slot_of(self.posted);
+        let slot = self.memory.slot(index);
+        slot.progress.started.store(0, Relaxed);
+        slot.progress.done.store(0, Relaxed);
+        slot.progress.reply.store(0, Relaxed);
+        slot.order.in_block.store(u32::from(in_block), Relaxed);
+        slot.order.number.store(self.posted, Relaxed);
+        slot.order.len.store(len as u64, Relaxed);
+        slot.order.cancelled.store(0, Relaxed);
+        slot.order.state.store(state::FILLED, Release);
+        self.posted += 1;
+        self.knock();
+    }
+
+    fn knock(&self) {
+        let door = &self.memory.header().door;
+        door.knocks.fetch_add(1, Release);
+        fence(SeqCst);
+        if door.waiting.load(Relaxed) != 0 {
+            wait::wake_word(&door.knocks, 1);
+        }
+    }
+
+    /// How far parcel `number`, one of the latest two, has come.
+    pub(crate) fn progress(&self, number: u64) -> Progress {
+        let slot = self.memory.slot(slot_of(number));
+        let state = slot.order.state.load(Acquire);
+        let progress = &slot.progress;
+        // `done` first: an item that is done has been started.
+        let done = progress.done.load(Acquire) as usize;
+        Progress {
+            taken: state == state::RUNNING || state == state::DONE,
+            ended: state == state::DONE,
+            started: progress.started.load(Acquire) as usize,
+            done,
+            started_at: progress.started_at.load(Acquire),
+        }
+    }
+
+    /// Whether parcel `number` has ended.
+    pub(crate) fn is_done(&self, number: u64) -> bool {
+        self.memory.slot(slot_of(number)).order.state.load(Acquire) == state::DONE
+    }
+
+    /// Copies what has been replied to parcel `number`.
+    pub(crate) fn reply(&self, number: u64) -> Vec<u8> {
+        let len = self.memory.slot(slot_of(number)).progress.reply.load(Acquire);
+        self.memory.read_reply(slot_of(number), usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    /// How long parcel `number`, which has ended, ran.
+    pub(crate) fn elapsed(&self, number: u64) -> Duration {
+        Duration::from_nanos(self.memory.slot(slot_of(number)).progress.elapsed.load(Acquire))
+    }
+
+    /// Gives the slot of parcel `number`, which has ended, to the next.
+    pub(crate) fn release(&self, number: u64) {
+        self.memory.slot(slot_of(number)).order.state.store(state::EMPTY, Release);
+    }
+
+    /// Takes parcel `number` back; false when the worker has taken it up.
+    pub(crate) fn revoke(&self, number: u64) -> bool {
+        let word = &self.memory.slot(slot_of(number)).order.state;
+        word.compare_exchange(state::FILLED, state::REVOKED, AcqRel, Acquire).is_ok()
+    }
+
+    /// Tells the worker to end parcel `number` after the item it is on.
+    pub(crate) fn cancel(&self, number: u64) {
+        self.memory.slot(slot_of(number)).order.cancelled.store(1, Release);
+    }
+
+    /// Tells the worker to end once nothing is left for it.
+    pub(crate) fn stop(&self) {
+        self.memory.header().door.stop.store(1, Release);
+        self.knock();
+    }
+}
+
+fn slot_of(number: u64) -> usize {
+    // The remainder is smaller than the number of slots.
+    (number % SLOTS as u64) as usize
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub(crate) struct WorkerLane {
+    memory: LaneMemory,
+    taken: u64,
+}
+
+/// A parcel in the worker's hands.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) number: u64,
+    /// The bytes, or how many to fetch from the control channel.
+    pub(crate) parcel: Result<Vec<u8>, usize>,
+}
+
+impl WorkerLane {
+    /// Finds the lane behind a descriptor.
+    pub(crate) fn open(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
+        let memory = LaneMemory::new(Mapping::shared(descriptor, LANE)?);
+        if memory.header().magic.load(Acquire) != MAGIC {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
+        }
+        Ok(Self { memory, taken: 0 })
+    }
+
+    /// Waits for the next parcel; `None`: told to stop.
+    pub(crate) fn take(&mut self) -> Option<Taken> {
+        loop {
+            let knocks = self.memory.header().door.knocks.load(Acquire);
+            let index = slot_of(self.taken);
+            let word = &self.memory.slot(index).order.state;
+            match word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire) {
+                Ok(_) => return Some(self.open_slot(index)),
+                Err(state::REVOKED) => {
+                    word.store(state::EMPTY, Release);
+                    self.taken += 1;
+                }
+                Err(_) if self.memory.header().door.stop.load(Acquire) != 0 => return None,
+                Err(_) => self.wait(knocks),
+            }
+        }
+    }
+
+    fn open_slot(&mut self, index: usize) -> Taken {
+        let order = &self.memory.slot(index).order;
+        let len = usize::try_from(order.len.load(Relaxed)).unwrap_or(usize::MAX);
+        let number = order.number.load(Relaxed);
+        let in_block = order.in_block.load(Relaxed) != 0;
+        self.taken += 1;
+        Taken { number, parcel: if in_block { Err(len) } else { Ok(self.memory.read_arguments(index, len)) } }
+    }
+
+    /// Waits until the parent knocks again after `knocks`.
+    fn wait(&self, knocks: u32) {
+        let door = &self.memory.header().door;
+        for _ in 0..SPINS {
+            if door.knocks.load(Acquire) != knocks {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        door.waiting.store(1, Relaxed);
+        fence(SeqCst);
+        wait::wait_word(&door.knocks, knocks, None);
+        door.waiting.store(0, Relaxed);
+    }
+
+    /// Whether nobody wants the rest of parcel `number`.
+    pub(crate) fn is_cancelled(&self, number: u64) -> bool {
+        self.memory.slot(slot_of(number)).order.cancelled.load(Relaxed) != 0
+    }
+
+    /// Says that the item after the first `before` of parcel `number` is being worked on.
+    pub(crate) fn begin(&self, number: u64, before: u32, timed: bool) {
+        let progress = &self.memory.slot(slot_of(number)).progress;
+        if timed {
+            progress.started_at.store(wait::monotonic_nanos(), Release);
+        }
+        progress.started.store(before + 1, Release);
+    }
+
+    /// Says that the first `done` items of parcel `number` are finished, and adds `bytes` at `at` to its reply; false,
+    /// and nothing is said, when they do not fit.
+    pub(crate) fn finish(&self, number: u64, done: u32, at: usize, bytes: &[u8]) -> bool {
+        if !self.memory.write_reply(slot_of(number), at, bytes) {
+            return false;
+        }
+        let progress = &self.memory.slot(slot_of(number)).progress;
+        progress.reply.store((at + bytes.len()) as u64, Release);
+        progress.done.store(done, Release);
+        true
+    }
+
+    /// Ends parcel `number`, which ran for `elapsed`.
+    pub(crate) fn end(&self, number: u64, elapsed: Duration) {
+        let slot = self.memory.slot(slot_of(number));
+        slot.progress.elapsed.store(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        slot.order.state.store(state::DONE, Release);
+    }
+}
+
+/// The parent's side of the bell.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    memory: BellMemory,
+    descriptor: OwnedFd,
+}
+
+/// Who is to hear the bell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listener {
+    Nobody,
+    Caller,
+    Reactor,
+}
+
+impl Bell {
+    pub(crate) fn create() -> io::Result<Self> {
+        let descriptor = memory::create(BELL)?;
+        let memory = BellMemory::new(Mapping::shared(descriptor.as_fd(), BELL)?);
+        Ok(Self { memory, descriptor })
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+
+    /// Says who listens from now on. Look at the lanes once more after it: what was done before rang for the former.
+    pub(crate) fn listen(&self, who: Listener) {
+        let value = match who {
+            Listener::Nobody => listener::NOBODY,
+            Listener::Caller => listener::CALLER,
+            Listener::Reactor => listener::REACTOR,
+        };
+        self.memory.words().listener.store(value, Release);
+        fence(SeqCst);
+    }
+
+    /// The number of rings so far, for [`wait`](Self::wait).
+    pub(crate) fn rings(&self) -> u32 {
+        self.memory.words().rings.load(Acquire)
+    }
+
+    /// Waits until it rings again after `rings`, at most `timeout`. `spin`: look for a while before sleeping, because a
+    /// core is free for it. May return early.
+    pub(crate) fn wait(&self, rings: u32, timeout: Duration, spin: bool) {
+        if spin {
+            for _ in 0..SPINS {
+                if self.rings() != rings {
+                    return;
+                }
+                std::hint::spin_loop();
+            }
+        }
+        wait::wait_word(&self.memory.words().rings, rings, Some(timeout));
+    }
+
+    /// Rings it from this side.
+    pub(crate) fn ring(&self) {
+        let words = self.memory.words();
+        words.rings.fetch_add(1, Release);
+        wait::wake_word(&words.rings, 1);
+    }
+}
+
+/// A worker's side of the bell.
+#[derive(Debug)]
+pub(crate) struct WorkerBell {
+    memory: BellMemory,
+    attention: Event,
+}
+
+impl WorkerBell {
+    pub(crate) fn open(descriptor: BorrowedFd<'_>, attention: Event) -> io::Result<Self> {
+        Ok(Self { memory: BellMemory::new(Mapping::shared(descriptor, BELL)?), attention })
+    }
+
+    /// Calls whoever listens. `urgent`: somebody must look even if nobody listens.
+    pub(crate) fn ring(&self, urgent: bool) {
+        fence(SeqCst);
+        let words = self.memory.words();
+        match words.listener.load(Relaxed) {
+            listener::CALLER => {
+                words.rings.fetch_add(1, Release);
+                wait::wake_word(&words.rings, 1);
+            }
+            listener::REACTOR => self.attention.set(),
+            _ if urgent => self.attention.set(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The words of a lane and of a bell, as both processes see them.
+//!
+//! A lane is one [`Header`], two argument areas and two reply areas. A bell is one [`BellWords`]. Every word is atomic:
+//! the other process may write it at any time, also when it should not.
+
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::config::LANE_AREA;
+use crate::sys::memory::Mapping;
+
+/// How many parcels a lane holds: one that runs, and one that waits so that the worker never does.
+pub(crate) const SLOTS: usize = 2;
+
+/// `PARALLEL` in ASCII, and the version of this layout.
+pub(crate) const MAGIC: u64 = 0x5041_5241_4c4c_4501;
+
+/// What a slot is.
+///
+/// | state | set by | then |
+/// |---|---|---|
+/// | `EMPTY` | worker at `REVOKED`, parent at `DONE` | the parent fills it |
+/// | `FILLED` | parent | the worker takes it, or the parent revokes it: compare-and-swap decides |
+/// | `RUNNING` | worker | the worker ends it |
+/// | `DONE` | worker | the parent reads the reply |
+/// | `REVOKED` | parent | the worker passes it by |
+pub(crate) mod state {
+    pub(crate) const EMPTY: u32 = 0;
+    pub(crate) const FILLED: u32 = 1;
+    pub(crate) const RUNNING: u32 = 2;
+    pub(crate) const DONE: u32 = 3;
+    pub(crate) const REVOKED: u32 = 4;
+}
+
+/// The words of one slot that the parent writes.
+#[repr(C, align(64))]
+pub(crate) struct SlotOrder {
+    pub(crate) state: AtomicU32,
+    /// 1: the parcel is in a block on the control channel, not in the argument area.
+    pub(crate) in_block: AtomicU32,
+    /// The parcel's number, counted from 0 for each worker.
+    pub(crate) number: AtomicU64,
+    /// The parcel's length in bytes.
+    pub(crate) len: AtomicU64,
+    /// 1: no further item of it is wanted.
+    pub(crate) cancelled: AtomicU32,
+}
+
+/// The words of one slot that the worker writes.
+#[repr(C, align(64))]
+pub(crate) struct SlotProgress {
+    /// How many items it has started; more than there are while it merges: the excess counts merges.
+    pub(crate) started: AtomicU32,
+    /// How many items it has finished, with their replies written.
+    pub(crate) done: AtomicU32,
+    /// How many bytes of the reply area those replies fill.
+    pub(crate) reply: AtomicU64,
+    /// When the latest item was started, on the monotonic clock in nanoseconds, where the parcel asks for it.
+    pub(crate) started_at: AtomicU64,
+    /// How long the parcel ran, in nanoseconds.
+    pub(crate) elapsed: AtomicU64,
+}
+
+/// One slot.
+#[repr(C)]
+pub(crate) struct Slot {
+    pub(crate) order: SlotOrder,
+    pub(crate) progress: SlotProgress,
+}
+
+/// What the worker waits on.
+#[repr(C, align(64))]
+pub(crate) struct Door {
+    /// Counts what the parent did; the worker waits for a change.
+    pub(crate) knocks: AtomicU32,
+    /// 1 while the worker waits.
+    pub(crate) waiting: AtomicU32,
+    /// 1: end when nothing is left.
+    pub(crate) stop: AtomicU32,
+}
+
+/// The head of a lane.
+#[repr(C)]
+pub(crate) struct Header {
+    pub(crate) magic: AtomicU64,
+    pub(crate) door: Door,
+    pub(crate) slots: [Slot; SLOTS],
+}
+
+/// The words by which a pool's workers call their parent.
+#[repr(C, align(64))]
+pub(crate) struct BellWords {
+    /// Counts the calls; a waiting caller waits for a change.
+    pub(crate) rings: AtomicU32,
+    /// Who listens: see [`listener`].
+    pub(crate) listener: AtomicU32,
+}
+
+/// Who hears the bell.
+pub(crate) mod listener {
+    /// Nobody waits: whoever comes next looks at the lanes anyway.
+    pub(crate) const NOBODY: u32 = 0;
+    /// A caller waits for [`rings`](super::BellWords::rings) to change.
+    pub(crate) const CALLER: u32 = 1;
+    /// The reactor waits for the attention event.
+    pub(crate) const REACTOR: u32 = 2;
+}
+
+/// The size of a lane's head, in bytes: a page, so that the areas start on one.
+pub(crate) const HEAD: usize = 4096;
+/// The size of a lane in bytes.
+pub(crate) const LANE: usize = HEAD + 2 * SLOTS * LANE_AREA;
+/// The size of a bell in bytes.
+pub(crate) const BELL: usize = 4096;
+
+const _: () = assert!(size_of::<SlotOrder>() == 64 && size_of::<SlotProgress>() == 64 && size_of::<Door>() == 64);
+const _: () = assert!(size_of::<Header>() == 64 + 64 + SLOTS * 128 && size_of::<Header>() <= HEAD);
+const _: () = assert!(size_of::<BellWords>() <= BELL && LANE_AREA % 4096 == 0);
+
+/// A lane's memory.
+#[derive(Debug)]
+pub(crate) struct LaneMemory(Mapping);
+
+impl LaneMemory {
+    /// Takes a mapping of [`LANE`] bytes.
+    pub(crate) fn new(mapping: Mapping) -> Self {
+        assert!(mapping.len() == LANE, "a lane has {LANE} bytes, not {}", mapping.len());
+        Self(mapping)
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: the mapping is page-aligned, at least as long as a header, lives as long as `self`, and a header
+        // consists of atomic words, which may be shared with anyone and hold any bits.
+        unsafe { &*self.0.as_ptr().cast::<Header>() }
+    }
+
+    pub(crate) fn slot(&self, slot: usize) -> &Slot {
+        &self.header().slots[slot]
+    }
+
+    /// Copies `bytes` into the argument area of `slot`; false when they do not fit.
+    pub(crate) fn write_arguments(&self, slot: usize, bytes: &[u8]) -> bool {
+        self.write(HEAD + slot * LANE_AREA, 0, bytes)
+    }
+
+    /// Copies `len` bytes of the argument area of `slot`; fewer when the area is shorter.
+    pub(crate) fn read_arguments(&self, slot: usize, len: usize) -> Vec<u8> {
+        self.read(HEAD + slot * LANE_AREA, len)
+    }
+
+    /// Copies `bytes` into the reply area of `slot` from `at` on; false when they do not fit.
+    pub(crate) fn write_reply(&self, slot: usize, at: usize, bytes: &[u8]) -> bool {
+        self.write(HEAD + (SLOTS + slot) * LANE_AREA, at, bytes)
+    }
+
+    /// Copies `len` bytes of the reply area of `slot`; fewer when the area is shorter.
+    pub(crate) fn read_reply(&self, slot: usize, len: usize) -> Vec<u8> {
+        self.read(HEAD + (SLOTS + slot) * LANE_AREA, len)
+    }
+
+    fn write(&self, area: usize, at: usize, bytes: &[u8]) -> bool {
+        if at.checked_add(bytes.len()).is_none_or(|end| end > LANE_AREA) {
+            return false;
+        }
+        // SAFETY: `area` is the start of one of the areas inside the mapping.
+        let target = unsafe { self.0.as_ptr().add(area + at) };
+        // SAFETY: the check above keeps it inside the area; `bytes` is this process's own memory and does not overlap
+        // the mapping. The other process reads the area only after the state word that follows.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+        true
+    }
+
+    fn read(&self, area: usize, len: usize) -> Vec<u8> {
+        let len = len.min(LANE_AREA);
+        let mut bytes = Vec::with_capacity(len);
+        // SAFETY: `area` is the start of one of the areas inside the mapping.
+        let source = unsafe { self.0.as_ptr().add(area) };
+        // SAFETY: inside the area, into fresh memory of that capacity. Should the other process scribble meanwhile, the
+        // copy holds some bytes or others, and every reader of it checks what it reads.
+        unsafe { std::ptr::copy_nonoverlapping(source, bytes.as_mut_ptr(), len) };
+        // SAFETY: `len` bytes were written above.
+        unsafe { bytes.set_len(len) };
+        bytes
+    }
+}
+
+/// A bell's memory.
+#[derive(Debug)]
+pub(crate) struct BellMemory(Mapping);
+
+impl BellMemory {
+    /// Takes a mapping of [`BELL`] bytes.
+    pub(crate) fn new(mapping: Mapping) -> Self {
+        assert!(mapping.len() == BELL, "a bell has {BELL} bytes, not {}", mapping.len());
+        Self(mapping)
+    }
+
+    pub(crate) fn words(&self) -> &BellWords {
+        // SAFETY: as for `LaneMemory::header`.
+        unsafe { &*self.0.as_ptr().cast::<BellWords>() }
+    }
+}

@@ -1,0 +1,3 @@
+//! Shared memory with a layout.
+
+pub(crate) mod layout;

@@ -1,0 +1,209 @@
+//! How a pool is made.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::{self, Display};
+
+use serde::de::DeserializeOwned;
+
+use super::Pool;
+use super::core::{Initializer, Settings};
+use crate::config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::signature::Function;
+use crate::wire::call::{Arguments, decode_result};
+
+/// Makes a [`Pool`]; see [`Pool::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn variable(name: &str) -> Option<String> { std::env::var(name).ok() }
+///
+/// # fn main() -> parallel::Result<()> {
+/// let pool = Pool::builder().workers(2).env("OMP_NUM_THREADS", "1").build()?;
+/// assert_eq!(variable.on(&pool).submit("OMP_NUM_THREADS").join()?.as_deref(), Some("1"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+#[must_use = "a builder does nothing until `build()`"]
+pub struct PoolBuilder {
+    workers: Option<usize>,
+    tasks_per_worker: Option<usize>,
+    environment: Vec<(OsString, OsString)>,
+    initializer: Option<Result<Initializer>>,
+}
+
+/// What an initializer may return.
+#[diagnostic::on_unimplemented(
+    message = "an initializer returns `()` or `Result<(), E>` with an `E` that implements `Display`, not `{Self}`",
+    label = "its result would be lost"
+)]
+pub trait InitializerOutput: DeserializeOwned {
+    /// What went wrong, in words.
+    ///
+    /// # Errors
+    ///
+    /// The text of an `Err`.
+    fn outcome(self) -> std::result::Result<(), String>;
+}
+
+impl InitializerOutput for () {
+    fn outcome(self) -> std::result::Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: Display> InitializerOutput for std::result::Result<(), E>
+where
+    Self: DeserializeOwned,
+{
+    fn outcome(self) -> std::result::Result<(), String> {
+        self.map_err(|error| error.to_string())
+    }
+}
+
+impl PoolBuilder {
+    /// Sets the number of worker processes; by default `PARALLEL_WORKERS`, else
+    /// [`available_parallelism`](std::thread::available_parallelism).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> parallel::Result<()> {
+    /// assert_eq!(parallel::Pool::builder().workers(3).build()?.workers(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Replaces each worker after it has run so many tasks, so that what they leak ends with it; by default never. A
+    /// call counts as one task; so does each item of a map.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn pid() -> u32 { std::process::id() }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = Pool::builder().workers(1).tasks_per_worker(1).build()?;
+    /// assert_ne!(pid.on(&pool).submit().join()?, pid.on(&pool).submit().join()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tasks_per_worker(mut self, tasks: usize) -> Self {
+        self.tasks_per_worker = Some(tasks);
+        self
+    }
+
+    /// Adds a variable to the workers' environment, or puts it in place of the one there is. Names must not be empty
+    /// nor hold `=`; `build()` says so.
+    ///
+    /// # Examples
+    ///
+    /// See [`PoolBuilder`].
+    pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((key.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Runs a `#[parallel]` function once in each worker before its first task; `arguments` is the tuple of its
+    /// parameters in their owned forms.
+    ///
+    /// A panic or an `Err` in it is [`ErrorKind::Start`] with its message, from `build()`, or, for a worker that
+    /// replaces another, from the calls that wait for one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::OnceLock;
+    /// use parallel::prelude::*;
+    ///
+    /// static MODEL: OnceLock<String> = OnceLock::new();
+    ///
+    /// #[parallel]
+    /// fn load(path: &str, version: u32) { MODEL.set(format!("{path} v{version}")).unwrap() }
+    ///
+    /// #[parallel]
+    /// fn model() -> String { MODEL.get().unwrap().clone() }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = Pool::builder().workers(1).initializer(&load, ("model.bin".to_string(), 2)).build()?;
+    /// assert_eq!(model.on(&pool).submit().join()?, "model.bin v2");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn initializer<F>(mut self, function: &F, arguments: F::Owned) -> Self
+    where
+        F: Function,
+        F::Output: InitializerOutput,
+    {
+        let _ = function;
+        let mut bytes = Arguments::default();
+        self.initializer = Some(match F::encode_owned(&arguments, &mut bytes) {
+            Ok(()) => Ok(Initializer {
+                entry: F::entry(),
+                arguments: bytes.into_bytes(),
+                check: |bytes| {
+                    let output: F::Output = decode_result::<F>(bytes).map_err(|error| error.to_string())?;
+                    output.outcome()
+                },
+            }),
+            Err(error) => Err(Error::new(ErrorKind::Encode(error)).in_function(F::entry().name())),
+        });
+        self
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for no workers, no tasks per worker, an unusable `PARALLEL_WORKERS` or environment variable;
+    /// `Encode` when the initializer's arguments cannot be sent; `Start` when a worker cannot be started, or its
+    /// initializer fails; `NotParallel` in a library that a foreign program loaded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// let error = Pool::builder().tasks_per_worker(0).build().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::InvalidInput(_)));
+    /// ```
+    pub fn build(self) -> Result<Pool> {
+        let workers = match self.workers {
+            Some(0) => return Err(Error::invalid("a pool needs at least one worker: `workers(0)`")),
+            Some(workers) => workers,
+            None => config::workers().map_err(Error::invalid)?,
+        };
+        if self.tasks_per_worker == Some(0) {
+            return Err(Error::invalid("a worker must run at least one task: `tasks_per_worker(0)`"));
+        }
+        let initializer = self.initializer.transpose()?;
+        Pool::start(Settings {
+            workers,
+            tasks_per_worker: self.tasks_per_worker,
+            environment: self.environment,
+            initializer,
+        })
+    }
+}
+
+impl fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("workers", &self.workers)
+            .field("tasks_per_worker", &self.tasks_per_worker)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}

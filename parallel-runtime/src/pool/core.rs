@@ -1,0 +1,369 @@
+//! The state of a pool, behind its one lock, and how callers come and go.
+//!
+//! Whoever holds the lock may *pump* (see [`dispatch`](super::dispatch)): take in what workers have finished and hand
+//! out what waits. There is no thread for that. A caller who waits for an outcome pumps and then sleeps on the bell; he
+//! *leads*, and others who wait meanwhile follow him on a condition variable. When nobody leads and there is something
+//! to hand out, the workers call the reactor instead.
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::stats::PoolStats;
+use crate::config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Callback, run_callbacks};
+use crate::lane::{Bell, Lane, Listener};
+use crate::poison::{lock, wait};
+use crate::process::reactor::{Child, Pulse, Reactor};
+use crate::registry::Entry;
+
+/// What the builder was told.
+pub(crate) struct Settings {
+    pub(crate) workers: usize,
+    pub(crate) tasks_per_worker: Option<usize>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) initializer: Option<Initializer>,
+}
+
+/// What every worker runs before its first task.
+pub(crate) struct Initializer {
+    pub(crate) entry: &'static Entry,
+    pub(crate) arguments: Vec<u8>,
+    /// Tells whether its result is an `Err`, and what that says.
+    pub(crate) check: fn(&[u8]) -> std::result::Result<(), String>,
+}
+
+/// A pool, shared by its owner, its callers and the reactor.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) bell: Bell,
+    pub(crate) reactor: &'static Reactor,
+    /// This very pool, for whom it hands itself to.
+    pub(crate) me: Weak<Shared>,
+    core: Mutex<Core>,
+    followers: Condvar,
+    /// How many cores there are, to know whether one is free to spin on.
+    cores: usize,
+}
+
+/// Where a pool is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    /// Takes nothing new; finishes what it has.
+    Joining,
+    Closed,
+    Terminated,
+}
+
+/// What the lock guards.
+pub(crate) struct Core {
+    pub(crate) phase: Phase,
+    pub(crate) queue: VecDeque<Batch>,
+    pub(crate) seats: Vec<Option<Seat>>,
+    /// Whether a caller waits on the bell.
+    led: bool,
+    /// How many callers follow the one who leads.
+    following: usize,
+    listener: Listener,
+    pub(crate) stats: PoolStats,
+    /// Starts that failed since the last that went well.
+    pub(crate) start_failures: u32,
+    /// What the latest of them said.
+    pub(crate) start_error: Option<StartError>,
+    /// When the empty seats are tried again.
+    pub(crate) retry_at: Option<Instant>,
+    /// The earliest alarm that is set.
+    pub(crate) armed: Option<Instant>,
+    /// What to run when the lock is free.
+    pub(crate) callbacks: Vec<Callback>,
+    /// Whether an outcome has arrived, or something else has changed that somebody may wait for.
+    pub(crate) news: bool,
+    /// For writing parcels.
+    pub(crate) scratch: Vec<u8>,
+}
+
+/// Why workers cannot start.
+#[derive(Debug, Clone)]
+pub(crate) struct StartError {
+    pub(crate) kind: io::ErrorKind,
+    pub(crate) text: String,
+    /// Another try gives the same.
+    pub(crate) for_good: bool,
+}
+
+impl StartError {
+    pub(crate) fn to_error(&self) -> Error {
+        Error::new(ErrorKind::Start(io::Error::new(self.kind, self.text.clone())))
+    }
+}
+
+/// A worker, from its start to its end.
+pub(crate) struct Seat {
+    pub(crate) child: Arc<Child>,
+    pub(crate) lane: Lane,
+    pub(crate) born: Instant,
+    /// It has reported in, and its initializer has run.
+    pub(crate) ready: bool,
+    /// It was told to stop, at this time or when it had finished what it held.
+    pub(crate) stopping: Option<Instant>,
+    pub(crate) in_hand: VecDeque<InHand>,
+    /// How many more tasks it may take.
+    pub(crate) budget: Option<usize>,
+    /// Entries that were too large for the lane, by parcel and item.
+    pub(crate) large: HashMap<(u64, u32), Vec<u8>>,
+    pub(crate) killed_for: Option<KilledFor>,
+    /// What it said when it could not start.
+    pub(crate) refusal: Option<StartError>,
+    pub(crate) busy: Duration,
+}
+
+/// A batch in a worker's lane.
+pub(crate) struct InHand {
+    pub(crate) number: u64,
+    pub(crate) batch: Batch,
+}
+
+/// Why we killed a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KilledFor {
+    /// This item of this parcel ran too long.
+    Timeout { number: u64, item: usize },
+    /// It did not report in.
+    Start,
+    /// It did not stop.
+    Stop,
+}
+
+impl Seat {
+    /// How many parcels it holds, if it takes any.
+    pub(crate) fn capacity(&self) -> Option<usize> {
+        let takes = self.ready && self.stopping.is_none() && self.budget != Some(0) && self.lane.has_room();
+        takes.then_some(self.in_hand.len())
+    }
+}
+
+impl Core {
+    fn new(workers: usize) -> Self {
+        Self {
+            phase: Phase::Open,
+            queue: VecDeque::new(),
+            seats: std::iter::repeat_with(|| None).take(workers).collect(),
+            led: false,
+            following: 0,
+            listener: Listener::Nobody,
+            stats: PoolStats::default(),
+            start_failures: 0,
+            start_error: None,
+            retry_at: None,
+            armed: None,
+            callbacks: Vec::new(),
+            news: false,
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(crate) fn seated(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.iter().flatten()
+    }
+
+    /// Whether a worker has finished a parcel that was not taken in.
+    fn any_done(&self) -> bool {
+        self.seated().any(|seat| seat.in_hand.front().is_some_and(|hand| seat.lane.is_done(hand.number)))
+    }
+
+    /// Whether nothing is left to do.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.is_empty() && self.seated().all(|seat| seat.in_hand.is_empty())
+    }
+
+    /// Whether outcomes must be taken in although nobody waits for them here.
+    fn needs_reactor(&self) -> bool {
+        !self.queue.is_empty()
+            || self.seated().any(|seat| seat.budget.is_some() && !seat.in_hand.is_empty())
+            || self.seated().flat_map(|seat| &seat.in_hand).any(|hand| hand.batch.sink.is_watched())
+    }
+
+    /// Refuses new work where the pool takes none.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        match self.phase {
+            Phase::Open => Ok(()),
+            Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),
+            Phase::Terminated => Err(Error::new(ErrorKind::Terminated)),
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, bell: Bell, reactor: &'static Reactor) -> Arc<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let shared = Arc::new_cyclic(|me| Self {
+            core: Mutex::new(Core::new(settings.workers)),
+            followers: Condvar::new(),
+            settings,
+            bell,
+            reactor,
+            me: me.clone(),
+            cores,
+        });
+        let pulse: Weak<dyn Pulse> = Arc::<Self>::downgrade(&shared);
+        reactor.look_after(pulse);
+        shared
+    }
+
+    /// Takes the lock; when the guard goes, whoever should know of what was done hears of it.
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        Entered { shared: self, core: Some(lock(&self.core)) }
+    }
+
+    /// Adds a batch, and starts it if a worker is free.
+    pub(crate) fn add(&self, batch: Batch) -> Result<()> {
+        let mut core = self.enter();
+        core.check_open()?;
+        core.queue.push_back(batch);
+        self.pump(&mut core);
+        Ok(())
+    }
+
+    /// Waits until `check` finds something, or until `deadline`.
+    pub(crate) fn wait_until<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut check: impl FnMut(&Core) -> Option<T>,
+    ) -> Option<T> {
+        let mut core = self.enter();
+        let mut leads = false;
+        let found = loop {
+            self.pump(&mut core);
+            let found = check(&core);
+            if found.is_some() {
+                break found;
+            }
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                break None;
+            }
+            if !core.callbacks.is_empty() {
+                core = self.release_and_enter(core);
+                continue;
+            }
+            if !leads && !core.led {
+                core.led = true;
+                leads = true;
+            }
+            core = if leads { self.lead(core, left) } else { self.follow(core, left) };
+        };
+        if leads {
+            core.led = false;
+            core.news = true;
+        }
+        found
+    }
+
+    fn release_and_enter(&self, core: Entered<'_>) -> Entered<'_> {
+        drop(core);
+        self.enter()
+    }
+
+    /// Sleeps until a worker rings.
+    fn lead<'a>(&'a self, mut core: Entered<'a>, left: Option<Duration>) -> Entered<'a> {
+        let rings = self.bell.rings();
+        self.listen(&mut core, Listener::Caller);
+        if core.any_done() {
+            return core;
+        }
+        let busy = core.seated().filter(|seat| !seat.in_hand.is_empty()).count();
+        let timeout = left.map_or(config::HEARTBEAT, |left| left.min(config::HEARTBEAT));
+        // The news are this caller's own doing: only those who follow have not heard of them.
+        self.tell_followers(&mut core);
+        drop(core);
+        self.bell.wait(rings, timeout, busy < self.cores);
+        let mut core = self.enter();
+        self.listen(&mut core, Listener::Nobody);
+        core
+    }
+
+    /// Sleeps until the one who leads has news.
+    fn follow<'a>(&'a self, mut core: Entered<'a>, left: Option<Duration>) -> Entered<'a> {
+        self.tell_followers(&mut core);
+        core.following += 1;
+        let guard = core.core.take();
+        drop(core);
+        let guard = guard.map(|guard| wait(&self.followers, guard, left));
+        let mut core = Entered { shared: self, core: guard };
+        core.following -= 1;
+        core
+    }
+
+    /// Tells those who follow of the news; whether there were any.
+    fn tell_followers(&self, core: &mut Core) -> bool {
+        let news = std::mem::take(&mut core.news);
+        if news && core.following > 0 {
+            self.followers.notify_all();
+        }
+        news
+    }
+
+    fn listen(&self, core: &mut Core, who: Listener) {
+        if core.listener != who {
+            core.listener = who;
+            self.bell.listen(who);
+        }
+    }
+
+    /// Before the lock goes: arranges who hears the workers, and tells whoever waits of the news.
+    fn settle(&self, core: &mut Core) {
+        if !core.led {
+            let needed = core.needs_reactor();
+            self.listen(core, if needed { Listener::Reactor } else { Listener::Nobody });
+            while needed && core.any_done() {
+                self.pump(core);
+            }
+        }
+        if self.tell_followers(core) && core.led {
+            self.bell.ring();
+        }
+    }
+}
+
+impl Pulse for Shared {
+    fn pulse(&self) {
+        let mut core = self.enter();
+        self.pump(&mut core);
+    }
+}
+
+/// The lock of a pool, held.
+pub(crate) struct Entered<'a> {
+    shared: &'a Shared,
+    /// Empty only while a follower sleeps.
+    core: Option<MutexGuard<'a, Core>>,
+}
+
+impl std::ops::Deref for Entered<'_> {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        self.core.as_ref().expect("only `follow` empties it, and keeps it to itself then")
+    }
+}
+
+impl std::ops::DerefMut for Entered<'_> {
+    fn deref_mut(&mut self) -> &mut Core {
+        self.core.as_mut().expect("only `follow` empties it, and keeps it to itself then")
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let Some(mut core) = self.core.take() else { return };
+        self.shared.settle(&mut core);
+        let callbacks = std::mem::take(&mut core.callbacks);
+        drop(core);
+        run_callbacks(callbacks);
+    }
+}

@@ -1,0 +1,293 @@
+//! Pumping: what workers have finished is taken in, what waits is handed out. Carries out what
+//! [`schedule`](super::schedule) chooses.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use super::batch::{Batch, Values};
+use super::core::{Core, InHand, Seat, Shared};
+use super::schedule;
+use crate::error::{Error, ErrorKind};
+use crate::job::error_of;
+use crate::lane::Progress;
+use crate::process::control::Body;
+use crate::wire::codec::CodecError;
+use crate::wire::parcel::{self, Entry};
+
+impl Shared {
+    /// Takes in what is finished and hands out what waits.
+    pub(crate) fn pump(&self, core: &mut Core) {
+        for index in 0..core.seats.len() {
+            while let Some(hand) = take_finished(core, index) {
+                self.finished(core, index, hand);
+            }
+        }
+        self.hand_out(core);
+    }
+
+    /// A worker has ended a parcel.
+    fn finished(&self, core: &mut Core, index: usize, hand: InHand) {
+        let Some(seat) = core.seats[index].as_mut() else { return };
+        let InHand { number, batch } = hand;
+        let progress = seat.lane.progress(number);
+        let reply = seat.lane.reply(number);
+        let elapsed = seat.lane.elapsed(number);
+        seat.lane.release(number);
+        // What a worker says is bounded by what can be: it may scribble.
+        let elapsed = elapsed.min(seat.born.elapsed());
+        seat.busy += elapsed;
+        core.stats.busy += elapsed;
+        let done = progress.done.min(batch.len());
+        batch.sink.timing(done, elapsed);
+        let rest = self.deliver(core, index, number, batch, &progress, &reply);
+        if let Some(rest) = rest.filter(|rest| rest.sink.is_wanted()) {
+            core.queue.push_front(rest);
+        }
+        if let Some(seat) = core.seats[index].as_mut() {
+            if seat.in_hand.is_empty() && seat.budget == Some(0) {
+                self.stop(core, index);
+            }
+        }
+    }
+
+    /// Delivers the outcomes of the items that are done; returns the items that are not.
+    pub(crate) fn deliver(
+        &self,
+        core: &mut Core,
+        index: usize,
+        number: u64,
+        batch: Batch,
+        progress: &Progress,
+        reply: &[u8],
+    ) -> Option<Batch> {
+        let done = progress.done.min(batch.len());
+        let merged = batch.merge.is_some();
+        if merged && done < batch.len() {
+            // Half a merge is nothing; the items are run again.
+            return Some(batch);
+        }
+        let mut entries = parcel::entries(reply);
+        let pid = core.seats[index].as_ref().map(|seat| seat.child.pid());
+        let mut values = Values::default();
+        let mut first = batch.first;
+        let wanted = if merged { 1 } else { done };
+        for item in 0..wanted {
+            let at = batch.first + item;
+            let outcome = match entries.next() {
+                Some(Entry::Large) => large(core, index, number, batch_item(merged, item, batch.len())),
+                Some(entry) => read(&entry),
+                None => Err(unreadable("ends before its last item")),
+            };
+            match outcome {
+                Ok(Outcome::Value(value)) => {
+                    let items = if merged { batch.len() } else { 1 };
+                    values.push(&value, items);
+                    core.stats.tasks_done += items as u64;
+                }
+                Ok(Outcome::Failed(error)) | Err(error) => {
+                    self.flush(core, &batch, first, std::mem::take(&mut values));
+                    first = at + 1;
+                    let (error, at) = place(&batch, error, at, merged, progress, pid);
+                    self.fail(core, &batch, at, error);
+                }
+            }
+        }
+        self.flush(core, &batch, first, values);
+        if done < batch.len() { Some(batch.split(done).1) } else { None }
+    }
+
+    fn flush(&self, core: &mut Core, batch: &Batch, first: usize, values: Values) {
+        if !values.ends.is_empty() {
+            let callbacks = batch.sink.values(first, values);
+            core.callbacks.extend(callbacks);
+            core.news = true;
+        }
+    }
+
+    /// An item has failed for good.
+    pub(crate) fn fail(&self, core: &mut Core, batch: &Batch, index: usize, error: Error) {
+        core.stats.tasks_failed += 1;
+        let callbacks = batch.sink.failed(index, error);
+        core.callbacks.extend(callbacks);
+        core.news = true;
+    }
+
+    /// Every item of a batch fails for the same reason.
+    pub(crate) fn fail_all(&self, core: &mut Core, batch: &Batch, mut error: impl FnMut() -> Error) {
+        let items = if batch.merge.is_some() { 1 } else { batch.len() };
+        for item in 0..items {
+            let at = batch.first + item;
+            let error = batch.describe(error(), at, None, batch.attempts);
+            self.fail(core, batch, at, error);
+        }
+    }
+
+    /// Drops what waits and is not wanted any more, and lets workers skip what they hold of it.
+    pub(crate) fn forget_unwanted(&self) {
+        let mut core = self.enter();
+        core.queue.retain(|batch| batch.sink.is_wanted());
+        for seat in core.seated() {
+            for hand in seat.in_hand.iter().filter(|hand| !hand.batch.sink.is_wanted()) {
+                seat.lane.cancel(hand.number);
+            }
+        }
+        self.pump(&mut core);
+    }
+
+    fn hand_out(&self, core: &mut Core) {
+        while let Some(batch) = core.queue.front() {
+            if !batch.sink.is_wanted() {
+                core.queue.pop_front();
+                continue;
+            }
+            let capacities = core.seats.iter().map(|seat| seat.as_ref().and_then(Seat::capacity));
+            let Some(index) = schedule::choose(capacities) else { return };
+            if let Some(batch) = core.queue.pop_front() {
+                self.post(core, index, batch);
+            }
+        }
+        self.share_out(core);
+    }
+
+    /// Gives what waits in a busy worker's lane to a worker that has nothing.
+    fn share_out(&self, core: &mut Core) {
+        loop {
+            let idle = core.seats.iter().position(|seat| seat.as_ref().and_then(Seat::capacity) == Some(0));
+            let Some(idle) = idle else { return };
+            let Some(batch) = core.seats.iter_mut().flatten().find_map(take_back) else { return };
+            self.post(core, idle, batch);
+        }
+    }
+
+    /// Puts a batch into a worker's lane.
+    fn post(&self, core: &mut Core, index: usize, mut batch: Batch) {
+        let Core { seats, scratch, queue, .. } = core;
+        let Some(seat) = seats[index].as_mut() else { return };
+        if let Some(budget) = seat.budget.filter(|&budget| budget < batch.len()) {
+            let (now, later) = batch.split(budget);
+            queue.push_front(later);
+            batch = now;
+        }
+        scratch.clear();
+        batch.parcel().write(scratch);
+        let number = seat.lane.next_number();
+        if !seat.lane.post(scratch) {
+            if let Err(error) = post_block(seat, scratch) {
+                let text = format!("its {} bytes could not be handed to a worker: {error}", scratch.len());
+                let kind = error.kind();
+                self.fail_all(core, &batch, || Error::new(ErrorKind::Start(io::Error::new(kind, text.clone()))));
+                return;
+            }
+        }
+        if let Some(budget) = &mut seat.budget {
+            *budget -= batch.len().min(*budget);
+        }
+        let timeout = batch.terms.timeout;
+        seat.in_hand.push_back(InHand { number, batch });
+        if let Some(at) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+            self.arm(core, at);
+        }
+    }
+}
+
+/// The parcel that the worker has ended and that was not taken in.
+fn take_finished(core: &mut Core, index: usize) -> Option<InHand> {
+    let seat = core.seats[index].as_mut()?;
+    let number = seat.in_hand.front()?.number;
+    if seat.lane.is_done(number) { seat.in_hand.pop_front() } else { None }
+}
+
+/// Takes the second parcel of a worker back, if it is not on it yet.
+fn take_back(seat: &mut Seat) -> Option<Batch> {
+    if seat.in_hand.len() < 2 || !seat.lane.revoke(seat.in_hand.back()?.number) {
+        return None;
+    }
+    let hand = seat.in_hand.pop_back()?;
+    if let Some(budget) = &mut seat.budget {
+        *budget += hand.batch.len();
+    }
+    Some(hand.batch)
+}
+
+fn post_block(seat: &mut Seat, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let len = bytes.len();
+    let (body, block) = Body::pack(std::mem::take(bytes))?;
+    let descriptors: Vec<_> = block.iter().map(AsFd::as_fd).collect();
+    seat.child.control().send(&body, &descriptors, false)?;
+    seat.lane.announce(len);
+    Ok(())
+}
+
+enum Outcome<'a> {
+    Value(std::borrow::Cow<'a, [u8]>),
+    Failed(Error),
+}
+
+/// Reads an entry of a reply.
+fn read<'a>(entry: &Entry<'a>) -> Result<Outcome<'a>, Error> {
+    match entry {
+        Entry::Value(bytes) => Ok(Outcome::Value((*bytes).into())),
+        Entry::Failure(Ok(failure)) => Ok(Outcome::Failed(error_of(failure.clone()))),
+        Entry::Failure(Err(error)) => Err(unreadable(error.message())),
+        Entry::Large => Err(unreadable("names a large value where there is none")),
+    }
+}
+
+/// Which item a large entry is stored under: a merged parcel has one entry, under its last item.
+fn batch_item(merged: bool, item: usize, len: usize) -> usize {
+    if merged { len - 1 } else { item }
+}
+
+/// Finds an entry that travelled beside the lane.
+fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outcome<'static>, Error> {
+    let key = (number, u32::try_from(item).unwrap_or(u32::MAX));
+    let Some(seat) = core.seats[index].as_mut() else { return Err(unreadable("is gone")) };
+    super::supervise::hear(seat);
+    let bytes = seat.large.remove(&key).ok_or_else(|| {
+        Error::new(ErrorKind::Start(io::Error::other(
+            "the function ran, but its result was lost: no descriptor was free to receive it; raise the limit (`ulimit -n`)",
+        )))
+    })?;
+    match parcel::entries(&bytes).next() {
+        Some(Entry::Value(value)) => Ok(Outcome::Value(value.to_vec().into())),
+        Some(Entry::Failure(Ok(failure))) => Ok(Outcome::Failed(error_of(failure))),
+        _ => Err(unreadable("holds a large value that is none")),
+    }
+}
+
+fn unreadable(what: &str) -> Error {
+    Error::new(ErrorKind::Decode(CodecError::new::<Entry<'_>>(format!("the worker's reply {what}"))))
+}
+
+/// Adds to an error where it happened; in a merged parcel, the worker's progress tells the item.
+fn place(
+    batch: &Batch,
+    error: Error,
+    at: usize,
+    merged: bool,
+    progress: &Progress,
+    pid: Option<u32>,
+) -> (Error, usize) {
+    let attempts = batch.attempts + 1;
+    if !merged {
+        return (batch.describe(error, at, pid, if at == batch.first { attempts } else { 1 }), at);
+    }
+    let (name, item) = culprit(batch, progress);
+    match item {
+        Some(item) => (batch.describe(error, batch.first + item, pid, attempts), batch.first + item),
+        None => {
+            let error = error.in_function(name).after_attempts(attempts);
+            (if let Some(pid) = pid { error.in_process(pid) } else { error }, batch.first)
+        }
+    }
+}
+
+/// The function that a merged parcel was in, and the item if it was the mapped one.
+pub(crate) fn culprit(batch: &Batch, progress: &Progress) -> (&'static str, Option<usize>) {
+    if progress.started > batch.len() || batch.entry.is_none() {
+        (batch.merge.map_or("", crate::registry::Entry::name), None)
+    } else {
+        (batch.function(), Some(progress.started.saturating_sub(1)))
+    }
+}

@@ -1,0 +1,475 @@
+//! Maps: items go out in chunks, outcomes come back in any order and are put in order where that is wanted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::iter::Fuse;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::batch::{Batch, Sink, Terms, Values};
+use super::core::Shared;
+use super::schedule::Chunker;
+use crate::config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::Callback;
+use crate::poison::lock;
+use crate::registry::Entry;
+use crate::signature::{Accepts, Function};
+use crate::wire::call::{Arguments, decode_result};
+
+/// A map to be run.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) pool: Arc<Shared>,
+    pub(crate) terms: Arc<Terms>,
+    /// Merges the values of each chunk into one.
+    pub(crate) merge: Option<&'static Entry>,
+    pub(crate) chunk_size: Option<usize>,
+    /// The most items that may be under way or waiting to be taken; `None`: no bound but what workers need.
+    pub(crate) window: Option<usize>,
+}
+
+/// What came back.
+pub(crate) enum Arrival {
+    Values { first: usize, values: Values },
+    Failed { index: usize, error: Error },
+}
+
+/// Where it comes back to.
+struct Arrivals {
+    inbox: Mutex<Inbox>,
+    wanted: AtomicBool,
+}
+
+#[derive(Default)]
+struct Inbox {
+    arrived: Vec<Arrival>,
+    timings: Vec<(usize, Duration)>,
+}
+
+impl Sink for Arrivals {
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    fn values(&self, first: usize, values: Values) -> Vec<Callback> {
+        lock(&self.inbox).arrived.push(Arrival::Values { first, values });
+        Vec::new()
+    }
+
+    fn failed(&self, index: usize, error: Error) -> Vec<Callback> {
+        lock(&self.inbox).arrived.push(Arrival::Failed { index, error });
+        Vec::new()
+    }
+
+    fn timing(&self, items: usize, elapsed: Duration) {
+        lock(&self.inbox).timings.push((items, elapsed));
+    }
+}
+
+/// A chunk is cut off at this many bytes, so that two fit where one is expected.
+const CHUNK_BYTES: usize = config::LANE_AREA / 2;
+/// How many chunks for each worker are under way: two in its lane, one that waits.
+const CHUNKS_PER_WORKER: usize = 3;
+
+/// What is under way: batches go out, arrivals come back. Dropping it abandons what has not come back.
+pub(crate) struct Outbox {
+    pool: Arc<Shared>,
+    terms: Arc<Terms>,
+    arrivals: Arc<Arrivals>,
+    /// How many items were sent and have not come back.
+    outstanding: usize,
+}
+
+impl Outbox {
+    pub(crate) fn new(pool: Arc<Shared>, terms: Arc<Terms>) -> Self {
+        let arrivals = Arrivals { inbox: Mutex::default(), wanted: AtomicBool::new(true) };
+        Self { pool, terms, arrivals: Arc::new(arrivals), outstanding: 0 }
+    }
+
+    /// Sends items to be mapped, to be mapped and merged, or to be merged.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` or `Terminated` when the pool has ended.
+    pub(crate) fn send(
+        &mut self,
+        entry: Option<&'static Entry>,
+        merge: Option<&'static Entry>,
+        chunk: Chunk,
+    ) -> Result<()> {
+        let Chunk { arguments, ends, first } = chunk;
+        if ends.is_empty() {
+            return Ok(());
+        }
+        self.outstanding += ends.len();
+        let sent = self.pool.add(Batch {
+            entry,
+            merge,
+            bytes: arguments.into_bytes(),
+            ends,
+            first,
+            attempts: 0,
+            deaths: 0,
+            terms: Arc::clone(&self.terms),
+            sink: Arc::clone(&self.arrivals) as Arc<dyn Sink>,
+        });
+        sent.map_err(|error| error.in_function(entry.or(merge).map_or("", Entry::name)))
+    }
+
+    /// Lets an item fail that was never sent; it arrives like others.
+    fn fail(&mut self, index: usize, error: Error) {
+        self.outstanding += 1;
+        // An inbox has no callbacks.
+        let _ = self.arrivals.failed(index, error);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outstanding == 0
+    }
+
+    /// Waits until something has come back; empty when nothing is under way.
+    pub(crate) fn collect(&mut self) -> (Vec<Arrival>, Vec<(usize, Duration)>) {
+        if self.is_empty() {
+            return (Vec::new(), Vec::new());
+        }
+        let arrivals = &self.arrivals;
+        let inbox = self.pool.wait_until(None, |_| {
+            let mut inbox = lock(&arrivals.inbox);
+            (!inbox.arrived.is_empty()).then(|| std::mem::take(&mut *inbox))
+        });
+        let Inbox { arrived, timings } = inbox.unwrap_or_default();
+        for arrival in &arrived {
+            self.outstanding -= match arrival {
+                Arrival::Values { values, .. } => values.items,
+                Arrival::Failed { .. } => 1,
+            };
+        }
+        (arrived, timings)
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.arrivals.wanted.store(false, Ordering::Relaxed);
+        if !self.is_empty() {
+            self.pool.forget_unwanted();
+        }
+    }
+}
+
+/// Takes items from an iterator, sends them out, and collects what comes back. Dropping it abandons the map.
+pub(crate) struct Feeder<I: Iterator, H> {
+    outbox: Outbox,
+    items: Fuse<I>,
+    merge: Option<&'static Entry>,
+    fixed: bool,
+    /// The index of the next item.
+    next: usize,
+    exhausted: bool,
+    chunker: Chunker,
+    function: PhantomData<fn() -> H>,
+}
+
+impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
+    pub(crate) fn new(plan: Plan, items: I) -> Self {
+        let workers = plan.pool.settings.workers;
+        let most = plan.window.map_or(usize::MAX, |window| window / (2 * workers));
+        Self {
+            chunker: Chunker::new(plan.chunk_size, most),
+            fixed: plan.chunk_size.is_some(),
+            merge: plan.merge,
+            outbox: Outbox::new(plan.pool, plan.terms),
+            items: items.fuse(),
+            next: 0,
+            exhausted: false,
+            function: PhantomData,
+        }
+    }
+
+    /// Whether everything was sent and has come back.
+    pub(crate) fn is_done(&self) -> bool {
+        self.exhausted && self.outbox.is_empty()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// How many items have been taken from the iterator.
+    pub(crate) fn taken(&self) -> usize {
+        self.next
+    }
+
+    /// How many items the input says it has, as a size to reserve.
+    pub(crate) fn expected(&self) -> usize {
+        self.items.size_hint().0
+    }
+
+    /// Sends items as long as the workers need more, and no more than `room`.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` or `Terminated` when the pool has ended.
+    pub(crate) fn feed(&mut self, mut room: usize) -> Result<()> {
+        let workers = self.outbox.pool.settings.workers;
+        while !self.exhausted && room > 0 {
+            let size = self.chunker.next(self.left(), workers);
+            if self.outbox.outstanding >= size.saturating_mul(workers * CHUNKS_PER_WORKER) {
+                return Ok(());
+            }
+            let before = self.next;
+            self.send_chunk(size.min(room))?;
+            room -= self.next - before;
+        }
+        Ok(())
+    }
+
+    fn left(&self) -> Option<usize> {
+        let (least, most) = self.items.size_hint();
+        (most == Some(least)).then_some(least)
+    }
+
+    fn send_chunk(&mut self, size: usize) -> Result<()> {
+        let mut chunk = Chunk::new(self.next);
+        while chunk.ends.len() < size {
+            let Some(item) = self.items.next() else {
+                self.exhausted = true;
+                break;
+            };
+            let index = self.next;
+            self.next += 1;
+            if let Err(error) = chunk.push::<I::Item, H>(&item) {
+                self.outbox.send(Some(H::entry()), self.merge, std::mem::replace(&mut chunk, Chunk::new(self.next)))?;
+                let error = Error::new(ErrorKind::Encode(error)).in_function(H::entry().name()).at_index(index);
+                self.outbox.fail(index, error);
+                break;
+            }
+            if !self.fixed && chunk.len() >= CHUNK_BYTES {
+                break;
+            }
+        }
+        self.outbox.send(Some(H::entry()), self.merge, chunk)
+    }
+
+    /// Waits until something has come back; empty when nothing is under way.
+    pub(crate) fn collect(&mut self) -> Vec<Arrival> {
+        let (arrived, timings) = self.outbox.collect();
+        for (items, elapsed) in timings {
+            self.chunker.learn(items, elapsed);
+        }
+        arrived
+    }
+}
+
+/// Items that were encoded and not yet sent.
+pub(crate) struct Chunk {
+    arguments: Arguments,
+    ends: Vec<usize>,
+    first: usize,
+}
+
+impl Chunk {
+    pub(crate) fn new(first: usize) -> Self {
+        Self { arguments: Arguments::default(), ends: Vec::new(), first }
+    }
+
+    fn len(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// Adds an item that is bytes already.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
+        self.arguments.extend(bytes);
+        self.ends.push(self.arguments.len());
+    }
+
+    fn push<Item, H: Accepts<Item>>(&mut self, item: &Item) -> std::result::Result<(), crate::wire::codec::CodecError> {
+        let before = self.arguments.len();
+        match H::encode(item, &mut self.arguments) {
+            Ok(()) => {
+                self.ends.push(self.arguments.len());
+                Ok(())
+            }
+            Err(error) => {
+                self.arguments.truncate(before);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Puts what comes back into the order of the items.
+pub(crate) struct Reorder {
+    next: usize,
+    held: BTreeMap<usize, Arrival>,
+}
+
+impl Reorder {
+    pub(crate) fn new() -> Self {
+        Self { next: 0, held: BTreeMap::new() }
+    }
+
+    pub(crate) fn put(&mut self, arrival: Arrival) {
+        let at = match &arrival {
+            Arrival::Values { first, .. } => *first,
+            Arrival::Failed { index, .. } => *index,
+        };
+        self.held.insert(at, arrival);
+    }
+
+    /// The next arrival in order, if it is there.
+    pub(crate) fn take(&mut self) -> Option<Arrival> {
+        let arrival = self.held.remove(&self.next)?;
+        self.next += match &arrival {
+            Arrival::Values { values, .. } => values.ends.len(),
+            Arrival::Failed { .. } => 1,
+        };
+        Some(arrival)
+    }
+}
+
+/// Decodes the value of the item at `index`.
+pub(crate) fn decode<H: Function>(bytes: &[u8], index: usize) -> Result<H::Output> {
+    decode_result::<H>(bytes).map_err(|error| {
+        Error::new(ErrorKind::Decode(error)).in_function(H::entry().name()).at_index(index).after_attempts(1)
+    })
+}
+
+/// Runs a map to its end, in order; the first failure ends it.
+pub(crate) fn map<I: Iterator, H: Accepts<I::Item>>(plan: Plan, items: I) -> Result<Vec<H::Output>> {
+    let mut feeder = Feeder::<I, H>::new(plan, items);
+    let mut order = Reorder::new();
+    let mut outputs = Vec::with_capacity(feeder.expected().min(RESERVE));
+    loop {
+        feeder.feed(usize::MAX)?;
+        if feeder.is_done() {
+            return Ok(outputs);
+        }
+        for arrival in feeder.collect() {
+            match arrival {
+                Arrival::Failed { error, .. } => return Err(error),
+                values @ Arrival::Values { .. } => order.put(values),
+            }
+        }
+        while let Some(Arrival::Values { values, .. }) = order.take() {
+            for value in values.iter() {
+                outputs.push(decode::<H>(value, outputs.len())?);
+            }
+        }
+    }
+}
+
+/// What is reserved at most for results on the word of an iterator, in items.
+const RESERVE: usize = 1 << 20;
+
+/// Runs a map to its end and drops what comes back; the first failure ends it.
+pub(crate) fn for_each<I: Iterator, H: Accepts<I::Item>>(plan: Plan, items: I) -> Result<()> {
+    let mut feeder = Feeder::<I, H>::new(plan, items);
+    loop {
+        feeder.feed(usize::MAX)?;
+        if feeder.is_done() {
+            return Ok(());
+        }
+        for arrival in feeder.collect() {
+            if let Arrival::Failed { error, .. } = arrival {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Which outcomes a lazy map gives next.
+pub(crate) trait Sequence {
+    fn put(&mut self, arrival: Arrival);
+    fn take(&mut self) -> Option<Arrival>;
+}
+
+impl Sequence for Reorder {
+    fn put(&mut self, arrival: Arrival) {
+        Self::put(self, arrival);
+    }
+
+    fn take(&mut self) -> Option<Arrival> {
+        Self::take(self)
+    }
+}
+
+/// Outcomes in the order in which they arrive.
+#[derive(Default)]
+pub(crate) struct AsTheyCome(VecDeque<Arrival>);
+
+impl Sequence for AsTheyCome {
+    fn put(&mut self, arrival: Arrival) {
+        self.0.push_back(arrival);
+    }
+
+    fn take(&mut self) -> Option<Arrival> {
+        self.0.pop_front()
+    }
+}
+
+/// A map that runs as its outcomes are asked for, ahead by a bounded window.
+pub(crate) struct Lazy<I: Iterator, H: Function, S> {
+    feeder: Option<Feeder<I, H>>,
+    sequence: S,
+    window: usize,
+    ready: VecDeque<(usize, Result<H::Output>)>,
+    given: usize,
+    /// Why there is no map at all; given once.
+    refusal: Option<Error>,
+}
+
+impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
+    pub(crate) fn new(plan: Result<Plan>, items: I, sequence: S) -> Self {
+        let mut lazy = Self { feeder: None, sequence, window: 0, ready: VecDeque::new(), given: 0, refusal: None };
+        match plan {
+            Ok(plan) => {
+                lazy.window = plan.window.unwrap_or(usize::MAX);
+                lazy.feeder = Some(Feeder::new(plan, items));
+            }
+            Err(error) => lazy.refusal = Some(error),
+        }
+        lazy
+    }
+
+    /// The next outcome; `None` at the end.
+    pub(crate) fn next(&mut self) -> Option<(usize, Result<H::Output>)> {
+        loop {
+            if let Some(outcome) = self.ready.pop_front() {
+                self.given += 1;
+                return Some(outcome);
+            }
+            if let Some(error) = self.refusal.take() {
+                self.feeder = None;
+                return Some((self.given, Err(error)));
+            }
+            let feeder = self.feeder.as_mut()?;
+            let room = self.window.saturating_sub(feeder.taken() - self.given);
+            if let Err(error) = feeder.feed(room) {
+                // What is under way still arrives; then the error ends the map.
+                self.refusal = feeder.is_idle().then_some(error);
+            }
+            if self.refusal.is_none() && feeder.is_done() {
+                return None;
+            }
+            for arrival in feeder.collect() {
+                self.sequence.put(arrival);
+            }
+            while let Some(arrival) = self.sequence.take() {
+                unpack::<H>(arrival, &mut self.ready);
+            }
+        }
+    }
+}
+
+/// Decodes what arrived, item by item.
+pub(crate) fn unpack<H: Function>(arrival: Arrival, ready: &mut impl Extend<(usize, Result<H::Output>)>) {
+    match arrival {
+        Arrival::Failed { index, error } => ready.extend([(index, Err(error))]),
+        Arrival::Values { first, values } => {
+            ready.extend(values.iter().enumerate().map(|(at, value)| (first + at, decode::<H>(value, first + at))));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What goes where: the choices of a pool, without its state or its system calls.
+
+use std::time::Duration;
+
+use crate::config::{CHUNK_TIME, LONG_CHUNK_TIME};
+use crate::memory::layout::SLOTS;
+
+/// Chooses the worker for the next parcel: the one with the fewest in hand, the first of equals. `None` where a worker
+/// takes nothing; no choice when all that take something have as much as they can hold.
+pub(crate) fn choose(in_hand: impl Iterator<Item = Option<usize>>) -> Option<usize> {
+    in_hand
+        .enumerate()
+        .filter_map(|(worker, in_hand)| in_hand.filter(|&held| held < SLOTS).map(|held| (held, worker)))
+        .min()
+        .map(|(_, worker)| worker)
+}
+
+/// How many items the next chunk of a map gets, from how long the former took: small at first, growing until a chunk
+/// takes some 100 µs, or up to 2 ms while there is so much left that no worker would wait for another at the end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chunker {
+    /// Chosen by the caller, then nothing is measured.
+    fixed: Option<usize>,
+    /// Nanoseconds an item takes, a moving average.
+    per_item: Option<f64>,
+    last: usize,
+    most: usize,
+}
+
+/// A chunk is at most so many times as large as the one before: one quick item says little about the rest.
+const GROWTH: usize = 4;
+/// The weight of the latest chunk in the average.
+const WEIGHT: f64 = 0.3;
+/// Every worker should get at least so many more chunks, so that all end at about the same time.
+const CHUNKS_LEFT: usize = 4;
+
+impl Chunker {
+    /// `most`: the largest chunk that makes sense, for lack of room.
+    pub(crate) fn new(fixed: Option<usize>, most: usize) -> Self {
+        Self { fixed, per_item: None, last: 0, most: most.max(1) }
+    }
+
+    /// The size of the next chunk; `left`: how many items are still to come, where the input says.
+    pub(crate) fn next(&mut self, left: Option<usize>, workers: usize) -> usize {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
+        let share = left.map(|left| (left / (workers.max(1) * CHUNKS_LEFT)).max(1));
+        let wanted = match self.per_item {
+            None => 1,
+            Some(nanos) => {
+                let short = items_in(CHUNK_TIME, nanos);
+                let long = items_in(LONG_CHUNK_TIME, nanos);
+                share.map_or(short, |share| share.clamp(short, long.max(short)))
+            }
+        };
+        let most = share.unwrap_or(usize::MAX).min(self.most).min(self.last.saturating_mul(GROWTH).max(1));
+        self.last = wanted.clamp(1, most.max(1));
+        self.last
+    }
+
+    /// Learns that `items` took `elapsed`.
+    pub(crate) fn learn(&mut self, items: usize, elapsed: Duration) {
+        if items == 0 {
+            return;
+        }
+        #[allow(clippy::cast_precision_loss, reason = "an average of nanoseconds")]
+        let nanos = elapsed.as_nanos() as f64 / items as f64;
+        self.per_item = Some(match self.per_item {
+            None => nanos,
+            Some(before) => before + WEIGHT * (nanos - before),
+        });
+    }
+}
+
+fn items_in(time: Duration, nanos_per_item: f64) -> usize {
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count that saturates"
+    )]
+    let items = (time.as_nanos() as f64 / nanos_per_item.max(0.1)) as usize;
+    items.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_idlest_worker_is_chosen_and_the_first_of_equals() {
+        assert_eq!(choose([Some(1), Some(0), Some(0)].into_iter()), Some(1));
+        assert_eq!(choose([None, Some(1), Some(SLOTS)].into_iter()), Some(1));
+        assert_eq!(choose([Some(SLOTS), None].into_iter()), None);
+    }
+
+    fn settle(per_item: Duration, left: Option<usize>) -> usize {
+        let mut chunker = Chunker::new(None, usize::MAX);
+        for _ in 0..100 {
+            let size = chunker.next(left, 2);
+            chunker.learn(size, per_item * u32::try_from(size).unwrap());
+        }
+        chunker.next(left, 2)
+    }
+
+    #[test]
+    fn chunks_start_at_one_item_and_grow_step_by_step() {
+        let mut chunker = Chunker::new(None, usize::MAX);
+        assert_eq!(chunker.next(None, 2), 1);
+        chunker.learn(1, Duration::from_nanos(10));
+        assert_eq!(chunker.next(None, 2), GROWTH);
+    }
+
+    #[test]
+    fn chunks_settle_at_the_time_they_should_take() {
+        assert_eq!(settle(Duration::from_micros(1), None), 100);
+        assert_eq!(settle(Duration::from_secs(1), None), 1);
+        assert_eq!(settle(Duration::from_micros(1), Some(1_000_000)), 2_000);
+    }
+
+    #[test]
+    fn near_the_end_everyone_gets_a_share() {
+        assert_eq!(settle(Duration::from_nanos(1), Some(80)), 10);
+        assert_eq!(settle(Duration::from_nanos(1), Some(3)), 1);
+    }
+
+    #[test]
+    fn a_fixed_size_stays() {
+        let mut chunker = Chunker::new(Some(7), 3);
+        chunker.learn(7, Duration::from_secs(9));
+        assert_eq!(chunker.next(Some(100), 2), 7);
+    }
+}

@@ -1,0 +1,155 @@
+//! A submitted call: one item, one handle.
+
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use super::batch::{Batch, Sink, Terms, Values};
+use super::core::Shared;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Callback, Flight, Landing, Outcome, run_callbacks};
+use crate::registry::Entry;
+
+/// A submitted call in flight.
+pub(crate) struct Submitted {
+    pool: Arc<Shared>,
+    me: Weak<Submitted>,
+    entry: &'static Entry,
+    landing: Landing,
+    /// Somebody who does not wait here wants to be called.
+    watched: AtomicBool,
+}
+
+impl Submitted {
+    /// Hands a call with these argument bytes to the pool.
+    pub(crate) fn submit(
+        pool: &Arc<Shared>,
+        entry: &'static Entry,
+        arguments: Vec<u8>,
+        terms: Arc<Terms>,
+    ) -> Arc<Self> {
+        let submitted = Arc::new_cyclic(|me: &Weak<Self>| Self {
+            pool: Arc::clone(pool),
+            me: me.clone(),
+            entry,
+            landing: Landing::default(),
+            watched: AtomicBool::new(false),
+        });
+        let batch = Batch {
+            entry: Some(entry),
+            merge: None,
+            ends: vec![arguments.len()],
+            bytes: arguments,
+            first: 0,
+            attempts: 0,
+            deaths: 0,
+            terms,
+            sink: Arc::clone(&submitted) as Arc<dyn Sink>,
+        };
+        if let Err(error) = pool.add(batch) {
+            run_callbacks(submitted.landing.finish(Err(error.in_function(entry.name()))));
+        }
+        submitted
+    }
+
+    /// Whether `batch` is this call.
+    fn is(&self, batch: &Batch) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&batch.sink), self.me.as_ptr())
+    }
+}
+
+impl Sink for Submitted {
+    fn is_wanted(&self) -> bool {
+        !self.landing.is_finished()
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
+    }
+
+    fn values(&self, _first: usize, values: Values) -> Vec<Callback> {
+        self.landing.finish(Ok(values.bytes))
+    }
+
+    fn failed(&self, _index: usize, error: Error) -> Vec<Callback> {
+        self.landing.finish(Err(error))
+    }
+}
+
+impl Flight for Submitted {
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        self.landing.is_finished()
+            || self.pool.wait_until(deadline, |_| self.landing.is_finished().then_some(())).is_some()
+    }
+
+    fn take(&self) -> Option<Outcome> {
+        self.landing.take()
+    }
+
+    fn is_finished(&self) -> bool {
+        if !self.landing.is_finished() {
+            let mut core = self.pool.enter();
+            self.pool.pump(&mut core);
+        }
+        self.landing.is_finished()
+    }
+
+    fn pid(&self) -> Option<u32> {
+        if self.landing.is_finished() {
+            return None;
+        }
+        let core = self.pool.enter();
+        core.seated().find_map(|seat| {
+            let hand = seat.in_hand.iter().find(|hand| self.is(&hand.batch))?;
+            seat.lane.progress(hand.number).taken.then(|| seat.child.pid())
+        })
+    }
+
+    fn signal(&self, signal: i32) -> Result<()> {
+        if self.cancel() || self.is_finished() {
+            return Ok(());
+        }
+        let core = self.pool.enter();
+        let seat = core.seated().find(|seat| seat.in_hand.iter().any(|hand| self.is(&hand.batch)));
+        match seat {
+            Some(seat) => seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))),
+            None => Ok(()),
+        }
+    }
+
+    fn exit_status(&self) -> Option<ExitStatus> {
+        None
+    }
+
+    fn cancel(&self) -> bool {
+        let mut core = self.pool.enter();
+        self.pool.pump(&mut core);
+        let queued = core.queue.iter().position(|batch| self.is(batch));
+        let withdrawn = match queued {
+            Some(at) => core.queue.remove(at).is_some(),
+            None => core.seats.iter_mut().flatten().any(|seat| {
+                let at = seat.in_hand.iter().position(|hand| self.is(&hand.batch));
+                at.is_some_and(|at| {
+                    let revoked = seat.lane.revoke(seat.in_hand[at].number);
+                    revoked && seat.in_hand.remove(at).is_some()
+                })
+            }),
+        };
+        if withdrawn {
+            let error = Error::new(ErrorKind::Cancelled).in_function(self.entry.name());
+            let callbacks = self.landing.finish(Err(error));
+            core.callbacks.extend(callbacks);
+            core.news = true;
+        }
+        withdrawn
+    }
+
+    fn when_finished(&self, callback: Callback) {
+        self.watched.store(true, Ordering::Relaxed);
+        self.landing.when_finished(callback);
+        // Entering arranges that the reactor hears of it.
+        let mut core = self.pool.enter();
+        self.pool.pump(&mut core);
+    }
+}

@@ -1,0 +1,454 @@
+//! Workers' lives: how they start, report, are kept to their deadlines, die and are replaced. Runs on the reactor's
+//! thread, but for what a pump hears.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitStatus;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::core::{Core, InHand, KilledFor, Phase, Seat, Shared, StartError};
+use super::dispatch::culprit;
+use crate::config;
+use crate::error::{Error, ErrorKind};
+use crate::job::{error_of, error_of_end, may_retry};
+use crate::lane::Lane;
+use crate::process::control::{Assignment, Body, Incoming, Invocation, Report};
+use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
+use crate::sys::process::KILL;
+use crate::sys::wait::monotonic_nanos;
+
+/// Hears one worker on behalf of its pool.
+struct Watch {
+    pool: Weak<Shared>,
+    index: usize,
+}
+
+impl Shared {
+    /// Starts the worker of an empty seat. A failure is noted, and tried again later.
+    pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
+        let seated = self.start_worker(reactor, index);
+        let mut core = self.enter();
+        match seated {
+            Ok(seat) if core.phase == Phase::Open || core.phase == Phase::Joining => {
+                core.seats[index] = Some(seat);
+                if let Some(at) = Instant::now().checked_add(config::start_timeout()) {
+                    self.arm(&mut core, at);
+                }
+            }
+            Ok(seat) => {
+                // Ended meanwhile; the reactor reaps it.
+                let _ = seat.child.signal(KILL);
+            }
+            Err(error) => {
+                let error = StartError { kind: error.kind(), text: error.to_string(), for_good: false };
+                self.start_failed(&mut core, error);
+            }
+        }
+        core.news = true;
+    }
+
+    fn start_worker(self: &Arc<Self>, reactor: &mut Loop, index: usize) -> io::Result<Seat> {
+        let (lane, lane_fd) = Lane::create()?;
+        let mut block = None;
+        let initializer = match &self.settings.initializer {
+            None => None,
+            Some(initializer) => {
+                let (arguments, descriptor) = Body::pack(initializer.arguments.clone())?;
+                block = descriptor;
+                Some(Invocation { function: initializer.entry.hash(), name: None, arguments })
+            }
+        };
+        let mut descriptors = vec![lane_fd.as_fd(), self.bell.descriptor(), self.reactor.attention().as_fd()];
+        descriptors.extend(block.iter().map(AsFd::as_fd));
+        let start = Start {
+            environment: &self.settings.environment,
+            assignment: &Assignment::Serve { index: index as u64, initializer },
+            descriptors: &descriptors,
+            admitted: false,
+        };
+        let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
+        Ok(Seat {
+            child,
+            lane,
+            born: Instant::now(),
+            ready: false,
+            stopping: None,
+            in_hand: std::collections::VecDeque::new(),
+            budget: self.settings.tasks_per_worker,
+            large: std::collections::HashMap::new(),
+            killed_for: None,
+            refusal: None,
+            busy: Duration::ZERO,
+        })
+    }
+
+    /// A worker could not be started, or could not become one.
+    fn start_failed(&self, core: &mut Core, error: StartError) {
+        core.start_failures += 1;
+        let back_off = config::FIRST_BACK_OFF
+            .saturating_mul(1_u32.checked_shl(core.start_failures.min(16)).unwrap_or(u32::MAX))
+            .min(config::LONGEST_BACK_OFF);
+        let hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
+        core.start_error = Some(error.clone());
+        core.news = true;
+        if hopeless && core.seated().next().is_none() {
+            for batch in std::mem::take(&mut core.queue) {
+                self.fail_all(core, &batch, || error.to_error());
+            }
+        }
+        let at = Instant::now() + back_off;
+        core.retry_at = Some(at);
+        self.arm(core, at);
+    }
+
+    /// Tells a worker to end once it has done what it holds.
+    pub(crate) fn stop(&self, core: &mut Core, index: usize) {
+        let now = Instant::now();
+        if let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.stopping.is_none()) {
+            seat.lane.stop();
+            seat.stopping = Some(now);
+            self.arm(core, now + config::STOP_GRACE);
+        }
+    }
+
+    /// Asks to be rung at `at`, unless that happens earlier anyway.
+    pub(crate) fn arm(&self, core: &mut Core, at: Instant) {
+        if core.armed.is_none_or(|armed| at < armed) {
+            core.armed = Some(at);
+            if let Some(me) = self.me.upgrade() {
+                self.reactor.arm(at, &me);
+            }
+        }
+    }
+
+    /// A worker has reported in; its initializer's value, if it has one, is `value`.
+    fn reported_in(&self, core: &mut Core, index: usize, value: Option<Vec<u8>>) {
+        let Some(seat) = core.seats[index].as_mut() else { return };
+        if let (Some(value), Some(initializer)) = (value, &self.settings.initializer) {
+            if let Err(text) = (initializer.check)(&value) {
+                let text = format!("its initializer `{}` failed: {text}", initializer.entry.name());
+                seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
+                let _ = seat.child.signal(KILL);
+                return;
+            }
+        }
+        seat.ready = true;
+        core.start_failures = 0;
+        core.start_error = None;
+        core.news = true;
+        self.pump(core);
+    }
+
+    /// A worker's initializer gave no value.
+    fn refused(&self, core: &mut Core, index: usize, error: &Error) {
+        let Some(seat) = core.seats[index].as_mut() else { return };
+        let name = self.settings.initializer.as_ref().map_or("", |initializer| initializer.entry.name());
+        let text = format!("its initializer `{name}`: {}", error.kind());
+        seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
+    }
+
+    /// A worker said why it cannot be one.
+    fn cannot_work(&self, core: &mut Core, index: usize, text: String) {
+        if let Some(seat) = core.seats[index].as_mut() {
+            seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: false });
+        }
+    }
+
+    /// A worker is gone: what it had done is delivered, what it died of fails or is tried again, the rest goes on
+    /// elsewhere.
+    fn bury(&self, core: &mut Core, index: usize, status: Option<ExitStatus>) {
+        let Some(mut seat) = core.seats[index].take() else { return };
+        let hands = std::mem::take(&mut seat.in_hand);
+        let was_ready = seat.ready;
+        let was_stopping = seat.stopping.is_some();
+        let refusal = seat.refusal.take();
+        core.stats.idle += seat.born.elapsed().saturating_sub(seat.busy);
+        // Its lane is still to be read.
+        core.seats[index] = Some(seat);
+        let mut again = Vec::new();
+        for (position, hand) in hands.into_iter().enumerate() {
+            again.extend(self.inherit(core, index, hand, status, position == 0));
+        }
+        let Some(seat) = core.seats[index].take() else { return };
+        for batch in again.into_iter().rev().filter(|batch| batch.len() > 0 && batch.sink.is_wanted()) {
+            core.queue.push_front(batch);
+        }
+        core.news = true;
+        if !was_ready {
+            let error = refusal.unwrap_or_else(|| start_error(&seat, status));
+            self.start_failed(core, error);
+        } else if was_stopping {
+            core.stats.recycled += u64::from(core.phase == Phase::Open);
+        } else {
+            core.stats.restarts += 1;
+        }
+    }
+
+    /// Deals with one parcel of a worker that is gone; returns what is to be done elsewhere.
+    fn inherit(
+        &self,
+        core: &mut Core,
+        index: usize,
+        hand: InHand,
+        status: Option<ExitStatus>,
+        first: bool,
+    ) -> Vec<Batch> {
+        let InHand { number, batch } = hand;
+        let Some(seat) = core.seats[index].as_ref() else { return vec![batch] };
+        let progress = seat.lane.progress(number);
+        let reply = seat.lane.reply(number);
+        let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
+        let Some(mut rest) = self.deliver(core, index, number, batch, &progress, &reply) else { return Vec::new() };
+        let done = if rest.merge.is_some() { 0 } else { progress.done };
+        let begun = progress.taken && progress.started > progress.done;
+        let item = progress.started.saturating_sub(1);
+        let ours = match killed_for {
+            Some(KilledFor::Timeout { number: late, item: which }) => Some(late == number && which == item),
+            Some(KilledFor::Start | KilledFor::Stop) => Some(false),
+            None => None,
+        };
+        if !begun || ours == Some(false) {
+            // Nothing of it was running, or it died for another's fault.
+            rest.deaths += u32::from(first && ours.is_none());
+            if rest.deaths > config::UNBLAMED_DEATHS {
+                self.fail_all(core, &rest, || {
+                    error_of_end(status).with_note("its workers died one after the other before they could start it")
+                });
+                return Vec::new();
+            }
+            return vec![rest];
+        }
+        let timeout = rest.terms.timeout.unwrap_or_default();
+        let error =
+            if ours == Some(true) { Error::new(ErrorKind::TimedOut { after: timeout }) } else { error_of_end(status) };
+        if rest.merge.is_some() {
+            return self.retry_merged(core, rest, error, &progress, pid);
+        }
+        let (mut lost, rest) = rest.split(item.saturating_sub(done).saturating_add(1));
+        lost.attempts += 1;
+        if may_retry(&error) && lost.attempts <= lost.terms.retries {
+            core.stats.tasks_retried += 1;
+            return vec![lost, rest];
+        }
+        let error = lost.describe(error, lost.first, Some(pid), lost.attempts);
+        self.fail(core, &lost, lost.first, error);
+        vec![rest]
+    }
+
+    /// A merged parcel is run again as a whole, or fails as one.
+    fn retry_merged(
+        &self,
+        core: &mut Core,
+        mut batch: Batch,
+        error: Error,
+        progress: &crate::lane::Progress,
+        pid: u32,
+    ) -> Vec<Batch> {
+        batch.attempts += 1;
+        if may_retry(&error) && batch.attempts <= batch.terms.retries {
+            core.stats.tasks_retried += 1;
+            return vec![batch];
+        }
+        let (name, item) = culprit(&batch, progress);
+        let mut error = error.in_function(name).in_process(pid).after_attempts(batch.attempts);
+        if let Some(item) = item {
+            error = error.at_index(batch.first + item);
+        }
+        self.fail(core, &batch, batch.first, error);
+        Vec::new()
+    }
+
+    /// Fills the empty seats of a pool that still works.
+    fn refill(self: &Arc<Self>, reactor: &mut Loop) {
+        let empty: Vec<usize> = {
+            let core = self.enter();
+            let needed = core.phase == Phase::Open || (core.phase == Phase::Joining && !core.is_drained());
+            let patient = core.retry_at.is_some_and(|at| at > Instant::now());
+            if !needed || patient {
+                return;
+            }
+            (0..core.seats.len()).filter(|&index| core.seats[index].is_none()).collect()
+        };
+        for index in empty {
+            self.seat(reactor, index);
+            if self.enter().retry_at.is_some_and(|at| at > Instant::now()) {
+                return;
+            }
+        }
+    }
+
+    /// Kills what has run into a deadline; returns the next one.
+    fn enforce(&self, core: &mut Core, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = core.retry_at.filter(|&at| at > now);
+        let mut at_latest = |at: Option<Instant>| {
+            next = match (next, at) {
+                (Some(next), Some(at)) => Some(next.min(at)),
+                (next, at) => next.or(at),
+            };
+        };
+        for seat in core.seats.iter_mut().flatten() {
+            if seat.killed_for.is_some() {
+                continue;
+            }
+            if !seat.ready {
+                at_latest(expire(seat, seat.born, config::start_timeout(), now, KilledFor::Start));
+            } else if let Some(since) = seat.stopping.filter(|_| seat.in_hand.is_empty()) {
+                at_latest(expire(seat, since, config::STOP_GRACE, now, KilledFor::Stop));
+            }
+            at_latest(overdue(seat, now));
+        }
+        next
+    }
+}
+
+/// Kills a worker whose time is over; otherwise returns when it will be.
+fn expire(seat: &mut Seat, since: Instant, limit: Duration, now: Instant, reason: KilledFor) -> Option<Instant> {
+    let at = since.checked_add(limit)?;
+    if at > now {
+        return Some(at);
+    }
+    seat.killed_for = Some(reason);
+    let _ = seat.child.signal(KILL);
+    None
+}
+
+/// Kills a worker whose task has run too long; returns when to look again.
+fn overdue(seat: &mut Seat, now: Instant) -> Option<Instant> {
+    let mut next: Option<Instant> = None;
+    let mut late = None;
+    for hand in &seat.in_hand {
+        let Some(timeout) = hand.batch.terms.timeout else { continue };
+        let progress = seat.lane.progress(hand.number);
+        let runs = progress.taken && !progress.ended && progress.started > progress.done;
+        // The start is read last, so it is never that of an earlier item: nobody is killed early.
+        let ran = Duration::from_nanos(monotonic_nanos().saturating_sub(progress.started_at));
+        if runs && ran >= timeout {
+            late = Some(KilledFor::Timeout { number: hand.number, item: progress.started - 1 });
+            break;
+        }
+        let left = if runs { timeout - ran } else { timeout };
+        let at = now.checked_add(left);
+        next = match (next, at) {
+            (Some(next), Some(at)) => Some(next.min(at)),
+            (next, at) => next.or(at),
+        };
+    }
+    if late.is_some() {
+        seat.killed_for = late;
+        let _ = seat.child.signal(KILL);
+        return None;
+    }
+    next
+}
+
+/// Takes what a worker has sent; returns what of it concerns its start. False: its side is closed.
+pub(crate) fn hear(seat: &mut Seat) -> (Vec<Opening>, bool) {
+    let mut start = Vec::new();
+    loop {
+        match seat.child.control().receive(false) {
+            Ok(Incoming::Message(report, descriptors)) => start.extend(keep(seat, report, descriptors)),
+            Ok(Incoming::Nothing) => return (start, true),
+            Ok(Incoming::End) => return (start, false),
+            Err(_) => {
+                // Only a worker whose memory is spoilt sends what cannot be read.
+                let _ = seat.child.signal(KILL);
+                return (start, false);
+            }
+        }
+    }
+}
+
+/// What a worker said of its start.
+pub(crate) enum Opening {
+    Ready(Option<Vec<u8>>),
+    Failed(Error),
+    Refused(String),
+}
+
+fn keep(seat: &mut Seat, report: Report, mut descriptors: Vec<OwnedFd>) -> Option<Opening> {
+    match report {
+        Report::Large { parcel, item, body } => {
+            // One that is lost shows when it is looked for.
+            if let Ok(entry) = body.unpack(&mut descriptors) {
+                seat.large.insert((parcel, item), entry);
+            }
+            None
+        }
+        Report::Started => Some(Opening::Ready(None)),
+        Report::Value(body) => match body.unpack(&mut descriptors) {
+            Ok(value) => Some(Opening::Ready(Some(value))),
+            Err(error) => Some(Opening::Refused(format!("its initializer's result was lost: {error}"))),
+        },
+        Report::Failed(failure) => Some(Opening::Failed(error_of(failure))),
+        Report::Refused(text) => Some(Opening::Refused(text)),
+    }
+}
+
+fn start_error(seat: &Seat, status: Option<ExitStatus>) -> StartError {
+    if seat.killed_for == Some(KilledFor::Start) {
+        let text = format!("it did not report in within {:?}", config::start_timeout());
+        return StartError { kind: io::ErrorKind::TimedOut, text, for_good: false };
+    }
+    let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
+    StartError {
+        kind: io::ErrorKind::Other,
+        text: format!("it ended with {status} before it reported in"),
+        for_good: false,
+    }
+}
+
+impl Events for Watch {
+    fn readable(self: Arc<Self>, _reactor: &mut Loop, child: &Child) -> bool {
+        let Some(pool) = self.pool.upgrade() else { return false };
+        let mut core = pool.enter();
+        let Some(seat) = core.seats[self.index].as_mut().filter(|seat| seat.child.pid() == child.pid()) else {
+            return false;
+        };
+        let (reports, open) = hear(seat);
+        for report in reports {
+            match report {
+                Opening::Ready(value) => pool.reported_in(&mut core, self.index, value),
+                Opening::Failed(error) => pool.refused(&mut core, self.index, &error),
+                Opening::Refused(text) => pool.cannot_work(&mut core, self.index, text),
+            }
+        }
+        open
+    }
+
+    fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
+        let Some(pool) = self.pool.upgrade() else { return };
+        {
+            let mut core = pool.enter();
+            if core.seats[self.index].as_ref().is_none_or(|seat| seat.child.pid() != child.pid()) {
+                return;
+            }
+            pool.bury(&mut core, self.index, status);
+            pool.pump(&mut core);
+        }
+        pool.refill(reactor);
+    }
+}
+
+impl Alarm for Shared {
+    fn ring(self: Arc<Self>, reactor: &mut Loop) -> Option<Instant> {
+        let now = Instant::now();
+        {
+            let mut core = self.enter();
+            if core.armed.is_none_or(|armed| armed > now) {
+                // An alarm that an earlier one has overtaken.
+                return None;
+            }
+            core.armed = None;
+        }
+        self.refill(reactor);
+        let mut core = self.enter();
+        let next = self.enforce(&mut core, now)?;
+        if core.armed.is_some_and(|armed| armed <= next) {
+            return None;
+        }
+        core.armed = Some(next);
+        Some(next)
+    }
+}

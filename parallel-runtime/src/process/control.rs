@@ -1,0 +1,134 @@
+//! The control channel between a parent and one worker: few, small, whole messages, and descriptors.
+//!
+//! A process's life on it: the parent puts an [`Assignment`] into the socket before the process is started; the worker
+//! answers with [`Report`]s. The end of either side closes it, which the other sees.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config;
+use crate::sys::memory;
+use crate::sys::socket::{Received, Socket};
+use crate::wire::call::CallFailure;
+use crate::wire::codec;
+
+/// The longest message: what travels inline, and what is around it.
+const LONGEST: usize = config::INLINE + (8 << 10);
+
+/// Bytes that travel in the message, or as a block behind its last descriptor.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Body {
+    Inline(Vec<u8>),
+    Block { len: u64 },
+}
+
+impl Body {
+    /// Chooses by size; a block comes with the descriptor to send along.
+    pub(crate) fn pack(bytes: Vec<u8>) -> io::Result<(Self, Option<OwnedFd>)> {
+        if bytes.len() <= config::INLINE {
+            return Ok((Self::Inline(bytes), None));
+        }
+        let block = memory::write_block(&bytes)?;
+        Ok((Self::Block { len: bytes.len() as u64 }, Some(block)))
+    }
+
+    /// The bytes, with the descriptors that came along.
+    pub(crate) fn unpack(self, descriptors: &mut Vec<OwnedFd>) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Inline(bytes) => Ok(bytes),
+            Self::Block { len } => {
+                // The kernel drops descriptors that the receiver has no number for.
+                let block = descriptors.pop().ok_or_else(|| {
+                    io::Error::other("no descriptor was free to receive it; raise the limit (`ulimit -n`)")
+                })?;
+                memory::read_block(block, usize::try_from(len).map_err(io::Error::other)?)
+            }
+        }
+    }
+}
+
+/// A function and its arguments.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Invocation {
+    pub(crate) function: u64,
+    /// The call's name where it is not the function's.
+    pub(crate) name: Option<String>,
+    pub(crate) arguments: Body,
+}
+
+/// What a new process is for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Assignment {
+    /// One call, then the end.
+    Call(Invocation),
+    /// A pool's worker. Its descriptors: the lane, the bell, the event; then the block of the initializer's arguments.
+    Serve { index: u64, initializer: Option<Invocation> },
+}
+
+/// What a worker tells its parent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// The call is about to run; the pool's worker is ready.
+    Started,
+    /// The call's result.
+    Value(Body),
+    /// Why the call, or the pool's initializer, gave none.
+    Failed(CallFailure),
+    /// Why this process cannot be a worker at all.
+    Refused(String),
+    /// A result too large for the lane: of this item of the parcel with this number.
+    Large { parcel: u64, item: u32, body: Body },
+}
+
+/// What was in the channel.
+#[derive(Debug)]
+pub(crate) enum Incoming<M> {
+    Message(M, Vec<OwnedFd>),
+    Nothing,
+    End,
+}
+
+/// One side of the channel.
+#[derive(Debug)]
+pub(crate) struct Control(Socket);
+
+impl Control {
+    pub(crate) fn new(socket: Socket) -> Self {
+        Self(socket)
+    }
+
+    /// Sends a message. `wait`: until there is room; otherwise `WouldBlock`.
+    pub(crate) fn send<M: Serialize>(&self, message: &M, descriptors: &[BorrowedFd<'_>], wait: bool) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        codec::encode(message, &mut bytes).map_err(io::Error::other)?;
+        self.0.send(&bytes, descriptors, wait)
+    }
+
+    /// Receives a message; what does not read as one is an error.
+    pub(crate) fn receive<M: DeserializeOwned>(&self, wait: bool) -> io::Result<Incoming<M>> {
+        let mut buffer = vec![0; LONGEST];
+        match self.0.receive(&mut buffer, wait)? {
+            Received::Nothing => Ok(Incoming::Nothing),
+            Received::End => Ok(Incoming::End),
+            Received::Message { len, descriptors } => {
+                let message = codec::decode_whole(&buffer[..len])
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                Ok(Incoming::Message(message, descriptors))
+            }
+        }
+    }
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The descriptors of an optional block, for a message.
+pub(crate) fn borrowed(descriptors: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
+    descriptors.iter().map(AsFd::as_fd).collect()
+}

@@ -1,0 +1,5 @@
+//! Processes: how they start, talk and end. One thread, the [`reactor`], starts and watches all of them.
+
+pub(crate) mod bootstrap;
+pub(crate) mod control;
+pub(crate) mod reactor;

@@ -1,0 +1,396 @@
+//! The reactor: the one thread that starts processes, hears them, reaps them and keeps their deadlines.
+//!
+//! It starts with the first call and lives as long as the program, which the death signal of the workers needs: the
+//! kernel sends it when the *thread* that started them ends. Others hand it closures; it never waits for anyone but the
+//! kernel. Everything that watches a process implements [`Events`], whose methods run on this thread.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Instant;
+
+use super::bootstrap;
+use super::control::{Assignment, Control};
+use crate::config;
+use crate::poison::lock;
+use crate::sys::process::{self, Launch};
+use crate::sys::program;
+use crate::sys::socket::Socket;
+use crate::sys::wait::{Event, Poller};
+
+/// What is told to whoever watches a process.
+pub(crate) trait Events: Send + Sync {
+    /// The worker sent something, or closed its side: take what is there, without waiting. False once it is closed.
+    fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool;
+    /// The process has ended, is reaped, and has nothing more to say. `None`: somebody else took its exit status.
+    fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>);
+}
+
+/// Something that wants to be called at a time.
+pub(crate) trait Alarm: Send + Sync {
+    /// The time has come; returns the next one.
+    fn ring(self: Arc<Self>, reactor: &mut Loop) -> Option<Instant>;
+}
+
+/// A process that waits until the limits allow it.
+pub(crate) trait Waiting: Send + Sync {
+    /// Starts it. An error gives the waiting one back to the queue while other processes run, whose end may mend it.
+    fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()>;
+    /// It waits for others to end.
+    fn queued(&self);
+    /// It can never start.
+    fn refuse(self: Arc<Self>, error: io::Error);
+}
+
+/// A process of ours.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pid: u32,
+    pidfd: OwnedFd,
+    control: Control,
+    /// False once reaped: then the number may be another's, and is not signalled.
+    alive: Mutex<bool>,
+}
+
+impl Child {
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Signals the process and what it started in its group; does nothing once it is reaped.
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+        let alive = lock(&self.alive);
+        if *alive { process::signal_group(self.pid, signal) } else { Ok(()) }
+    }
+
+    /// Reaps the process. One that a signal ended takes along what it had started.
+    fn reap(&self) -> Option<ExitStatus> {
+        let mut alive = lock(&self.alive);
+        let crashed = process::peek(&self.pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
+        if crashed {
+            let _ = process::signal_group(self.pid, process::KILL);
+        }
+        *alive = false;
+        process::try_wait(&self.pidfd).ok().flatten()
+    }
+}
+
+/// What to start.
+pub(crate) struct Start<'a> {
+    pub(crate) environment: &'a [(OsString, OsString)],
+    pub(crate) assignment: &'a Assignment,
+    pub(crate) descriptors: &'a [BorrowedFd<'a>],
+    /// Whether it came through the queue, and so counts against what may run at a time.
+    pub(crate) admitted: bool,
+}
+
+type Job = Box<dyn FnOnce(&mut Loop) + Send>;
+
+/// The reactor as everybody else sees it.
+pub(crate) struct Reactor {
+    inbox: Mutex<Vec<Job>>,
+    wake: Event,
+    pids: Mutex<BTreeSet<u32>>,
+    pulses: Mutex<Vec<Weak<dyn Pulse>>>,
+    /// Set by the workers of any pool that has nobody else to look after it.
+    attention: Event,
+}
+
+/// A pool that the reactor looks after when its workers ask for attention.
+pub(crate) trait Pulse: Send + Sync {
+    fn pulse(&self);
+}
+
+static REACTOR: OnceLock<Reactor> = OnceLock::new();
+
+/// The reactor, started on first use.
+///
+/// # Errors
+///
+/// When the system has no descriptor or thread left for it.
+pub(crate) fn get() -> io::Result<&'static Reactor> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(reactor) = REACTOR.get() {
+        return Ok(reactor);
+    }
+    let _starting = lock(&STARTING);
+    if let Some(reactor) = REACTOR.get() {
+        return Ok(reactor);
+    }
+    let reactor = Reactor {
+        inbox: Mutex::default(),
+        wake: Event::new()?,
+        pids: Mutex::default(),
+        pulses: Mutex::default(),
+        attention: Event::new()?,
+    };
+    let poller = Poller::new()?;
+    let null = program::null_device()?;
+    poller.add(reactor.wake.as_fd(), WAKE)?;
+    poller.add(reactor.attention.as_fd(), ATTENTION)?;
+    // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
+    let (ready, filled) = std::sync::mpsc::channel::<&'static Reactor>();
+    std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
+        if let Ok(reactor) = filled.recv() {
+            Loop::new(reactor, poller, null).run();
+        }
+    })?;
+    let reactor = REACTOR.get_or_init(|| reactor);
+    let _ = ready.send(reactor);
+    Ok(reactor)
+}
+
+impl Reactor {
+    /// Runs `job` on the reactor's thread, soon.
+    pub(crate) fn run(&self, job: impl FnOnce(&mut Loop) + Send + 'static) {
+        let first = {
+            let mut inbox = lock(&self.inbox);
+            inbox.push(Box::new(job));
+            inbox.len() == 1
+        };
+        if first {
+            self.wake.set();
+        }
+    }
+
+    /// Rings `alarm` at `at`.
+    pub(crate) fn arm(&self, at: Instant, alarm: &Arc<impl Alarm + 'static>) {
+        let alarm: Weak<dyn Alarm> = Arc::downgrade(&(Arc::clone(alarm) as Arc<dyn Alarm>));
+        self.run(move |reactor| reactor.arm(at, alarm));
+    }
+
+    /// Puts a process into the queue of those that wait for their turn.
+    pub(crate) fn admit(&self, waiting: Arc<dyn Waiting>) {
+        self.run(move |reactor| {
+            reactor.waiting.push_back(waiting);
+            reactor.admit();
+            // What was admitted no longer waits; the rest knows that it does.
+            if let Some(last) = reactor.waiting.back() {
+                last.queued();
+            }
+        });
+    }
+
+    /// The processes that run now, in order of their numbers.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        lock(&self.pids).iter().copied().collect()
+    }
+
+    /// The event that a worker sets to have its pool looked after.
+    pub(crate) fn attention(&self) -> &Event {
+        &self.attention
+    }
+
+    /// Looks after `pool` whenever attention is asked for, as long as it lives.
+    pub(crate) fn look_after(&self, pool: Weak<dyn Pulse>) {
+        lock(&self.pulses).push(pool);
+    }
+}
+
+/// The running processes of this program, if it ever started one.
+pub(crate) fn pids() -> Vec<u32> {
+    REACTOR.get().map_or_else(Vec::new, Reactor::pids)
+}
+
+const WAKE: u64 = 0;
+const ATTENTION: u64 = 1;
+/// Below this, numbers are not those of processes.
+const FIRST_CHILD: u64 = 2;
+
+struct Watched {
+    child: Arc<Child>,
+    events: Arc<dyn Events>,
+    admitted: bool,
+}
+
+/// The reactor as its own thread, and what runs on it, see it.
+pub(crate) struct Loop {
+    shared: &'static Reactor,
+    poller: Poller,
+    null: OwnedFd,
+    children: HashMap<u64, Watched>,
+    next: u64,
+    alarms: BinaryHeap<Reverse<(Instant, u64)>>,
+    armed: HashMap<u64, Weak<dyn Alarm>>,
+    waiting: VecDeque<Arc<dyn Waiting>>,
+    admitted: usize,
+    arguments: Vec<CString>,
+}
+
+impl Loop {
+    fn new(shared: &'static Reactor, poller: Poller, null: OwnedFd) -> Self {
+        Self {
+            shared,
+            poller,
+            null,
+            children: HashMap::new(),
+            next: FIRST_CHILD,
+            alarms: BinaryHeap::new(),
+            armed: HashMap::new(),
+            waiting: VecDeque::new(),
+            admitted: 0,
+            arguments: program::arguments(),
+        }
+    }
+
+    fn run(&mut self) {
+        let mut ready = Vec::new();
+        loop {
+            let deadline = self.alarms.peek().map(|Reverse((at, _))| *at);
+            if let Err(error) = self.poller.wait(&mut ready, deadline) {
+                // EBADF or EINVAL: somebody closed our descriptors. Nothing can be heard any more, and spinning helps
+                // nobody; what runs is reached by its own deadlines only.
+                debug_assert!(false, "epoll: {error}");
+                std::thread::sleep(config::HEARTBEAT);
+            }
+            for number in ready.drain(..) {
+                match number {
+                    WAKE => self.shared.wake.clear(),
+                    ATTENTION => self.pulse(),
+                    number => self.happened(number),
+                }
+            }
+            self.take_inbox();
+            self.ring_alarms();
+        }
+    }
+
+    fn take_inbox(&mut self) {
+        let jobs = std::mem::take(&mut *lock(&self.shared.inbox));
+        for job in jobs {
+            job(self);
+        }
+    }
+
+    fn pulse(&mut self) {
+        self.shared.attention.clear();
+        let pools: Vec<_> = {
+            let mut pools = lock(&self.shared.pulses);
+            pools.retain(|pool| pool.strong_count() > 0);
+            pools.iter().filter_map(Weak::upgrade).collect()
+        };
+        for pool in pools {
+            pool.pulse();
+        }
+    }
+
+    /// Two numbers belong to a process: the even one is its pidfd, the odd one its control channel.
+    fn happened(&mut self, number: u64) {
+        let key = number & !1;
+        let Some(watched) = self.children.get(&key) else { return };
+        let (child, events) = (Arc::clone(&watched.child), Arc::clone(&watched.events));
+        if !Arc::clone(&events).readable(self, &child) && number != key {
+            self.poller.remove(child.control.as_fd());
+        }
+        if number == key {
+            self.ended(key, &child, events);
+        }
+    }
+
+    fn ended(&mut self, key: u64, child: &Arc<Child>, events: Arc<dyn Events>) {
+        let status = child.reap();
+        self.poller.remove(child.pidfd.as_fd());
+        self.poller.remove(child.control.as_fd());
+        lock(&self.shared.pids).remove(&child.pid);
+        if self.children.remove(&key).is_some_and(|watched| watched.admitted) {
+            self.admitted -= 1;
+        }
+        events.ended(self, child, status);
+        self.admit();
+    }
+
+    /// Starts a process that `events` will watch.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; nothing is left behind then.
+    pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
+        let (ours, theirs) = Socket::pair()?;
+        let control = Control::new(ours);
+        // Waits in the socket until the process reads it. `WouldBlock` cannot be: the socket is empty.
+        control.send(start.assignment, start.descriptors, false)?;
+        let mut environment = start.environment.to_vec();
+        environment.push(bootstrap::token(&theirs));
+        let started = process::launch(&Launch {
+            arguments: &self.arguments,
+            environment: &program::environment(&environment)?,
+            keep: theirs.as_fd(),
+            null: self.null.as_fd(),
+        })?;
+        let child = Arc::new(Child { pid: started.pid, pidfd: started.pidfd, control, alive: Mutex::new(true) });
+        let key = self.next;
+        self.next += 2;
+        let watching =
+            self.poller.add(child.pidfd.as_fd(), key).and_then(|()| self.poller.add(child.control.as_fd(), key + 1));
+        if let Err(error) = watching {
+            let _ = child.signal(process::KILL);
+            child.reap_killed();
+            return Err(error);
+        }
+        lock(&self.shared.pids).insert(child.pid);
+        self.admitted += usize::from(start.admitted);
+        self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: start.admitted });
+        Ok(child)
+    }
+
+    /// Rings `alarm` at `at`, and at whatever time it then asks for.
+    pub(crate) fn arm(&mut self, at: Instant, alarm: Weak<dyn Alarm>) {
+        let number = self.next;
+        self.next += 2;
+        self.alarms.push(Reverse((at, number)));
+        self.armed.insert(number, alarm);
+    }
+
+    /// Puts a process behind those that wait; it starts once this event is handled.
+    pub(crate) fn queue(&mut self, waiting: Arc<dyn Waiting>) {
+        self.waiting.push_back(waiting);
+    }
+
+    fn ring_alarms(&mut self) {
+        let now = Instant::now();
+        while let Some(&Reverse((at, number))) = self.alarms.peek() {
+            if at > now {
+                break;
+            }
+            self.alarms.pop();
+            let Some(weak) = self.armed.remove(&number) else { continue };
+            let Some(alarm) = weak.upgrade() else { continue };
+            if let Some(next) = alarm.ring(self) {
+                self.arm(next, weak);
+            }
+        }
+    }
+
+    /// Starts what waits, as far as the limits allow.
+    fn admit(&mut self) {
+        let most = config::most_processes();
+        while self.admitted < most {
+            let Some(next) = self.waiting.pop_front() else { return };
+            match Arc::clone(&next).start(self) {
+                Ok(()) => {}
+                Err(error) if self.admitted > 0 && process::is_passing(&error) => {
+                    self.waiting.push_front(next);
+                    return;
+                }
+                Err(error) => next.refuse(error),
+            }
+        }
+    }
+}
+
+impl Child {
+    /// Reaps a process that was just killed and was never watched.
+    fn reap_killed(&self) {
+        *lock(&self.alive) = false;
+        let _ = process::wait(&self.pidfd);
+    }
+}

@@ -1,0 +1,39 @@
+//! What the attribute says of a function: its type, its place in the registry, and how its arguments become bytes.
+
+use crate::registry::Entry;
+use crate::wire::call::Arguments;
+use crate::wire::codec::CodecError;
+use crate::wire::parameter::Returns;
+
+/// A `#[parallel]` function, implemented by the type that the attribute generates.
+pub trait Function: Returns + Sized + 'static {
+    /// The function's own type, `fn(u64) -> u64`.
+    type Pointer: Copy + Send + Sync + 'static;
+    /// The function.
+    const POINTER: Self::Pointer;
+    /// The tuple of its parameters in their owned forms: `(String, f64)` for `fn(&str, f64)`, `(u64,)` for `fn(u64)`.
+    type Owned;
+    /// Its place in the registry.
+    fn entry() -> &'static Entry;
+    /// Appends arguments that are given in their owned forms.
+    ///
+    /// # Errors
+    ///
+    /// What the `Serialize` of an argument says when it refuses.
+    fn encode_owned(owned: &Self::Owned, arguments: &mut Arguments) -> Result<(), CodecError>;
+}
+
+/// Tells that the maps of this function take items of type `Item`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be mapped over items of type `{Item}`",
+    label = "the items do not fit the function's parameters",
+    note = "one parameter: the item is the argument; several: the item is a tuple of them; none: the item is `()`"
+)]
+pub trait Accepts<Item>: Function {
+    /// Appends the item's arguments.
+    ///
+    /// # Errors
+    ///
+    /// What the `Serialize` of an argument says when it refuses.
+    fn encode(item: &Item, arguments: &mut Arguments) -> Result<(), CodecError>;
+}

@@ -1,0 +1,328 @@
+//! A spawned call: a process of its own, from the queue to its exit status.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitStatus;
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use crate::config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Callback, Flight, Landing, Outcome, error_of, error_of_end, may_retry, run_callbacks};
+use crate::poison::{lock, wait};
+use crate::process::control::{Assignment, Body, Incoming, Invocation, Report};
+use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
+use crate::registry::Entry;
+use crate::sys::process::KILL;
+
+/// What is to be called, and how.
+pub(crate) struct Order {
+    pub(crate) entry: &'static Entry,
+    pub(crate) arguments: Vec<u8>,
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retries: u32,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+}
+
+/// A spawned call in flight.
+pub(crate) struct Solo {
+    order: Order,
+    landing: Landing,
+    state: Mutex<State>,
+    /// Told when the phase changes.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    attempts: u32,
+    /// What this attempt has said.
+    said: Option<Said>,
+    /// When this attempt is killed, and why.
+    deadline: Option<(Instant, Deadline)>,
+    /// Why this attempt was killed by us.
+    killed_for: Option<Deadline>,
+    exit_status: Option<ExitStatus>,
+}
+
+#[derive(Default)]
+enum Phase {
+    /// On its way to the reactor.
+    #[default]
+    Handed,
+    /// Queued behind others, for lack of descriptors or processes.
+    Queued,
+    Running {
+        child: Arc<Child>,
+        started: bool,
+    },
+    Over,
+}
+
+enum Said {
+    Value(Vec<u8>),
+    Failed(Error),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deadline {
+    /// It did not report in.
+    Start,
+    /// The function ran too long.
+    Timeout,
+}
+
+impl Solo {
+    /// Hands a call to the reactor.
+    pub(crate) fn spawn(order: Order) -> Arc<Self> {
+        let solo =
+            Arc::new(Self { order, landing: Landing::default(), state: Mutex::default(), changed: Condvar::new() });
+        match reactor::get() {
+            Ok(reactor) => reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>),
+            Err(error) => Arc::clone(&solo).refuse(error),
+        }
+        solo
+    }
+
+    fn describe(&self, error: Error, pid: Option<u32>, attempts: u32) -> Error {
+        let error = error.in_function(self.order.entry.name()).after_attempts(attempts);
+        match pid {
+            Some(pid) => error.in_process(pid),
+            None => error,
+        }
+    }
+
+    fn over(&self, outcome: Outcome) {
+        {
+            let mut state = lock(&self.state);
+            state.phase = Phase::Over;
+            state.deadline = None;
+        }
+        self.changed.notify_all();
+        run_callbacks(self.landing.finish(outcome));
+    }
+
+    fn launch(self: &Arc<Self>, reactor: &mut Loop) -> io::Result<Arc<Child>> {
+        let (arguments, block) = Body::pack(self.order.arguments.clone())?;
+        let invocation = Invocation {
+            function: self.order.entry.hash(),
+            name: self.order.name.as_deref().map(ToOwned::to_owned),
+            arguments,
+        };
+        let descriptors: Vec<_> = block.iter().map(AsFd::as_fd).collect();
+        let start = Start {
+            environment: &self.order.environment,
+            assignment: &Assignment::Call(invocation),
+            descriptors: &descriptors,
+            admitted: true,
+        };
+        reactor.launch(&start, Arc::clone(self) as Arc<dyn Events>)
+    }
+
+    /// Keeps what the worker said.
+    fn hear(self: &Arc<Self>, report: Report, mut descriptors: Vec<std::os::fd::OwnedFd>, reactor: &mut Loop) {
+        let mut state = lock(&self.state);
+        match report {
+            Report::Started => {
+                if let Phase::Running { started, .. } = &mut state.phase {
+                    *started = true;
+                }
+                let timeout = self.order.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                state.deadline = timeout.map(|at| (at, Deadline::Timeout));
+                drop(state);
+                if let Some(at) = timeout {
+                    reactor.arm(at, Arc::downgrade(self) as Weak<dyn Alarm>);
+                }
+            }
+            Report::Value(body) => {
+                state.said = Some(match body.unpack(&mut descriptors) {
+                    Ok(bytes) => Said::Value(bytes),
+                    Err(error) => Said::Failed(
+                        Error::new(ErrorKind::Start(error)).with_note("the function ran, but its result was lost"),
+                    ),
+                });
+            }
+            Report::Failed(failure) => state.said = Some(Said::Failed(error_of(failure))),
+            Report::Refused(text) => {
+                state.said = Some(Said::Failed(Error::new(ErrorKind::Start(io::Error::other(text)))));
+            }
+            Report::Large { .. } => {}
+        }
+    }
+
+    /// What an attempt that has ended came to.
+    fn verdict(&self, state: &mut State, status: Option<ExitStatus>) -> Outcome {
+        let started = matches!(state.phase, Phase::Running { started: true, .. });
+        match (state.said.take(), state.killed_for.take()) {
+            (Some(Said::Value(bytes)), _) => Ok(bytes),
+            (Some(Said::Failed(error)), _) => Err(error),
+            (None, Some(Deadline::Timeout)) => {
+                Err(Error::new(ErrorKind::TimedOut { after: self.order.timeout.unwrap_or_default() }))
+            }
+            (None, Some(Deadline::Start)) => Err(Error::new(ErrorKind::Start(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("it did not report in within {:?}", config::start_timeout()),
+            )))),
+            (None, None) if !started => {
+                let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
+                Err(Error::new(ErrorKind::Start(io::Error::other(format!(
+                    "it ended with {status} before it reported in"
+                )))))
+            }
+            (None, None) => Err(error_of_end(status)),
+        }
+    }
+}
+
+impl Waiting for Solo {
+    fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
+        if self.landing.is_finished() {
+            return Ok(());
+        }
+        lock(&self.state).phase = Phase::Queued;
+        let launched = self.launch(reactor);
+        let at = Instant::now().checked_add(config::start_timeout());
+        if let Ok(child) = &launched {
+            let mut state = lock(&self.state);
+            state.attempts += 1;
+            state.phase = Phase::Running { child: Arc::clone(child), started: false };
+            state.deadline = at.map(|at| (at, Deadline::Start));
+        }
+        self.changed.notify_all();
+        launched?;
+        if let Some(at) = at {
+            reactor.arm(at, Arc::downgrade(&self) as Weak<dyn Alarm>);
+        }
+        Ok(())
+    }
+
+    fn queued(&self) {
+        lock(&self.state).phase = Phase::Queued;
+        self.changed.notify_all();
+    }
+
+    fn refuse(self: Arc<Self>, error: io::Error) {
+        let attempts = lock(&self.state).attempts;
+        self.over(Err(self.describe(Error::new(ErrorKind::Start(error)), None, attempts)));
+    }
+}
+
+impl Events for Solo {
+    fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool {
+        loop {
+            match child.control().receive(false) {
+                Ok(Incoming::Message(report, descriptors)) => self.hear(report, descriptors, reactor),
+                Ok(Incoming::Nothing) => return true,
+                Ok(Incoming::End) => return false,
+                Err(error) => {
+                    // Only a worker whose memory is spoilt sends what cannot be read.
+                    let text = format!("the worker sent what cannot be read ({error})");
+                    lock(&self.state).said = Some(Said::Failed(Error::new(ErrorKind::Decode(
+                        crate::wire::codec::CodecError::new::<Report>(text),
+                    ))));
+                    let _ = child.signal(KILL);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
+        let (verdict, attempts) = {
+            let mut state = lock(&self.state);
+            state.exit_status = status;
+            (self.verdict(&mut state, status), state.attempts)
+        };
+        match verdict {
+            Err(error) if may_retry(&error) && attempts <= self.order.retries => {
+                lock(&self.state).phase = Phase::Queued;
+                reactor.queue(self);
+            }
+            Err(error) => self.over(Err(self.describe(error, Some(child.pid()), attempts))),
+            Ok(bytes) => self.over(Ok(bytes)),
+        }
+    }
+}
+
+impl Alarm for Solo {
+    fn ring(self: Arc<Self>, _reactor: &mut Loop) -> Option<Instant> {
+        let mut state = lock(&self.state);
+        let (at, reason) = state.deadline?;
+        if Instant::now() < at {
+            // The alarm of an earlier deadline; this one has its own.
+            return None;
+        }
+        state.deadline = None;
+        state.killed_for = Some(reason);
+        if let Phase::Running { child, .. } = &state.phase {
+            let _ = child.signal(KILL);
+        }
+        None
+    }
+}
+
+impl Flight for Solo {
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        self.landing.wait(deadline)
+    }
+
+    fn take(&self) -> Option<Outcome> {
+        self.landing.take()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.landing.is_finished()
+    }
+
+    /// Waits while the call is on its way to the reactor, which takes no longer than starting a process.
+    fn pid(&self) -> Option<u32> {
+        let mut state = lock(&self.state);
+        while matches!(state.phase, Phase::Handed) {
+            state = wait(&self.changed, state, None);
+        }
+        match &state.phase {
+            Phase::Running { child, .. } => Some(child.pid()),
+            Phase::Handed | Phase::Queued | Phase::Over => None,
+        }
+    }
+
+    fn signal(&self, signal: i32) -> Result<()> {
+        let _ = self.pid();
+        let state = lock(&self.state);
+        match &state.phase {
+            Phase::Running { child, .. } => child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))),
+            Phase::Over => Ok(()),
+            Phase::Handed | Phase::Queued => {
+                drop(state);
+                self.cancel();
+                Ok(())
+            }
+        }
+    }
+
+    fn exit_status(&self) -> Option<ExitStatus> {
+        let state = lock(&self.state);
+        if matches!(state.phase, Phase::Over) { state.exit_status } else { None }
+    }
+
+    fn cancel(&self) -> bool {
+        {
+            let state = lock(&self.state);
+            if !matches!(state.phase, Phase::Handed | Phase::Queued) {
+                return false;
+            }
+        }
+        let error = self.describe(Error::new(ErrorKind::Cancelled), None, 0);
+        let callbacks = self.landing.finish(Err(error));
+        run_callbacks(callbacks);
+        true
+    }
+
+    fn when_finished(&self, callback: Callback) {
+        self.landing.when_finished(callback);
+    }
+}

@@ -1,0 +1,7 @@
+//! Linux 5.11 or later: pidfd, memfd with seals, futex, epoll, close_range.
+
+pub(crate) mod memory;
+pub(crate) mod process;
+pub(crate) mod program;
+pub(crate) mod socket;
+pub(crate) mod wait;

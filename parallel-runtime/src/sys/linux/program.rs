@@ -1,0 +1,162 @@
+//! The running program: its constructors, arguments, environment, limits and the verdicts of the kernel on it.
+
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use rustix::process::Resource;
+
+use super::socket::above_standard;
+
+/// A function that runs before `main`.
+pub(crate) type Constructor = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+
+/// The program's own table of constructors, or `None` in a shared library, which has none of this name.
+fn constructors() -> Option<&'static [Option<Constructor>]> {
+    let (start, end): (*const Option<Constructor>, *const Option<Constructor>);
+    // The linker defines the two in an executable; `.weak` leaves them null elsewhere, which Rust's own `extern`
+    // statics could not express.
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: loads two addresses from the global offset table.
+    unsafe {
+        std::arch::asm!(
+            ".weak __init_array_start", ".weak __init_array_end",
+            ".hidden __init_array_start", ".hidden __init_array_end",
+            "mov {start}, qword ptr [rip + __init_array_start@GOTPCREL]",
+            "mov {end}, qword ptr [rip + __init_array_end@GOTPCREL]",
+            start = out(reg) start, end = out(reg) end, options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!(
+            ".weak __init_array_start", ".weak __init_array_end",
+            ".hidden __init_array_start", ".hidden __init_array_end",
+            "adrp {start}, :got:__init_array_start", "ldr {start}, [{start}, :got_lo12:__init_array_start]",
+            "adrp {end}, :got:__init_array_end", "ldr {end}, [{end}, :got_lo12:__init_array_end]",
+            start = out(reg) start, end = out(reg) end, options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    if start.is_null() {
+        return None;
+    }
+    // SAFETY: both point into the one table.
+    let len = usize::try_from(unsafe { end.offset_from(start) }).ok()?;
+    // SAFETY: the linker's table of function pointers, relocated before any constructor runs, never written after.
+    Some(unsafe { std::slice::from_raw_parts(start, len) })
+}
+
+/// Whether `constructor` is one of the executable's own, so that starting the executable again runs it before `main`.
+pub(crate) fn is_own_constructor(constructor: Constructor) -> bool {
+    constructors().is_some_and(|table| position(table, constructor).is_some())
+}
+
+fn position(table: &[Option<Constructor>], constructor: Constructor) -> Option<usize> {
+    table.iter().position(|&entry| entry.is_some_and(|entry| entry as usize == constructor as usize))
+}
+
+/// Runs the constructors that the C library would run after `constructor`, which is running now.
+///
+/// # Safety
+///
+/// Only from `constructor` itself, with the arguments it was given, and only if it never returns: each runs once.
+pub(crate) unsafe fn run_constructors_after(
+    constructor: Constructor,
+    count: c_int,
+    arguments: *const *const c_char,
+    environment: *const *const c_char,
+) {
+    let table = constructors().unwrap_or(&[]);
+    let Some(at) = position(table, constructor) else { return };
+    for later in table[at + 1..].iter().copied().flatten() {
+        // All bits set is the end mark of old tool chains.
+        if later as usize != usize::MAX {
+            later(count, arguments, environment);
+        }
+    }
+}
+
+/// Reads an environment variable without taking a lock or memory, as a constructor may.
+pub(crate) fn raw_variable(name: &CStr) -> Option<&'static CStr> {
+    // SAFETY: before `main`, nobody changes the environment while this is read and used.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: the C library's strings end in a zero byte.
+    Some(unsafe { CStr::from_ptr(value) })
+}
+
+/// Removes an environment variable.
+///
+/// # Safety
+///
+/// Only while no other thread reads the environment.
+pub(crate) unsafe fn remove_variable(name: &CStr) {
+    // SAFETY: the caller's promise.
+    unsafe { libc::unsetenv(name.as_ptr()) };
+}
+
+/// The arguments that this program was started with, its own name included.
+pub(crate) fn arguments() -> Vec<CString> {
+    std::env::args_os().filter_map(|argument| CString::new(argument.into_vec()).ok()).collect()
+}
+
+/// This program's environment, with `more` added or put in place, as `NAME=value`.
+///
+/// # Errors
+///
+/// `InvalidInput` when a name is empty or holds `=` or a zero byte, or a value a zero byte.
+pub(crate) fn environment(more: &[(OsString, OsString)]) -> io::Result<Vec<CString>> {
+    let replaced = |name: &OsStr| more.iter().any(|(other, _)| other == name);
+    std::env::vars_os()
+        .filter(|(name, _)| !replaced(name))
+        .chain(more.iter().cloned())
+        .map(|(name, value)| {
+            let bytes = name.as_bytes();
+            // The first byte may be `=` in what a shell left; it is never one that we are given.
+            let well_formed = !bytes.is_empty() && (!bytes.contains(&b'=') || !replaced(&name));
+            let mut joined = name.clone().into_vec();
+            joined.push(b'=');
+            joined.extend_from_slice(value.as_bytes());
+            match CString::new(joined) {
+                Ok(joined) if well_formed => Ok(joined),
+                _ => Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("not usable as an environment variable: {name:?} = {value:?}"),
+                )),
+            }
+        })
+        .collect()
+}
+
+/// Opens the device that swallows what is written and gives nothing to read.
+pub(crate) fn null_device() -> io::Result<OwnedFd> {
+    let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    above_standard(file.into())
+}
+
+/// How many descriptors this process may have open.
+pub(crate) fn descriptor_limit() -> u64 {
+    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Gives this process a name for `ps` and `top`; the kernel keeps the first 15 bytes.
+pub(crate) fn set_title(title: &str) {
+    let kept: Vec<u8> = title.bytes().filter(|&byte| byte != 0).take(15).collect();
+    if let Ok(title) = CString::new(kept) {
+        let _ = rustix::thread::set_name(&title);
+    }
+}
+
+/// How many processes of this one's control group the kernel has killed for lack of memory; `None` where it does not
+/// say.
+pub(crate) fn out_of_memory_kills() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let events = std::fs::read_to_string(format!("/sys/fs/cgroup{group}/memory.events")).ok()?;
+    events.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|count| count.trim().parse().ok())
+}

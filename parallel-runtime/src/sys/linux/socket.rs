@@ -1,0 +1,131 @@
+//! A pair of connected sockets: whole messages, with at most a few descriptors each, and an end that both sides see.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType,
+};
+
+/// The most descriptors that travel with one message.
+pub(crate) const MAX_DESCRIPTORS: usize = 4;
+
+/// One end of a pair.
+#[derive(Debug)]
+pub(crate) struct Socket(OwnedFd);
+
+/// What a receive found.
+#[derive(Debug)]
+pub(crate) enum Received {
+    Message {
+        len: usize,
+        descriptors: Vec<OwnedFd>,
+    },
+    /// Nothing yet; only without waiting.
+    Nothing,
+    /// The other end is closed and everything was read.
+    End,
+}
+
+impl Socket {
+    /// Makes two connected ends, neither of them descriptor 0, 1 or 2.
+    pub(crate) fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Ok((Self(above_standard(one)?), Self(above_standard(other)?)))
+    }
+
+    /// Takes over an inherited end.
+    ///
+    /// # Errors
+    ///
+    /// When the descriptor is not such a socket.
+    pub(crate) fn inherit(fd: OwnedFd) -> io::Result<Self> {
+        if rustix::net::sockopt::socket_type(&fd)? != SocketType::SEQPACKET {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a socket that keeps message boundaries"));
+        }
+        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+        Ok(Self(fd))
+    }
+
+    /// Sends one message. `wait`: until there is room; otherwise `WouldBlock`.
+    pub(crate) fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>], wait: bool) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many descriptors for one message"));
+        }
+        let flags = SendFlags::NOSIGNAL | if wait { SendFlags::empty() } else { SendFlags::DONTWAIT };
+        loop {
+            match rustix::net::sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, flags) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Receives one message into `buffer`; a longer one is an error.
+    pub(crate) fn receive(&self, buffer: &mut [u8], wait: bool) -> io::Result<Received> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC | if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+        let message = loop {
+            match rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
+                Ok(message) => break message,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(Received::Nothing),
+                Err(Errno::CONNRESET) => return Ok(Received::End),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let descriptors: Vec<OwnedFd> = control
+            .drain()
+            .filter_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(rights) => Some(rights),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        if message.flags.contains(rustix::net::ReturnFlags::TRUNC) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a message longer than the protocol allows"));
+        }
+        if message.bytes == 0 {
+            return Ok(Received::End);
+        }
+        Ok(Received::Message { len: message.bytes, descriptors })
+    }
+
+    /// Waits until the other end is closed, by its owner or by its owner's death; messages are left alone. False where
+    /// this end itself was closed by a task that closes whatever it finds.
+    pub(crate) fn wait_for_end(number: std::os::fd::RawFd) -> bool {
+        // SAFETY: only polled; a number that was closed meanwhile is reported as such, and one that was reused cannot
+        // be told apart, which the caller's second belt (the death signal) covers.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        loop {
+            let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+            match rustix::event::poll(&mut fds, None) {
+                Ok(_) if fds[0].revents().contains(PollFlags::NVAL) => return false,
+                Ok(_) if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) => return true,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A program that closed its standard streams must not get a socket under their numbers: whatever prints would write
+/// into it.
+pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
+}

@@ -1,0 +1,98 @@
+//! Waiting: for a word in shared memory (futex), for an event (eventfd), for many descriptors (epoll).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec};
+use rustix::io::Errno;
+use rustix::thread::futex;
+
+/// Waits while `word` holds `value`, until somebody wakes it or `timeout` has passed. May return early.
+pub(crate) fn wait_word(word: &AtomicU32, value: u32, timeout: Option<Duration>) {
+    let timeout = timeout.map(timespec);
+    // Every outcome (woken, changed already, interrupted, timed out) is the caller's to look at again.
+    let _ = futex::wait(word, futex::Flags::empty(), value, timeout.as_ref());
+}
+
+/// Wakes up to `count` waiters of `word`, in whatever process.
+pub(crate) fn wake_word(word: &AtomicU32, count: u32) {
+    let _ = futex::wake(word, futex::Flags::empty(), count);
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}
+
+/// The monotonic clock in nanoseconds, the same in all processes of this machine.
+pub(crate) fn monotonic_nanos() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // The clock starts at 0 at boot and is never negative.
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}
+
+/// Something that happened, for one process to tell another.
+#[derive(Debug)]
+pub(crate) struct Event(OwnedFd);
+
+impl Event {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+
+    /// Makes [`Poller::wait`] return where the event is watched. Never blocks: a counter that is full is set already.
+    pub(crate) fn set(&self) {
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Takes the event back, so that it can be set anew.
+    pub(crate) fn clear(&self) {
+        let _ = rustix::io::read(&self.0, &mut [0_u8; 8]);
+    }
+}
+
+impl AsFd for Event {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits for many descriptors at once; each is told by the number it was added with.
+#[derive(Debug)]
+pub(crate) struct Poller(OwnedFd);
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(epoll::create(epoll::CreateFlags::CLOEXEC)?))
+    }
+
+    /// Watches `fd` for being readable or closed by its peer, again and again.
+    pub(crate) fn add(&self, fd: BorrowedFd<'_>, number: u64) -> io::Result<()> {
+        Ok(epoll::add(&self.0, fd, EventData::new_u64(number), EventFlags::IN)?)
+    }
+
+    pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
+        let _ = epoll::delete(&self.0, fd);
+    }
+
+    /// Appends the numbers of what is ready to `ready`; waits for the first until `deadline`.
+    pub(crate) fn wait(&self, ready: &mut Vec<u64>, deadline: Option<Instant>) -> io::Result<()> {
+        let timeout = deadline.map(|at| timespec(at.saturating_duration_since(Instant::now())));
+        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 64];
+        match epoll::wait(&self.0, &mut events[..], timeout.as_ref()) {
+            Ok(count) => ready.extend(events[..count].iter().map(|event| event.data.u64())),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}

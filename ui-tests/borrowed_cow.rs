@@ -1,0 +1,12 @@
+use parallel::prelude::*;
+
+use std::borrow::Cow;
+
+#[parallel]
+fn length(word: Cow<'_, str>) -> usize {
+    word.len()
+}
+
+fn main() {
+    let _ = length("a".into());
+}

@@ -1,0 +1,11 @@
+use parallel::prelude::*;
+
+#[parallel]
+fn cube(x: u64) -> u64 {
+    x * x * x
+}
+
+fn main() {
+    let cube = cube(3);
+    println!("{cube}");
+}

@@ -1,0 +1,8 @@
+use parallel::prelude::*;
+
+#[parallel]
+fn serve() -> ! {
+    loop {}
+}
+
+fn main() {}

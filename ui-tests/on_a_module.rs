@@ -1,0 +1,6 @@
+use parallel::prelude::*;
+
+#[parallel]
+mod geometry {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use parallel::prelude::*;
+
+struct Point;
+
+#[parallel]
+impl Point {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use parallel::prelude::*;
+
+#[parallel(timeout = "30")]
+fn cube(x: u64) -> u64 {
+    x * x * x
+}
+
+fn main() {
+    let _ = cube.spawn(3);
+}

@@ -1,0 +1,8 @@
+use parallel::prelude::*;
+
+#[parallel]
+fn run() -> Jobb {
+    todo!()
+}
+
+fn main() {}
