@@ -38,7 +38,7 @@ pub(crate) fn row(report: &RowReport) -> String {
             Cell::Measured(spread) => format!("{:>VALUE$}  {}", quantity(spread.median, report.unit), peer.name),
             Cell::Missing { reason } => format!("{:>VALUE$}  {} ({reason})", "-", peer.name),
         };
-        let ratio = peer.ratio.map_or_else(String::new, |ratio| digits(ratio.median));
+        let ratio = peer.ratio.map_or_else(String::new, |ratio| quotient(ratio.median));
         let aim = peer.aim.as_ref().map_or_else(String::new, |aim| judgement(aim, digits));
         push(&cell, &ratio, &aim);
     }
@@ -74,6 +74,11 @@ fn quantity(value: f64, unit: Unit) -> String {
 fn scaled(value: f64, units: &[(&str, f64)]) -> String {
     let fits = units.iter().find(|(_, size)| value >= *size).or(units.last());
     fits.map_or_else(String::new, |(name, size)| format!("{} {name}", digits(value / size)))
+}
+
+/// One digit more than an aim has, so that an aim just missed shows.
+fn quotient(ratio: f64) -> String {
+    if ratio < 10.0 { format!("{ratio:.3}") } else { digits(ratio) }
 }
 
 /// Three digits that count.
