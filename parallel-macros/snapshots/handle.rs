@@ -30,7 +30,7 @@ fn cube(x: u64) -> u64
 | `cubes.submit(x)` | runs in the pool |
 | `cubes.par_map(items)` | runs in the pool, once for each item |
 
-[`Task`](::parallel::Task) holds the other maps and the options that may stand in front of a call.
+[`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
 pub static cubes: cubes = cubes {

@@ -17,6 +17,7 @@ struct r#match {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
+///Runs in this process and in others.
 /**
 # Calls
 
@@ -31,7 +32,7 @@ fn r#match()
 | `r#match.submit()` | runs in the pool |
 | `r#match.par_map(items)` | runs in the pool, once for each item |
 
-[`Task`](::parallel::Task) holds the other maps and the options that may stand in front of a call.
+[`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
 static r#match: r#match = r#match {

@@ -32,7 +32,7 @@ fn sum(row: &[f64]) -> f64
 | `sum.submit(row)` | runs in the pool |
 | `sum.par_map(items)` | runs in the pool, once for each item |
 
-[`Task`](::parallel::Task) holds the other maps and the options that may stand in front of a call.
+[`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
 pub(crate) static sum: sum = sum {

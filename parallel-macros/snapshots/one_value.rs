@@ -15,6 +15,7 @@ struct cube {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
+///Runs in this process and in others.
 /**
 # Calls
 
@@ -29,7 +30,7 @@ fn cube(x: u64) -> u64
 | `cube.submit(x)` | runs in the pool |
 | `cube.par_map(items)` | runs in the pool, once for each item |
 
-[`Task`](::parallel::Task) holds the other maps and the options that may stand in front of a call.
+[`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
 static cube: cube = cube {

@@ -62,6 +62,7 @@ fn connect() -> Control {
 /// Works until there is nothing left to do, then ends the process as `main` would: with `atexit`, and buffers flushed.
 fn enter(control: &Control) -> ! {
     process::adopt_rust_signal_state();
+    program::set_title(&program::name());
     watch_parent(control);
     // A panic here is a defect of ours; it must not unwind into the C library.
     let code = crate::panic::catch(|| worker::work(control)).unwrap_or(101);
@@ -72,8 +73,9 @@ fn enter(control: &Control) -> ! {
 fn watch_parent(control: &Control) {
     use std::os::fd::{AsFd, AsRawFd};
     let number = control.as_fd().as_raw_fd();
-    // The thread only polls; the smallest stack is enough. Without it the death signal remains.
+    // The thread only polls, so a small stack is enough; signals are for the task's own threads. Without it the death signal remains.
     let _ = std::thread::Builder::new().name("parallel-watch".to_string()).stack_size(16 << 10).spawn(move || {
+        process::block_signals();
         if Socket::wait_for_end(number) {
             process::end_own_group();
         }
@@ -86,10 +88,7 @@ fn watch_parent(control: &Control) {
 /// # Examples
 ///
 /// ```
-/// fn main() {
-///     parallel::init();
-///     // …
-/// }
+/// parallel::init();
 /// ```
 pub fn init() {
     static ONCE: Once = Once::new();

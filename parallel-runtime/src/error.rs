@@ -118,6 +118,37 @@ impl Error {
         Self::new(ErrorKind::InvalidInput(text.into()))
     }
 
+    /// The same again, for another item that fails for the same reason; what a report holds is kept as text.
+    pub(crate) fn duplicate(&self) -> Self {
+        let kind = match &self.0.kind {
+            ErrorKind::Panicked(report) => ErrorKind::Panicked(report.clone()),
+            ErrorKind::Exited { code } => ErrorKind::Exited { code: *code },
+            ErrorKind::Signaled { signal, core_dumped } => {
+                ErrorKind::Signaled { signal: *signal, core_dumped: *core_dumped }
+            }
+            ErrorKind::TimedOut { after } => ErrorKind::TimedOut { after: *after },
+            ErrorKind::Cancelled => ErrorKind::Cancelled,
+            ErrorKind::Terminated => ErrorKind::Terminated,
+            ErrorKind::Closed => ErrorKind::Closed,
+            ErrorKind::Encode(report) => ErrorKind::Encode(report.clone()),
+            ErrorKind::Decode(report) => ErrorKind::Decode(report.clone()),
+            ErrorKind::Start(error) => ErrorKind::Start(io::Error::new(error.kind(), error.to_string())),
+            ErrorKind::OwnerDied { pid } => ErrorKind::OwnerDied { pid: *pid },
+            ErrorKind::Broken => ErrorKind::Broken,
+            ErrorKind::InvalidInput(text) => ErrorKind::InvalidInput(text.clone()),
+            ErrorKind::NotParallel => ErrorKind::NotParallel,
+        };
+        let Inner { function, index, pid, attempts, note, .. } = &*self.0;
+        Self(Box::new(Inner {
+            kind,
+            function: function.clone(),
+            index: *index,
+            pid: *pid,
+            attempts: *attempts,
+            note: note.clone(),
+        }))
+    }
+
     pub(crate) fn in_function(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.0.function = Some(name.into());
         self

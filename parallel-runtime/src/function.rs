@@ -8,6 +8,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::callable::{Accepts, Function};
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::JoinHandle;
@@ -18,7 +19,6 @@ use crate::pool::core::Shared;
 use crate::pool::map::{self, AsTheyCome, Lazy, Plan, Reorder};
 use crate::pool::reduce;
 use crate::pool::submit::Submitted;
-use crate::signature::{Accepts, Function};
 use crate::solo::{Order, Solo};
 use crate::wire::call::{Arguments, decode_result};
 use crate::wire::codec::CodecError;
@@ -283,7 +283,7 @@ impl<H: Function> Task<H> {
     /// Runs the function on every item, as [`par_map`](Self::par_map); every item has its own outcome, in the order of
     /// the items.
     ///
-    /// When the call as a whole is refused, as for `chunk_size(0)`, the first outcome says so, and there is no other.
+    /// When the call as a whole is refused, as for `chunk_size(0)`, every outcome says so.
     ///
     /// # Panics
     ///
@@ -310,8 +310,7 @@ impl<H: Function> Task<H> {
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        let mut lazy = Lazy::<_, H, _>::new(self.plan(false), items.into_iter(), Reorder::new());
-        std::iter::from_fn(|| lazy.next()).map(|(_, outcome)| outcome).collect()
+        map::map_results::<_, H>(self.plan(false), items.into_iter())
     }
 
     /// Runs the function on the items as its outcomes are asked for, in order. At most a window of items, by default

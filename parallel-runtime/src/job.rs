@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::{lock, wait};
+use crate::sys::process::KILL;
+use crate::sys::program;
 use crate::wire::call::CallFailure;
 
 /// What a call became: the bytes of its value, or why there is none.
@@ -115,12 +117,19 @@ pub(crate) fn error_of(failure: CallFailure) -> Error {
     }
 }
 
-/// The error of a call whose process ended under it.
+/// The error of a call whose process ended under it, by no doing of ours.
 pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
     use std::os::unix::process::ExitStatusExt;
     match status {
         Some(status) => match status.signal() {
-            Some(signal) => Error::new(ErrorKind::Signaled { signal, core_dumped: status.core_dumped() }),
+            Some(signal) => {
+                let error = Error::new(ErrorKind::Signaled { signal, core_dumped: status.core_dumped() });
+                if signal == KILL && program::new_memory_kill() {
+                    error.with_note("the kernel killed it because its control group was out of memory")
+                } else {
+                    error
+                }
+            }
             None => Error::new(ErrorKind::Exited { code: status.code().unwrap_or(0) }),
         },
         None => Error::new(ErrorKind::Exited { code: -1 }).with_note(

@@ -12,9 +12,9 @@ mod wire;
 mod error;
 mod registry;
 
+mod callable;
 mod lane;
 mod process;
-mod signature;
 
 mod current;
 mod job;

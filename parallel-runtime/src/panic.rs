@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
@@ -75,36 +75,46 @@ pub(crate) fn cut(text: &mut String, most: usize) {
     }
 }
 
-/// What this thread is doing about panics.
-enum Recorder {
-    /// Not inside [`catch`]: the previous hook speaks.
-    Off,
-    /// Inside [`catch`]; nothing has panicked.
-    Armed,
-    Recorded(PanicReport),
-}
-
 thread_local! {
-    static RECORDER: RefCell<Recorder> = const { RefCell::new(Recorder::Off) };
+    /// How many times this thread is inside [`catch`]; in none, the previous hook speaks.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// The latest panic inside [`catch`].
+    static REPORT: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
+    /// Whether there is one, so that the way without a panic costs two plain words.
+    static REPORTED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `body` and turns a panic in it into its report, without a word on stderr.
+///
+/// A panic that `body` itself catches is told on stderr afterwards, as the standard hook would have done.
 pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, PanicReport> {
     install_hook();
-    let before = RECORDER.replace(Recorder::Armed);
+    DEPTH.set(DEPTH.get() + 1);
     let outcome = panic::catch_unwind(AssertUnwindSafe(body));
-    let after = RECORDER.replace(before);
-    outcome.map_err(|payload| {
-        let report = match after {
-            Recorder::Recorded(report) => report,
-            Recorder::Off | Recorder::Armed => PanicReport::from_payload(&*payload),
-        };
-        // A payload whose own `Drop` panics must not unwind out of here.
-        if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(second);
+    DEPTH.set(DEPTH.get() - 1);
+    let report = if REPORTED.take() { REPORT.take() } else { None };
+    match outcome {
+        Ok(value) => {
+            if let Some(report) = report {
+                tell(&report);
+            }
+            Ok(value)
         }
-        report
-    })
+        Err(payload) => {
+            let report = report.unwrap_or_else(|| PanicReport::from_payload(&*payload));
+            // A payload whose own `Drop` panics must not unwind out of here.
+            if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(second);
+            }
+            REPORTED.set(false);
+            Err(report)
+        }
+    }
+}
+
+#[cold]
+fn tell(report: &PanicReport) {
+    eprintln!("thread panicked at {}:\n{}", report.location(), report.message());
 }
 
 fn install_hook() {
@@ -122,21 +132,22 @@ fn install_hook() {
 /// Keeps the report of this panic if the thread is inside [`catch`]; false when it is not.
 fn record(info: &PanicHookInfo<'_>) -> bool {
     // `try_with` and `try_borrow_mut`: the hook may run while thread-locals go, or while a report is being made.
-    RECORDER
-        .try_with(|recorder| {
-            let Ok(mut recorder) = recorder.try_borrow_mut() else { return false };
-            if matches!(*recorder, Recorder::Off) {
-                return false;
-            }
-            let backtrace = Backtrace::capture();
-            *recorder = Recorder::Recorded(PanicReport {
-                message: message_of(info.payload()),
-                location: info.location().map_or_else(|| "unknown".to_string(), ToString::to_string),
-                backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
-            });
-            true
-        })
-        .unwrap_or(false)
+    if !DEPTH.try_with(|depth| depth.get() > 0).unwrap_or(false) {
+        return false;
+    }
+    let recorded = REPORT.try_with(|report| {
+        let Ok(mut report) = report.try_borrow_mut() else { return false };
+        let backtrace = Backtrace::capture();
+        *report = Some(PanicReport {
+            message: message_of(info.payload()),
+            location: info.location().map_or_else(|| "unknown".to_string(), ToString::to_string),
+            backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
+        });
+        true
+    });
+    let recorded = recorded.unwrap_or(false);
+    REPORTED.set(recorded);
+    recorded
 }
 
 fn message_of(payload: &(dyn Any + Send)) -> String {
@@ -158,7 +169,9 @@ mod tests {
         let line = line!() + 1;
         let report = catch(|| panic!("no {}", 7)).unwrap_err();
         assert_eq!(report.message(), "no 7");
-        assert!(report.location().ends_with(&format!("panic.rs:{line}:30")), "{}", report.location());
+        let text = include_str!("panic.rs").lines().nth(line as usize - 1).unwrap();
+        let column = text.find("panic!").unwrap() + 1;
+        assert!(report.location().ends_with(&format!("panic.rs:{line}:{column}")), "{}", report.location());
     }
 
     #[test]
@@ -184,6 +197,6 @@ mod tests {
             let _ = catch(|| panic!("inner"));
             panic!("outer")
         });
-        assert_eq!(outer.map(|()| ()).unwrap_err().message(), "outer");
+        assert_eq!(outer.unwrap_err().message(), "outer");
     }
 }

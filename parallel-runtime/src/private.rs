@@ -2,10 +2,10 @@
 
 pub use linkme;
 
+pub use crate::callable::{Accepts, Function};
 pub use crate::function::{Defaults, Task};
 pub use crate::handle::JoinHandle;
 pub use crate::registry::{Entry, FUNCTIONS};
-pub use crate::signature::{Accepts, Function};
 pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};
 pub use crate::wire::call::{Arguments, Call, Owner, Parameters};
 pub use crate::wire::codec::CodecError;

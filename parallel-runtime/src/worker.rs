@@ -11,6 +11,7 @@ use crate::registry::{self, Entry};
 use crate::sys::program;
 use crate::sys::wait::Event;
 use crate::wire::call::{Call, CallFailure};
+use crate::wire::codec::CodecError;
 use crate::wire::parcel::{self, Opened};
 
 /// What `main` returns after a panic; a spawned call that gave no value ends so.
@@ -122,6 +123,14 @@ struct Scratch {
     entry: Vec<u8>,
 }
 
+impl Scratch {
+    /// Gives back what one large item needed.
+    fn trim(&mut self) {
+        self.value.clear();
+        self.value.shrink_to(crate::config::LANE_AREA);
+    }
+}
+
 struct Server<'a> {
     control: &'a Control,
     lane: WorkerLane,
@@ -201,10 +210,19 @@ impl Server<'_> {
     /// Sends the entry in `scratch` beside the lane; returns where the next one goes.
     fn finish_large(&mut self, number: u64, done: u32, at: usize) -> io::Result<usize> {
         let entry = std::mem::take(&mut self.scratch.entry);
-        let (body, block) = Body::pack(entry)?;
-        let report = Report::Large { parcel: number, item: done - 1, body };
-        self.control.send(&report, &borrowed(block.as_slice()), true)?;
-        parcel::write_large(&mut self.scratch.entry);
+        let len = entry.len();
+        match Body::pack(entry) {
+            Ok((body, block)) => {
+                let report = Report::Large { parcel: number, item: done - 1, body };
+                self.control.send(&report, &borrowed(block.as_slice()), true)?;
+                parcel::write_large(&mut self.scratch.entry);
+            }
+            Err(error) => {
+                let error = CodecError::new::<Body>(format!("{len} bytes could not be handed over: {error}"));
+                parcel::write_failure(CallFailure::Encode(error.seen_by_worker()), &mut self.scratch.entry);
+            }
+        }
+        self.scratch.trim();
         self.lane.finish(number, done, at, &self.scratch.entry);
         Ok(at + self.scratch.entry.len())
     }
@@ -212,69 +230,70 @@ impl Server<'_> {
     /// Runs the items, if there is a function for them, and merges their values into one.
     fn merge(&mut self, number: u64, opened: &Opened<'_>) -> io::Result<bool> {
         let timed = opened.flags & parcel::TIMED != 0;
-        let merge = registry::find(opened.merge);
-        let function = (opened.function != 0).then(|| registry::find(opened.function));
-        let mut merged: Option<Vec<u8>> = None;
-        let mut failure = None;
         let count = u32::try_from(opened.count()).unwrap_or(u32::MAX / 2);
-        let mut done = 0_u32;
-        for item in opened.items() {
+        let mut merged: Option<Vec<u8>> = None;
+        for (done, item) in (0_u32..).zip(opened.items()) {
             if self.lane.is_cancelled(number) {
                 return Ok(false);
             }
             self.lane.begin(number, done, timed);
-            let mut value = Vec::new();
-            failure = match function {
-                None => {
-                    value.extend_from_slice(item);
-                    None
-                }
-                Some(None) => Some(CallFailure::UnknownFunction { key: opened.function }),
-                Some(Some(entry)) => {
-                    current::set_call(entry.name(), opened.name);
-                    call(entry, item, &mut value, true)
-                }
-            };
-            if failure.is_some() {
-                break;
-            }
-            merged = match (merged, merge) {
-                (None, _) => Some(value),
-                (Some(before), Some(merge)) => {
-                    // The two values, one after the other, are the arguments of the merge.
-                    let mut arguments = before;
-                    arguments.extend_from_slice(&value);
-                    value.clear();
+            let step = value_of(opened, item).and_then(|value| match merged.take() {
+                None => Ok(value),
+                Some(before) => {
                     // Beyond the items: what is under way is a merge.
                     self.lane.begin(number, count + done, timed);
-                    current::set_call(merge.name(), opened.name);
-                    failure = call(merge, &arguments, &mut value, true);
-                    Some(value)
+                    merge_two(opened, before, &value)
                 }
-                (Some(_), None) => {
-                    failure = Some(CallFailure::UnknownFunction { key: opened.merge });
-                    None
-                }
-            };
-            if failure.is_some() {
-                break;
+            });
+            match step {
+                Ok(value) => merged = Some(value),
+                Err(failure) => return self.finish_merged(number, count, Err(failure)),
             }
-            done += 1;
         }
+        self.finish_merged(number, count, Ok(merged.unwrap_or_default()))
+    }
+
+    /// Replies with one entry for all items; where it is a failure, the progress names the item.
+    fn finish_merged(&mut self, number: u64, count: u32, merged: Result<Vec<u8>, CallFailure>) -> io::Result<bool> {
         let entry = &mut self.scratch.entry;
         entry.clear();
-        match failure {
-            Some(failure) => parcel::write_failure(failure, entry),
-            None => parcel::write_value(&merged.unwrap_or_default(), entry),
+        match merged {
+            Ok(value) => parcel::write_value(&value, entry),
+            Err(failure) => parcel::write_failure(failure, entry),
         }
-        // The one entry stands for all items; where it is a failure, `started` names the item.
-        let entry = std::mem::take(entry);
-        if self.lane.finish(number, count, 0, &entry) {
-            self.scratch.entry = entry;
-        } else {
-            self.scratch.entry = entry;
+        if !self.lane.finish(number, count, 0, &self.scratch.entry) {
             self.finish_large(number, count, 0)?;
         }
         Ok(true)
+    }
+}
+
+/// The value of an item of a parcel that is to be merged; it may be one already.
+fn value_of(opened: &Opened<'_>, item: &[u8]) -> Result<Vec<u8>, CallFailure> {
+    if opened.function == 0 {
+        return Ok(item.to_vec());
+    }
+    let entry = find(opened.function)?;
+    current::set_call(entry.name(), opened.name);
+    value_from(entry, item)
+}
+
+/// Merges two values: one after the other, they are the arguments of the merge.
+fn merge_two(opened: &Opened<'_>, mut before: Vec<u8>, value: &[u8]) -> Result<Vec<u8>, CallFailure> {
+    let entry = find(opened.merge)?;
+    before.extend_from_slice(value);
+    current::set_call(entry.name(), opened.name);
+    value_from(entry, &before)
+}
+
+fn find(function: u64) -> Result<&'static Entry, CallFailure> {
+    registry::find(function).ok_or(CallFailure::UnknownFunction { key: function })
+}
+
+fn value_from(entry: &Entry, arguments: &[u8]) -> Result<Vec<u8>, CallFailure> {
+    let mut value = Vec::new();
+    match call(entry, arguments, &mut value, true) {
+        None => Ok(value),
+        Some(failure) => Err(failure),
     }
 }

@@ -3,13 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
 
-use serde::de::DeserializeOwned;
-
 use super::Pool;
 use super::core::{Initializer, Settings};
+use crate::callable::Function;
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::signature::Function;
 use crate::wire::call::{Arguments, decode_result};
 
 /// Makes a [`Pool`]; see [`Pool::builder`].
@@ -42,7 +40,7 @@ pub struct PoolBuilder {
     message = "an initializer returns `()` or `Result<(), E>` with an `E` that implements `Display`, not `{Self}`",
     label = "its result would be lost"
 )]
-pub trait InitializerOutput: DeserializeOwned {
+pub trait InitializerOutput {
     /// What went wrong, in words.
     ///
     /// # Errors
@@ -57,10 +55,7 @@ impl InitializerOutput for () {
     }
 }
 
-impl<E: Display> InitializerOutput for std::result::Result<(), E>
-where
-    Self: DeserializeOwned,
-{
+impl<E: Display> InitializerOutput for std::result::Result<(), E> {
     fn outcome(self) -> std::result::Result<(), String> {
         self.map_err(|error| error.to_string())
     }

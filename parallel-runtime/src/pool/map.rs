@@ -10,13 +10,14 @@ use std::time::Duration;
 use super::batch::{Batch, Sink, Terms, Values};
 use super::core::Shared;
 use super::schedule::Chunker;
+use crate::callable::{Accepts, Function};
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Callback;
 use crate::poison::lock;
 use crate::registry::Entry;
-use crate::signature::{Accepts, Function};
 use crate::wire::call::{Arguments, decode_result};
+use crate::wire::parcel;
 
 /// A map to be run.
 #[derive(Clone)]
@@ -92,7 +93,7 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// `Closed` or `Terminated` when the pool has ended.
+    /// `Closed` or `Terminated` when the pool has ended; the items arrive as failed so.
     pub(crate) fn send(
         &mut self,
         entry: Option<&'static Entry>,
@@ -103,7 +104,7 @@ impl Outbox {
         if ends.is_empty() {
             return Ok(());
         }
-        self.outstanding += ends.len();
+        let items = ends.len();
         let sent = self.pool.add(Batch {
             entry,
             merge,
@@ -115,7 +116,15 @@ impl Outbox {
             terms: Arc::clone(&self.terms),
             sink: Arc::clone(&self.arrivals) as Arc<dyn Sink>,
         });
-        sent.map_err(|error| error.in_function(entry.or(merge).map_or("", Entry::name)))
+        let Err(error) = sent else {
+            self.outstanding += items;
+            return Ok(());
+        };
+        let error = error.in_function(entry.or(merge).map_or("", Entry::name));
+        for index in first..first + items {
+            self.fail(index, error.duplicate().at_index(index));
+        }
+        Err(error)
     }
 
     /// Lets an item fail that was never sent; it arrives like others.
@@ -188,7 +197,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         }
     }
 
-    /// Whether everything was sent and has come back.
+    /// Whether everything was taken, sent, and has come back.
     pub(crate) fn is_done(&self) -> bool {
         self.exhausted && self.outbox.is_empty()
     }
@@ -202,6 +211,11 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         self.next
     }
 
+    /// The items that were not taken.
+    pub(crate) fn into_rest(self) -> Fuse<I> {
+        self.items
+    }
+
     /// How many items the input says it has, as a size to reserve.
     pub(crate) fn expected(&self) -> usize {
         self.items.size_hint().0
@@ -211,7 +225,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     ///
     /// # Errors
     ///
-    /// `Closed` or `Terminated` when the pool has ended.
+    /// `Closed` or `Terminated` when the pool has ended; items that were taken arrive as failed so.
     pub(crate) fn feed(&mut self, mut room: usize) -> Result<()> {
         let workers = self.outbox.pool.settings.workers;
         while !self.exhausted && room > 0 {
@@ -221,6 +235,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             }
             let before = self.next;
             self.send_chunk(size.min(room))?;
+            self.chunker.sent(size);
             room -= self.next - before;
         }
         Ok(())
@@ -246,7 +261,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
                 self.outbox.fail(index, error);
                 break;
             }
-            if !self.fixed && chunk.len() >= CHUNK_BYTES {
+            if !self.fixed && chunk.size() >= CHUNK_BYTES {
                 break;
             }
         }
@@ -275,8 +290,9 @@ impl Chunk {
         Self { arguments: Arguments::default(), ends: Vec::new(), first }
     }
 
-    fn len(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
+    /// What it takes in a lane, in bytes.
+    fn size(&self) -> usize {
+        self.arguments.len() + self.ends.len() * parcel::PER_ITEM
     }
 
     /// Adds an item that is bytes already.
@@ -361,6 +377,38 @@ pub(crate) fn map<I: Iterator, H: Accepts<I::Item>>(plan: Plan, items: I) -> Res
     }
 }
 
+/// Runs a map to its end; every item has its own outcome, in order.
+pub(crate) fn map_results<I: Iterator, H: Accepts<I::Item>>(plan: Result<Plan>, items: I) -> Vec<Result<H::Output>> {
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => return items.enumerate().map(|(index, _)| Err(error.duplicate().at_index(index))).collect(),
+    };
+    let mut feeder = Feeder::<I, H>::new(plan, items);
+    let mut order = Reorder::new();
+    let mut outcomes: Vec<(usize, Result<H::Output>)> = Vec::with_capacity(feeder.expected().min(RESERVE));
+    let mut refusal = None;
+    while !feeder.is_done() {
+        if refusal.is_none() {
+            refusal = feeder.feed(usize::MAX).err();
+        } else if feeder.is_idle() {
+            break;
+        }
+        for arrival in feeder.collect() {
+            order.put(arrival);
+        }
+        while let Some(arrival) = order.take() {
+            unpack::<H>(arrival, &mut outcomes);
+        }
+    }
+    let mut outcomes: Vec<_> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    if let Some(error) = refusal {
+        // The pool has ended: the rest of the items cannot even be sent.
+        let taken = outcomes.len();
+        outcomes.extend(feeder.into_rest().enumerate().map(|(at, _)| Err(error.duplicate().at_index(taken + at))));
+    }
+    outcomes
+}
+
 /// What is reserved at most for results on the word of an iterator, in items.
 const RESERVE: usize = 1 << 20;
 
@@ -419,11 +467,14 @@ pub(crate) struct Lazy<I: Iterator, H: Function, S> {
     given: usize,
     /// Why there is no map at all; given once.
     refusal: Option<Error>,
+    /// The pool has ended: nothing more is sent.
+    over: bool,
 }
 
 impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
     pub(crate) fn new(plan: Result<Plan>, items: I, sequence: S) -> Self {
-        let mut lazy = Self { feeder: None, sequence, window: 0, ready: VecDeque::new(), given: 0, refusal: None };
+        let mut lazy =
+            Self { feeder: None, sequence, window: 0, ready: VecDeque::new(), given: 0, refusal: None, over: false };
         match plan {
             Ok(plan) => {
                 lazy.window = plan.window.unwrap_or(usize::MAX);
@@ -434,26 +485,29 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
         lazy
     }
 
+    /// Sends items once a good part of the window is free, so that the workers stay busy while outcomes are taken one
+    /// by one, and chunks stay large.
+    fn refill(&mut self) {
+        let Some(feeder) = self.feeder.as_mut().filter(|_| !self.over) else { return };
+        let room = self.window.saturating_sub(feeder.taken() - self.given);
+        if room >= (self.window / 4).max(1) || feeder.is_idle() {
+            // The items that were taken tell why.
+            self.over = feeder.feed(room).is_err();
+        }
+    }
+
     /// The next outcome; `None` at the end.
     pub(crate) fn next(&mut self) -> Option<(usize, Result<H::Output>)> {
         loop {
+            self.refill();
             if let Some(outcome) = self.ready.pop_front() {
                 self.given += 1;
                 return Some(outcome);
             }
             if let Some(error) = self.refusal.take() {
-                self.feeder = None;
-                return Some((self.given, Err(error)));
+                return Some((0, Err(error)));
             }
-            let feeder = self.feeder.as_mut()?;
-            let room = self.window.saturating_sub(feeder.taken() - self.given);
-            if let Err(error) = feeder.feed(room) {
-                // What is under way still arrives; then the error ends the map.
-                self.refusal = feeder.is_idle().then_some(error);
-            }
-            if self.refusal.is_none() && feeder.is_done() {
-                return None;
-            }
+            let feeder = self.feeder.as_mut().filter(|feeder| !feeder.is_idle())?;
             for arrival in feeder.collect() {
                 self.sequence.put(arrival);
             }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::batch::Terms;
 use super::map::{Arrival, Chunk, Feeder, Outbox, Plan, decode};
+use crate::callable::Accepts;
 use crate::error::Result;
 use crate::registry::Entry;
-use crate::signature::Accepts;
 
 /// Runs a map and merges its values; `None` for no items.
 pub(crate) fn map_reduce<I: Iterator, H: Accepts<I::Item>>(

@@ -41,7 +41,7 @@ impl Chunker {
     }
 
     /// The size of the next chunk; `left`: how many items are still to come, where the input says.
-    pub(crate) fn next(&mut self, left: Option<usize>, workers: usize) -> usize {
+    pub(crate) fn next(&self, left: Option<usize>, workers: usize) -> usize {
         if let Some(fixed) = self.fixed {
             return fixed;
         }
@@ -55,8 +55,12 @@ impl Chunker {
             }
         };
         let most = share.unwrap_or(usize::MAX).min(self.most).min(self.last.saturating_mul(GROWTH).max(1));
-        self.last = wanted.clamp(1, most.max(1));
-        self.last
+        wanted.clamp(1, most.max(1))
+    }
+
+    /// Notes that a chunk of this size was sent: the next may be somewhat larger.
+    pub(crate) fn sent(&mut self, size: usize) {
+        self.last = size;
     }
 
     /// Learns that `items` took `elapsed`.
@@ -99,6 +103,7 @@ mod tests {
         let mut chunker = Chunker::new(None, usize::MAX);
         for _ in 0..100 {
             let size = chunker.next(left, 2);
+            chunker.sent(size);
             chunker.learn(size, per_item * u32::try_from(size).unwrap());
         }
         chunker.next(left, 2)
@@ -108,6 +113,7 @@ mod tests {
     fn chunks_start_at_one_item_and_grow_step_by_step() {
         let mut chunker = Chunker::new(None, usize::MAX);
         assert_eq!(chunker.next(None, 2), 1);
+        chunker.sent(1);
         chunker.learn(1, Duration::from_nanos(10));
         assert_eq!(chunker.next(None, 2), GROWTH);
     }

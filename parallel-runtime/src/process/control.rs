@@ -104,6 +104,10 @@ impl Control {
     pub(crate) fn send<M: Serialize>(&self, message: &M, descriptors: &[BorrowedFd<'_>], wait: bool) -> io::Result<()> {
         let mut bytes = Vec::new();
         codec::encode(message, &mut bytes).map_err(io::Error::other)?;
+        if bytes.len() > LONGEST {
+            let text = format!("a message of {} bytes: the name of a call is too long", bytes.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         self.0.send(&bytes, descriptors, wait)
     }
 

@@ -243,6 +243,8 @@ impl Loop {
     }
 
     fn run(&mut self) {
+        process::block_signals();
+        program::watch_memory_kills();
         let mut ready = Vec::new();
         loop {
             let deadline = self.alarms.peek().map(|Reverse((at, _))| *at);

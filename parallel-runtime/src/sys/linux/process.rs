@@ -70,18 +70,12 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let signals = BlockedSignals::new();
     let mut pidfd: RawFd = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-    // SAFETY: the stack grows down from one past the end of a mapping that outlives the child's use of it, because
-    // CLONE_VFORK holds this thread until the child has called exec or ended; the same keeps `plan` and what it points
-    // to alive. All signals are blocked, so no handler of ours runs on the shared memory.
-    let pid = unsafe {
-        libc::clone(
-            child,
-            stack.as_ptr().add(STACK).cast::<c_void>(),
-            flags,
-            (&raw mut plan).cast::<c_void>(),
-            &raw mut pidfd,
-        )
-    };
+    // SAFETY: one past the end of the mapping.
+    let top = unsafe { stack.as_ptr().add(STACK) };
+    // SAFETY: the stack grows down from the end of a mapping that outlives the child's use of it, because CLONE_VFORK
+    // holds this thread until the child has called exec or ended; the same keeps `plan` and what it points to alive.
+    // All signals are blocked, so no handler of ours runs on the shared memory.
+    let pid = unsafe { libc::clone(child, top.cast(), flags, (&raw mut plan).cast(), &raw mut pidfd) };
     let error = io::Error::last_os_error();
     drop(signals);
     let Ok(pid) = u32::try_from(pid) else { return Err(error) };
@@ -103,18 +97,20 @@ fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
 
 /// Runs in the child, on the parent's memory, until exec.
 extern "C" fn child(plan: *mut c_void) -> c_int {
-    let plan = plan.cast::<Plan>();
-    // SAFETY: `launch` passes its own plan and waits; only async-signal-safe calls are made before exec.
-    unsafe { become_worker(&mut *plan) };
+    // SAFETY: `launch` passes its own plan and waits meanwhile.
+    let plan = unsafe { &mut *plan.cast::<Plan>() };
+    // SAFETY: this is that child.
+    unsafe { become_worker(plan) };
     127
 }
 
 /// # Safety
 ///
 /// Only for the child of a `clone(CLONE_VM | CLONE_VFORK)` with all signals blocked.
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "one sequence of system calls, sound for one reason")]
 unsafe fn become_worker(plan: &mut Plan) {
-    // SAFETY (all of them): async-signal-safe calls with valid arguments; the signal table, descriptors and group are
-    // this process's own, because neither CLONE_SIGHAND nor CLONE_FILES was given.
+    // SAFETY: only async-signal-safe calls, with valid arguments; the signal table, descriptors and group are this
+    // process's own, because neither CLONE_SIGHAND nor CLONE_FILES was given.
     unsafe {
         for signal in 1..=LAST_SIGNAL {
             // Fails for SIGKILL, SIGSTOP and the two of the C library, which have nothing to reset.
@@ -166,6 +162,11 @@ impl Drop for BlockedSignals {
     }
 }
 
+/// Keeps signals from this thread: they are for the program's own threads.
+pub(crate) fn block_signals() {
+    std::mem::forget(BlockedSignals::new());
+}
+
 /// Does for this process, a worker that never runs `main`'s prologue, what that would do: ignore SIGPIPE.
 pub(crate) fn adopt_rust_signal_state() {
     // SAFETY: sets a disposition; no handler runs.
@@ -192,7 +193,7 @@ pub(crate) fn wait(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
 }
 
 fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> {
-    let id = pidfd.as_raw_fd().cast_unsigned();
+    let id = libc::id_t::try_from(pidfd.as_raw_fd()).map_err(io::Error::other)?;
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     loop {
         // SAFETY: the descriptor is alive, and `info` is memory for the answer.

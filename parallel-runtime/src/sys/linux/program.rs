@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::Resource;
 
@@ -144,6 +145,12 @@ pub(crate) fn descriptor_limit() -> u64 {
     rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// The program's name, as it was called.
+pub(crate) fn name() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    std::path::Path::new(&path).file_name().unwrap_or(&path).to_string_lossy().into_owned()
+}
+
 /// Gives this process a name for `ps` and `top`; the kernel keeps the first 15 bytes.
 pub(crate) fn set_title(title: &str) {
     let kept: Vec<u8> = title.bytes().filter(|&byte| byte != 0).take(15).collect();
@@ -152,9 +159,22 @@ pub(crate) fn set_title(title: &str) {
     }
 }
 
+/// Notes how many processes the kernel has killed for lack of memory so far.
+pub(crate) fn watch_memory_kills() {
+    MEMORY_KILLS.store(out_of_memory_kills().unwrap_or(0), Ordering::Relaxed);
+}
+
+/// Whether the kernel has killed a process for lack of memory since this was last asked.
+pub(crate) fn new_memory_kill() -> bool {
+    let now = out_of_memory_kills().unwrap_or(0);
+    MEMORY_KILLS.swap(now, Ordering::Relaxed) < now
+}
+
+static MEMORY_KILLS: AtomicU64 = AtomicU64::new(u64::MAX);
+
 /// How many processes of this one's control group the kernel has killed for lack of memory; `None` where it does not
 /// say.
-pub(crate) fn out_of_memory_kills() -> Option<u64> {
+fn out_of_memory_kills() -> Option<u64> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     let events = std::fs::read_to_string(format!("/sys/fs/cgroup{group}/memory.events")).ok()?;

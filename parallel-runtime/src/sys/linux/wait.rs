@@ -32,8 +32,8 @@ fn timespec(duration: Duration) -> Timespec {
 /// The monotonic clock in nanoseconds, the same in all processes of this machine.
 pub(crate) fn monotonic_nanos() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    // The clock starts at 0 at boot and is never negative.
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+    // The clock starts at 0 at boot: it is never negative, and its nanoseconds fit for 580 years.
+    u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).unwrap_or(0)
 }
 
 /// Something that happened, for one process to tell another.

@@ -1,4 +1,4 @@
-//! What the attribute says of a function: its type, its place in the registry, and how its arguments become bytes.
+//! What can be called: a function's type, its place in the registry, and the items that its maps take.
 
 use crate::registry::Entry;
 use crate::wire::call::Arguments;
