@@ -43,6 +43,12 @@ pub(crate) fn function(model: &Model<'_>) -> Result<()> {
     if let Some(output) = model.output {
         returned(output, &mut refuse);
     }
+    if model.handle == "main" {
+        refuse(Error::new(
+            model.handle.span(),
+            "the static of this name would stand in the way of the program's `main`; put the work into a function of its own",
+        ));
+    }
     if model.words.handle.as_ref() == Some(&signature.ident) {
         refuse(Error::new(
             model.handle.span(),
