@@ -1,14 +1,12 @@
 //! One item panics, one hangs, one returns an `Err` of its own: the others arrive.
 //!
 //! ```text
-//! cargo run --example errors_and_timeouts [MILLISECONDS]
+//! cargo run --example errors_and_timeouts
 //! ```
 //!
-//! Prints what became of each item. `par_map_results` gives every item its own outcome; the timeout (500 ms by
-//! default) kills the worker that hangs and refills its place. At the end the same map as `par_map`, which stops at the
-//! first failure, and the line that this failure prints.
-
-mod arguments;
+//! Prints what became of each item. `par_map_results` gives every item its own outcome; the timeout of a second kills
+//! the worker that hangs and refills its place. At the end a `par_map`, which stops at the first failure, and the line
+//! that this failure prints.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,8 +26,7 @@ fn divide(text: &str) -> Result<u32, String> {
 }
 
 fn main() -> parallel::Result<()> {
-    let [milliseconds] = arguments::numbers([("MILLISECONDS", 1..=60_000, 500)]);
-    let divide_in_time = divide.timeout(Duration::from_millis(milliseconds)).chunk_size(1);
+    let divide_in_time = divide.timeout(Duration::from_secs(1));
     let items = ["1", "7", "0", "ten", "20", "forever", "50"];
 
     let start = Instant::now();

@@ -20,7 +20,7 @@ fn greet(name: &str) -> (u32, u32) {
 }
 
 fn main() -> parallel::Result<()> {
-    let mut names: Vec<String> = std::env::args().skip(1).collect();
+    let mut names: Vec<String> = std::env::args_os().skip(1).map(|name| name.to_string_lossy().into_owned()).collect();
     if names.is_empty() {
         names = ["Ada", "Grace", "Edsger", "Barbara"].map(String::from).to_vec();
     }

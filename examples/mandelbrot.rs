@@ -4,7 +4,7 @@
 //! cargo run --release --example mandelbrot [FILE] [WIDTH]
 //! ```
 //!
-//! Writes a PNG (by default `target/mandelbrot.png`, 900 pixels wide), and prints a small version of it, the times in
+//! Writes a PNG (by default `target/mandelbrot.png`, 1200 pixels wide), and prints a small version of it, the times in
 //! this process and in the pool, and the speed-up. Rows through the middle take much longer than those at the edge; the
 //! pool shares them out as workers become free.
 
@@ -40,7 +40,7 @@ fn grey(real: f64, imaginary: f64) -> u8 {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/target/mandelbrot.png");
     let file = env::args_os().nth(1).map_or_else(|| default.into(), PathBuf::from);
-    let width = env::args_os().nth(2).map_or(Some(900), |text| text.to_str()?.parse().ok());
+    let width = env::args_os().nth(2).map_or(Some(1_200), |text| text.to_str()?.parse().ok());
     let width = width.filter(|width| (3..=20_000).contains(width) && env::args_os().len() <= 3).unwrap_or_else(|| {
         eprintln!("error: WIDTH is a number from 3 to 20000\nusage: mandelbrot [FILE] [WIDTH]");
         process::exit(2)

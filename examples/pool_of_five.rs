@@ -38,11 +38,12 @@ fn main() -> parallel::Result<()> {
     pool.join()?;
 
     let since = |time: SystemTime| time.duration_since(begin).unwrap_or_default().as_millis() as usize;
+    let column = runs.iter().map(|run| since(run.2)).max().unwrap_or(0) / 60 + 1;
     println!("task  worker  start    end");
     for (task, &(pid, start, end)) in runs.iter().enumerate() {
         let worker = pids.iter().position(|&known| known == pid).expect("a worker of this pool");
         let (start, end) = (since(start), since(end));
-        let bar = format!("{}{}", " ".repeat(start / 20), "#".repeat((end - start) / 20));
+        let bar = format!("{}{}", " ".repeat(start / column), "#".repeat((end - start) / column));
         println!("{task:>4}  {worker:>6}  {start:>5}  {end:>5}  {bar}");
     }
 
