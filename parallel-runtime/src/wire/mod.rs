@@ -3,5 +3,6 @@
 pub(crate) mod borrowed;
 pub(crate) mod call;
 pub(crate) mod codec;
+pub(crate) mod handles;
 pub(crate) mod parameter;
 pub(crate) mod parcel;

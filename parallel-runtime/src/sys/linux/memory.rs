@@ -1,13 +1,18 @@
-//! Anonymous shared memory: mappings whose size is sealed, and blocks of bytes behind a descriptor.
+//! Anonymous shared memory: mappings whose size is sealed, regions that processes share by handle, and blocks of bytes
+//! behind a descriptor.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
+
+use crate::poison::lock;
 
 /// Memory that was mapped and is unmapped when this is dropped.
 #[derive(Debug)]
@@ -44,6 +49,15 @@ impl Mapping {
         Self::owning(start.cast(), len)
     }
 
+    /// Maps `len` bytes of sealed `memory` for reading only.
+    fn read_only(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file (the caller looked).
+        let start = unsafe {
+            rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, memory, 0)
+        }?;
+        Self::owning(start.cast(), len)
+    }
+
     fn owning(start: *mut u8, len: usize) -> io::Result<Self> {
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("mmap gave a null address"))?;
         Ok(Self { start, len })
@@ -71,8 +85,149 @@ pub(crate) fn create(len: usize) -> io::Result<OwnedFd> {
     let memory = rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let size = u64::try_from(len).map_err(io::Error::other)?;
     rustix::fs::ftruncate(&memory, size)?;
-    rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    rustix::fs::fcntl_add_seals(&memory, SEALED)?;
     Ok(memory)
+}
+
+/// Who may do what with a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everyone who has it reads and writes.
+    Shared,
+    /// Nobody writes any more, its maker included: the kernel refuses.
+    Frozen,
+}
+
+/// Anonymous memory that processes share, mapped here. It has no name in any file system and goes with its last user.
+#[derive(Debug)]
+pub(crate) struct Region {
+    id: u64,
+    access: Access,
+    descriptor: OwnedFd,
+    mapping: Mapping,
+}
+
+/// What is mapped here, so that a region that comes back is the same mapping.
+static REGIONS: Mutex<BTreeMap<u64, Weak<Region>>> = Mutex::new(BTreeMap::new());
+
+impl Region {
+    /// Makes a region of `len` bytes of zeros, at least one.
+    pub(crate) fn zeroed(len: usize) -> io::Result<Arc<Self>> {
+        let len = len.max(1);
+        let descriptor = create(len)?;
+        let mapping = Mapping::shared(descriptor.as_fd(), len)?;
+        Self::enter(random_id()?, Access::Shared, descriptor, mapping)
+    }
+
+    /// Makes a region that holds a copy of `bytes`, and that nobody can write.
+    pub(crate) fn frozen(bytes: &[u8]) -> io::Result<Arc<Self>> {
+        let memory = rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let mut file = File::from(memory);
+        file.write_all(if bytes.is_empty() { &[0] } else { bytes })?;
+        let descriptor = OwnedFd::from(file);
+        rustix::fs::fcntl_add_seals(&descriptor, FROZEN)?;
+        let mapping = Mapping::read_only(descriptor.as_fd(), bytes.len().max(1))?;
+        Self::enter(random_id()?, Access::Frozen, descriptor, mapping)
+    }
+
+    /// Takes a region that another process handed over. `id` is what that process calls it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` when it is not sealed as its kind must be: then its maker could take memory from under us.
+    pub(crate) fn adopt(id: u64, access: Access, descriptor: OwnedFd) -> io::Result<Arc<Self>> {
+        if let Some(known) = lock(&REGIONS).get(&id).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let needed = match access {
+            Access::Shared => SEALED,
+            Access::Frozen => FROZEN,
+        };
+        if !rustix::fs::fcntl_get_seals(&descriptor)?.contains(needed) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "shared memory that is not sealed"));
+        }
+        let len = usize::try_from(rustix::fs::fstat(&descriptor)?.st_size).map_err(io::Error::other)?;
+        let mapping = match access {
+            Access::Shared => Mapping::shared(descriptor.as_fd(), len)?,
+            Access::Frozen => Mapping::read_only(descriptor.as_fd(), len)?,
+        };
+        Self::enter(id, access, descriptor, mapping)
+    }
+
+    fn enter(id: u64, access: Access, descriptor: OwnedFd, mapping: Mapping) -> io::Result<Arc<Self>> {
+        let region = Arc::new(Self { id, access, descriptor, mapping });
+        let mut regions = lock(&REGIONS);
+        if let Some(first) = regions.get(&id).and_then(Weak::upgrade) {
+            // Another thread adopted it meanwhile.
+            return Ok(first);
+        }
+        regions.insert(id, Arc::downgrade(&region));
+        Ok(region)
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        self.access
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+
+    /// Where it is mapped: at the start of a page, for [`len`](Self::len) bytes, as long as `self` lives.
+    pub(crate) fn as_ptr(&self) -> *mut u8 {
+        self.mapping.as_ptr()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.mapping.len()
+    }
+
+    /// Gives the memory of these bytes back; they read as zeros from then on.
+    pub(crate) fn release(&self, start: usize, len: usize) {
+        // Only a saving: where the kernel refuses, the memory stays.
+        let _ = rustix::fs::fallocate(
+            &self.descriptor,
+            rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE,
+            start as u64,
+            len as u64,
+        );
+    }
+}
+
+/// Told when a region that was handed to others is gone here.
+static FORGET: OnceLock<fn(u64)> = OnceLock::new();
+
+/// Sets who is told when a region is gone here.
+pub(crate) fn on_forget(hook: fn(u64)) {
+    let _ = FORGET.set(hook);
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        let mut regions = lock(&REGIONS);
+        // Another may have taken the place meanwhile.
+        if regions.get(&self.id).is_some_and(|weak| weak.strong_count() == 0) {
+            regions.remove(&self.id);
+        }
+        drop(regions);
+        if let Some(forget) = FORGET.get() {
+            forget(self.id);
+        }
+    }
+}
+
+const SEALED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+const FROZEN: SealFlags = SEALED.union(SealFlags::WRITE);
+
+/// A number that no other region has, in any process: it outlives processes whose numbers come again.
+fn random_id() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(u64::from_ne_bytes(bytes))
 }
 
 /// Makes a block that holds a copy of `bytes`, to be handed to another process.

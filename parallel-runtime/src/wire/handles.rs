@@ -1,0 +1,174 @@
+//! Handles: what travels beside the bytes of a call, because a process cannot be given it as bytes.
+//!
+//! A shared type's `Serialize` puts its handle into the table of the call that is being encoded and writes its place
+//! there; its `Deserialize` takes it from the table of the call that is being decoded. Outside a call there is no table,
+//! and either is an error that says so.
+
+use std::cell::RefCell;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use crate::sys::memory::Region;
+
+/// Something that is handed to another process.
+#[derive(Clone, Debug)]
+pub(crate) enum Handle {
+    /// Shared memory. The receiver keeps it until it is forgotten, so that it is sent to each process once.
+    Memory(Arc<Region>),
+    /// An open descriptor. It is sent anew each time, so that it closes when its last user drops it.
+    Descriptor(Arc<OwnedFd>),
+}
+
+impl Handle {
+    /// Whether `other` is the same thing.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Memory(one), Self::Memory(other)) => one.id() == other.id(),
+            (Self::Descriptor(one), Self::Descriptor(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    /// The descriptor by which it is sent.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        match self {
+            Self::Memory(region) => region.descriptor(),
+            Self::Descriptor(descriptor) => descriptor.as_fd(),
+        }
+    }
+}
+
+thread_local! {
+    /// The table of the call that this thread encodes.
+    static OUTGOING: RefCell<Option<Vec<Handle>>> = const { RefCell::new(None) };
+    /// The table of the call that this thread decodes.
+    static INCOMING: RefCell<Option<Vec<Handle>>> = const { RefCell::new(None) };
+}
+
+/// What a thread was at before, so that a call inside a call leaves it as it was, also by a panic.
+struct Restore<'a> {
+    table: &'static std::thread::LocalKey<RefCell<Option<Vec<Handle>>>>,
+    before: Option<Vec<Handle>>,
+    /// Where what was gathered goes.
+    gathered: Option<&'a mut Vec<Handle>>,
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        let inner = self.table.replace(self.before.take());
+        if let (Some(gathered), Some(inner)) = (&mut self.gathered, inner) {
+            **gathered = inner;
+        }
+    }
+}
+
+/// Runs `encode`; what it gives away is appended to `handles`.
+pub(crate) fn gathering<T>(handles: &mut Vec<Handle>, encode: impl FnOnce() -> T) -> T {
+    let before = OUTGOING.replace(Some(std::mem::take(handles)));
+    let _restore = Restore { table: &OUTGOING, before, gathered: Some(handles) };
+    encode()
+}
+
+/// Runs `decode`, which may take from `handles`.
+pub(crate) fn providing<T>(handles: &[Handle], decode: impl FnOnce() -> T) -> T {
+    if handles.is_empty() {
+        return decode();
+    }
+    let before = INCOMING.replace(Some(handles.to_vec()));
+    let _restore = Restore { table: &INCOMING, before, gathered: None };
+    decode()
+}
+
+/// What serializing a shared type anywhere but in a call says.
+const NOT_IN_A_CALL: &str = "shared state cannot be stored or sent by other means: it is memory of running processes; pass it as \
+                             an argument, a result or a queue message of a #[parallel] call";
+
+/// Puts a handle into the table of the call that is being encoded; returns its place.
+pub(crate) fn give<E: serde::ser::Error>(handle: Handle) -> Result<u32, E> {
+    OUTGOING.with_borrow_mut(|table| {
+        let table = table.as_mut().ok_or_else(|| E::custom(NOT_IN_A_CALL))?;
+        let at = match table.iter().position(|known| known.is(&handle)) {
+            Some(at) => at,
+            None => {
+                table.push(handle);
+                table.len() - 1
+            }
+        };
+        u32::try_from(at).map_err(E::custom)
+    })
+}
+
+/// Takes the handle at a place of the table of the call that is being decoded.
+pub(crate) fn take<E: serde::de::Error>(at: u32) -> Result<Handle, E> {
+    INCOMING.with_borrow(|table| {
+        let table = table.as_ref().ok_or_else(|| E::custom(NOT_IN_A_CALL))?;
+        table.get(at as usize).cloned().ok_or_else(|| E::custom("a shared handle is missing from the message"))
+    })
+}
+
+/// Takes the shared memory at a place of the table.
+pub(crate) fn take_memory<E: serde::de::Error>(at: u32) -> Result<Arc<Region>, E> {
+    match take(at)? {
+        Handle::Memory(region) => Ok(region),
+        Handle::Descriptor(_) => Err(E::custom("a shared handle of another kind")),
+    }
+}
+
+/// Takes the descriptor at a place of the table.
+pub(crate) fn take_descriptor<E: serde::de::Error>(at: u32) -> Result<Arc<OwnedFd>, E> {
+    match take(at)? {
+        Handle::Descriptor(descriptor) => Ok(descriptor),
+        Handle::Memory(_) => Err(E::custom("a shared handle of another kind")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::value::Error;
+
+    #[test]
+    fn a_handle_is_put_into_the_table_once_and_found_again() {
+        let region = Region::zeroed(8).unwrap();
+        let mut handles = Vec::new();
+        let places = gathering(&mut handles, || {
+            [0, 1].map(|_| give::<refusal::Refused>(Handle::Memory(Arc::clone(&region))).unwrap())
+        });
+        assert_eq!((places, handles.len()), ([0, 0], 1));
+        let back = providing(&handles, || take_memory::<Error>(0).unwrap());
+        assert!(Arc::ptr_eq(&back, &region));
+        assert!(providing(&handles, || take::<Error>(1)).is_err());
+    }
+
+    #[test]
+    fn outside_a_call_there_is_no_table() {
+        let region = Region::zeroed(8).unwrap();
+        assert!(give::<refusal::Refused>(Handle::Memory(region)).unwrap_err().0.contains("pass it as"));
+        assert!(take::<Error>(0).is_err());
+    }
+
+    #[test]
+    fn a_panic_leaves_no_table_behind() {
+        let mut handles = Vec::new();
+        assert!(crate::panic::catch(|| gathering(&mut handles, || panic!("stop"))).is_err());
+        assert!(give::<refusal::Refused>(Handle::Memory(Region::zeroed(8).unwrap())).is_err());
+    }
+
+    /// An error for serializing that keeps its text.
+    mod refusal {
+        #[derive(Debug)]
+        pub(super) struct Refused(pub(super) String);
+        impl std::fmt::Display for Refused {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl std::error::Error for Refused {}
+        impl serde::ser::Error for Refused {
+            fn custom<T: std::fmt::Display>(text: T) -> Self {
+                Self(text.to_string())
+            }
+        }
+    }
+}
