@@ -22,6 +22,7 @@ use crate::pool::submit::Submitted;
 use crate::solo::{Order, Solo};
 use crate::wire::call::{Arguments, decode_result};
 use crate::wire::codec::CodecError;
+use crate::wire::payload::Payload;
 
 /// The words of the attribute, `#[parallel(timeout = "30s", retries = 2)]`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -439,10 +440,10 @@ impl<H: Function> Task<H> {
 /// The default window of lazy maps, in items for each worker: enough to keep tiny items in chunks of some dozens.
 const WINDOW_PER_WORKER: usize = 256;
 
-fn encode_arguments(encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>) -> Result<Vec<u8>> {
+fn encode_arguments(encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>) -> Result<Payload> {
     let mut arguments = Arguments::default();
     encode(&mut arguments).map_err(|error| Error::new(ErrorKind::Encode(error)))?;
-    Ok(arguments.into_bytes())
+    Ok(arguments.into_payload())
 }
 
 impl<H: Function + From<Self>> Task<H> {

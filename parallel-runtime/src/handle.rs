@@ -14,9 +14,10 @@ use crate::job::{Flight, Outcome};
 use crate::poison::lock;
 use crate::sys::process::{KILL, TERMINATE};
 use crate::wire::codec::CodecError;
+use crate::wire::handles::Handle;
 
 /// Reads a call's value from its bytes.
-pub(crate) type Decoder<R> = fn(&[u8]) -> std::result::Result<R, CodecError>;
+pub(crate) type Decoder<R> = fn(&[u8], &[Handle]) -> std::result::Result<R, CodecError>;
 
 /// A call in flight: what [`spawn`] and [`submit`] return.
 ///
@@ -259,9 +260,8 @@ impl<R> JoinHandle<R> {
 
 fn decode<R>(outcome: Option<Outcome>, function: &'static str, decode: Decoder<R>) -> Result<R> {
     match outcome {
-        Some(Ok(bytes)) => {
-            decode(&bytes).map_err(|error| Error::new(ErrorKind::Decode(error)).in_function(function).after_attempts(1))
-        }
+        Some(Ok(value)) => decode(&value.bytes, &value.handles)
+            .map_err(|error| Error::new(ErrorKind::Decode(error)).in_function(function).after_attempts(1)),
         Some(Err(error)) => Err(error),
         None => Err(Error::new(ErrorKind::Closed).in_function(function)),
     }

@@ -9,9 +9,10 @@ use crate::poison::{lock, wait};
 use crate::sys::process::KILL;
 use crate::sys::program;
 use crate::wire::call::CallFailure;
+use crate::wire::payload::Payload;
 
-/// What a call became: the bytes of its value, or why there is none.
-pub(crate) type Outcome = Result<Vec<u8>>;
+/// What a call became: its value in bytes, or why there is none.
+pub(crate) type Outcome = Result<Payload>;
 
 /// Something to do once a call has finished; run without any lock held.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;

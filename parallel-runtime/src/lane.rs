@@ -142,17 +142,22 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.store(state::EMPTY, Release);
     }
 
-    /// Takes parcel `number` back; false when the worker has taken it up, or when it is in a block: that lies in the
-    /// control channel already, where the worker would take it for the block of the next such parcel.
+    /// Takes parcel `number` back; false when the worker has taken it up. If it is in a block, the worker drops that when
+    /// it finds a later one.
     pub(crate) fn revoke(&self, number: u64) -> bool {
-        let order = &self.memory.slot(slot_of(number)).order;
-        order.in_block.load(Relaxed) == 0
-            && order.state.compare_exchange(state::FILLED, state::REVOKED, AcqRel, Acquire).is_ok()
+        let word = &self.memory.slot(slot_of(number)).order.state;
+        word.compare_exchange(state::FILLED, state::REVOKED, AcqRel, Acquire).is_ok()
     }
 
     /// Tells the worker to end parcel `number` after the item it is on.
     pub(crate) fn cancel(&self, number: u64) {
         self.memory.slot(slot_of(number)).order.cancelled.store(1, Release);
+    }
+
+    /// Tells the worker to look into the control channel.
+    pub(crate) fn announce_mail(&self) {
+        self.memory.header().door.mail.fetch_add(1, Release);
+        self.knock();
     }
 
     /// Tells the worker to end once nothing is left for it.
@@ -172,14 +177,25 @@ fn slot_of(number: u64) -> usize {
 pub(crate) struct WorkerLane {
     memory: LaneMemory,
     taken: u64,
+    /// How much mail was read.
+    mail: u32,
+}
+
+/// What a worker is to do next.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Parcel(Taken),
+    /// Look into the control channel.
+    Mail,
+    Stop,
 }
 
 /// A parcel in the worker's hands.
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) number: u64,
-    /// The bytes, or how many to fetch from the control channel.
-    pub(crate) parcel: Result<Vec<u8>, usize>,
+    /// The bytes; `None`: they are in a block on the control channel.
+    pub(crate) parcel: Option<Vec<u8>>,
 }
 
 impl WorkerLane {
@@ -189,22 +205,28 @@ impl WorkerLane {
         if memory.header().magic.load(Acquire) != MAGIC {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
         }
-        Ok(Self { memory, taken: 0 })
+        Ok(Self { memory, taken: 0, mail: 0 })
     }
 
-    /// Waits for the next parcel; `None`: told to stop.
-    pub(crate) fn take(&mut self) -> Option<Taken> {
+    /// Waits for something to do.
+    pub(crate) fn take(&mut self) -> Work {
         loop {
-            let knocks = self.memory.header().door.knocks.load(Acquire);
+            let door = &self.memory.header().door;
+            let knocks = door.knocks.load(Acquire);
+            let mail = door.mail.load(Acquire);
             let index = slot_of(self.taken);
             let word = &self.memory.slot(index).order.state;
             match word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire) {
-                Ok(_) => return Some(self.open_slot(index)),
+                Ok(_) => return Work::Parcel(self.open_slot(index)),
                 Err(state::REVOKED) => {
                     word.store(state::EMPTY, Release);
                     self.taken += 1;
                 }
-                Err(_) if self.memory.header().door.stop.load(Acquire) != 0 => return None,
+                Err(_) if self.memory.header().door.stop.load(Acquire) != 0 => return Work::Stop,
+                Err(_) if mail != self.mail => {
+                    self.mail = mail;
+                    return Work::Mail;
+                }
                 Err(_) => self.wait(knocks),
             }
         }
@@ -216,7 +238,7 @@ impl WorkerLane {
         let number = order.number.load(Relaxed);
         let in_block = order.in_block.load(Relaxed) != 0;
         self.taken += 1;
-        Taken { number, parcel: if in_block { Err(len) } else { Ok(self.memory.read_arguments(index, len)) } }
+        Taken { number, parcel: (!in_block).then(|| self.memory.read_arguments(index, len)) }
     }
 
     /// Waits until the parent knocks again after `knocks`.
@@ -365,12 +387,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_parcel_that_is_in_the_lane_alone_is_taken_back() {
+    fn a_parcel_is_taken_back_once() {
         let (mut lane, _descriptor) = Lane::create().unwrap();
         assert!(lane.post(b"in the lane"));
-        lane.announce(1 << 20);
         assert!(lane.revoke(0));
         assert!(!lane.revoke(0));
-        assert!(!lane.revoke(1));
     }
 }

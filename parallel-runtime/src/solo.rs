@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsFd;
 use std::process::ExitStatus;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -12,15 +11,17 @@ use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, Outcome, error_of, error_of_end, may_retry, run_callbacks};
 use crate::poison::{lock, wait};
-use crate::process::control::{Assignment, Body, Incoming, Invocation, Report};
+use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Report, borrowed};
 use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
+use crate::process::transfer::{self, Package, Store};
 use crate::registry::Entry;
 use crate::sys::process::KILL;
+use crate::wire::payload::Payload;
 
 /// What is to be called, and how.
 pub(crate) struct Order {
     pub(crate) entry: &'static Entry,
-    pub(crate) arguments: Vec<u8>,
+    pub(crate) arguments: Payload,
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
@@ -42,6 +43,8 @@ struct State {
     attempts: u32,
     /// What this attempt has said.
     said: Option<Said>,
+    /// The handles that came ahead of it.
+    store: Store,
     /// When this attempt is killed, and why.
     deadline: Option<(Instant, Deadline)>,
     /// Why this attempt was killed by us.
@@ -66,7 +69,7 @@ enum Phase {
 }
 
 enum Said {
-    Value(Vec<u8>),
+    Value(Payload),
     Failed(Error),
 }
 
@@ -109,19 +112,19 @@ impl Solo {
     }
 
     fn launch(self: &Arc<Self>, reactor: &mut Loop) -> io::Result<Arc<Child>> {
-        let (arguments, block) = Body::pack(self.order.arguments.clone())?;
-        let invocation = Invocation {
-            function: self.order.entry.hash(),
-            name: self.order.name.as_deref().map(ToOwned::to_owned),
-            arguments,
+        let order = &self.order;
+        let assign = |control: &Control| {
+            let handles = transfer::send_ahead::<Opening>(control, &order.arguments.handles, None, false)?;
+            let (body, block) = Body::pack(order.arguments.bytes.clone())?;
+            let invocation = Invocation {
+                function: order.entry.hash(),
+                name: order.name.as_deref().map(ToOwned::to_owned),
+                arguments: Package { body, handles },
+            };
+            let opening = Opening::Assignment(Assignment::Call(invocation));
+            control.send(&opening, &borrowed(block.as_slice()), false)
         };
-        let descriptors: Vec<_> = block.iter().map(AsFd::as_fd).collect();
-        let start = Start {
-            environment: &self.order.environment,
-            assignment: &Assignment::Call(invocation),
-            descriptors: &descriptors,
-            admitted: true,
-        };
+        let start = Start { environment: &order.environment, assign: &assign, admitted: true };
         reactor.launch(&start, Arc::clone(self) as Arc<dyn Events>)
     }
 
@@ -140,9 +143,9 @@ impl Solo {
                     reactor.arm(at, Arc::downgrade(self) as Weak<dyn Alarm>);
                 }
             }
-            Report::Value(body) => {
-                state.said = Some(match body.unpack(&mut descriptors) {
-                    Ok(bytes) => Said::Value(bytes),
+            Report::Value(package) => {
+                state.said = Some(match state.store.unpack(package, &mut descriptors) {
+                    Ok(value) => Said::Value(value),
                     Err(error) => Said::Failed(
                         Error::new(ErrorKind::Start(error)).with_note("the function ran, but its result was lost"),
                     ),
@@ -151,6 +154,10 @@ impl Solo {
             Report::Failed(failure) => state.said = Some(Said::Failed(error_of(failure))),
             Report::Refused(text) => {
                 state.said = Some(Said::Failed(Error::new(ErrorKind::Start(io::Error::other(text)))));
+            }
+            Report::Handles(notes) => {
+                // One that is lost shows when it is looked for.
+                let _ = state.store.keep(&notes, descriptors);
             }
             Report::Large { .. } => {}
         }

@@ -1,28 +1,33 @@
 //! The worker: the loop in the child, from its assignment to its end.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use crate::current::{self, Role};
-use crate::lane::{Taken, WorkerBell, WorkerLane};
-use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Report, borrowed};
+use crate::lane::{Taken, Work, WorkerBell, WorkerLane};
+use crate::process::control::{Assignment, Control, Delivery, Incoming, Invocation, Opening, Report, borrowed};
+use crate::process::transfer::{self, Store};
 use crate::registry::{self, Entry};
 use crate::sys::program;
 use crate::sys::wait::Event;
 use crate::wire::call::{Call, CallFailure};
 use crate::wire::codec::CodecError;
+use crate::wire::handles::Handle;
 use crate::wire::parcel::{self, Opened};
+use crate::wire::payload::Payload;
 
 /// What `main` returns after a panic; a spawned call that gave no value ends so.
 const FAILED: i32 = 101;
 
 /// Does what the parent asks for; returns the exit code.
 pub(crate) fn work(control: &Control) -> i32 {
-    match receive_assignment(control).and_then(|(assignment, descriptors)| match assignment {
-        Assignment::Call(invocation) => serve_call(control, invocation, descriptors),
-        Assignment::Serve { index, initializer } => serve_pool(control, index, initializer, descriptors),
-    }) {
+    let done = receive_assignment(control).and_then(|Order { assignment, descriptors, store }| match assignment {
+        Assignment::Call(invocation) => serve_call(control, invocation, descriptors, store),
+        Assignment::Serve { index, initializer } => serve_pool(control, index, initializer, descriptors, store),
+    });
+    match done {
         Ok(code) => code,
         Err(error) => {
             // The parent may be gone, which is one way to get here.
@@ -32,47 +37,71 @@ pub(crate) fn work(control: &Control) -> i32 {
     }
 }
 
-fn receive_assignment(control: &Control) -> io::Result<(Assignment, Vec<OwnedFd>)> {
-    match control.receive(true)? {
-        Incoming::Message(assignment, descriptors) => Ok((assignment, descriptors)),
-        Incoming::Nothing | Incoming::End => Err(io::Error::other("the parent ended before it said what to do")),
+/// The assignment, with the handles and descriptors that came with it.
+struct Order {
+    assignment: Assignment,
+    descriptors: Vec<OwnedFd>,
+    store: Store,
+}
+
+fn receive_assignment(control: &Control) -> io::Result<Order> {
+    let mut store = Store::default();
+    loop {
+        match control.receive(true)? {
+            Incoming::Message(Opening::Handles(notes), descriptors) => store.keep(&notes, descriptors)?,
+            Incoming::Message(Opening::Assignment(assignment), descriptors) => {
+                return Ok(Order { assignment, descriptors, store });
+            }
+            Incoming::Nothing | Incoming::End => {
+                return Err(io::Error::other("the parent ended before it said what to do"));
+            }
+        }
     }
 }
 
-fn serve_call(control: &Control, invocation: Invocation, mut descriptors: Vec<OwnedFd>) -> io::Result<i32> {
+fn serve_call(
+    control: &Control,
+    invocation: Invocation,
+    mut descriptors: Vec<OwnedFd>,
+    mut store: Store,
+) -> io::Result<i32> {
     current::set_role(Role::Spawned);
-    let arguments = invocation.arguments.unpack(&mut descriptors)?;
+    let arguments = store.unpack(invocation.arguments, &mut descriptors)?;
     control.send(&Report::Started, &[], true)?;
-    let mut value = Vec::new();
-    let failure = run(invocation.function, invocation.name.as_deref(), &arguments, &mut value, true);
+    let outcome = run(invocation.function, invocation.name.as_deref(), &arguments);
+    drop(arguments);
     flush();
-    report(control, value, failure)
+    report(control, outcome)
 }
 
 /// Tells the parent what came of a call; returns the exit code.
-fn report(control: &Control, value: Vec<u8>, failure: Option<CallFailure>) -> io::Result<i32> {
-    match failure {
-        None => {
-            let (body, block) = Body::pack(value)?;
-            control.send(&Report::Value(body), &borrowed(block.as_slice()), true)?;
+fn report(control: &Control, outcome: Result<Payload, CallFailure>) -> io::Result<i32> {
+    match outcome {
+        Ok(value) => {
+            let (package, block) = transfer::pack::<Report>(control, value, true)?;
+            control.send(&Report::Value(package), &borrowed(block.as_slice()), true)?;
             Ok(0)
         }
-        Some(failure) => {
+        Err(failure) => {
             control.send(&Report::Failed(failure.fitting()), &[], true)?;
             Ok(FAILED)
         }
     }
 }
 
-fn run(function: u64, name: Option<&str>, arguments: &[u8], value: &mut Vec<u8>, wanted: bool) -> Option<CallFailure> {
-    let Some(entry) = registry::find(function) else { return Some(CallFailure::UnknownFunction { key: function }) };
+fn run(function: u64, name: Option<&str>, arguments: &Payload) -> Result<Payload, CallFailure> {
+    let entry = find(function)?;
     current::set_call(entry.name(), name);
     program::set_title(name.unwrap_or(entry.name()));
-    call(entry, arguments, value, wanted)
+    let mut value = Payload::default();
+    match call(entry, &arguments.bytes, &arguments.handles, &mut value, true) {
+        None => Ok(value),
+        Some(failure) => Err(failure),
+    }
 }
 
-fn call(entry: &Entry, arguments: &[u8], value: &mut Vec<u8>, wanted: bool) -> Option<CallFailure> {
-    let mut call = Call::new(arguments, value, wanted);
+fn call(entry: &Entry, arguments: &[u8], handles: &[Handle], value: &mut Payload, wanted: bool) -> Option<CallFailure> {
+    let mut call = Call::new(arguments, handles, value, wanted);
     entry.call(&mut call);
     call.into_failure()
 }
@@ -87,6 +116,7 @@ fn serve_pool(
     index: u64,
     initializer: Option<Invocation>,
     mut descriptors: Vec<OwnedFd>,
+    store: Store,
 ) -> io::Result<i32> {
     if descriptors.len() < 3 {
         return Err(io::Error::other("no descriptor was free to receive the lane; raise the limit (`ulimit -n`)"));
@@ -96,43 +126,89 @@ fn serve_pool(
     let lane = WorkerLane::open(lane.as_fd())?;
     let bell = WorkerBell::open(bell.as_fd(), Event::from_fd(attention))?;
     current::set_role(Role::Pooled(usize::try_from(index).map_err(io::Error::other)?));
+    let mut mailbox = Mailbox { control, store, blocks: BTreeMap::new() };
     if let Some(invocation) = initializer {
-        if let Some(code) = initialize(control, invocation, rest)? {
+        if let Some(code) = initialize(&mut mailbox, invocation, rest)? {
             return Ok(code);
         }
+        program::set_title(&program::name());
     } else {
         control.send(&Report::Started, &[], true)?;
     }
-    Server { control, lane, bell, scratch: Scratch::default() }.serve()
+    Server { mailbox, lane, bell, scratch: Scratch::default() }.serve()
 }
 
 /// Runs the pool's initializer; an exit code when it failed.
-fn initialize(control: &Control, invocation: Invocation, mut rest: Vec<OwnedFd>) -> io::Result<Option<i32>> {
-    let arguments = invocation.arguments.unpack(&mut rest)?;
-    let mut value = Vec::new();
-    let failure = run(invocation.function, invocation.name.as_deref(), &arguments, &mut value, true);
+fn initialize(mailbox: &mut Mailbox<'_>, invocation: Invocation, mut rest: Vec<OwnedFd>) -> io::Result<Option<i32>> {
+    let arguments = mailbox.store.unpack(invocation.arguments, &mut rest)?;
+    let outcome = run(invocation.function, invocation.name.as_deref(), &arguments);
     flush();
-    let code = report(control, value, failure)?;
+    let code = report(mailbox.control, outcome)?;
     Ok((code != 0).then_some(code))
+}
+
+/// What the parent sends beside the lane.
+struct Mailbox<'a> {
+    control: &'a Control,
+    store: Store,
+    /// Parcels that were too large for the lane.
+    blocks: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Mailbox<'_> {
+    /// Takes one message; false when there is none, without waiting.
+    fn take(&mut self, wait: bool) -> io::Result<bool> {
+        match self.control.receive(wait)? {
+            Incoming::Message(Delivery::Handles(notes), descriptors) => self.store.keep(&notes, descriptors)?,
+            Incoming::Message(Delivery::Parcel { number, body }, mut descriptors) => {
+                let parcel = body.unpack(&mut descriptors)?;
+                self.blocks.insert(number, parcel);
+            }
+            Incoming::Message(Delivery::Forget(id), _) => self.store.forget(id),
+            Incoming::Nothing => return Ok(false),
+            Incoming::End => return Err(io::Error::other("the parent ended")),
+        }
+        Ok(true)
+    }
+
+    /// The parcel with this number, which was announced. Earlier ones were taken back meanwhile.
+    fn parcel(&mut self, number: u64) -> io::Result<Vec<u8>> {
+        loop {
+            if let Some(parcel) = self.blocks.remove(&number) {
+                self.blocks = self.blocks.split_off(&number);
+                return Ok(parcel);
+            }
+            self.take(true)?;
+        }
+    }
+
+    /// The handles that a parcel names; they were sent ahead of it.
+    fn handles(&mut self, opened: &Opened<'_>) -> io::Result<Vec<Handle>> {
+        if opened.handles().next().is_none() {
+            return Ok(Vec::new());
+        }
+        while self.take(false)? {}
+        self.store.find(opened.handles(), true)
+    }
 }
 
 /// Buffers that live as long as the worker, so that an item costs no allocation.
 #[derive(Default)]
 struct Scratch {
-    value: Vec<u8>,
+    value: Payload,
     entry: Vec<u8>,
 }
 
 impl Scratch {
     /// Gives back what one large item needed.
     fn trim(&mut self) {
-        self.value.clear();
-        self.value.shrink_to(crate::config::LANE_AREA);
+        self.value.bytes.clear();
+        self.value.bytes.shrink_to(crate::config::LANE_AREA);
     }
 }
 
 struct Server<'a> {
-    control: &'a Control,
+    mailbox: Mailbox<'a>,
     lane: WorkerLane,
     bell: WorkerBell,
     scratch: Scratch,
@@ -140,35 +216,38 @@ struct Server<'a> {
 
 impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
-        while let Some(taken) = self.lane.take() {
-            let Taken { number, parcel } = taken;
-            let parcel = match parcel {
-                Ok(bytes) => bytes,
-                Err(len) => self.fetch(len)?,
-            };
-            let opened = Opened::read(&parcel).ok_or_else(|| io::Error::other("a parcel that cannot be read"))?;
-            let begun = Instant::now();
-            let whole = if opened.merge == 0 { self.map(number, &opened)? } else { self.merge(number, &opened)? };
-            flush();
-            self.lane.end(number, begun.elapsed());
-            self.bell.ring(!whole);
+        loop {
+            match self.lane.take() {
+                Work::Parcel(Taken { number, parcel }) => {
+                    let parcel = match parcel {
+                        Some(bytes) => bytes,
+                        None => self.mailbox.parcel(number)?,
+                    };
+                    self.run(number, &parcel)?;
+                }
+                Work::Mail => while self.mailbox.take(false)? {},
+                Work::Stop => return Ok(0),
+            }
         }
-        Ok(0)
     }
 
-    /// Receives a parcel that was too large for the lane.
-    fn fetch(&self, len: usize) -> io::Result<Vec<u8>> {
-        match self.control.receive(true)? {
-            Incoming::Message(body, mut descriptors) => {
-                let bytes = Body::unpack(body, &mut descriptors)?;
-                if bytes.len() == len { Ok(bytes) } else { Err(io::Error::other("a parcel of another length")) }
-            }
-            Incoming::Nothing | Incoming::End => Err(io::Error::other("the parent ended")),
-        }
+    fn run(&mut self, number: u64, parcel: &[u8]) -> io::Result<()> {
+        let opened = Opened::read(parcel).ok_or_else(|| io::Error::other("a parcel that cannot be read"))?;
+        let handles = self.mailbox.handles(&opened)?;
+        let begun = Instant::now();
+        let whole = if opened.merge == 0 {
+            self.map(number, &opened, &handles)?
+        } else {
+            self.merge(number, &opened, &handles)?
+        };
+        flush();
+        self.lane.end(number, begun.elapsed());
+        self.bell.ring(!whole);
+        Ok(())
     }
 
     /// Runs the items one by one; false when it had to stop before the last.
-    fn map(&mut self, number: u64, opened: &Opened<'_>) -> io::Result<bool> {
+    fn map(&mut self, number: u64, opened: &Opened<'_>, handles: &[Handle]) -> io::Result<bool> {
         let entry = registry::find(opened.function);
         if let Some(entry) = entry {
             current::set_call(entry.name(), opened.name);
@@ -183,42 +262,45 @@ impl Server<'_> {
             }
             self.lane.begin(number, done, timed);
             let Scratch { value, entry: bytes } = &mut self.scratch;
-            value.clear();
+            value.bytes.clear();
+            value.handles.clear();
             bytes.clear();
             let failure = match entry {
-                Some(entry) => call(entry, item, value, wanted),
+                Some(entry) => call(entry, item, handles, value, wanted),
                 None => Some(CallFailure::UnknownFunction { key: opened.function }),
             };
             match failure {
-                None => parcel::write_value(value, bytes),
+                None => parcel::write_value(&value.bytes, bytes),
                 Some(failure) => parcel::write_failure(failure, bytes),
             }
             done += 1;
-            if self.lane.finish(number, done, at, bytes) {
+            let beside = bytes.len() > crate::config::LANE_AREA || !value.handles.is_empty();
+            if !beside && self.lane.finish(number, done, at, bytes) {
                 at += bytes.len();
                 continue;
             }
-            let more = bytes.len() > crate::config::LANE_AREA;
-            at = self.finish_large(number, done, at)?;
-            if !more && (done as usize) < opened.count() {
+            at = self.finish_beside(number, done, at)?;
+            if !beside && (done as usize) < opened.count() {
+                // The area is full: the parent takes it in and sends the rest again.
                 return Ok(false);
             }
         }
         Ok(done as usize == opened.count())
     }
 
-    /// Sends the entry in `scratch` beside the lane; returns where the next one goes.
-    fn finish_large(&mut self, number: u64, done: u32, at: usize) -> io::Result<usize> {
-        let entry = std::mem::take(&mut self.scratch.entry);
-        let len = entry.len();
-        match Body::pack(entry) {
-            Ok((body, block)) => {
-                let report = Report::Large { parcel: number, item: done - 1, body };
-                self.control.send(&report, &borrowed(block.as_slice()), true)?;
+    /// Sends the entry in `scratch` beside the lane, with its handles; returns where the next one goes.
+    fn finish_beside(&mut self, number: u64, done: u32, at: usize) -> io::Result<usize> {
+        let bytes = std::mem::take(&mut self.scratch.entry);
+        let handles = std::mem::take(&mut self.scratch.value.handles);
+        let len = bytes.len();
+        match transfer::pack::<Report>(self.mailbox.control, Payload { bytes, handles }, true) {
+            Ok((package, block)) => {
+                let report = Report::Large { parcel: number, item: done - 1, package };
+                self.mailbox.control.send(&report, &borrowed(block.as_slice()), true)?;
                 parcel::write_large(&mut self.scratch.entry);
             }
             Err(error) => {
-                let error = CodecError::new::<Body>(format!("{len} bytes could not be handed over: {error}"));
+                let error = CodecError::new::<Payload>(format!("{len} bytes could not be handed over: {error}"));
                 parcel::write_failure(CallFailure::Encode(error.seen_by_worker()), &mut self.scratch.entry);
             }
         }
@@ -228,72 +310,85 @@ impl Server<'_> {
     }
 
     /// Runs the items, if there is a function for them, and merges their values into one.
-    fn merge(&mut self, number: u64, opened: &Opened<'_>) -> io::Result<bool> {
+    ///
+    /// Runs of values are merged as a binary counter is: two of equal length become one of double length, so that each
+    /// value takes part in few merges, however large the merged ones grow.
+    fn merge(&mut self, number: u64, opened: &Opened<'_>, handles: &[Handle]) -> io::Result<bool> {
         let timed = opened.flags & parcel::TIMED != 0;
         let count = u32::try_from(opened.count()).unwrap_or(u32::MAX / 2);
-        let mut merged: Option<Vec<u8>> = None;
+        let mut runs: Vec<(u32, Vec<u8>)> = Vec::new();
         for (done, item) in (0_u32..).zip(opened.items()) {
             if self.lane.is_cancelled(number) {
                 return Ok(false);
             }
             self.lane.begin(number, done, timed);
-            let step = value_of(opened, item).and_then(|value| match merged.take() {
-                None => Ok(value),
-                Some(before) => {
-                    // Beyond the items: what is under way is a merge.
-                    self.lane.begin(number, count + done, timed);
-                    merge_two(opened, before, &value)
-                }
-            });
-            match step {
-                Ok(value) => merged = Some(value),
+            match value_of(opened, item, handles) {
+                Ok(value) => runs.push((1, value)),
                 Err(failure) => return self.finish_merged(number, count, Err(failure)),
             }
+            while let [.., (before, _), (last, _)] = runs[..] {
+                if before > last && done + 1 < count {
+                    break;
+                }
+                // Beyond the items: what is under way is a merge.
+                self.lane.begin(number, count + done, timed);
+                if let Err(failure) = merge_last(opened, &mut runs, handles) {
+                    return self.finish_merged(number, count, Err(failure));
+                }
+            }
         }
-        self.finish_merged(number, count, Ok(merged.unwrap_or_default()))
+        self.finish_merged(number, count, Ok(runs.pop().map(|(_, value)| value).unwrap_or_default()))
     }
 
     /// Replies with one entry for all items; where it is a failure, the progress names the item.
     fn finish_merged(&mut self, number: u64, count: u32, merged: Result<Vec<u8>, CallFailure>) -> io::Result<bool> {
         let entry = &mut self.scratch.entry;
         entry.clear();
+        self.scratch.value.handles.clear();
         match merged {
             Ok(value) => parcel::write_value(&value, entry),
             Err(failure) => parcel::write_failure(failure, entry),
         }
         if !self.lane.finish(number, count, 0, &self.scratch.entry) {
-            self.finish_large(number, count, 0)?;
+            self.finish_beside(number, count, 0)?;
         }
         Ok(true)
     }
 }
 
 /// The value of an item of a parcel that is to be merged; it may be one already.
-fn value_of(opened: &Opened<'_>, item: &[u8]) -> Result<Vec<u8>, CallFailure> {
+fn value_of(opened: &Opened<'_>, item: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
     if opened.function == 0 {
         return Ok(item.to_vec());
     }
     let entry = find(opened.function)?;
     current::set_call(entry.name(), opened.name);
-    value_from(entry, item)
+    value_from(entry, item, handles)
 }
 
-/// Merges two values: one after the other, they are the arguments of the merge.
-fn merge_two(opened: &Opened<'_>, mut before: Vec<u8>, value: &[u8]) -> Result<Vec<u8>, CallFailure> {
+/// Merges the last two runs: their values, one after the other, are the arguments of the merge.
+fn merge_last(opened: &Opened<'_>, runs: &mut Vec<(u32, Vec<u8>)>, handles: &[Handle]) -> Result<(), CallFailure> {
     let entry = find(opened.merge)?;
-    before.extend_from_slice(value);
-    current::set_call(entry.name(), opened.name);
-    value_from(entry, &before)
+    if let (Some((last, value)), Some((before, mut arguments))) = (runs.pop(), runs.pop()) {
+        arguments.extend_from_slice(&value);
+        current::set_call(entry.name(), opened.name);
+        runs.push((before + last, value_from(entry, &arguments, handles)?));
+    }
+    Ok(())
 }
 
 fn find(function: u64) -> Result<&'static Entry, CallFailure> {
     registry::find(function).ok_or(CallFailure::UnknownFunction { key: function })
 }
 
-fn value_from(entry: &Entry, arguments: &[u8]) -> Result<Vec<u8>, CallFailure> {
-    let mut value = Vec::new();
-    match call(entry, arguments, &mut value, true) {
-        None => Ok(value),
-        Some(failure) => Err(failure),
+fn value_from(entry: &Entry, arguments: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
+    let mut value = Payload::default();
+    if let Some(failure) = call(entry, arguments, handles, &mut value, true) {
+        return Err(failure);
     }
+    if !value.handles.is_empty() {
+        let error = CodecError::new::<Payload>("values that are merged cannot hold shared state");
+        return Err(CallFailure::Encode(error.seen_by_worker()));
+    }
+    Ok(value.bytes)
 }

@@ -76,6 +76,8 @@ pub(crate) struct Door {
     pub(crate) waiting: AtomicU32,
     /// 1: end when nothing is left.
     pub(crate) stop: AtomicU32,
+    /// Counts what was put into the control channel for the worker to read when it has nothing else to do.
+    pub(crate) mail: AtomicU32,
 }
 
 /// The head of a lane.

@@ -1,13 +1,16 @@
 //! A batch: items of one function on their way through a pool, and where their outcomes go.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::job::Callback;
 use crate::registry::Entry;
+use crate::wire::handles::Handle;
 use crate::wire::parcel::{self, Parcel};
+use crate::wire::payload::Payload;
 
 /// What a caller asked for, shared by all batches of one call.
 #[derive(Clone, Debug, Default)]
@@ -27,22 +30,35 @@ pub(crate) struct Values {
     pub(crate) bytes: Vec<u8>,
     /// Where in `bytes` each value ends.
     pub(crate) ends: Vec<usize>,
+    /// The handles that some values name, by the values' places.
+    pub(crate) handles: BTreeMap<usize, Vec<Handle>>,
     /// How many items they stand for: one each, or a merged value for all.
     pub(crate) items: usize,
 }
 
 impl Values {
-    /// Adds the value of so many items.
-    pub(crate) fn push(&mut self, value: &[u8], items: usize) {
+    /// Adds the value of so many items, with its handles.
+    pub(crate) fn push(&mut self, value: &[u8], handles: Vec<Handle>, items: usize) {
+        if !handles.is_empty() {
+            self.handles.insert(self.ends.len(), handles);
+        }
         self.bytes.extend_from_slice(value);
         self.ends.push(self.bytes.len());
         self.items += items;
     }
 
-    /// The values in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    /// The values in order, with their handles.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[Handle])> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+        starts.zip(&self.ends).enumerate().map(|(at, (start, &end))| {
+            let handles = if self.handles.is_empty() { None } else { self.handles.get(&at) };
+            (&self.bytes[start..end], handles.map_or(&[][..], Vec::as_slice))
+        })
+    }
+
+    /// The only value.
+    pub(crate) fn into_payload(mut self) -> Payload {
+        Payload { handles: self.handles.remove(&0).unwrap_or_default(), bytes: self.bytes }
     }
 }
 
@@ -70,6 +86,8 @@ pub(crate) struct Batch {
     pub(crate) entry: Option<&'static Entry>,
     pub(crate) merge: Option<&'static Entry>,
     pub(crate) bytes: Vec<u8>,
+    /// What the items name by its place, in all parts of the batch.
+    pub(crate) handles: Arc<[Handle]>,
     /// Where in `bytes` each item ends.
     pub(crate) ends: Vec<usize>,
     /// The index of the first item.
@@ -92,7 +110,8 @@ impl Batch {
         self.entry.or(self.merge).map_or("", Entry::name)
     }
 
-    pub(crate) fn parcel(&self) -> Parcel<'_> {
+    /// The batch for the wire; its handles have these numbers.
+    pub(crate) fn parcel<'a>(&'a self, handles: &'a [u64]) -> Parcel<'a> {
         let timed = if self.terms.timeout.is_some() { parcel::TIMED } else { 0 };
         let discard = if self.terms.discard { parcel::DISCARD } else { 0 };
         Parcel {
@@ -100,6 +119,7 @@ impl Batch {
             merge: self.merge.map_or(0, Entry::hash),
             flags: timed | discard,
             name: self.terms.name.as_deref(),
+            handles,
             items: &self.bytes,
             ends: &self.ends,
         }
@@ -113,6 +133,7 @@ impl Batch {
             entry: self.entry,
             merge: self.merge,
             bytes: self.bytes.split_off(cut),
+            handles: Arc::clone(&self.handles),
             ends: self.ends.split_off(at).iter().map(|end| end - cut).collect(),
             first: self.first + at,
             attempts: if at == 0 { self.attempts } else { 0 },
@@ -159,6 +180,7 @@ mod tests {
             entry: None,
             merge: None,
             bytes: b"aabbbc".to_vec(),
+            handles: Arc::new([]),
             ends: vec![2, 5, 6],
             first: 10,
             attempts: 2,
@@ -183,9 +205,9 @@ mod tests {
     fn values_come_out_as_they_went_in() {
         let mut values = Values::default();
         for value in [&b"one"[..], b"", b"three"] {
-            values.push(value, 1);
+            values.push(value, Vec::new(), 1);
         }
         assert_eq!(values.items, 3);
-        assert_eq!(values.iter().collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);
+        assert_eq!(values.iter().map(|(value, _)| value).collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);
     }
 }

@@ -147,9 +147,10 @@ impl PoolBuilder {
         self.initializer = Some(match F::encode_owned(&arguments, &mut bytes) {
             Ok(()) => Ok(Initializer {
                 entry: F::entry(),
-                arguments: bytes.into_bytes(),
-                check: |bytes| {
-                    let output: F::Output = decode_result::<F>(bytes).map_err(|error| error.to_string())?;
+                arguments: bytes.into_payload(),
+                check: |value| {
+                    let output: F::Output =
+                        decode_result::<F>(&value.bytes, &value.handles).map_err(|error| error.to_string())?;
                     output.outcome()
                 },
             }),

@@ -5,7 +5,7 @@
 //! *leads*, and others who wait meanwhile follow him on a condition variable. When nobody leads and there is something
 //! to hand out, the workers call the reactor instead.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
@@ -18,8 +18,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, run_callbacks};
 use crate::lane::{Bell, Lane, Listener};
 use crate::poison::{lock, wait};
+use crate::process::control::Delivery;
 use crate::process::reactor::{Child, Pulse, Reactor};
+use crate::process::transfer::Store;
 use crate::registry::Entry;
+use crate::wire::payload::Payload;
 
 /// What the builder was told.
 pub(crate) struct Settings {
@@ -32,9 +35,9 @@ pub(crate) struct Settings {
 /// What every worker runs before its first task.
 pub(crate) struct Initializer {
     pub(crate) entry: &'static Entry,
-    pub(crate) arguments: Vec<u8>,
+    pub(crate) arguments: Payload,
     /// Tells whether its result is an `Err`, and what that says.
-    pub(crate) check: fn(&[u8]) -> std::result::Result<(), String>,
+    pub(crate) check: fn(&Payload) -> std::result::Result<(), String>,
 }
 
 /// A pool, shared by its owner, its callers and the reactor.
@@ -115,7 +118,11 @@ pub(crate) struct Seat {
     /// How many more tasks it may take.
     pub(crate) budget: Option<usize>,
     /// Entries that were too large for the lane, by parcel and item.
-    pub(crate) large: HashMap<(u64, u32), Vec<u8>>,
+    pub(crate) large: HashMap<(u64, u32), Payload>,
+    /// The handles that came ahead of reports.
+    pub(crate) store: Store,
+    /// The shared memory that it keeps.
+    pub(crate) known: HashSet<u64>,
     pub(crate) killed_for: Option<KilledFor>,
     /// What it said when it could not start.
     pub(crate) refusal: Option<StartError>,
@@ -334,6 +341,17 @@ impl Shared {
 }
 
 impl Pulse for Shared {
+    fn forget(&self, id: u64) {
+        let mut core = self.enter();
+        for seat in core.seats.iter_mut().flatten() {
+            if seat.known.remove(&id) {
+                // A full channel belongs to a worker that is stopped or stuck; it forgets with its end.
+                let _ = seat.child.control().send(&Delivery::Forget(id), &[], false);
+                seat.lane.announce_mail();
+            }
+        }
+    }
+
     fn pulse(&self) {
         let mut core = self.enter();
         self.pump(&mut core);

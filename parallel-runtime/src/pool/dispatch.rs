@@ -1,8 +1,8 @@
 //! Pumping: what workers have finished is taken in, what waits is handed out. Carries out what
 //! [`schedule`](super::schedule) chooses.
 
+use std::borrow::Cow;
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Instant;
 
 use super::batch::{Batch, Values};
@@ -11,8 +11,10 @@ use super::schedule;
 use crate::error::{Error, ErrorKind};
 use crate::job::error_of;
 use crate::lane::Progress;
-use crate::process::control::Body;
+use crate::process::control::{Body, Delivery, borrowed};
+use crate::process::transfer;
 use crate::wire::codec::CodecError;
+use crate::wire::handles::Handle;
 use crate::wire::parcel::{self, Entry};
 
 impl Shared {
@@ -77,13 +79,13 @@ impl Shared {
             let at = batch.first + item;
             let outcome = match entries.next() {
                 Some(Entry::Large) => large(core, index, number, batch_item(merged, item, batch.len())),
-                Some(entry) => read(&entry),
+                Some(entry) => read(entry),
                 None => Err(unreadable("ends before its last item")),
             };
             match outcome {
-                Ok(Outcome::Value(value)) => {
+                Ok(Outcome::Value(value, handles)) => {
                     let items = if merged { batch.len() } else { 1 };
-                    values.push(&value, items);
+                    values.push(&value, handles, items);
                     core.stats.tasks_done += items as u64;
                 }
                 Ok(Outcome::Failed(error)) | Err(error) => {
@@ -170,16 +172,12 @@ impl Shared {
             queue.push_front(later);
             batch = now;
         }
-        scratch.clear();
-        batch.parcel().write(scratch);
         let number = seat.lane.next_number();
-        if !seat.lane.post(scratch) {
-            if let Err(error) = post_block(seat, scratch) {
-                let text = format!("its {} bytes could not be handed to a worker: {error}", scratch.len());
-                let kind = error.kind();
-                self.fail_all(core, &batch, || Error::new(ErrorKind::Start(io::Error::new(kind, text.clone()))));
-                return;
-            }
+        if let Err(error) = send(seat, &batch, scratch) {
+            let text = format!("its {} bytes could not be handed to a worker: {error}", batch.bytes.len());
+            let kind = error.kind();
+            self.fail_all(core, &batch, || Error::new(ErrorKind::Start(io::Error::new(kind, text.clone()))));
+            return;
         }
         if let Some(budget) = &mut seat.budget {
             *budget -= batch.len().min(*budget);
@@ -211,25 +209,37 @@ fn take_back(seat: &mut Seat) -> Option<Batch> {
     Some(hand.batch)
 }
 
-fn post_block(seat: &mut Seat, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let len = bytes.len();
-    let (body, block) = Body::pack(std::mem::take(bytes))?;
-    let descriptors: Vec<_> = block.iter().map(AsFd::as_fd).collect();
-    seat.child.control().send(&body, &descriptors, false)?;
+/// Writes a batch into a worker's lane, or beside it what does not fit.
+fn send(seat: &mut Seat, batch: &Batch, scratch: &mut Vec<u8>) -> io::Result<()> {
+    let control = seat.child.control();
+    let handles = if batch.handles.is_empty() {
+        Vec::new()
+    } else {
+        transfer::send_ahead::<Delivery>(control, &batch.handles, Some(&mut seat.known), false)?
+    };
+    scratch.clear();
+    batch.parcel(&handles).write(scratch);
+    if seat.lane.post(scratch) {
+        return Ok(());
+    }
+    let len = scratch.len();
+    let (body, block) = Body::pack(std::mem::take(scratch))?;
+    let delivery = Delivery::Parcel { number: seat.lane.next_number(), body };
+    control.send(&delivery, &borrowed(block.as_slice()), false)?;
     seat.lane.announce(len);
     Ok(())
 }
 
 enum Outcome<'a> {
-    Value(std::borrow::Cow<'a, [u8]>),
+    Value(Cow<'a, [u8]>, Vec<Handle>),
     Failed(Error),
 }
 
 /// Reads an entry of a reply.
-fn read<'a>(entry: &Entry<'a>) -> Result<Outcome<'a>, Error> {
+fn read(entry: Entry<'_>) -> Result<Outcome<'_>, Error> {
     match entry {
-        Entry::Value(bytes) => Ok(Outcome::Value((*bytes).into())),
-        Entry::Failure(Ok(failure)) => Ok(Outcome::Failed(error_of(failure.clone()))),
+        Entry::Value(bytes) => Ok(Outcome::Value(bytes.into(), Vec::new())),
+        Entry::Failure(Ok(failure)) => Ok(Outcome::Failed(error_of(failure))),
         Entry::Failure(Err(error)) => Err(unreadable(error.message())),
         Entry::Large => Err(unreadable("names a large value where there is none")),
     }
@@ -245,13 +255,13 @@ fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outc
     let key = (number, u32::try_from(item).unwrap_or(u32::MAX));
     let Some(seat) = core.seats[index].as_mut() else { return Err(unreadable("is gone")) };
     super::supervise::hear(seat);
-    let bytes = seat.large.remove(&key).ok_or_else(|| {
+    let payload = seat.large.remove(&key).ok_or_else(|| {
         Error::new(ErrorKind::Start(io::Error::other(
             "the function ran, but its result was lost: no descriptor was free to receive it; raise the limit (`ulimit -n`)",
         )))
     })?;
-    match parcel::entries(&bytes).next() {
-        Some(Entry::Value(value)) => Ok(Outcome::Value(value.to_vec().into())),
+    match parcel::entries(&payload.bytes).next() {
+        Some(Entry::Value(value)) => Ok(Outcome::Value(value.to_vec().into(), payload.handles)),
         Some(Entry::Failure(Ok(failure))) => Ok(Outcome::Failed(error_of(failure))),
         _ => Err(unreadable("holds a large value that is none")),
     }

@@ -17,7 +17,9 @@ use crate::job::Callback;
 use crate::poison::lock;
 use crate::registry::Entry;
 use crate::wire::call::{Arguments, decode_result};
+use crate::wire::handles::Handle;
 use crate::wire::parcel;
+use crate::wire::payload::Payload;
 
 /// A map to be run.
 #[derive(Clone)]
@@ -105,10 +107,12 @@ impl Outbox {
             return Ok(());
         }
         let items = ends.len();
+        let Payload { bytes, handles } = arguments.into_payload();
         let sent = self.pool.add(Batch {
             entry,
             merge,
-            bytes: arguments.into_bytes(),
+            bytes,
+            handles: handles.into(),
             ends,
             first,
             attempts: 0,
@@ -347,8 +351,8 @@ impl Reorder {
 }
 
 /// Decodes the value of the item at `index`.
-pub(crate) fn decode<H: Function>(bytes: &[u8], index: usize) -> Result<H::Output> {
-    decode_result::<H>(bytes).map_err(|error| {
+pub(crate) fn decode<H: Function>((bytes, handles): (&[u8], &[Handle]), index: usize) -> Result<H::Output> {
+    decode_result::<H>(bytes, handles).map_err(|error| {
         Error::new(ErrorKind::Decode(error)).in_function(H::entry().name()).at_index(index).after_attempts(1)
     })
 }

@@ -29,7 +29,7 @@ pub(crate) fn map_reduce<I: Iterator, H: Accepts<I::Item>>(
     while parts.len() > 1 {
         parts = merge_round(&plan, merge, &parts)?;
     }
-    parts.values().next().map(|part| decode::<H>(part, 0)).transpose()
+    parts.values().next().map(|part| decode::<H>((part, &[]), 0)).transpose()
 }
 
 /// Merged values, by the index of the first item that went into each.

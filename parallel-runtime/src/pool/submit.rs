@@ -10,6 +10,7 @@ use super::core::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, Outcome, run_callbacks};
 use crate::registry::Entry;
+use crate::wire::payload::Payload;
 
 /// A submitted call in flight.
 pub(crate) struct Submitted {
@@ -26,7 +27,7 @@ impl Submitted {
     pub(crate) fn submit(
         pool: &Arc<Shared>,
         entry: &'static Entry,
-        arguments: Vec<u8>,
+        arguments: Payload,
         terms: Arc<Terms>,
     ) -> Arc<Self> {
         let submitted = Arc::new_cyclic(|me: &Weak<Self>| Self {
@@ -39,8 +40,9 @@ impl Submitted {
         let batch = Batch {
             entry: Some(entry),
             merge: None,
-            ends: vec![arguments.len()],
-            bytes: arguments,
+            ends: vec![arguments.bytes.len()],
+            bytes: arguments.bytes,
+            handles: arguments.handles.into(),
             first: 0,
             attempts: 0,
             deaths: 0,
@@ -69,7 +71,7 @@ impl Sink for Submitted {
     }
 
     fn values(&self, _first: usize, values: Values) -> Vec<Callback> {
-        self.landing.finish(Ok(values.bytes))
+        self.landing.finish(Ok(values.into_payload()))
     }
 
     fn failed(&self, _index: usize, error: Error) -> Vec<Callback> {

@@ -1,6 +1,7 @@
 //! Workers' lives: how they start, report, are kept to their deadlines, die and are replaced. Runs on the reactor's
 //! thread, but for what a pump hears.
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
@@ -8,16 +9,18 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
-use super::core::{Core, InHand, KilledFor, Phase, Seat, Shared, StartError};
+use super::core::{Core, InHand, Initializer, KilledFor, Phase, Seat, Shared, StartError};
 use super::dispatch::culprit;
 use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::job::{error_of, error_of_end, may_retry};
 use crate::lane::Lane;
-use crate::process::control::{Assignment, Body, Incoming, Invocation, Report};
+use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Report};
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
+use crate::process::transfer::{self, Package, Store};
 use crate::sys::process::KILL;
 use crate::sys::wait::monotonic_nanos;
+use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
 struct Watch {
@@ -51,23 +54,22 @@ impl Shared {
 
     fn start_worker(self: &Arc<Self>, reactor: &mut Loop, index: usize) -> io::Result<Seat> {
         let (lane, lane_fd) = Lane::create()?;
-        let mut block = None;
-        let initializer = match &self.settings.initializer {
-            None => None,
-            Some(initializer) => {
-                let (arguments, descriptor) = Body::pack(initializer.arguments.clone())?;
+        let assign = |control: &Control| {
+            let mut block = None;
+            let mut initializer = None;
+            if let Some(Initializer { entry, arguments, .. }) = &self.settings.initializer {
+                let handles = transfer::send_ahead::<Opening>(control, &arguments.handles, None, false)?;
+                let (body, descriptor) = Body::pack(arguments.bytes.clone())?;
                 block = descriptor;
-                Some(Invocation { function: initializer.entry.hash(), name: None, arguments })
+                let arguments = Package { body, handles };
+                initializer = Some(Invocation { function: entry.hash(), name: None, arguments });
             }
+            let mut descriptors = vec![lane_fd.as_fd(), self.bell.descriptor(), self.reactor.attention().as_fd()];
+            descriptors.extend(block.iter().map(AsFd::as_fd));
+            let assignment = Assignment::Serve { index: index as u64, initializer };
+            control.send(&Opening::Assignment(assignment), &descriptors, false)
         };
-        let mut descriptors = vec![lane_fd.as_fd(), self.bell.descriptor(), self.reactor.attention().as_fd()];
-        descriptors.extend(block.iter().map(AsFd::as_fd));
-        let start = Start {
-            environment: &self.settings.environment,
-            assignment: &Assignment::Serve { index: index as u64, initializer },
-            descriptors: &descriptors,
-            admitted: false,
-        };
+        let start = Start { environment: &self.settings.environment, assign: &assign, admitted: false };
         let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {
             child,
@@ -75,9 +77,11 @@ impl Shared {
             born: Instant::now(),
             ready: false,
             stopping: None,
-            in_hand: std::collections::VecDeque::new(),
+            in_hand: VecDeque::new(),
             budget: self.settings.tasks_per_worker,
-            large: std::collections::HashMap::new(),
+            large: HashMap::new(),
+            store: Store::default(),
+            known: HashSet::new(),
             killed_for: None,
             refusal: None,
             busy: Duration::ZERO,
@@ -125,7 +129,7 @@ impl Shared {
     }
 
     /// A worker has reported in; its initializer's value, if it has one, is `value`.
-    fn reported_in(&self, core: &mut Core, index: usize, value: Option<Vec<u8>>) {
+    fn reported_in(&self, core: &mut Core, index: usize, value: Option<Payload>) {
         let Some(seat) = core.seats[index].as_mut() else { return };
         if let (Some(value), Some(initializer)) = (value, &self.settings.initializer) {
             if let Err(text) = (initializer.check)(&value) {
@@ -345,7 +349,7 @@ fn overdue(seat: &mut Seat, now: Instant) -> Option<Instant> {
 }
 
 /// Takes what a worker has sent; returns what of it concerns its start. False: its side is closed.
-pub(crate) fn hear(seat: &mut Seat) -> (Vec<Opening>, bool) {
+pub(crate) fn hear(seat: &mut Seat) -> (Vec<StartReport>, bool) {
     let mut start = Vec::new();
     loop {
         match seat.child.control().receive(false) {
@@ -362,28 +366,32 @@ pub(crate) fn hear(seat: &mut Seat) -> (Vec<Opening>, bool) {
 }
 
 /// What a worker said of its start.
-pub(crate) enum Opening {
-    Ready(Option<Vec<u8>>),
+pub(crate) enum StartReport {
+    Ready(Option<Payload>),
     Failed(Error),
     Refused(String),
 }
 
-fn keep(seat: &mut Seat, report: Report, mut descriptors: Vec<OwnedFd>) -> Option<Opening> {
+fn keep(seat: &mut Seat, report: Report, mut descriptors: Vec<OwnedFd>) -> Option<StartReport> {
     match report {
-        Report::Large { parcel, item, body } => {
-            // One that is lost shows when it is looked for.
-            if let Ok(entry) = body.unpack(&mut descriptors) {
+        // What is lost of these two shows when it is looked for.
+        Report::Large { parcel, item, package } => {
+            if let Ok(entry) = seat.store.unpack(package, &mut descriptors) {
                 seat.large.insert((parcel, item), entry);
             }
             None
         }
-        Report::Started => Some(Opening::Ready(None)),
-        Report::Value(body) => match body.unpack(&mut descriptors) {
-            Ok(value) => Some(Opening::Ready(Some(value))),
-            Err(error) => Some(Opening::Refused(format!("its initializer's result was lost: {error}"))),
+        Report::Handles(notes) => {
+            let _ = seat.store.keep(&notes, descriptors);
+            None
+        }
+        Report::Started => Some(StartReport::Ready(None)),
+        Report::Value(package) => match seat.store.unpack(package, &mut descriptors) {
+            Ok(value) => Some(StartReport::Ready(Some(value))),
+            Err(error) => Some(StartReport::Refused(format!("its initializer's result was lost: {error}"))),
         },
-        Report::Failed(failure) => Some(Opening::Failed(error_of(failure))),
-        Report::Refused(text) => Some(Opening::Refused(text)),
+        Report::Failed(failure) => Some(StartReport::Failed(error_of(failure))),
+        Report::Refused(text) => Some(StartReport::Refused(text)),
     }
 }
 
@@ -410,9 +418,9 @@ impl Events for Watch {
         let (reports, open) = hear(seat);
         for report in reports {
             match report {
-                Opening::Ready(value) => pool.reported_in(&mut core, self.index, value),
-                Opening::Failed(error) => pool.refused(&mut core, self.index, &error),
-                Opening::Refused(text) => pool.cannot_work(&mut core, self.index, text),
+                StartReport::Ready(value) => pool.reported_in(&mut core, self.index, value),
+                StartReport::Failed(error) => pool.refused(&mut core, self.index, &error),
+                StartReport::Refused(text) => pool.cannot_work(&mut core, self.index, text),
             }
         }
         open

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::transfer::{Note, Package};
 use crate::config;
 use crate::sys::memory;
 use crate::sys::socket::{Received, Socket};
@@ -56,7 +57,7 @@ pub(crate) struct Invocation {
     pub(crate) function: u64,
     /// The call's name where it is not the function's.
     pub(crate) name: Option<String>,
-    pub(crate) arguments: Body,
+    pub(crate) arguments: Package,
 }
 
 /// What a new process is for.
@@ -68,19 +69,39 @@ pub(crate) enum Assignment {
     Serve { index: u64, initializer: Option<Invocation> },
 }
 
+/// What a new process finds in its channel: handles that the assignment names, then the assignment.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Opening {
+    Handles(Vec<Note>),
+    Assignment(Assignment),
+}
+
+/// What a parent sends to its pool's worker later.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Delivery {
+    /// Handles that coming parcels name.
+    Handles(Vec<Note>),
+    /// The parcel with this number, which was too large for the lane.
+    Parcel { number: u64, body: Body },
+    /// Memory that its last user here has dropped.
+    Forget(u64),
+}
+
 /// What a worker tells its parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// The call is about to run; the pool's worker is ready.
     Started,
     /// The call's result.
-    Value(Body),
+    Value(Package),
     /// Why the call, or the pool's initializer, gave none.
     Failed(CallFailure),
     /// Why this process cannot be a worker at all.
     Refused(String),
-    /// A result too large for the lane: of this item of the parcel with this number.
-    Large { parcel: u64, item: u32, body: Body },
+    /// The reply to this item of the parcel with this number, which was too large for the lane, or has handles.
+    Large { parcel: u64, item: u32, package: Package },
+    /// Handles that coming reports name.
+    Handles(Vec<Note>),
 }
 
 /// What was in the channel.

@@ -3,3 +3,4 @@
 pub(crate) mod bootstrap;
 pub(crate) mod control;
 pub(crate) mod reactor;
+pub(crate) mod transfer;

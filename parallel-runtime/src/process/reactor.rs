@@ -8,16 +8,17 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Instant;
 
 use super::bootstrap;
-use super::control::{Assignment, Control};
+use super::control::Control;
 use crate::config;
 use crate::poison::lock;
+use crate::sys::memory;
 use crate::sys::process::{self, Launch};
 use crate::sys::program;
 use crate::sys::socket::Socket;
@@ -87,8 +88,8 @@ impl Child {
 /// What to start.
 pub(crate) struct Start<'a> {
     pub(crate) environment: &'a [(OsString, OsString)],
-    pub(crate) assignment: &'a Assignment,
-    pub(crate) descriptors: &'a [BorrowedFd<'a>],
+    /// Puts what the process is for into its channel.
+    pub(crate) assign: &'a dyn Fn(&Control) -> io::Result<()>,
     /// Whether it came through the queue, and so counts against what may run at a time.
     pub(crate) admitted: bool,
 }
@@ -108,6 +109,8 @@ pub(crate) struct Reactor {
 /// A pool that the reactor looks after when its workers ask for attention.
 pub(crate) trait Pulse: Send + Sync {
     fn pulse(&self);
+    /// Shared memory of this number is gone here; workers need not keep it.
+    fn forget(&self, id: u64);
 }
 
 static REACTOR: OnceLock<Reactor> = OnceLock::new();
@@ -196,6 +199,17 @@ impl Reactor {
     }
 }
 
+/// Lets all workers forget shared memory that is gone here.
+fn forget(id: u64) {
+    if let Some(reactor) = REACTOR.get() {
+        reactor.run(move |reactor| {
+            for pool in reactor.pools() {
+                pool.forget(id);
+            }
+        });
+    }
+}
+
 /// The running processes of this program, if it ever started one.
 pub(crate) fn pids() -> Vec<u32> {
     REACTOR.get().map_or_else(Vec::new, Reactor::pids)
@@ -245,6 +259,7 @@ impl Loop {
     fn run(&mut self) {
         process::block_signals();
         program::watch_memory_kills();
+        memory::on_forget(forget);
         let mut ready = Vec::new();
         loop {
             let deadline = self.alarms.peek().map(|Reverse((at, _))| *at);
@@ -275,14 +290,15 @@ impl Loop {
 
     fn pulse(&mut self) {
         self.shared.attention.clear();
-        let pools: Vec<_> = {
-            let mut pools = lock(&self.shared.pulses);
-            pools.retain(|pool| pool.strong_count() > 0);
-            pools.iter().filter_map(Weak::upgrade).collect()
-        };
-        for pool in pools {
+        for pool in self.pools() {
             pool.pulse();
         }
+    }
+
+    fn pools(&self) -> Vec<Arc<dyn Pulse>> {
+        let mut pools = lock(&self.shared.pulses);
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Two numbers belong to a process: the even one is its pidfd, the odd one its control channel.
@@ -318,8 +334,8 @@ impl Loop {
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
         let (ours, theirs) = Socket::pair()?;
         let control = Control::new(ours);
-        // Waits in the socket until the process reads it. `WouldBlock` cannot be: the socket is empty.
-        control.send(start.assignment, start.descriptors, false)?;
+        // It waits in the socket until the process reads it.
+        (start.assign)(&control)?;
         let mut environment = start.environment.to_vec();
         environment.push(bootstrap::token(&theirs));
         let started = process::launch(&Launch {

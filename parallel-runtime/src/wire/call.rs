@@ -6,31 +6,31 @@ use serde::{Deserialize, Serialize};
 
 use super::borrowed::Borrowed;
 use super::codec::CodecError;
+use super::handles::{self, Handle};
 use super::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
+use super::payload::Payload;
 use crate::panic::{self, PanicReport};
 
-/// The bytes of one call's arguments, in the order of the parameters.
+/// One call's arguments, in the order of the parameters; in a map, those of several calls one after the other.
 #[derive(Debug, Default)]
-pub struct Arguments {
-    bytes: Vec<u8>,
-}
+pub struct Arguments(Payload);
 
 impl Arguments {
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.0.bytes.len()
     }
 
     pub(crate) fn truncate(&mut self, len: usize) {
-        self.bytes.truncate(len);
+        self.0.bytes.truncate(len);
     }
 
     /// Appends an argument that is bytes already.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.0.bytes.extend_from_slice(bytes);
     }
 
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    pub(crate) fn into_payload(self) -> Payload {
+        self.0
     }
 
     /// Appends the argument for the parameter `INDEX` of `F`.
@@ -39,11 +39,12 @@ impl Arguments {
     ///
     /// What the type's `Serialize` says when it refuses, or that it panicked.
     pub fn push<F: Parameter<INDEX>, const INDEX: usize>(&mut self, value: &F::Type) -> Result<(), CodecError> {
-        let before = self.bytes.len();
-        match panic::catch(|| F::Codec::encode(value, &mut self.bytes)) {
+        let Payload { bytes, handles } = &mut self.0;
+        let before = bytes.len();
+        match panic::catch(|| handles::gathering(handles, || F::Codec::encode(value, bytes))) {
             Ok(encoded) => encoded.map_err(|error| error.of_argument(F::NAME)),
             Err(report) => {
-                self.bytes.truncate(before);
+                self.0.bytes.truncate(before);
                 Err(panicked::<F::Type>("Serialize", &report).of_argument(F::NAME))
             }
         }
@@ -54,6 +55,7 @@ impl Arguments {
 #[derive(Debug)]
 pub struct Parameters<'a> {
     bytes: &'a [u8],
+    handles: &'a [Handle],
 }
 
 impl Parameters<'_> {
@@ -63,7 +65,7 @@ impl Parameters<'_> {
     ///
     /// What the type's `Deserialize` says when it refuses.
     pub fn take<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owned<F, INDEX>, CodecError> {
-        match panic::catch(|| F::Codec::decode(self.bytes)) {
+        match panic::catch(|| handles::providing(self.handles, || F::Codec::decode(self.bytes))) {
             Ok(Ok((value, used))) => {
                 self.bytes = &self.bytes[used..];
                 Ok(value)
@@ -127,7 +129,7 @@ impl CallFailure {
 #[derive(Debug)]
 pub struct Call<'a> {
     parameters: Parameters<'a>,
-    result: &'a mut Vec<u8>,
+    result: &'a mut Payload,
     /// Whether anybody wants the result.
     wanted: bool,
     failure: Option<CallFailure>,
@@ -135,8 +137,8 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// The result will be appended to `result`, if it is `wanted`.
-    pub(crate) fn new(arguments: &'a [u8], result: &'a mut Vec<u8>, wanted: bool) -> Self {
-        Self { parameters: Parameters { bytes: arguments }, result, wanted, failure: None }
+    pub(crate) fn new(arguments: &'a [u8], handles: &'a [Handle], result: &'a mut Payload, wanted: bool) -> Self {
+        Self { parameters: Parameters { bytes: arguments, handles }, result, wanted, failure: None }
     }
 
     /// Why there is no result, once the entry has run; `None` when there is one.
@@ -166,27 +168,28 @@ impl<'a> Call<'a> {
             return Err(CallFailure::Decode(error.seen_by_worker()));
         }
         let value = panic::catch(function).map_err(CallFailure::Panicked)?;
-        let before = self.result.len();
+        let Payload { bytes, handles } = &mut *self.result;
+        let before = bytes.len();
         if self.wanted {
-            match panic::catch(|| H::Codec::encode(&value, self.result)) {
+            match panic::catch(|| handles::gathering(handles, || H::Codec::encode(&value, bytes))) {
                 Ok(encoded) => encoded.map_err(|error| CallFailure::Encode(error.seen_by_worker()))?,
                 Err(report) => {
-                    self.result.truncate(before);
+                    bytes.truncate(before);
                     return Err(CallFailure::Encode(panicked::<H::Output>("Serialize", &report).seen_by_worker()));
                 }
             }
         }
         // The value belongs to the function: a panic in its `Drop` is the function's panic.
         panic::catch(|| drop(value)).map_err(|report| {
-            self.result.truncate(before);
+            self.result.bytes.truncate(before);
             CallFailure::Panicked(report)
         })
     }
 }
 
 /// Decodes a call's result in the calling process.
-pub(crate) fn decode_result<H: Returns>(bytes: &[u8]) -> Result<H::Output, CodecError> {
-    match panic::catch(|| H::Codec::decode_whole(bytes)) {
+pub(crate) fn decode_result<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<H::Output, CodecError> {
+    match panic::catch(|| handles::providing(handles, || H::Codec::decode_whole(bytes))) {
         Ok(decoded) => decoded,
         Err(report) => Err(panicked::<H::Output>("Deserialize", &report)),
     }

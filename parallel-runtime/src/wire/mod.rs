@@ -6,3 +6,4 @@ pub(crate) mod codec;
 pub(crate) mod handles;
 pub(crate) mod parameter;
 pub(crate) mod parcel;
+pub(crate) mod payload;

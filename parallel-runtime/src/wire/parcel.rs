@@ -1,7 +1,8 @@
 //! A parcel: some items of one function on their way to a worker, and their results on the way back.
 //!
 //! ```text
-//! parcel   function u64 | merge u64 | flags u32 | count u32 | name length u64 | item length u64 × count | name | items
+//! parcel   function u64 | merge u64 | flags u32 | count u32 | name length u64 | handles u64
+//!          | item length u64 × count | handle id u64 × handles | name | items
 //! reply    (tag u32 | length u32 | bytes, padded to 8) × items done
 //! ```
 //!
@@ -16,7 +17,7 @@ pub(crate) const TIMED: u32 = 1;
 /// Nobody wants the values.
 pub(crate) const DISCARD: u32 = 2;
 
-const HEADER: usize = 32;
+const HEADER: usize = 40;
 /// What an item costs beside its bytes.
 pub(crate) const PER_ITEM: usize = 8;
 
@@ -27,6 +28,8 @@ pub(crate) struct Parcel<'a> {
     pub(crate) merge: u64,
     pub(crate) flags: u32,
     pub(crate) name: Option<&'a str>,
+    /// The numbers of the handles that the items name by their places.
+    pub(crate) handles: &'a [u64],
     /// The items, one after the other.
     pub(crate) items: &'a [u8],
     /// Where in `items` each one ends.
@@ -36,7 +39,7 @@ pub(crate) struct Parcel<'a> {
 impl Parcel<'_> {
     /// Its size in bytes.
     pub(crate) fn size(&self) -> usize {
-        HEADER + self.ends.len() * PER_ITEM + self.name.map_or(0, str::len) + self.items.len()
+        HEADER + (self.ends.len() + self.handles.len()) * PER_ITEM + self.name.map_or(0, str::len) + self.items.len()
     }
 
     /// Appends it to `bytes`.
@@ -49,10 +52,14 @@ impl Parcel<'_> {
         bytes.extend_from_slice(&self.flags.to_le_bytes());
         bytes.extend_from_slice(&count.to_le_bytes());
         bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&(self.handles.len() as u64).to_le_bytes());
         let mut start = 0;
         for &end in self.ends {
             bytes.extend_from_slice(&((end - start) as u64).to_le_bytes());
             start = end;
+        }
+        for id in self.handles {
+            bytes.extend_from_slice(&id.to_le_bytes());
         }
         bytes.extend_from_slice(name.as_bytes());
         bytes.extend_from_slice(self.items);
@@ -67,6 +74,7 @@ pub(crate) struct Opened<'a> {
     pub(crate) flags: u32,
     pub(crate) name: Option<&'a str>,
     lengths: &'a [u8],
+    handles: &'a [u8],
     items: &'a [u8],
 }
 
@@ -78,14 +86,21 @@ impl<'a> Opened<'a> {
         let (flags, rest) = u32_at(rest)?;
         let (count, rest) = u32_at(rest)?;
         let (name, rest) = u64_at(rest)?;
+        let (handles, rest) = u64_at(rest)?;
         let (lengths, rest) = rest.split_at_checked(usize::try_from(count).ok()?.checked_mul(8)?)?;
+        let (handles, rest) = rest.split_at_checked(usize::try_from(handles).ok()?.checked_mul(8)?)?;
         let (name, items) = rest.split_at_checked(usize::try_from(name).ok()?)?;
         let name = std::str::from_utf8(name).ok()?;
-        Some(Self { function, merge, flags, name: (!name.is_empty()).then_some(name), lengths, items })
+        Some(Self { function, merge, flags, name: (!name.is_empty()).then_some(name), lengths, handles, items })
     }
 
     pub(crate) fn count(&self) -> usize {
         self.lengths.len() / 8
+    }
+
+    /// The numbers of the handles, by their places.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = u64> {
+        self.handles.chunks_exact(8).filter_map(|bytes| u64_at(bytes).map(|(id, _)| id))
     }
 
     /// The items in order; ends early where the lengths claim more than there is.
@@ -180,20 +195,29 @@ mod tests {
 
     #[test]
     fn a_parcel_is_read_as_it_was_written() {
-        let parcel =
-            Parcel { function: 7, merge: 9, flags: TIMED, name: Some("näme"), items: b"onethree", ends: &[3, 3, 8] };
+        let parcel = Parcel {
+            function: 7,
+            merge: 9,
+            flags: TIMED,
+            name: Some("näme"),
+            handles: &[4, 5],
+            items: b"onethree",
+            ends: &[3, 3, 8],
+        };
         let mut bytes = Vec::new();
         parcel.write(&mut bytes);
         assert_eq!(bytes.len(), parcel.size());
         let opened = Opened::read(&bytes).unwrap();
         assert_eq!((opened.function, opened.merge, opened.flags, opened.name), (7, 9, TIMED, Some("näme")));
+        assert_eq!(opened.handles().collect::<Vec<_>>(), [4, 5]);
         assert_eq!(opened.items().collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);
     }
 
     #[test]
     fn rubbish_is_not_a_parcel_and_never_reads_past_its_end() {
         let mut bytes = Vec::new();
-        Parcel { function: 1, merge: 0, flags: 0, name: None, items: b"abc", ends: &[3] }.write(&mut bytes);
+        Parcel { function: 1, merge: 0, flags: 0, name: None, handles: &[], items: b"abc", ends: &[3] }
+            .write(&mut bytes);
         for cut in 0..bytes.len() {
             if let Some(opened) = Opened::read(&bytes[..cut]) {
                 assert_eq!(opened.items().count(), 0, "cut at {cut}");

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -52,9 +53,7 @@ impl Mapping {
     /// Maps `len` bytes of sealed `memory` for reading only.
     fn read_only(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
         // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file (the caller looked).
-        let start = unsafe {
-            rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, memory, 0)
-        }?;
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, memory, 0) }?;
         Self::owning(start.cast(), len)
     }
 
@@ -105,6 +104,8 @@ pub(crate) struct Region {
     access: Access,
     descriptor: OwnedFd,
     mapping: Mapping,
+    /// Whether somebody keeps it for us, who is to forget it with us.
+    sent: AtomicBool,
 }
 
 /// What is mapped here, so that a region that comes back is the same mapping.
@@ -155,7 +156,7 @@ impl Region {
     }
 
     fn enter(id: u64, access: Access, descriptor: OwnedFd, mapping: Mapping) -> io::Result<Arc<Self>> {
-        let region = Arc::new(Self { id, access, descriptor, mapping });
+        let region = Arc::new(Self { id, access, descriptor, mapping, sent: AtomicBool::new(false) });
         let mut regions = lock(&REGIONS);
         if let Some(first) = regions.get(&id).and_then(Weak::upgrade) {
             // Another thread adopted it meanwhile.
@@ -167,6 +168,11 @@ impl Region {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Notes that somebody keeps it for us from now on.
+    pub(crate) fn note_sent(&self) {
+        self.sent.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn access(&self) -> Access {
@@ -214,7 +220,7 @@ impl Drop for Region {
             regions.remove(&self.id);
         }
         drop(regions);
-        if let Some(forget) = FORGET.get() {
+        if let Some(forget) = FORGET.get().filter(|_| *self.sent.get_mut()) {
             forget(self.id);
         }
     }
@@ -224,7 +230,7 @@ const SEALED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFla
 const FROZEN: SealFlags = SEALED.union(SealFlags::WRITE);
 
 /// A number that no other region has, in any process: it outlives processes whose numbers come again.
-fn random_id() -> io::Result<u64> {
+pub(crate) fn random_id() -> io::Result<u64> {
     let mut bytes = [0; 8];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
     Ok(u64::from_ne_bytes(bytes))

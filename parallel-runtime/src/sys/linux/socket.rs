@@ -11,8 +11,8 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType,
 };
 
-/// The most descriptors that travel with one message.
-pub(crate) const MAX_DESCRIPTORS: usize = 4;
+/// The most descriptors that travel with one message; the kernel takes 253.
+pub(crate) const MAX_DESCRIPTORS: usize = 60;
 
 /// One end of a pair.
 #[derive(Debug)]

@@ -1,0 +1,166 @@
+//! Handles on their way through a control channel: a few to a message, ahead of the message that names them.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::control::{Body, Control, Delivery, Opening, Report};
+use crate::sys::memory::{Access, Region, random_id};
+use crate::sys::socket::MAX_DESCRIPTORS;
+use crate::wire::handles::Handle;
+use crate::wire::payload::Payload;
+
+/// What a descriptor in a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Kind {
+    Shared,
+    Frozen,
+    Descriptor,
+}
+
+/// One descriptor in a message.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Note {
+    id: u64,
+    kind: Kind,
+}
+
+/// A payload in a message: the bytes, and the numbers of the handles that were sent ahead.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) body: Body,
+    pub(crate) handles: Vec<u64>,
+}
+
+/// The message that carries descriptors ahead, in either direction.
+pub(crate) trait Ahead: Serialize {
+    fn ahead(notes: Vec<Note>) -> Self;
+}
+
+impl Ahead for Opening {
+    fn ahead(notes: Vec<Note>) -> Self {
+        Self::Handles(notes)
+    }
+}
+
+impl Ahead for Delivery {
+    fn ahead(notes: Vec<Note>) -> Self {
+        Self::Handles(notes)
+    }
+}
+
+impl Ahead for Report {
+    fn ahead(notes: Vec<Note>) -> Self {
+        Self::Handles(notes)
+    }
+}
+
+/// Sends `handles` ahead and returns their numbers. `known`: the memory that the receiver keeps, which is not sent
+/// again; what is sent is added to it.
+pub(crate) fn send_ahead<M: Ahead>(
+    control: &Control,
+    handles: &[Handle],
+    mut known: Option<&mut HashSet<u64>>,
+    wait: bool,
+) -> io::Result<Vec<u64>> {
+    let mut ids = Vec::with_capacity(handles.len());
+    let mut fresh: Vec<(Note, BorrowedFd<'_>)> = Vec::new();
+    for handle in handles {
+        let note = note(handle)?;
+        ids.push(note.id);
+        let kept = match (&mut known, handle) {
+            (Some(known), Handle::Memory(region)) => {
+                region.note_sent();
+                !known.insert(note.id)
+            }
+            _ => false,
+        };
+        if !kept {
+            fresh.push((note, handle.descriptor()));
+        }
+    }
+    for some in fresh.chunks(MAX_DESCRIPTORS) {
+        let (notes, descriptors): (Vec<Note>, Vec<BorrowedFd<'_>>) = some.iter().copied().unzip();
+        control.send(&M::ahead(notes), &descriptors, wait)?;
+    }
+    Ok(ids)
+}
+
+fn note(handle: &Handle) -> io::Result<Note> {
+    Ok(match handle {
+        Handle::Memory(region) => {
+            let kind = match region.access() {
+                Access::Shared => Kind::Shared,
+                Access::Frozen => Kind::Frozen,
+            };
+            Note { id: region.id(), kind }
+        }
+        Handle::Descriptor(_) => Note { id: random_id()?, kind: Kind::Descriptor },
+    })
+}
+
+/// Sends a payload's handles ahead and packs the rest; the block, if there is one, is to be the last descriptor of the
+/// message.
+pub(crate) fn pack<M: Ahead>(
+    control: &Control,
+    payload: Payload,
+    wait: bool,
+) -> io::Result<(Package, Option<OwnedFd>)> {
+    let handles = send_ahead::<M>(control, &payload.handles, None, wait)?;
+    let (body, block) = Body::pack(payload.bytes)?;
+    Ok((Package { body, handles }, block))
+}
+
+/// The handles that came ahead of a message.
+#[derive(Debug, Default)]
+pub(crate) struct Store(HashMap<u64, Handle>);
+
+impl Store {
+    /// Keeps what a message carried.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel had no number free for a descriptor, or memory is not what it is said to be.
+    pub(crate) fn keep(&mut self, notes: &[Note], descriptors: Vec<OwnedFd>) -> io::Result<()> {
+        if descriptors.len() < notes.len() {
+            return Err(io::Error::other(
+                "no descriptor was free to receive a shared handle; raise the limit (`ulimit -n`)",
+            ));
+        }
+        for (note, descriptor) in notes.iter().zip(descriptors) {
+            let handle = match note.kind {
+                Kind::Shared => Handle::Memory(Region::adopt(note.id, Access::Shared, descriptor)?),
+                Kind::Frozen => Handle::Memory(Region::adopt(note.id, Access::Frozen, descriptor)?),
+                Kind::Descriptor => Handle::Descriptor(Arc::new(descriptor)),
+            };
+            self.0.insert(note.id, handle);
+        }
+        Ok(())
+    }
+
+    /// Finds handles by their numbers. Descriptors are taken out; memory too, unless it is to be kept for later calls.
+    pub(crate) fn find(&mut self, ids: impl Iterator<Item = u64>, keep_memory: bool) -> io::Result<Vec<Handle>> {
+        ids.map(|id| {
+            let missing = || io::Error::other("a shared handle did not arrive");
+            match self.0.get(&id).ok_or_else(missing)? {
+                memory @ Handle::Memory(_) if keep_memory => Ok(memory.clone()),
+                _ => self.0.remove(&id).ok_or_else(missing),
+            }
+        })
+        .collect()
+    }
+
+    /// Drops memory that its sender has dropped.
+    pub(crate) fn forget(&mut self, id: u64) {
+        self.0.remove(&id);
+    }
+
+    /// Unpacks a message's payload.
+    pub(crate) fn unpack(&mut self, package: Package, descriptors: &mut Vec<OwnedFd>) -> io::Result<Payload> {
+        let bytes = package.body.unpack(descriptors)?;
+        Ok(Payload { bytes, handles: self.find(package.handles.into_iter(), false)? })
+    }
+}
