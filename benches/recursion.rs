@@ -1,15 +1,15 @@
-//! How fast a recursive `#[parallel]` function calls itself in one process, beside the same function without the attribute.
-//!
-//! Both are run in turns, so that what else the machine does falls on both; what counts is the ratio of the medians.
+//! How fast a recursive `#[parallel]` function calls itself in one process, beside the same function without the
+//! attribute.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
 
 use parallel::prelude::*;
+use parallel_benches::{Contender, OURS, Row};
 
 /// Takes some milliseconds, which is far above the clock's resolution.
 const N: u32 = 30;
-const RUNS: usize = 101;
+const WITHOUT: &str = "without the attribute";
 
 #[parallel]
 fn with(n: u32) -> u64 {
@@ -20,22 +20,21 @@ fn without(n: u32) -> u64 {
     if n < 2 { u64::from(n) } else { without(n - 1) + without(n - 2) }
 }
 
-fn time(function: impl Fn(u32) -> u64) -> Duration {
-    let start = Instant::now();
-    black_box(function(black_box(N)));
-    start.elapsed()
+/// The same number without recursion.
+fn in_a_loop(n: u32) -> u64 {
+    (0..n).fold((0, 1), |(a, b), _| (b, a + b)).0
 }
 
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times[times.len() / 2].as_secs_f64() * 1e3
+fn contenders() -> Vec<Contender> {
+    let check = |value: &u64| *value == in_a_loop(N);
+    vec![
+        Contender::timed(OURS, 1, || || with(black_box(N)), check),
+        Contender::timed(WITHOUT, 1, || || without(black_box(N)), check),
+    ]
 }
 
-fn main() {
-    let (marked, plain): (Vec<_>, Vec<_>) = (0..RUNS).map(|_| (time(|n| with(n)), time(without))).unzip();
-    let (marked, plain) = (median(marked), median(plain));
-    println!("fibonacci of {N}, medians of {RUNS} runs in turns:");
-    println!("  without the attribute  {plain:.3} ms");
-    println!("  with the attribute     {marked:.3} ms");
-    println!("  ratio                  {:.3}", marked / plain);
+fn main() -> ExitCode {
+    // As fast; what is above 1 is for the clock and the machine.
+    let row = Row::new("recursion", "fibonacci of 30, in this process", contenders).aim(WITHOUT, 1.02);
+    parallel_benches::run("recursion", vec![row])
 }

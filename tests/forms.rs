@@ -29,6 +29,9 @@ macro_rules! agree {
 }
 
 mod any_number_of_parameters {
+    // Twelve are what is tested.
+    #![allow(clippy::too_many_arguments)]
+
     use super::*;
 
     #[parallel]
@@ -505,6 +508,8 @@ mod types {
         Ok(BTreeMap::from([(format!("{tags:?}"), vec![None, Some(number)])]))
     }
 
+    // A unit that is written is a form of its own.
+    #[allow(clippy::unused_unit)]
     #[parallel]
     fn unit(_: ()) -> () {}
 
