@@ -153,6 +153,11 @@ impl Store {
         .collect()
     }
 
+    /// Whether all of these have arrived.
+    pub(crate) fn has_all(&self, ids: &[u64]) -> bool {
+        ids.iter().all(|id| self.0.contains_key(id))
+    }
+
     /// Drops memory that its sender has dropped.
     pub(crate) fn forget(&mut self, id: u64) {
         self.0.remove(&id);
