@@ -1,4 +1,96 @@
 //! One attribute turns an ordinary function into one that runs in other processes.
+//!
+//! ```
+//! use parallel::prelude::*;
+//!
+//! #[parallel]
+//! fn cube(x: u64) -> u64 {
+//!     x * x * x
+//! }
+//!
+//! fn main() -> parallel::Result<()> {
+//!     assert_eq!(cube(3), 27); // still an ordinary call, in this process
+//!     assert_eq!(cube.spawn(3).join()?, 27); // a process of its own
+//!     let cubes: Vec<u64> = cube.par_map(0..1_000)?; // a pool, one worker process per core
+//!     assert_eq!(cubes[10], 1_000);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Use threads where they serve: they are cheaper. Use processes where a call may crash, hang or leak without harm to
+//! the rest, where it must be stopped from outside, or where a library allows only one user per process.
+//!
+//! # Calls
+//!
+//! The attribute leaves the function callable as it is, and adds ways to call it elsewhere:
+//!
+//! | written | what happens | returns |
+//! |---|---|---|
+//! | `cube(3)`, `iter.map(cube.as_fn())` | runs here | `u64` |
+//! | `cube.spawn(3)` | starts a process for this one call | [`JoinHandle<u64>`](JoinHandle) |
+//! | `cube.submit(3)` | a task for the pool | [`JoinHandle<u64>`](JoinHandle) |
+//! | `cube.par_map(items)` | ordered; the first failure cancels the rest | `Result<Vec<u64>>` |
+//! | `cube.par_map_results(items)` | ordered; every item has its own outcome | `Vec<Result<u64>>` |
+//! | `cube.par_imap(items)` | lazy, ordered, with a bounded window of items under way | an iterator of `Result<u64>` |
+//! | `cube.par_imap_unordered(items)` | lazy, as they finish | an iterator of `(usize, Result<u64>)` |
+//! | `cube.par_for_each(items)` | results dropped in the worker | `Result<()>` |
+//! | `cube.par_map_reduce(items, &merge)` | results merged in the workers, by another `#[parallel]` function | `Result<Option<u64>>` |
+//!
+//! A function of one parameter maps over arguments, one of several over tuples of them, one of none over `()`. The
+//! function's own `Err` is a value like any other: a map does not stop at it.
+//!
+//! Parameters may be owned or borrowed, `&T`, `&str`, `&[T]`, and are given as in an ordinary call; they and the result
+//! need serde's `Serialize` and `Deserialize`.
+//!
+//! # Options
+//!
+//! Options come before the call, return the same kind of handle, and leave the function itself unchanged; the attribute
+//! takes some of them as defaults:
+//!
+//! ```
+//! use std::time::Duration;
+//! use parallel::prelude::*;
+//!
+//! #[parallel(timeout = "30s", retries = 2)]
+//! fn norm(row: &[f64], p: f64) -> f64 {
+//!     row.iter().map(|v| v.abs().powf(p)).sum::<f64>().powf(1.0 / p)
+//! }
+//!
+//! fn main() -> parallel::Result<()> {
+//!     let norm_in_time = norm.timeout(Duration::from_secs(5));
+//!     assert_eq!(norm_in_time.spawn(&[3.0, 4.0], 2.0).join()?, 5.0);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | option | |
+//! |---|---|
+//! | `timeout(duration)` | counted from the moment the call starts to run; at its end the process is killed |
+//! | `retries(n)` | tries again after a crash, an exit, a timeout, a failed start; never after a panic or an `Err` |
+//! | `on(&pool)` | this pool in place of the global one |
+//! | `chunk_size(n)` | items per task of a map; chosen by the pool when left out |
+//! | `window(n)` | items under way in a lazy map |
+//! | `name(text)` | what the call is called |
+//! | `env(key, value)` | an environment variable of a spawned process |
+//!
+//! # Pools
+//!
+//! Calls that name no pool share [`Pool::global`], which starts on first use with one worker per core, or as many as
+//! the environment variable `PARALLEL_WORKERS` says. [`Pool::builder`] makes others: with another size, with workers
+//! that are replaced after some tasks, with a function that runs once in each worker.
+//!
+//! # Errors
+//!
+//! A call that gives no value gives an [`Error`]: its [`kind`](Error::kind) tells a panic from an exit, a signal, a
+//! timeout and the rest, and it knows the function, the item, the process and the number of attempts. An item that
+//! fails takes no other item with it, and a worker that dies is replaced.
+//!
+//! # Where a call runs
+//!
+//! In a process that was started afresh from this program's own executable; nothing is forked. It has the program's
+//! arguments, directory, environment and standard output and error, but none of its memory: what a call needs comes by
+//! its arguments. `main` does not run there, and the program needs no call at its start. When the program ends, however
+//! it ends, its workers end too.
 
 pub use parallel_macros::parallel;
 #[doc(hidden)]
@@ -9,3 +101,8 @@ pub use parallel_runtime::*;
 pub mod prelude {
     pub use crate::{Error, ErrorKind, JoinHandle, Pool, parallel};
 }
+
+/// The code of README.md, as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,10 +1,20 @@
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[doc(hidden)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct cubes {
     task: ::parallel::__private::Task<cubes>,
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 ///Runs [`cube`](fn@cube) in other processes.
 /**
 # Calls
@@ -20,7 +30,7 @@ fn cube(x: u64) -> u64
 | `cubes.submit(x)` | runs in the pool |
 | `cubes.par_map(items)` | runs in the pool, once for each item |
 
-[`Task`](::parallel::Task) holds the other maps and the options that may stand in front of a call.
+[`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
 pub static cubes: cubes = cubes {
@@ -31,7 +41,12 @@ pub static cubes: cubes = cubes {
 pub fn cube(x: u64) -> u64 {
     x * x * x
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl cubes {
     /// Starts a process for this one call.
     pub fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
@@ -50,7 +65,12 @@ impl cubes {
             })
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::ops::Deref for cubes {
     type Target = ::parallel::__private::Task<cubes>;
@@ -59,27 +79,47 @@ impl ::core::ops::Deref for cubes {
         &self.task
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::convert::From<::parallel::__private::Task<cubes>> for cubes {
     fn from(__task: ::parallel::__private::Task<cubes>) -> Self {
         Self { task: __task }
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Parameter<0> for cubes {
     const NAME: &'static str = "x";
     type Type = u64;
     type Codec = ::parallel::__private::Serde;
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Returns for cubes {
     type Output = u64;
     type Codec = ::parallel::__private::Serde;
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Function for cubes {
     type Pointer = fn(u64) -> u64;
@@ -117,9 +157,13 @@ impl ::parallel::__private::Function for cubes {
         ::core::result::Result::Ok(())
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
-#[diagnostic::do_not_recommend]
 impl ::parallel::__private::Accepts<u64> for cubes {
     fn encode(
         __item: &u64,

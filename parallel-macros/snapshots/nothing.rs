@@ -1,12 +1,23 @@
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[doc(hidden)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 struct r#match {
     task: ::parallel::__private::Task<r#match>,
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+///Runs in this process and in others.
 /**
 # Calls
 
@@ -21,7 +32,7 @@ fn r#match()
 | `r#match.submit()` | runs in the pool |
 | `r#match.par_map(items)` | runs in the pool, once for each item |
 
-[`Task`](::parallel::Task) holds the other maps and the options that may stand in front of a call.
+[`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
 static r#match: r#match = r#match {
@@ -35,19 +46,29 @@ impl r#match {
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl r#match {
     /// Starts a process for this one call.
     fn spawn(&self) -> ::parallel::__private::JoinHandle<()> {
-        self.task.spawn(|__arguments| { ::core::result::Result::Ok(()) })
+        self.task.spawn_with(|__arguments| { ::core::result::Result::Ok(()) })
     }
     /// Gives this one call to the pool.
     fn submit(&self) -> ::parallel::__private::JoinHandle<()> {
-        self.task.submit(|__arguments| { ::core::result::Result::Ok(()) })
+        self.task.submit_with(|__arguments| { ::core::result::Result::Ok(()) })
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::ops::Deref for r#match {
     type Target = ::parallel::__private::Task<r#match>;
@@ -57,7 +78,12 @@ impl ::core::ops::Deref for r#match {
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::convert::From<::parallel::__private::Task<r#match>> for r#match {
     fn from(__task: ::parallel::__private::Task<r#match>) -> Self {
@@ -65,14 +91,24 @@ impl ::core::convert::From<::parallel::__private::Task<r#match>> for r#match {
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Returns for r#match {
     type Output = ();
     type Codec = ::parallel::__private::Serde;
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Function for r#match {
     type Pointer = fn();
@@ -103,9 +139,13 @@ impl ::parallel::__private::Function for r#match {
     }
 }
 #[allow(clippy::print_stdout)]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
-#[diagnostic::do_not_recommend]
 impl ::parallel::__private::Accepts<()> for r#match {
     fn encode(
         _: &(),

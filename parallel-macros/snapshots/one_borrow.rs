@@ -1,12 +1,22 @@
 #[cfg(feature = "sums")]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[doc(hidden)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub(crate) struct sum {
     task: ::parallel::__private::Task<sum>,
 }
 #[cfg(feature = "sums")]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 /// Sums the row.
 /**
 # Calls
@@ -22,7 +32,7 @@ fn sum(row: &[f64]) -> f64
 | `sum.submit(row)` | runs in the pool |
 | `sum.par_map(items)` | runs in the pool, once for each item |
 
-[`Task`](::parallel::Task) holds the other maps and the options that may stand in front of a call.
+[`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
 pub(crate) static sum: sum = sum {
@@ -37,7 +47,12 @@ impl sum {
     }
 }
 #[cfg(feature = "sums")]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl sum {
     /// Starts a process for this one call.
     pub(crate) fn spawn(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
@@ -57,7 +72,12 @@ impl sum {
     }
 }
 #[cfg(feature = "sums")]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::ops::Deref for sum {
     type Target = ::parallel::__private::Task<sum>;
@@ -67,7 +87,12 @@ impl ::core::ops::Deref for sum {
     }
 }
 #[cfg(feature = "sums")]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::convert::From<::parallel::__private::Task<sum>> for sum {
     fn from(__task: ::parallel::__private::Task<sum>) -> Self {
@@ -75,7 +100,12 @@ impl ::core::convert::From<::parallel::__private::Task<sum>> for sum {
     }
 }
 #[cfg(feature = "sums")]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Parameter<0> for sum {
     const NAME: &'static str = "row";
@@ -83,14 +113,24 @@ impl ::parallel::__private::Parameter<0> for sum {
     type Codec = ::parallel::__private::Serde;
 }
 #[cfg(feature = "sums")]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Returns for sum {
     type Output = f64;
     type Codec = ::parallel::__private::Serde;
 }
 #[cfg(feature = "sums")]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Function for sum {
     type Pointer = fn(&[f64]) -> f64;
@@ -129,9 +169,13 @@ impl ::parallel::__private::Function for sum {
     }
 }
 #[cfg(feature = "sums")]
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
-#[diagnostic::do_not_recommend]
 impl<__Item> ::parallel::__private::Accepts<__Item> for sum
 where
     [f64]: ::parallel::__private::BorrowedFrom<__Item>,

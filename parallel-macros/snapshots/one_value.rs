@@ -1,10 +1,21 @@
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[doc(hidden)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 struct cube {
     task: ::parallel::__private::Task<cube>,
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+///Runs in this process and in others.
 /**
 # Calls
 
@@ -19,7 +30,7 @@ fn cube(x: u64) -> u64
 | `cube.submit(x)` | runs in the pool |
 | `cube.par_map(items)` | runs in the pool, once for each item |
 
-[`Task`](::parallel::Task) holds the other maps and the options that may stand in front of a call.
+[`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
 static cube: cube = cube {
@@ -32,7 +43,12 @@ impl cube {
         x * x * x
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl cube {
     /// Starts a process for this one call.
     fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
@@ -51,7 +67,12 @@ impl cube {
             })
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::ops::Deref for cube {
     type Target = ::parallel::__private::Task<cube>;
@@ -60,27 +81,47 @@ impl ::core::ops::Deref for cube {
         &self.task
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::convert::From<::parallel::__private::Task<cube>> for cube {
     fn from(__task: ::parallel::__private::Task<cube>) -> Self {
         Self { task: __task }
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Parameter<0> for cube {
     const NAME: &'static str = "x";
     type Type = u64;
     type Codec = ::parallel::__private::Serde;
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Returns for cube {
     type Output = u64;
     type Codec = ::parallel::__private::Serde;
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::parallel::__private::Function for cube {
     type Pointer = fn(u64) -> u64;
@@ -118,9 +159,13 @@ impl ::parallel::__private::Function for cube {
         ::core::result::Result::Ok(())
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
-#[diagnostic::do_not_recommend]
 impl ::parallel::__private::Accepts<u64> for cube {
     fn encode(
         __item: &u64,

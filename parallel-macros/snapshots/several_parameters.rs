@@ -1,10 +1,20 @@
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[doc(hidden)]
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct norm {
     task: crate::vendored::parallel::__private::Task<norm>,
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 /// Computes the norm of a row.
 /**
 # Calls
@@ -39,7 +49,12 @@ impl norm {
         row.iter().map(|v| v.abs().powf(p)).sum::<f64>().powf(1.0 / p)
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl norm {
     /// Starts a process for this one call.
     pub fn spawn(
@@ -72,7 +87,12 @@ impl norm {
             })
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::ops::Deref for norm {
     type Target = crate::vendored::parallel::__private::Task<norm>;
@@ -81,41 +101,71 @@ impl ::core::ops::Deref for norm {
         &self.task
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl ::core::convert::From<crate::vendored::parallel::__private::Task<norm>> for norm {
     fn from(__task: crate::vendored::parallel::__private::Task<norm>) -> Self {
         Self { task: __task }
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl crate::vendored::parallel::__private::Parameter<0> for norm {
     const NAME: &'static str = "row";
     type Type = [f64];
     type Codec = crate::vendored::parallel::__private::Serde;
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl crate::vendored::parallel::__private::Parameter<1> for norm {
     const NAME: &'static str = "p";
     type Type = f64;
     type Codec = crate::vendored::parallel::__private::Serde;
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl crate::vendored::parallel::__private::Parameter<2> for norm {
     const NAME: &'static str = "argument_2";
     type Type = (f64, f64);
     type Codec = crate::vendored::parallel::__private::Serde;
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl crate::vendored::parallel::__private::Returns for norm {
     type Output = f64;
     type Codec = crate::vendored::parallel::__private::Serde;
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
 impl crate::vendored::parallel::__private::Function for norm {
     type Pointer = fn(&[f64], f64, (f64, f64)) -> f64;
@@ -168,9 +218,13 @@ impl crate::vendored::parallel::__private::Function for norm {
         ::core::result::Result::Ok(())
     }
 }
-#[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 #[automatically_derived]
-#[diagnostic::do_not_recommend]
 impl<
     '__item,
 > crate::vendored::parallel::__private::Accepts<(&'__item [f64], f64, (f64, f64))>

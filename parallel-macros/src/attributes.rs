@@ -13,6 +13,8 @@ pub(crate) struct Attributes {
     pub(crate) handle: TokenStream,
     /// `#[deprecated]`: on the static, under whichever name.
     pub(crate) deprecated: TokenStream,
+    /// Whether there is documentation.
+    pub(crate) documented: bool,
     /// All others: on the function that holds the body.
     pub(crate) body: TokenStream,
 }
@@ -51,7 +53,10 @@ impl Attributes {
                 self.handle.extend(wrap(meta.clone()));
                 self.body.extend(wrap(meta));
             }
-            ("doc", _) => self.handle.extend(wrap(meta)),
+            ("doc", _) => {
+                self.documented = true;
+                self.handle.extend(wrap(meta));
+            }
             ("deprecated", _) => self.deprecated.extend(wrap(meta)),
             _ => self.body.extend(wrap(meta)),
         }

@@ -12,7 +12,8 @@ pub(crate) fn section(model: &Model<'_>) -> String {
     let handle = model.handle.to_string();
     let names: Vec<String> = model.parameters.iter().map(|parameter| parameter.name.to_string()).collect();
     let names = names.join(", ");
-    let task = format!("{}::Task", source(model.crate_path.to_token_stream()));
+    // Links know no leading `::`.
+    let task = format!("{}::Task", source(model.crate_path.to_token_stream()).trim_start_matches("::"));
     let call = &model.original.signature.ident;
     // `text` keeps the signature from being a documentation test.
     format!(
@@ -100,11 +101,37 @@ fn collect(tokens: TokenStream, pieces: &mut Vec<String>) {
 }
 
 fn spaced(before: &str, after: &str) -> bool {
-    let opens = matches!(before, "(" | "[" | "<" | "&" | "*" | "::" | "!");
+    let opens = matches!(before, "(" | "[" | "<" | "&" | "::" | "!");
     let follows = matches!(after, ")" | "]" | ">" | "<" | "," | ";" | ":" | "::" | "!" | "(");
     match (before, after) {
         ("," | ";" | ":" | "->" | "+" | "=", _) => true,
         (_, "->" | "+" | "=") => true,
+        ("*", "const" | "mut") => false,
         _ => !opens && !follows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source;
+
+    #[test]
+    fn types_are_printed_as_people_write_them() {
+        for text in [
+            "&[f64]",
+            "(u8, &str)",
+            "Vec<Vec<u8>>",
+            "std::collections::BTreeMap<String, Vec<(u8, Option<[u8; 3]>)>>",
+            "::std::borrow::Cow<'static, str>",
+            "&'static str",
+            "Box<dyn Fn(u8) -> u8 + Send>",
+            "fn(&u8) -> u8",
+            "*const u8",
+            "<u8 as Trait<Item = u8>>::Type",
+            "[u8; N * 2]",
+            "()",
+        ] {
+            assert_eq!(source(text.parse().unwrap()), text);
+        }
     }
 }

@@ -61,7 +61,8 @@ impl<'a> Code<'a> {
             everywhere: {
                 let everywhere = &model.attributes.everywhere;
                 // What there is to say of the signature is said once, at the body.
-                quote_spanned!(span()=> #everywhere #[allow(deprecated, clippy::too_many_arguments, clippy::type_complexity)])
+                let clippy = quote_spanned!(span()=> clippy::too_many_arguments, clippy::type_complexity);
+                quote_spanned!(span()=> #everywhere #[allow(deprecated, unused_qualifications, #clippy)])
             },
         }
     }
@@ -75,16 +76,22 @@ impl<'a> Code<'a> {
     fn handle(&self) -> TokenStream {
         let Self { model, handle, visibility, p, everywhere, .. } = self;
         let defaults = self.defaults();
-        let name = model.handle;
+        let static_name = model.handle;
         let original_visibility = &model.original.visibility;
         let section = document::section(model);
         let deprecated = &model.attributes.deprecated;
         let (mut documentation, lints) = (TokenStream::new(), quote!(#[allow(non_upper_case_globals)]));
+        let name = &model.original.signature.ident;
+        let line = match (&model.words.handle, model.attributes.documented) {
+            (Some(_), _) => Some(format!("Runs [`{name}`](fn@{}) in other processes.", name.unraw())),
+            (None, false) => Some("Runs in this process and in others.".to_string()),
+            (None, true) => None,
+        };
+        if let Some(line) = line {
+            documentation.extend(quote!(#[doc = #line]));
+        }
         if model.words.handle.is_none() {
             documentation.extend(model.attributes.handle.clone());
-        } else {
-            let line = format!("Runs [`{0}`](fn@{0}) in other processes.", model.original.signature.ident);
-            documentation.extend(quote!(#[doc = #line]));
         }
         quote_spanned! {span()=>
             #everywhere
@@ -99,7 +106,7 @@ impl<'a> Code<'a> {
             #[doc = #section]
             #deprecated
             #lints
-            #original_visibility static #name: #handle = #handle { task: #p::Task::new(#defaults) };
+            #original_visibility static #static_name: #handle = #handle { task: #p::Task::new(#defaults) };
         }
     }
 
@@ -283,7 +290,7 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// `type Output = f64;` and `type Codec = Serde;`, spanned so that what the compiler says of them underlines the type.
+    /// `type Output = f64;` and `type Codec = Serde;`, spanned so that what is wrong with them underlines the type.
     fn sent(&self, name: &str, ty: TokenStream) -> (TokenStream, TokenStream) {
         let mut places = ty.clone().into_iter().map(|token| token.span());
         let first = places.next().unwrap_or_else(span);
@@ -456,7 +463,6 @@ impl<'a> Code<'a> {
         quote_spanned! {span()=>
             #everywhere
             #[automatically_derived]
-            #[diagnostic::do_not_recommend]
             impl #lifetimes #p::Accepts<#item> for #handle #bound {
                 fn encode(
                     #item_name: &#item,

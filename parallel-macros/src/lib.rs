@@ -1,7 +1,7 @@
 //! The attribute of the `parallel` crate. Users depend on `parallel`, not on this crate.
 //!
-//! An attribute and a function go through five rooms: [`parse`] reads them, [`model`] names their parts, [`validate`]
-//! refuses what cannot run in another process, [`expand`] writes the code, and [`fallback`] stands in for it where the
+//! An attribute and a function go through five rooms: `parse` reads them, `model` names their parts, `validate`
+//! refuses what cannot run in another process, `expand` writes the code, and `fallback` stands in for it where the
 //! function was refused.
 
 mod attributes;
@@ -18,7 +18,63 @@ use proc_macro2::TokenStream;
 
 /// Turns an ordinary function into one that runs in other processes.
 ///
-/// See the documentation of the crate `parallel`.
+/// The function's name becomes that of a handle. Called, it is still the function; its methods run the function
+/// elsewhere: `spawn` in a process of its own, `submit` and the `par_*` maps in a pool. The crate `parallel` describes
+/// them at `Task`.
+///
+/// # The words
+///
+/// Each sets what the option of that name would set in front of every call. All may be left out.
+///
+/// | written | meaning |
+/// |---|---|
+/// | `timeout = "1.5s"` | how long one call may run; in `h`, `min` or `m`, `s`, `ms`, `us`, `ns`; also `"1h 30min"` |
+/// | `retries = 1` | how often a call is tried again whose process died or was too slow |
+/// | `chunk_size = 32` | items for each task of a map; chosen by the pool when left out |
+/// | `name = "a name"` | what calls are called in errors and in their own process |
+/// | `handle = cubes` | leaves the function as it is written, and makes a handle of another name |
+/// | `crate = path` | where `parallel` is, when the program knows it under another name |
+///
+/// # The functions
+///
+/// Functions of 0 to 12 parameters, in modules and inside of other functions, of any visibility. A parameter is an owned
+/// type or a borrow, `&T`, `&str` or `&[T]`; it may be a pattern. Parameters and results implement serde's `Serialize`
+/// and `Deserialize`; behind a borrow, its owned form does. What cannot run in another process is a compile error that
+/// says what to write instead.
+///
+/// The handle is a `static` with a type of the same name. So no local variable in its scope can have that name, and no
+/// module or type beside it; `handle = name` helps there.
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn cube(x: u64) -> u64 {
+///     x * x * x
+/// }
+///
+/// #[parallel(timeout = "30s", retries = 2)]
+/// fn norm(row: &[f64], p: f64) -> f64 {
+///     row.iter().map(|v| v.abs().powf(p)).sum::<f64>().powf(1.0 / p)
+/// }
+///
+/// #[parallel(handle = squares)]
+/// fn square(x: u64) -> u64 {
+///     x * x
+/// }
+///
+/// # fn main() -> parallel::Result<()> {
+/// assert_eq!(cube(3), 27);
+/// assert_eq!(cube.spawn(3).join()?, 27);
+/// assert_eq!(cube.par_map(1..4)?, [1, 8, 27]);
+/// assert_eq!(norm.spawn(&[3.0, 4.0], 2.0).join()?, 5.0);
+/// let square = square(3);
+/// assert_eq!(squares.spawn(3).join()?, square);
+/// # Ok(())
+/// # }
+/// ```
 #[proc_macro_attribute]
 pub fn parallel(words: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     attribute(words.into(), item.into()).into()

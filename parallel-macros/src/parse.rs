@@ -205,3 +205,37 @@ fn kind(item: &syn::Item) -> Option<(Span, &'static str)> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_people_write_them() {
+        let timeout = |text: &str| words(quote!(timeout = #text)).timeout;
+        assert_eq!(timeout("1.5s"), Some(Duration::from_millis(1_500)));
+        assert_eq!(timeout("2h"), Some(Duration::from_secs(7_200)));
+        assert_eq!(timeout("3m"), Some(Duration::from_secs(180)));
+        assert_eq!(timeout("3min"), Some(Duration::from_secs(180)));
+        assert_eq!(timeout("1h 30min 5s"), Some(Duration::from_secs(5_405)));
+        assert_eq!(timeout("1h30m"), Some(Duration::from_secs(5_400)));
+        assert_eq!(timeout("20ms"), Some(Duration::from_millis(20)));
+        assert_eq!(timeout("20us"), Some(Duration::from_micros(20)));
+        assert_eq!(timeout("20ns"), Some(Duration::from_nanos(20)));
+        for text in ["", "s", "20", "20 parsecs", "-1s", "0ms"] {
+            assert_eq!(timeout(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_leaves_the_other_words_alone() {
+        let words = words(quote!(retries = 2, chunk_size = 0, naem = "x", handle = cubes,));
+        assert_eq!(
+            (words.retries, words.chunk_size, words.handle.unwrap().to_string()),
+            (Some(2), None, "cubes".into())
+        );
+        assert_eq!(words.mistakes.unwrap().into_iter().count(), 2);
+    }
+}

@@ -92,3 +92,17 @@ fn a_function_beside_its_handle() {
         },
     );
 }
+
+/// Which features there are depends on the machine, so this mistake has no file in `ui-tests`.
+#[test]
+fn a_target_feature_is_refused() {
+    let function = quote! {
+        #[target_feature(enable = "avx2")]
+        fn double(x: u8) -> u8 {
+            2 * x
+        }
+    };
+    let expansion = crate::attribute(quote!(), function).to_string();
+    assert!(expansion.contains("compile_error") && expansion.contains("cannot ask for a target feature"));
+    assert!(expansion.contains("fn double"));
+}

@@ -1,9 +1,13 @@
 //! Refuses what cannot run in another process: one error at each offending token, which says what to write instead.
 
+use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Error, FnArg, GenericParam, Generics, Lifetime, Pat, Result, Signature, Token, Type};
+use syn::{
+    Attribute, Error, FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PathArguments, PathSegment,
+    Result, Signature, Token, Type,
+};
 
 use crate::document::source;
 use crate::model::{Model, Parameter, bare};
@@ -20,6 +24,7 @@ pub(crate) fn function(model: &Model<'_>) -> Result<()> {
     let mut mistakes = None;
     let mut refuse = |mistake| combine(&mut mistakes, mistake);
     let signature = &model.original.signature;
+    attributes(&model.original.attributes, &mut refuse);
     qualifiers(signature, &mut refuse);
     generics(&signature.generics, &mut refuse);
     inputs(&signature.inputs, &mut refuse);
@@ -42,6 +47,12 @@ pub(crate) fn function(model: &Model<'_>) -> Result<()> {
     }
     if let Some(output) = model.output {
         returned(output, &mut refuse);
+    }
+    if model.handle == "main" {
+        refuse(Error::new(
+            model.handle.span(),
+            "the static of this name would stand in the way of the program's `main`; put the work into a function of its own",
+        ));
     }
     if model.words.handle.as_ref() == Some(&signature.ident) {
         refuse(Error::new(
@@ -72,6 +83,16 @@ fn qualifiers(signature: &Signature, refuse: &mut impl FnMut(Error)) {
         refuse(Error::new(
             abi.extern_token.span,
             "a `#[parallel]` function cannot be `extern`; leave `extern` out and call it from the foreign function",
+        ));
+    }
+}
+
+fn attributes(attributes: &[Attribute], refuse: &mut impl FnMut(Error)) {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("target_feature")) {
+        refuse(Error::new(
+            attribute.path().span(),
+            "a `#[parallel]` function can be called from everywhere, so it cannot ask for a target feature; call one that \
+             does from the body",
         ));
     }
 }
@@ -225,11 +246,17 @@ impl<'a, R: FnMut(Error)> Visit<'a> for Inside<'_, R> {
         }
     }
 
-    fn visit_path_segment(&mut self, segment: &'a syn::PathSegment) {
+    fn visit_path_segment(&mut self, segment: &'a PathSegment) {
         if segment.ident == "Self" {
             (self.refuse)(Error::new(
                 segment.ident.span(),
                 "a `#[parallel]` function stands outside of an `impl`; move it out and write the type's name",
+            ));
+        }
+        if let Some(borrowed) = cow_without_lifetime(segment) {
+            (self.refuse)(Error::new(
+                segment.ident.span(),
+                format!("this `Cow` comes from another process and cannot borrow; write `Cow<'static, {borrowed}>`"),
             ));
         }
         visit::visit_path_segment(self, segment);
@@ -254,6 +281,13 @@ impl<'a, R: FnMut(Error)> Visit<'a> for Inside<'_, R> {
     fn visit_expr(&mut self, _: &'a syn::Expr) {}
 }
 
+/// The `str` of a `Cow<str>`, whose lifetime is left out.
+fn cow_without_lifetime(segment: &PathSegment) -> Option<String> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    let has_lifetime = arguments.args.iter().any(|argument| matches!(argument, GenericArgument::Lifetime(_)));
+    (segment.ident == "Cow" && !has_lifetime).then(|| source(arguments.args.to_token_stream()))
+}
+
 /// What to write instead of a borrow of this type.
 fn owned(referent: &Type) -> String {
     match bare(referent) {
@@ -269,5 +303,5 @@ fn owned(referent: &Type) -> String {
 }
 
 fn source_of(ty: &Type) -> String {
-    source(quote::ToTokens::to_token_stream(ty))
+    source(ty.to_token_stream())
 }

@@ -3,7 +3,7 @@
 use crate::registry::Entry;
 use crate::wire::call::Arguments;
 use crate::wire::codec::CodecError;
-use crate::wire::signature::Returns;
+use crate::wire::parameter::Returns;
 
 /// A `#[parallel]` function, implemented by the type that the attribute generates.
 pub trait Function: Returns + Sized + 'static {

@@ -330,7 +330,7 @@ impl<H: Function> Task<H> {
     /// #[parallel]
     /// fn square(x: u64) -> u64 { x * x }
     ///
-    /// let first = square.par_imap(1..).map(Result::unwrap).find(|square| *square > 100);
+    /// let first = square.par_imap(1..).map(Result::unwrap).find(|&y| y > 100);
     /// assert_eq!(first, Some(121));
     /// ```
     pub fn par_imap<I>(&self, items: I) -> ParIMap<I::IntoIter, H>

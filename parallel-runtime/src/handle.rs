@@ -144,7 +144,8 @@ impl<R> JoinHandle<R> {
     ///
     /// # fn main() -> parallel::Result<()> {
     /// let handle = hang.spawn();
-    /// assert_eq!(parallel::active_children(), [handle.pid().unwrap()]);
+    /// let pid = handle.pid().unwrap();
+    /// assert_eq!(parallel::active_children(), [pid]);
     /// handle.kill()?;
     /// # Ok(())
     /// # }

@@ -142,10 +142,12 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.store(state::EMPTY, Release);
     }
 
-    /// Takes parcel `number` back; false when the worker has taken it up.
+    /// Takes parcel `number` back; false when the worker has taken it up, or when it is in a block: that lies in the
+    /// control channel already, where the worker would take it for the block of the next such parcel.
     pub(crate) fn revoke(&self, number: u64) -> bool {
-        let word = &self.memory.slot(slot_of(number)).order.state;
-        word.compare_exchange(state::FILLED, state::REVOKED, AcqRel, Acquire).is_ok()
+        let order = &self.memory.slot(slot_of(number)).order;
+        order.in_block.load(Relaxed) == 0
+            && order.state.compare_exchange(state::FILLED, state::REVOKED, AcqRel, Acquire).is_ok()
     }
 
     /// Tells the worker to end parcel `number` after the item it is on.
@@ -355,5 +357,20 @@ impl WorkerBell {
             _ if urgent => self.attention.set(),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_parcel_that_is_in_the_lane_alone_is_taken_back() {
+        let (mut lane, _descriptor) = Lane::create().unwrap();
+        assert!(lane.post(b"in the lane"));
+        lane.announce(1 << 20);
+        assert!(lane.revoke(0));
+        assert!(!lane.revoke(0));
+        assert!(!lane.revoke(1));
     }
 }

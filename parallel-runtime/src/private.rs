@@ -9,4 +9,4 @@ pub use crate::registry::{Entry, FUNCTIONS};
 pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};
 pub use crate::wire::call::{Arguments, Call, Owner, Parameters};
 pub use crate::wire::codec::CodecError;
-pub use crate::wire::signature::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns, Serde};
+pub use crate::wire::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns, Serde};

@@ -47,6 +47,8 @@ struct State {
     /// Why this attempt was killed by us.
     killed_for: Option<Deadline>,
     exit_status: Option<ExitStatus>,
+    /// The handle sent a signal: a death before the start is no failure to start.
+    signalled: bool,
 }
 
 #[derive(Default)]
@@ -167,7 +169,7 @@ impl Solo {
                 io::ErrorKind::TimedOut,
                 format!("it did not report in within {:?}", config::start_timeout()),
             )))),
-            (None, None) if !started => {
+            (None, None) if !started && !state.signalled => {
                 let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
                 Err(Error::new(ErrorKind::Start(io::Error::other(format!(
                     "it ended with {status} before it reported in"
@@ -292,7 +294,8 @@ impl Flight for Solo {
 
     fn signal(&self, signal: i32) -> Result<()> {
         let _ = self.pid();
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
+        state.signalled = true;
         match &state.phase {
             Phase::Running { child, .. } => child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))),
             Phase::Over => Ok(()),

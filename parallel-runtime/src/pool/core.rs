@@ -120,6 +120,8 @@ pub(crate) struct Seat {
     /// What it said when it could not start.
     pub(crate) refusal: Option<StartError>,
     pub(crate) busy: Duration,
+    /// How long its latest parcel ran; `None` before the first.
+    pub(crate) latest: Option<Duration>,
 }
 
 /// A batch in a worker's lane.
@@ -142,7 +144,8 @@ pub(crate) enum KilledFor {
 impl Seat {
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
-        let takes = self.ready && self.stopping.is_none() && self.budget != Some(0) && self.lane.has_room();
+        let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);
+        let takes = self.ready && self.stopping.is_none() && self.budget != Some(0) && ahead && self.lane.has_room();
         takes.then_some(self.in_hand.len())
     }
 }

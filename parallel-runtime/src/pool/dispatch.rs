@@ -37,6 +37,7 @@ impl Shared {
         // What a worker says is bounded by what can be: it may scribble.
         let elapsed = elapsed.min(seat.born.elapsed());
         seat.busy += elapsed;
+        seat.latest = Some(elapsed);
         core.stats.busy += elapsed;
         let done = progress.done.min(batch.len());
         batch.sink.timing(done, elapsed);

@@ -17,6 +17,7 @@ use crate::job::Callback;
 use crate::poison::lock;
 use crate::registry::Entry;
 use crate::wire::call::{Arguments, decode_result};
+use crate::wire::parcel;
 
 /// A map to be run.
 #[derive(Clone)]
@@ -260,7 +261,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
                 self.outbox.fail(index, error);
                 break;
             }
-            if !self.fixed && chunk.len() >= CHUNK_BYTES {
+            if !self.fixed && chunk.size() >= CHUNK_BYTES {
                 break;
             }
         }
@@ -289,8 +290,9 @@ impl Chunk {
         Self { arguments: Arguments::default(), ends: Vec::new(), first }
     }
 
-    fn len(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
+    /// What it takes in a lane, in bytes.
+    fn size(&self) -> usize {
+        self.arguments.len() + self.ends.len() * parcel::PER_ITEM
     }
 
     /// Adds an item that is bytes already.

@@ -81,6 +81,7 @@ impl Shared {
             killed_for: None,
             refusal: None,
             busy: Duration::ZERO,
+            latest: None,
         })
     }
 

@@ -35,41 +35,52 @@ impl Borrowed for CStr {
 }
 
 /// A type that can be borrowed from an `Item`: what the maps of a function with a single borrowed parameter take.
+#[diagnostic::on_unimplemented(
+    message = "a function of `&{Self}` cannot be mapped over items of type `{Item}`",
+    label = "the items cannot be borrowed as the function's parameter",
+    note = "one parameter: the item is the argument; several: the item is a tuple of them; none: the item is `()`"
+)]
 pub trait BorrowedFrom<Item> {
     /// Borrows it.
     fn borrowed_from(item: &Item) -> &Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, Item: Borrow<T>> BorrowedFrom<Item> for T {
     fn borrowed_from(item: &Item) -> &Self {
         item.borrow()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, Item: AsRef<[T]>> BorrowedFrom<Item> for [T] {
     fn borrowed_from(item: &Item) -> &Self {
         item.as_ref()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<Item: AsRef<str>> BorrowedFrom<Item> for str {
     fn borrowed_from(item: &Item) -> &Self {
         item.as_ref()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<Item: AsRef<Path>> BorrowedFrom<Item> for Path {
     fn borrowed_from(item: &Item) -> &Self {
         item.as_ref()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<Item: AsRef<OsStr>> BorrowedFrom<Item> for OsStr {
     fn borrowed_from(item: &Item) -> &Self {
         item.as_ref()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<Item: AsRef<CStr>> BorrowedFrom<Item> for CStr {
     fn borrowed_from(item: &Item) -> &Self {
         item.as_ref()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::borrowed::Borrowed;
 use super::codec::CodecError;
-use super::signature::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
+use super::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
 use crate::panic::{self, PanicReport};
 
 /// The bytes of one call's arguments, in the order of the parameters.

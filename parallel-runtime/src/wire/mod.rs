@@ -3,5 +3,5 @@
 pub(crate) mod borrowed;
 pub(crate) mod call;
 pub(crate) mod codec;
+pub(crate) mod parameter;
 pub(crate) mod parcel;
-pub(crate) mod signature;

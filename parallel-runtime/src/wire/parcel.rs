@@ -17,6 +17,8 @@ pub(crate) const TIMED: u32 = 1;
 pub(crate) const DISCARD: u32 = 2;
 
 const HEADER: usize = 32;
+/// What an item costs beside its bytes.
+pub(crate) const PER_ITEM: usize = 8;
 
 /// A parcel's fields, for writing.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +36,7 @@ pub(crate) struct Parcel<'a> {
 impl Parcel<'_> {
     /// Its size in bytes.
     pub(crate) fn size(&self) -> usize {
-        HEADER + self.ends.len() * 8 + self.name.map_or(0, str::len) + self.items.len()
+        HEADER + self.ends.len() * PER_ITEM + self.name.map_or(0, str::len) + self.items.len()
     }
 
     /// Appends it to `bytes`.

@@ -1,0 +1,61 @@
+//! The command line.
+
+/// What the command line asks for.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Options {
+    /// Only rows whose name or work contains one of these; all rows when empty.
+    pub(crate) filters: Vec<String>,
+    pub(crate) quick: bool,
+    pub(crate) list: bool,
+    /// Whether `cargo bench` started the program, and not `cargo test --benches`, which is not to wait for it.
+    pub(crate) bench: bool,
+}
+
+const USAGE: &str = "usage: cargo bench [--bench name] -- [--quick] [--list] [word ...]
+  --quick  fewer rounds: a first look, not a result
+  --list   names the rows
+  word     only rows whose name or description contains it";
+
+impl Options {
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::default();
+        for argument in arguments {
+            match argument.as_str() {
+                "--bench" => options.bench = true,
+                "--quick" => options.quick = true,
+                "--list" => options.list = true,
+                word if !word.starts_with('-') => options.filters.push(argument),
+                "--help" | "-h" => return Err(USAGE.to_string()),
+                unknown => return Err(format!("there is no option `{unknown}`\n{USAGE}")),
+            }
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn selects(&self, name: &str, work: &str) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(|word| name.contains(word) || work.contains(word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        Options::parse(line.split_whitespace().map(str::to_string))
+    }
+
+    #[test]
+    fn words_select_rows_by_name_or_by_work() {
+        let options = parse("--bench --quick spawn sqrt").unwrap();
+        assert!(options.bench && options.quick);
+        assert!(options.selects("spawn", "a fresh process"));
+        assert!(options.selects("numbers", "sqrt of 10,000"));
+        assert!(!options.selects("strings", "upper case"));
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_by_name() {
+        assert!(parse("--quik").unwrap_err().contains("`--quik`"));
+    }
+}

@@ -1,0 +1,75 @@
+//! Rows: one kind of work, its contenders, and what is to be reached.
+
+use crate::contender::Contender;
+
+/// What a row's samples count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Time, in seconds.
+    Seconds,
+    /// Memory, in bytes.
+    Bytes,
+    /// Events.
+    Count,
+}
+
+/// What is to be reached.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Aim {
+    /// At most so many times what this contender needs.
+    Ratio { against: String, at_most: f64 },
+    /// At most so much, in the row's unit.
+    Value { at_most: f64 },
+}
+
+/// One kind of work.
+pub struct Row {
+    pub(crate) name: String,
+    pub(crate) work: String,
+    pub(crate) unit: Unit,
+    pub(crate) aims: Vec<Aim>,
+    contenders: Box<dyn Fn() -> Vec<Contender>>,
+}
+
+impl Row {
+    /// A row that measures time. `name` selects it on the command line, `work` is what the table calls it; `contenders`
+    /// runs in the row's own process.
+    pub fn new(
+        name: impl Into<String>,
+        work: impl Into<String>,
+        contenders: impl Fn() -> Vec<Contender> + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            work: work.into(),
+            unit: Unit::Seconds,
+            aims: Vec::new(),
+            contenders: Box::new(contenders),
+        }
+    }
+
+    /// Measures something other than time.
+    #[must_use]
+    pub fn unit(mut self, unit: Unit) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    /// Says that at most `at_most` times what the contender `against` needs is to be reached.
+    #[must_use]
+    pub fn aim(mut self, against: &str, at_most: f64) -> Self {
+        self.aims.push(Aim::Ratio { against: against.to_string(), at_most });
+        self
+    }
+
+    /// Says that at most this much, in the row's unit, is to be reached.
+    #[must_use]
+    pub fn aim_value(mut self, at_most: f64) -> Self {
+        self.aims.push(Aim::Value { at_most });
+        self
+    }
+
+    pub(crate) fn contenders(&self) -> Vec<Contender> {
+        (self.contenders)()
+    }
+}

@@ -1,0 +1,184 @@
+"""Python's multiprocessing as a contender: measures what it is asked for, one line of JSON for each line of JSON.
+
+A request names the work, the number of items and the number of workers. The first one prepares the work: its pool is
+started, its data made. The answer holds the sample: seconds, bytes or a count; or the error, in words.
+"""
+
+import array
+import json
+import math
+import multiprocessing
+import os
+import random
+import sys
+import time
+
+
+def identity(value):
+    return value
+
+
+def check(holds):
+    if not holds:
+        raise ValueError("gave a wrong result")
+
+
+def timed(run, units=1):
+    """A sampler: the time of one unit. What `run` returns checks its result, outside the measured time."""
+
+    def sample():
+        start = time.perf_counter()
+        verify = run()
+        seconds = time.perf_counter() - start
+        check(verify())
+        return seconds / units
+
+    return sample
+
+
+def mapped(function, items, workers):
+    """A sampler for a map on a warm pool."""
+    pool = multiprocessing.Pool(workers)
+    first, last = function(items[0]), function(items[-1])
+
+    def run():
+        results = pool.map(function, items)
+        return lambda: len(results) == len(items) and results[0] == first and results[-1] == last
+
+    return timed(run)
+
+
+def spawn(_items, _workers):
+    def run():
+        process = multiprocessing.Process(target=identity, args=(3,))
+        process.start()
+        process.join()
+        return lambda: process.exitcode == 0
+
+    return timed(run)
+
+
+def round_trip(items, workers):
+    pool = multiprocessing.Pool(workers)
+
+    def run():
+        total = sum(pool.apply_async(identity, (i,)).get() for i in range(items))
+        return lambda: total == sum(range(items))
+
+    return timed(run, items)
+
+
+def submits(items, workers):
+    pool = multiprocessing.Pool(workers)
+
+    def run():
+        handles = [pool.apply_async(identity, (i,)) for i in range(items)]
+        results = [handle.get() for handle in handles]
+        return lambda: results == list(range(items))
+
+    return timed(run)
+
+
+def square_roots(items, workers):
+    return mapped(math.sqrt, range(10, items), workers)
+
+
+def factorials(items, workers):
+    source = random.Random(1)
+    return mapped(math.factorial, [source.randint(0, 34) for _ in range(items)], workers)
+
+
+def there_and_back(items, workers):
+    pool = multiprocessing.Pool(workers)
+    data = bytes(items)
+
+    def run():
+        result = pool.apply(identity, (data,))
+        return lambda: len(result) == items
+
+    return timed(run)
+
+
+def upper_case(items, workers):
+    return mapped(str.upper, [f"line {i} of a text of usual length" for i in range(items)], workers)
+
+
+def row_sums(items, workers):
+    row = array.array("d", [1.0] * 512)
+    return mapped(sum, [row] * items, workers)
+
+
+def cold(items, workers):
+    def run():
+        with multiprocessing.Pool(workers) as pool:
+            results = pool.map(math.sqrt, range(items))
+        pool.join()
+        return lambda: len(results) == items
+
+    return timed(run)
+
+
+def idle(measure):
+    """A sampler for the workers of a pool that has worked and now waits."""
+
+    def prepare(items, workers):
+        before = {child.pid for child in multiprocessing.active_children()}
+        pool = multiprocessing.Pool(workers)
+        pool.map(identity, range(items))
+        pids = [child.pid for child in multiprocessing.active_children() if child.pid not in before]
+        # The pool is held by the sampler: without it the workers would end.
+        return lambda pool=pool: measure(pids)
+
+    return prepare
+
+
+def field(path, key):
+    with open(path) as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+
+def private_dirty(pids):
+    return sum(field(f"/proc/{pid}/smaps_rollup", "Private_Dirty:") * 1024 for pid in pids) / len(pids)
+
+
+def context_switches(pids):
+    def so_far():
+        threads = [f"/proc/{pid}/task/{thread}/status" for pid in pids for thread in os.listdir(f"/proc/{pid}/task")]
+        keys = ("voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:")
+        return sum(field(thread, key) for thread in threads for key in keys)
+
+    before = so_far()
+    time.sleep(1)
+    return so_far() - before
+
+
+WORKS = {
+    "spawn": spawn,
+    "round trip": round_trip,
+    "submits": submits,
+    "square roots": square_roots,
+    "factorials": factorials,
+    "there and back": there_and_back,
+    "upper case": upper_case,
+    "row sums": row_sums,
+    "cold": cold,
+    "idle memory": idle(private_dirty),
+    "idle switches": idle(context_switches),
+}
+
+
+def main():
+    sample = None
+    for line in sys.stdin:
+        try:
+            request = json.loads(line)
+            if sample is None:
+                sample = WORKS[request["work"]](request["items"], request["workers"])
+            answer = {"sample": sample()}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+//! Single calls: a process of its own, the way to a warm pool and back, and many on the way at once.
+
+use parallel_benches::{Contender, OURS, Row};
+
+use super::{PROCSPAWN, procspawn_pool, workers};
+use crate::limits::{futex, process};
+use crate::python::multiprocessing;
+use crate::works::{identities, identity};
+
+const TRIPS: u32 = 1_000;
+const SUBMITS: u32 = 10_000;
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        Row::new("spawn", "spawn().join() of a fresh process", spawn).aim(process::SELF_EXEC, 1.3),
+        Row::new("round-trip", "submit(x).join() on a warm pool", round_trip)
+            .aim(PROCSPAWN, 1.0)
+            .aim(futex::SPIN_THEN_PARK, 2.0),
+        Row::new("submits", "10,000 submits, then all joins", submits).aim(futex::SPINNING, 2.0),
+    ]
+}
+
+fn spawn() -> Vec<Contender> {
+    let check = |value: &u64| *value == 3;
+    vec![
+        Contender::timed(OURS, 1, || || identities.spawn(3).join().expect("ours"), check),
+        process::self_exec(),
+        process::fork(),
+        Contender::timed(PROCSPAWN, 1, || || procspawn::spawn(3, identity).join().expect("procspawn"), check),
+        multiprocessing("spawn", 1, 1),
+    ]
+}
+
+fn round_trip() -> Vec<Contender> {
+    let check = |sum: &u64| *sum == (0..u64::from(TRIPS)).sum::<u64>();
+    let ours = || || (0..u64::from(TRIPS)).map(|i| identities.submit(i).join().expect("ours")).sum();
+    let with_procspawn = || {
+        let pool = procspawn_pool();
+        move || (0..u64::from(TRIPS)).map(|i| pool.spawn(i, identity).join().expect("procspawn")).sum()
+    };
+    vec![
+        Contender::timed(OURS, TRIPS, ours, check),
+        Contender::timed(PROCSPAWN, TRIPS, with_procspawn, check),
+        // Ten times as many: each sample begins with a partner that must be woken.
+        futex::spinning(10 * TRIPS, 10 * TRIPS),
+        futex::spin_then_park(TRIPS, TRIPS),
+        futex::parked(TRIPS, TRIPS),
+        multiprocessing("round trip", TRIPS.into(), workers()),
+    ]
+}
+
+fn submits() -> Vec<Contender> {
+    let ours = || {
+        || {
+            let handles: Vec<_> = (0..u64::from(SUBMITS)).map(|i| identities.submit(i)).collect();
+            handles.into_iter().map(|handle| handle.join().expect("ours")).sum::<u64>()
+        }
+    };
+    vec![
+        Contender::timed(OURS, 1, ours, |sum| *sum == (0..u64::from(SUBMITS)).sum::<u64>()),
+        futex::spinning(SUBMITS, 1),
+        multiprocessing("submits", SUBMITS.into(), workers()),
+        Contender::skipped(PROCSPAWN, "panics: out of descriptors"),
+    ]
+}

@@ -1,0 +1,113 @@
+//! Maps over numbers: much work an item, hardly any, and a little.
+
+use parallel_benches::{Contender, OURS, Row};
+use rayon::prelude::*;
+
+use super::{HANGS, PROCSPAWN, RAYON, SERIAL, ends, in_chunks, maps_a_sample, procspawn_pool, repeated, workers};
+use crate::limits::futex;
+use crate::python::{MULTIPROCESSING, multiprocessing};
+use crate::works::{factorial, factorials, is_perfect, perfects, square_root, square_roots};
+
+const PERFECT_TO: u64 = 20_000;
+const ROOTS_FROM: u64 = 10;
+const FEW: u64 = 10_000;
+const MANY: u64 = 5_000_000;
+const FACTORIALS: u64 = 1_000_000;
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        Row::new("perfect", "perfect numbers to 20,000", perfect).aim(RAYON, 1.05),
+        Row::new("sqrt-10k", "sqrt of 10,000 numbers", few_roots).aim(futex::SPINNING, 60.0),
+        Row::new("sqrt-5m", "sqrt of 5,000,000 numbers", many_roots).aim(RAYON, 1.1),
+        Row::new("factorials", "factorials of 1,000,000 numbers", million_factorials).aim(RAYON, 1.2),
+    ]
+}
+
+fn perfect() -> Vec<Contender> {
+    let check = |perfect: &Vec<bool>| (1..).zip(perfect).filter(|(_, perfect)| **perfect).map(|(n, _)| n).eq(KNOWN);
+    let by_hand = || {
+        let (pool, numbers) = (procspawn_pool(), (1..=PERFECT_TO).collect::<Vec<_>>());
+        move || in_chunks(&pool, &numbers, 500, |chunk| chunk.into_iter().map(is_perfect).collect())
+    };
+    vec![
+        Contender::timed(OURS, 1, || || perfects.par_map(1..=PERFECT_TO).expect("ours"), check),
+        Contender::timed(RAYON, 1, || || (1..=PERFECT_TO).into_par_iter().map(is_perfect).collect(), check),
+        Contender::timed(SERIAL, 1, || || (1..=PERFECT_TO).map(is_perfect).collect(), check),
+        Contender::timed(PROCSPAWN, 1, by_hand, check),
+        Contender::skipped(MULTIPROCESSING, "would measure the interpreter"),
+    ]
+}
+
+/// The perfect numbers below 33,550,336.
+const KNOWN: [u64; 4] = [6, 28, 496, 8128];
+
+fn few_roots() -> Vec<Contender> {
+    let by_hand = || {
+        let (pool, numbers) = (procspawn_pool(), (ROOTS_FROM..FEW).collect::<Vec<_>>());
+        move || in_chunks(&pool, &numbers, numbers.len().div_ceil(workers()), roots_of)
+    };
+    let mut contenders = roots_to(FEW);
+    contenders.extend([roots(PROCSPAWN, FEW, by_hand), futex::spinning(10_000, 10_000)]);
+    contenders
+}
+
+fn many_roots() -> Vec<Contender> {
+    let mut contenders = roots_to(MANY);
+    contenders.push(Contender::skipped(PROCSPAWN, HANGS));
+    contenders
+}
+
+/// The contenders that take both sizes.
+fn roots_to(end: u64) -> Vec<Contender> {
+    vec![
+        roots(OURS, end, move || move || square_roots.par_map(ROOTS_FROM..end).expect("ours")),
+        roots(RAYON, end, move || move || (ROOTS_FROM..end).into_par_iter().map(square_root).collect()),
+        roots(SERIAL, end, move || move || (ROOTS_FROM..end).map(square_root).collect()),
+        multiprocessing("square roots", end, workers()),
+    ]
+}
+
+/// One map of the numbers to `end`; several in a sample where it is short.
+fn roots<W>(name: &str, end: u64, prepare: impl FnOnce() -> W + 'static) -> Contender
+where
+    W: FnMut() -> Vec<f64> + 'static,
+{
+    let prepare = move || {
+        let mut map = prepare();
+        move || repeated(end, &mut map)
+    };
+    let check = ends((end - ROOTS_FROM) as usize, square_root(ROOTS_FROM), square_root(end - 1));
+    Contender::timed(name, maps_a_sample(end), prepare, check)
+}
+
+fn roots_of(numbers: Vec<u64>) -> Vec<f64> {
+    numbers.into_iter().map(square_root).collect()
+}
+
+fn million_factorials() -> Vec<Contender> {
+    // Numbers from 0 to 34 in an order without a pattern: the golden ratio's multiples are spread evenly.
+    let numbers = || (1..=FACTORIALS).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % 35).collect::<Vec<u64>>();
+    let check = move || {
+        let numbers = numbers();
+        ends(numbers.len(), factorial(numbers[0]), factorial(numbers[numbers.len() - 1]))
+    };
+    let ours = move || {
+        let numbers = numbers();
+        move || factorials.par_map(numbers.iter().copied()).expect("ours")
+    };
+    let with_rayon = move || {
+        let numbers = numbers();
+        move || numbers.par_iter().copied().map(factorial).collect()
+    };
+    let serially = move || {
+        let numbers = numbers();
+        move || numbers.iter().copied().map(factorial).collect()
+    };
+    vec![
+        Contender::timed(OURS, 1, ours, check()),
+        Contender::timed(RAYON, 1, with_rayon, check()),
+        Contender::timed(SERIAL, 1, serially, check()),
+        multiprocessing("factorials", FACTORIALS, workers()),
+        Contender::skipped(PROCSPAWN, HANGS),
+    ]
+}

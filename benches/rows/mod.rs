@@ -1,0 +1,65 @@
+//! The rows, by family.
+
+mod calls;
+mod data;
+mod growth;
+mod maps;
+mod pools;
+
+use std::hint::black_box;
+
+use parallel_benches::Row;
+
+/// The name of the contender with threads.
+const RAYON: &str = "rayon";
+/// The name of the contender with processes.
+const PROCSPAWN: &str = "procspawn";
+/// The name of the contender without any of them.
+const SERIAL: &str = "serial";
+
+/// Why there is no cell where arguments are large.
+const HANGS: &str = "hangs on arguments beyond the socket buffer";
+
+/// Every row, in the order of the table.
+pub(crate) fn all() -> Vec<Row> {
+    [maps::rows(), calls::rows(), data::rows(), pools::rows(), growth::rows()].into_iter().flatten().collect()
+}
+
+/// The size of every pool, unless a row says otherwise. `Pool::new` and rayon take the same, where the environment does
+/// not say otherwise.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A check for the results of a map: their number, and both ends.
+fn ends<R: PartialEq + 'static>(count: usize, first: R, last: R) -> impl Fn(&Vec<R>) -> bool {
+    move |results| results.len() == count && results.first() == Some(&first) && results.last() == Some(&last)
+}
+
+/// Small maps are repeated until a sample has this many items.
+const ITEMS_A_SAMPLE: u64 = 1_000_000;
+
+/// How many maps of this size make a sample.
+fn maps_a_sample(size: u64) -> u32 {
+    u32::try_from(ITEMS_A_SAMPLE / size).expect("the quotient is small").max(1)
+}
+
+/// Runs a map of this size as often as a sample asks; returns the last results.
+fn repeated<R>(size: u64, mut map: impl FnMut() -> R) -> R {
+    // What nobody looks at would not be computed.
+    (1..maps_a_sample(size)).for_each(|_| drop(black_box(map())));
+    map()
+}
+
+/// procspawn has no map: chunks of numbers, made by hand, as tasks of their own.
+fn in_chunks<R>(pool: &procspawn::Pool, numbers: &[u64], size: usize, function: fn(Vec<u64>) -> Vec<R>) -> Vec<R>
+where
+    R: serde::Serialize + serde::de::DeserializeOwned + Send + 'static,
+{
+    let handles: Vec<_> = numbers.chunks(size).map(|chunk| pool.spawn(chunk.to_vec(), function)).collect();
+    handles.into_iter().flat_map(|handle| handle.join().expect("procspawn's chunk")).collect()
+}
+
+fn procspawn_pool() -> procspawn::Pool {
+    procspawn::Pool::new(workers()).expect("procspawn's pool")
+}

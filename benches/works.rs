@@ -1,0 +1,53 @@
+//! The functions that every contender runs. The plain function is for the peers, its handle for `parallel`.
+
+use parallel::prelude::*;
+
+/// Returns what it was given: a call that costs nothing but the way.
+#[parallel(handle = identities)]
+pub(crate) fn identity(value: u64) -> u64 {
+    value
+}
+
+/// Whether a number is the sum of its proper divisors, by trial of all of them: nothing but computing.
+#[parallel(handle = perfects)]
+pub(crate) fn is_perfect(number: u64) -> bool {
+    (1..=number / 2).filter(|divisor| number % divisor == 0).sum::<u64>() == number && number > 0
+}
+
+/// Less work than any way to another process.
+#[parallel(handle = square_roots)]
+pub(crate) fn square_root(number: u64) -> f64 {
+    (number as f64).sqrt()
+}
+
+/// Exact up to 34.
+#[parallel(handle = factorials)]
+pub(crate) fn factorial(number: u64) -> u128 {
+    (1..=u128::from(number)).product()
+}
+
+/// Large arguments and results.
+#[parallel(handle = echoes)]
+pub(crate) fn echo(bytes: Vec<u8>) -> Vec<u8> {
+    bytes
+}
+
+/// Items that are not plain data.
+#[parallel(handle = upper_cases)]
+pub(crate) fn upper_case(text: String) -> String {
+    text.to_ascii_uppercase()
+}
+
+/// Large borrowed items, small results.
+#[parallel(handle = row_sums)]
+pub(crate) fn row_sum(row: &[f64]) -> f64 {
+    row.iter().sum()
+}
+
+/// Keeps its worker until that is killed.
+#[parallel(handle = sleepers)]
+pub(crate) fn sleep_for_ever() {
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,4 @@
+use parallel::prelude::*;
+
+#[parallel]
+fn main() {}
