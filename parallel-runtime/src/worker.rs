@@ -141,10 +141,17 @@ struct Server<'a> {
 impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
         while let Some(taken) = self.lane.take() {
-            let Taken { number, parcel } = taken;
-            let parcel = match parcel {
-                Ok(bytes) => bytes,
-                Err(len) => self.fetch(len)?,
+            let (number, parcel) = match taken {
+                Taken::Parcel { number, parcel: Ok(bytes) } => (number, bytes),
+                Taken::Parcel { number, parcel: Err(len) } => (number, self.fetch(len)?),
+                Taken::Revoked { in_block } => {
+                    if in_block {
+                        self.receive_block()?;
+                    }
+                    // Something may wait for the room.
+                    self.bell.ring(true);
+                    continue;
+                }
             };
             let opened = Opened::read(&parcel).ok_or_else(|| io::Error::other("a parcel that cannot be read"))?;
             let begun = Instant::now();
@@ -158,11 +165,15 @@ impl Server<'_> {
 
     /// Receives a parcel that was too large for the lane.
     fn fetch(&self, len: usize) -> io::Result<Vec<u8>> {
+        let (body, mut descriptors) = self.receive_block()?;
+        let bytes = Body::unpack(body, &mut descriptors)?;
+        if bytes.len() == len { Ok(bytes) } else { Err(io::Error::other("a parcel of another length")) }
+    }
+
+    /// Receives what was announced in the lane.
+    fn receive_block(&self) -> io::Result<(Body, Vec<OwnedFd>)> {
         match self.control.receive(true)? {
-            Incoming::Message(body, mut descriptors) => {
-                let bytes = Body::unpack(body, &mut descriptors)?;
-                if bytes.len() == len { Ok(bytes) } else { Err(io::Error::other("a parcel of another length")) }
-            }
+            Incoming::Message(body, descriptors) => Ok((body, descriptors)),
             Incoming::Nothing | Incoming::End => Err(io::Error::other("the parent ended")),
         }
     }
