@@ -127,6 +127,20 @@ impl Census {
         Self { children: children.collect(), descriptors, threads, mappings }
     }
 
+    /// Counts once nothing of the runtime is under way any more.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come to rest.
+    pub fn at_rest() -> Self {
+        eventually("nothing runs", || {
+            let census = Self::take();
+            let rests =
+                census.children.is_empty() && census.mappings == 0 && !census.descriptors.contains_key("socket");
+            rests.then_some(census)
+        })
+    }
+
     /// Waits until the program holds no more and no less than this.
     ///
     /// # Panics

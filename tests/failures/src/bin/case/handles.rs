@@ -45,7 +45,8 @@ fn is_cancelled<R>(outcome: parallel::Result<R>) {
 pub(crate) fn a_running_call_can_be_killed_and_terminated() {
     let pool = Pool::with_workers(1).unwrap();
     for signal in [libc::SIGTERM, libc::SIGKILL] {
-        for handle in [hangs.spawn(), hangs.on(&pool).submit()] {
+        for pooled in [false, true] {
+            let handle = if pooled { hangs.on(&pool).submit() } else { hangs.spawn() };
             let pid = wait_for_note("hanging");
             forget("hanging");
             assert_eq!(handle.pid(), Some(pid));
@@ -77,6 +78,8 @@ pub(crate) fn a_finished_call_is_not_harmed_by_signals() {
 
 pub(crate) fn a_call_that_waits_in_a_pool_is_cancelled_by_whatever_ends_it() {
     let pool = Pool::with_workers(1).unwrap();
+    // After a quick call a worker gets the next one ahead.
+    assert_eq!(joined(square.on(&pool).submit(3)).unwrap(), 9);
     let running = hangs.on(&pool).submit();
     let pid = wait_for_note("hanging");
     // The second is in the worker's lane, the others are in the pool's queue.
@@ -95,7 +98,7 @@ pub(crate) fn a_call_that_waits_in_a_pool_is_cancelled_by_whatever_ends_it() {
             _ => assert_eq!(joined(handle).unwrap(), x * x),
         }
     }
-    assert_eq!(pool.stats().tasks_done, 3);
+    assert_eq!(pool.stats().tasks_done, 1 + 3);
 }
 
 /// Waits, with few descriptors, until some spawned calls have to wait for others.
@@ -262,7 +265,9 @@ pub(crate) fn a_join_that_times_out_can_be_tried_again() {
 
 pub(crate) fn a_killed_call_is_not_tried_again() {
     let pool = Pool::with_workers(1).unwrap();
-    for handle in [hangs.retries(5).spawn(), hangs.retries(5).on(&pool).submit()] {
+    for pooled in [false, true] {
+        let task = hangs.retries(5);
+        let handle = if pooled { task.on(&pool).submit() } else { task.spawn() };
         wait_for_note("hanging");
         forget("hanging");
         handle.kill().unwrap();

@@ -36,7 +36,7 @@ fn main() {
     // What lives as long as the program is there before the first count.
     nothing.spawn().join().unwrap();
     Pool::with_workers(1).unwrap().join().unwrap();
-    let before = Census::take();
+    let before = Census::at_rest();
     case();
     before.is_restored();
 }

@@ -106,6 +106,8 @@ pub(crate) fn a_large_call_that_is_cancelled_takes_nothing_with_it() {
     let pool = Pool::with_workers(1).unwrap();
     for round in 0..3 {
         parallel_failures::inside::forget("hanging");
+        // After a quick call a worker gets the next one ahead.
+        assert_eq!(joined(echo.on(&pool).submit(String::new())).unwrap(), "");
         let running = hangs.on(&pool).submit();
         wait_for_note("hanging");
         // In the worker's lane; what is as large as it must not be taken for it.
@@ -138,6 +140,8 @@ pub(crate) fn a_large_call_that_was_cancelled_behind_one_that_ends_well_takes_no
     let worker = pool.pids();
     for _ in 0..3 {
         parallel_failures::inside::forget("napping");
+        // After a quick call a worker gets the next one ahead.
+        assert_eq!(joined(echo.on(&pool).submit(String::new())).unwrap(), "");
         let running = naps_on.on(&pool).submit(String::new(), 100);
         wait_for_note("napping");
         let cancelled = echo.on(&pool).submit("a".repeat(MIB));
