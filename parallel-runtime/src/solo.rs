@@ -16,6 +16,7 @@ use crate::process::control::{Assignment, Body, Incoming, Invocation, Report};
 use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
 use crate::registry::Entry;
 use crate::sys::process::KILL;
+use crate::wire::codec::CodecError;
 
 /// What is to be called, and how.
 pub(crate) struct Order {
@@ -145,9 +146,10 @@ impl Solo {
             Report::Value(body) => {
                 state.said = Some(match body.unpack(&mut descriptors) {
                     Ok(bytes) => Said::Value(bytes),
-                    Err(error) => Said::Failed(
-                        Error::new(ErrorKind::Start(error)).with_note("the function ran, but its result was lost"),
-                    ),
+                    Err(error) => {
+                        let text = format!("the function ran, but its result was lost: {error}");
+                        Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text))))
+                    }
                 });
             }
             Report::Failed(failure) => state.said = Some(Said::Failed(error_of(failure))),
@@ -238,9 +240,8 @@ impl Events for Solo {
                 Err(error) => {
                     // Only a worker whose memory is spoilt sends what cannot be read.
                     let text = format!("the worker sent what cannot be read ({error})");
-                    lock(&self.state).said = Some(Said::Failed(Error::new(ErrorKind::Decode(
-                        crate::wire::codec::CodecError::new::<Report>(text),
-                    ))));
+                    lock(&self.state).said =
+                        Some(Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))));
                     let _ = child.signal(KILL);
                     return false;
                 }

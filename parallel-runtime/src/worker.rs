@@ -51,17 +51,27 @@ fn serve_call(control: &Control, invocation: Invocation, mut descriptors: Vec<Ow
 
 /// Tells the parent what came of a call; returns the exit code.
 fn report(control: &Control, value: Vec<u8>, failure: Option<CallFailure>) -> io::Result<i32> {
-    match failure {
-        None => {
-            let (body, block) = Body::pack(value)?;
+    let len = value.len();
+    let packed = match failure {
+        None => Body::pack(value).map_err(|error| not_handed_over(len, &error)),
+        Some(failure) => Err(failure),
+    };
+    match packed {
+        Ok((body, block)) => {
             control.send(&Report::Value(body), &borrowed(block.as_slice()), true)?;
             Ok(0)
         }
-        Some(failure) => {
+        Err(failure) => {
             control.send(&Report::Failed(failure.fitting()), &[], true)?;
             Ok(FAILED)
         }
     }
+}
+
+/// Why a result that was ready did not leave this process.
+fn not_handed_over(len: usize, error: &io::Error) -> CallFailure {
+    let text = format!("the result of {len} bytes could not be handed over: {error}");
+    CallFailure::Encode(CodecError::of_bytes(text).seen_by_worker())
 }
 
 fn run(function: u64, name: Option<&str>, arguments: &[u8], value: &mut Vec<u8>, wanted: bool) -> Option<CallFailure> {
@@ -229,8 +239,7 @@ impl Server<'_> {
                 parcel::write_large(&mut self.scratch.entry);
             }
             Err(error) => {
-                let error = CodecError::new::<Body>(format!("{len} bytes could not be handed over: {error}"));
-                parcel::write_failure(CallFailure::Encode(error.seen_by_worker()), &mut self.scratch.entry);
+                parcel::write_failure(not_handed_over(len, &error), &mut self.scratch.entry);
             }
         }
         self.scratch.trim();

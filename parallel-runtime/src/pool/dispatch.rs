@@ -172,12 +172,12 @@ impl Shared {
         }
         scratch.clear();
         batch.parcel().write(scratch);
+        let size = scratch.len();
         let number = seat.lane.next_number();
         if !seat.lane.post(scratch) {
             if let Err(error) = post_block(seat, scratch) {
-                let text = format!("its {} bytes could not be handed to a worker: {error}", scratch.len());
-                let kind = error.kind();
-                self.fail_all(core, &batch, || Error::new(ErrorKind::Start(io::Error::new(kind, text.clone()))));
+                let text = format!("{size} bytes of arguments could not be handed to a worker: {error}");
+                self.fail_all(core, &batch, || Error::new(ErrorKind::Encode(CodecError::of_bytes(text.clone()))));
                 return;
             }
         }
@@ -246,7 +246,7 @@ fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outc
     let Some(seat) = core.seats[index].as_mut() else { return Err(unreadable("is gone")) };
     super::supervise::hear(seat);
     let bytes = seat.large.remove(&key).ok_or_else(|| {
-        Error::new(ErrorKind::Start(io::Error::other(
+        Error::new(ErrorKind::Decode(CodecError::of_bytes(
             "the function ran, but its result was lost: no descriptor was free to receive it; raise the limit (`ulimit -n`)",
         )))
     })?;
@@ -258,7 +258,7 @@ fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outc
 }
 
 fn unreadable(what: &str) -> Error {
-    Error::new(ErrorKind::Decode(CodecError::new::<Entry<'_>>(format!("the worker's reply {what}"))))
+    Error::new(ErrorKind::Decode(CodecError::of_bytes(format!("the worker's reply {what}"))))
 }
 
 /// Adds to an error where it happened; in a merged parcel, the worker's progress tells the item.
