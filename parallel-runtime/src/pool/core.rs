@@ -75,6 +75,8 @@ pub(crate) struct Core {
     pub(crate) start_failures: u32,
     /// What the latest of them said.
     pub(crate) start_error: Option<StartError>,
+    /// Whether calls fail with it until the seats are tried again, rather than wait.
+    pub(crate) hopeless: bool,
     /// When the empty seats are tried again.
     pub(crate) retry_at: Option<Instant>,
     /// The earliest alarm that is set.
@@ -162,6 +164,7 @@ impl Core {
             stats: PoolStats::default(),
             start_failures: 0,
             start_error: None,
+            hopeless: false,
             retry_at: None,
             armed: None,
             callbacks: Vec::new(),

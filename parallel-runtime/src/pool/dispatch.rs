@@ -137,6 +137,7 @@ impl Shared {
     }
 
     fn hand_out(&self, core: &mut Core) {
+        self.fail_hopeless(core);
         while let Some(batch) = core.queue.front() {
             if !batch.sink.is_wanted() {
                 core.queue.pop_front();

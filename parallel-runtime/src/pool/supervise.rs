@@ -91,17 +91,24 @@ impl Shared {
         let back_off = config::FIRST_BACK_OFF
             .saturating_mul(1_u32.checked_shl(core.start_failures.min(16)).unwrap_or(u32::MAX))
             .min(config::LONGEST_BACK_OFF);
-        let hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
-        core.start_error = Some(error.clone());
+        core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
+        core.start_error = Some(error);
         core.news = true;
-        if hopeless && core.seated().next().is_none() {
-            for batch in std::mem::take(&mut core.queue) {
-                self.fail_all(core, &batch, || error.to_error());
-            }
-        }
+        self.fail_hopeless(core);
         let at = Instant::now() + back_off;
         core.retry_at = Some(at);
         self.arm(core, at);
+    }
+
+    /// Fails what waits for a worker when there is none and another try is some time off.
+    pub(crate) fn fail_hopeless(&self, core: &mut Core) {
+        if !core.hopeless || core.seated().next().is_some() {
+            return;
+        }
+        let Some(error) = core.start_error.clone() else { return };
+        for batch in std::mem::take(&mut core.queue) {
+            self.fail_all(core, &batch, || error.to_error());
+        }
     }
 
     /// Tells a worker to end once it has done what it holds.
@@ -138,6 +145,7 @@ impl Shared {
         seat.ready = true;
         core.start_failures = 0;
         core.start_error = None;
+        core.hopeless = false;
         core.news = true;
         self.pump(core);
     }
