@@ -142,6 +142,22 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.store(state::EMPTY, Release);
     }
 
+    /// Whether the words of the protocol were overwritten, as far as that shows: `in_hand` are the parcels that the worker
+    /// holds.
+    pub(crate) fn is_spoilt(&self, mut in_hand: impl Iterator<Item = u64> + Clone) -> bool {
+        let whole = (0..SLOTS).all(|index| {
+            let held = in_hand.clone().any(|number| slot_of(number) == index);
+            let state = self.memory.slot(index).order.state.load(Acquire);
+            if held {
+                matches!(state, state::FILLED | state::RUNNING | state::DONE)
+            } else {
+                matches!(state, state::EMPTY | state::REVOKED)
+            }
+        });
+        let numbers = in_hand.all(|number| self.memory.slot(slot_of(number)).order.number.load(Relaxed) == number);
+        !(whole && numbers && self.memory.header().magic.load(Relaxed) == MAGIC)
+    }
+
     /// Takes parcel `number` back; false when the worker has taken it up. A block that goes with it lies in the control
     /// channel already: the worker drops it as it passes the slot by.
     pub(crate) fn revoke(&self, number: u64) -> bool {
@@ -193,33 +209,43 @@ impl WorkerLane {
         Ok(Self { memory, taken: 0 })
     }
 
-    /// Waits for the next parcel; `None`: told to stop.
+    /// Waits for the next parcel; `None`: told to stop, or the words are spoilt so that none would ever be found.
     pub(crate) fn take(&mut self) -> Option<Taken> {
         loop {
             let knocks = self.memory.header().door.knocks.load(Acquire);
             let index = slot_of(self.taken);
             let word = &self.memory.slot(index).order.state;
+            // Parcels come in turn: where the next one but one is there, the next one is, too.
+            let ahead = self.memory.slot(slot_of(self.taken + 1)).order.state.load(Acquire) == state::FILLED;
             match word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire) {
-                Ok(_) => return Some(self.open_slot(index)),
+                Ok(_) => return self.open_slot(index),
                 Err(state::REVOKED) => {
                     let in_block = self.memory.slot(index).order.in_block.load(Relaxed) != 0;
                     word.store(state::EMPTY, Release);
                     self.taken += 1;
                     return Some(Taken::Revoked { in_block });
                 }
-                Err(_) if self.memory.header().door.stop.load(Acquire) != 0 => return None,
-                Err(_) => self.wait(knocks),
+                Err(state::EMPTY | state::DONE) if ahead => return None,
+                Err(state::EMPTY | state::DONE) if self.memory.header().door.stop.load(Acquire) == 0 => {
+                    self.wait(knocks);
+                }
+                Err(_) => return None,
             }
         }
     }
 
-    fn open_slot(&mut self, index: usize) -> Taken {
+    /// `None` where the slot holds another parcel than the next: its words are spoilt.
+    fn open_slot(&mut self, index: usize) -> Option<Taken> {
         let order = &self.memory.slot(index).order;
         let len = usize::try_from(order.len.load(Relaxed)).unwrap_or(usize::MAX);
-        let number = order.number.load(Relaxed);
         let in_block = order.in_block.load(Relaxed) != 0;
+        let number = self.taken;
+        if order.number.load(Relaxed) != number {
+            return None;
+        }
         self.taken += 1;
-        Taken::Parcel { number, parcel: if in_block { Err(len) } else { Ok(self.memory.read_arguments(index, len)) } }
+        let parcel = if in_block { Err(len) } else { Ok(self.memory.read_arguments(index, len)) };
+        Some(Taken::Parcel { number, parcel })
     }
 
     /// Waits until the parent knocks again after `knocks`.

@@ -169,6 +169,10 @@ impl Server<'_> {
             flush();
             self.lane.end(number, begun.elapsed());
             self.bell.ring(!whole);
+            if !self.control.is_intact() {
+                // The task closed what it found: nothing large can leave, and nobody can be called. Another one serves.
+                return Ok(0);
+            }
         }
         Ok(0)
     }

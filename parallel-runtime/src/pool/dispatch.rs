@@ -6,12 +6,13 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use super::batch::{Batch, Values};
-use super::core::{Core, InHand, Seat, Shared};
+use super::core::{Core, InHand, KilledFor, Seat, Shared};
 use super::schedule;
 use crate::error::{Error, ErrorKind};
 use crate::job::error_of;
 use crate::lane::Progress;
 use crate::process::control::Body;
+use crate::sys::process::KILL;
 use crate::wire::codec::CodecError;
 use crate::wire::parcel::{self, Entry};
 
@@ -19,6 +20,7 @@ impl Shared {
     /// Takes in what is finished and hands out what waits.
     pub(crate) fn pump(&self, core: &mut Core) {
         for index in 0..core.seats.len() {
+            core.seats[index].as_mut().map(kill_if_spoilt);
             while let Some(hand) = take_finished(core, index) {
                 self.finished(core, index, hand);
             }
@@ -193,9 +195,17 @@ impl Shared {
     }
 }
 
+/// Kills a worker whose lane was written over: what is in there cannot be told from what should be.
+fn kill_if_spoilt(seat: &mut Seat) {
+    if seat.killed_for.is_none() && seat.lane.is_spoilt(seat.in_hand.iter().map(|hand| hand.number)) {
+        seat.killed_for = Some(KilledFor::Spoilt);
+        let _ = seat.child.signal(KILL);
+    }
+}
+
 /// The parcel that the worker has ended and that was not taken in.
 fn take_finished(core: &mut Core, index: usize) -> Option<InHand> {
-    let seat = core.seats[index].as_mut()?;
+    let seat = core.seats[index].as_mut().filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))?;
     let number = seat.in_hand.front()?.number;
     if seat.lane.is_done(number) { seat.in_hand.pop_front() } else { None }
 }
