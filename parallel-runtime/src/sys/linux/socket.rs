@@ -19,6 +19,9 @@ pub(crate) const MAX_DESCRIPTORS: usize = 60;
 #[derive(Debug)]
 pub(crate) struct Socket(Arc<OwnedFd>);
 
+/// Which socket a descriptor stands for: device and inode.
+pub(crate) type Identity = (u64, u64);
+
 /// What a receive found.
 #[derive(Debug)]
 pub(crate) enum Received {
@@ -67,6 +70,11 @@ impl Socket {
         }
         rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
         Ok(Self(Arc::new(fd)))
+    }
+
+    /// Which socket this is; `None` when somebody has closed it behind our back.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        rustix::fs::fstat(&self.0).ok().map(|status| (status.st_dev, status.st_ino))
     }
 
     /// Sends one message. `wait`: until there is room; otherwise `WouldBlock`.
