@@ -8,12 +8,10 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::pipe::{Patience, Pipe};
+use super::pipe::{Patience, Pipe, decode, encode};
 use super::wires::{Wire, Wires};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{decoded, encoded};
 use crate::wire::handles::{self, Handle};
-use crate::wire::message;
 
 /// One end of a pipe in this process.
 #[derive(Debug)]
@@ -134,7 +132,7 @@ impl<T: Serialize> Sender<T> {
     ///
     /// See [`channel`].
     pub fn send(&self, message: &T) -> Result<()> {
-        let message = encoded::<T>(message::encode(message))?;
+        let message = encode(message)?;
         self.end.pipe.send(&message, usize::MAX, Patience::Endless, &self.end.wires).map(|_| ())
     }
 }
@@ -197,7 +195,7 @@ impl<T: DeserializeOwned> Receiver<T> {
 
     fn recv_patiently(&self, patience: Patience) -> Result<Option<T>> {
         let received = self.end.pipe.receive(patience, &self.end.wires)?;
-        received.map(|message| decoded(message::decode(&message))).transpose()
+        received.map(|message| decode(&message)).transpose()
     }
 }
 

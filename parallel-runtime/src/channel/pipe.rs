@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::ring::{self, Ring, RingError, RingWords};
@@ -21,10 +22,12 @@ use super::wires::Wires;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::control::Incoming;
 use crate::process::transfer::{Ahead, Note, Store, send_ahead};
-use crate::sync::lock::{LockWords, RawLock};
+use crate::sync::words::lock::{Left, LockWord, Refused};
+use crate::sync::words::platform::Deadline;
 use crate::sys::memory::Region;
 use crate::sys::wait;
 use crate::wire::codec::CodecError;
+use crate::wire::message;
 use crate::wire::payload::Payload;
 
 /// How long one who waits sleeps before he looks again whether the other end lives.
@@ -37,7 +40,7 @@ const ROOM: [u64; 4] = [16 << 30, 1 << 30, 64 << 20, 1 << 20];
 /// The words of a pipe.
 #[repr(C)]
 struct PipeWords {
-    lock: LockWords,
+    lock: LockWord,
     signals: Signals,
     ring: RingWords,
 }
@@ -84,11 +87,11 @@ impl Patience {
         }
     }
 
-    fn deadline(self) -> Option<Instant> {
+    fn deadline(self) -> Deadline {
         match self {
-            Self::None => Some(Instant::now()),
-            Self::Until(at) => Some(at),
-            Self::Endless => None,
+            Self::None => Deadline::after(Duration::ZERO),
+            Self::Until(at) => Deadline::after(at.saturating_duration_since(Instant::now())),
+            Self::Endless => Deadline::NEVER,
         }
     }
 }
@@ -133,6 +136,11 @@ impl Pipe {
         Self { region, ring }
     }
 
+    /// The same pipe again, for another end of it.
+    pub(super) fn again(&self) -> Self {
+        Self::of(Arc::clone(&self.region))
+    }
+
     pub(super) fn region(&self) -> &Arc<Region> {
         &self.region
     }
@@ -144,15 +152,19 @@ impl Pipe {
     }
 
     /// Takes the lock, from a holder that died too; `None`: not in time.
-    fn lock(&self, patience: Patience) -> Result<Option<Held<'_>>> {
-        // SAFETY-free by construction: the words are shared atomics.
-        let lock = RawLock::new(&self.words().lock);
+    fn lock(&self, patience: Patience) -> Option<Held<'_>> {
+        let lock = &self.words().lock;
         loop {
-            match lock.acquire(patience.deadline()) {
-                Ok(true) => return Ok(Some(Held { lock })),
-                Ok(false) => return Ok(None),
+            let taken = match patience {
+                Patience::None => lock.try_lock(),
+                Patience::Until(_) => lock.lock_until(patience.deadline()).map(|()| true),
+                Patience::Endless => lock.lock().map(|()| true),
+            };
+            match taken {
+                Ok(true) => return Some(Held { lock }),
+                Ok(false) | Err(Refused::TimedOut) => return None,
                 // Every change of the ring is whole, so there is nothing to mend.
-                Err(_died) => lock.recover(),
+                Err(Refused::OwnerDied(_)) => lock.recover(),
             }
         }
     }
@@ -194,7 +206,7 @@ impl Pipe {
             if wires.receivers_are_gone(signals.drops.load(Acquire)) {
                 return Err(Error::new(ErrorKind::Closed));
             }
-            let Some(held) = self.lock(patience)? else { return Ok(false) };
+            let Some(held) = self.lock(patience) else { return Ok(false) };
             if self.is_closed() {
                 return Err(Error::new(ErrorKind::Closed));
             }
@@ -217,7 +229,7 @@ impl Pipe {
         let mut over = false;
         loop {
             self.spin(patience);
-            let Some(held) = self.lock(patience)? else { return Ok(None) };
+            let Some(held) = self.lock(patience) else { return Ok(None) };
             if let Some(message) = self.ring.pop().map_err(spoilt)? {
                 let payload = take_apart(message, wires)?;
                 wake_one(&signals.departures, &signals.senders);
@@ -309,8 +321,18 @@ fn take_apart(message: ring::Message, wires: &Wires) -> Result<Payload> {
     Ok(Payload { bytes: rest, handles })
 }
 
+/// Encodes a message.
+pub(super) fn encode<T: Serialize>(message: &T) -> Result<Payload> {
+    message::encode(message).map_err(|error| Error::new(ErrorKind::Encode(error)))
+}
+
+/// Decodes a message.
+pub(super) fn decode<T: DeserializeOwned>(payload: &Payload) -> Result<T> {
+    message::decode(payload).map_err(|error| Error::new(ErrorKind::Decode(error)))
+}
+
 fn spoilt(_error: RingError) -> Error {
-    Error::new(ErrorKind::Decode(CodecError::new::<Pipe>("some process wrote over the memory of the queue")))
+    Error::new(ErrorKind::Decode(CodecError::of_bytes("some process wrote over the memory of the queue")))
 }
 
 /// Wakes one who waits, if there is one; under the lock.
@@ -328,11 +350,11 @@ fn give_up(waiting: &AtomicU32) -> bool {
 
 /// The lock, held.
 struct Held<'a> {
-    lock: RawLock<'a>,
+    lock: &'a LockWord,
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.lock.release();
+        self.lock.unlock(Left::Whole);
     }
 }

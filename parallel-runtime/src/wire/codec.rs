@@ -11,6 +11,8 @@ use bincode::error::EncodeError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::panic::PanicReport;
+
 /// Messages up to this size may not claim more memory than this, in bytes. A claim of this size is address space until
 /// it is filled, so it is harmless; larger messages get [`LARGE`].
 const SMALL: usize = 64 << 20;
@@ -60,6 +62,11 @@ impl CodecError {
             argument: None,
             in_worker: false,
         }
+    }
+
+    /// A `Serialize` or `Deserialize` that panicked.
+    pub(crate) fn of_panic<T: ?Sized>(implementation: &str, report: &PanicReport) -> Self {
+        Self::new::<T>(format!("its `{implementation}` panicked at {}: {}", report.location(), report.message()))
     }
 
     /// An error of bytes on their way, whatever their type.
