@@ -218,8 +218,7 @@ impl Pipe {
             let Some(slice) = patience.slice() else { return Ok(false) };
             signals.senders.fetch_add(1, Relaxed);
             drop(held);
-            wait::wait_word(&signals.departures, seen, Some(slice));
-            give_up(&signals.senders);
+            sleep(&signals.departures, seen, slice, &signals.senders);
         }
     }
 
@@ -247,8 +246,7 @@ impl Pipe {
             let Some(slice) = patience.slice() else { return Ok(None) };
             signals.receivers.fetch_add(1, Relaxed);
             drop(held);
-            wait::wait_word(&signals.arrivals, seen, Some(slice));
-            give_up(&signals.receivers);
+            sleep(&signals.arrivals, seen, slice, &signals.receivers);
         }
     }
 
@@ -335,17 +333,25 @@ fn spoilt(_error: RingError) -> Error {
     Error::new(ErrorKind::Decode(CodecError::of_bytes("some process wrote over the memory of the queue")))
 }
 
-/// Wakes one who waits, if there is one; under the lock.
-fn wake_one(word: &AtomicU32, waiting: &AtomicU32) {
-    if give_up(waiting) {
-        word.fetch_add(1, Release);
-        wait::wake_word(word, 1);
+/// Sleeps until `word` is no longer `seen`, having been counted in `waiting` under the lock.
+fn sleep(word: &AtomicU32, seen: u32, slice: Duration, waiting: &AtomicU32) {
+    wait::wait_word(word, seen, Some(slice));
+    if word.load(Acquire) == seen {
+        // Nobody woke us, so nobody has taken us from the count.
+        let _ = waiting.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1));
     }
 }
 
-/// Takes one from the count of those who wait, which is a hint: one who was killed is not taken from it by himself.
-fn give_up(waiting: &AtomicU32) -> bool {
-    waiting.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1)).is_ok()
+/// Wakes one who waits, if there is one; under the lock.
+fn wake_one(word: &AtomicU32, waiting: &AtomicU32) {
+    let counted = waiting.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1)).is_ok();
+    if counted {
+        word.fetch_add(1, Release);
+        if wait::wake_word(word, 1) == 0 {
+            // They were killed, or have not fallen asleep yet and see that the word has changed.
+            waiting.store(0, Relaxed);
+        }
+    }
 }
 
 /// The lock, held.
