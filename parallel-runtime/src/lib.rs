@@ -28,6 +28,9 @@ mod pool;
 mod function;
 mod handle;
 
+pub mod shared;
+pub mod sync;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;

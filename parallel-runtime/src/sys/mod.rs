@@ -8,13 +8,14 @@
 //! | `process` | starts this very program again with a clean signal state and only the descriptors it is given; tells exactly how a process ended, also where the program ignores SIGCHLD; never touches another's children |
 //! | `memory` | anonymous shared memory that cannot be resized by anyone who holds it, and blocks of bytes that can be handed on as descriptors |
 //! | `wait` | waits on words in shared memory, on an event, and on many descriptors at once, exact to the deadline |
+//! | `word` | waits on words in shared memory, and tells whether the process that left its mark in one still lives, whoever has its number now |
 //! | `socket` | a pair of connected sockets that keeps message boundaries and carries descriptors |
 //! | `program` | what is known of the running program: constructors, arguments, limits |
 
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{memory, process, program, socket, wait};
+pub(crate) use linux::{memory, process, program, socket, wait, word};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

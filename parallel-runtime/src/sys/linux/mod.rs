@@ -5,3 +5,4 @@ pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod socket;
 pub(crate) mod wait;
+pub(crate) mod word;

@@ -1,0 +1,39 @@
+//! Locks and signals between processes: what [`std::sync`] is to threads.
+//!
+//! Each is a handle to a few words in anonymous shared memory. Clones are the same lock; hand them to other processes as
+//! arguments, results or queue messages of `#[parallel]` calls. The memory goes with the last handle in any process.
+//!
+//! | here | in Python's `multiprocessing` | |
+//! |---|---|---|
+//! | [`Mutex`] | `Lock` | guards a value |
+//! | [`ReentrantMutex`] | `RLock` | its holder may lock it again |
+//! | [`Semaphore`] | `Semaphore`, `BoundedSemaphore` | lets some in |
+//! | [`Event`] | `Event` | set or not |
+//! | [`Condvar`] | `Condition` | waits for a change of what a lock guards |
+//! | [`Barrier`] | `Barrier` | lets all go on together |
+//!
+//! # When a process dies
+//!
+//! A lock whose holder died, by whatever signal, exit or panic, gives [`OwnerDied`](crate::ErrorKind::OwnerDied) to
+//! whoever comes next, because what it guards may be half written. Look at the data, mend them, and call `recover`. One
+//! who died while it waited is as if it had never come.
+//!
+//! # Waiting
+//!
+//! Who waits sleeps, and uses no processor time but for a look every 50 ms at whether the holder lives. Waits with a
+//! timeout take any [`Duration`](std::time::Duration), are never early, and are not cut short by signals.
+//!
+//! # Limits
+//!
+//! All processes must see each other under the same numbers, as a program and its workers do. Each object takes one
+//! descriptor and one page in each process that has a handle to it.
+
+pub(crate) mod guard;
+pub(crate) mod object;
+pub(crate) mod single;
+pub(crate) mod words;
+
+mod mutex;
+
+pub use guard::Guard;
+pub use mutex::Mutex;

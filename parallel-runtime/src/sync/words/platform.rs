@@ -1,0 +1,76 @@
+//! What the algorithms in the files beside this one stand on: atomic words, sleeping on them, the clock, and who lives.
+//!
+//! The package `models` puts loom's in place of these, so those files name nothing else.
+
+use std::time::{Duration, Instant};
+
+pub(crate) use std::hint::spin_loop;
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+pub(crate) use crate::sys::wait::wait_word as sleep;
+pub(crate) use crate::sys::word::{PID_BITS, is_gone, own_identity, wait_low_half as sleep_low_half};
+pub(crate) use crate::sys::word::{wake, wake_low_half};
+
+/// How often one who waits for a lock looks at the word before it sleeps: as often as std's mutex does.
+pub(crate) const SPINS: u32 = 100;
+
+/// How long one who waits sleeps at most before it looks again whether the holder lives, and whether it was forgotten by
+/// one who died between changing a word and waking: short against what a person notices, long against the 20 µs of
+/// looking.
+pub(crate) const SLICE: Duration = Duration::from_millis(50);
+
+/// Who has waited longer than this for a lock asks to be handed it: short against a task, long against a hand-over.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// How long one who comes new leaves a free lock to those it was promised to: longer than waking takes on a busy
+/// machine.
+pub(crate) const PROMISE: Duration = Duration::from_millis(2);
+
+/// When a wait ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self(None);
+
+    /// So long from now; never, when the clock does not reach so far.
+    pub(crate) fn after(timeout: Duration) -> Self {
+        Self(Instant::now().checked_add(timeout))
+    }
+
+    pub(crate) fn has_passed(self) -> bool {
+        self.0.is_some_and(|at| Instant::now() >= at)
+    }
+
+    /// How long to sleep now: until the deadline, and `slice` at most.
+    pub(crate) fn within(self, slice: Duration) -> Option<Duration> {
+        match self.0 {
+            None => Some(slice),
+            Some(at) => Some(at.saturating_duration_since(Instant::now()).min(slice)),
+        }
+    }
+}
+
+/// When a wait began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning(Instant);
+
+impl Beginning {
+    pub(crate) fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Whether it is time to ask for the lock.
+    pub(crate) fn is_long_ago(self) -> bool {
+        self.0.elapsed() >= PATIENCE
+    }
+
+    /// Whether a slice has passed; if so, the next one begins.
+    pub(crate) fn slice_has_passed(&mut self) -> bool {
+        let passed = self.0.elapsed() >= SLICE;
+        if passed {
+            self.0 = Instant::now();
+        }
+        passed
+    }
+}
