@@ -160,14 +160,16 @@ impl<H: Function> Task<H> {
     ) -> JoinHandle<H::Output> {
         let prepared = self.check(Manner::Spawn).and_then(|()| entry::check()).and_then(|()| encode_arguments(encode));
         let flight = match prepared {
-            Ok(arguments) => Solo::spawn(Order {
-                entry: H::entry(),
-                arguments,
-                name: self.options.name.clone(),
-                timeout: self.options.timeout,
-                retries: self.options.retries,
-                environment: self.options.environment.clone(),
-            }),
+            Ok(arguments) => {
+                let order = Order {
+                    entry: H::entry(),
+                    name: self.options.name.clone(),
+                    timeout: self.options.timeout,
+                    retries: self.options.retries,
+                    environment: self.options.environment.clone(),
+                };
+                Solo::spawn(order, arguments)
+            }
             Err(error) => job::failed(error.in_function(H::entry().name())),
         };
         JoinHandle::new(flight, H::entry().name(), self.options.name.clone(), decode_result::<H>)

@@ -22,7 +22,6 @@ use crate::wire::payload::Payload;
 /// What is to be called, and how.
 pub(crate) struct Order {
     pub(crate) entry: &'static Entry,
-    pub(crate) arguments: Payload,
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
@@ -41,6 +40,9 @@ pub(crate) struct Solo {
 #[derive(Default)]
 struct State {
     phase: Phase,
+    /// Kept as long as they may be needed for another attempt, and no longer: the ends of channels among them stay open
+    /// with them.
+    arguments: Option<Arc<Payload>>,
     attempts: u32,
     /// What this attempt has said.
     said: Option<Said>,
@@ -86,9 +88,10 @@ enum Deadline {
 
 impl Solo {
     /// Hands a call to the reactor.
-    pub(crate) fn spawn(order: Order) -> Arc<Self> {
+    pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
+        let state = State { arguments: Some(Arc::new(arguments)), ..State::default() };
         let solo =
-            Arc::new(Self { order, landing: Landing::default(), state: Mutex::default(), changed: Condvar::new() });
+            Arc::new(Self { order, landing: Landing::default(), state: Mutex::new(state), changed: Condvar::new() });
         match reactor::get() {
             Ok(reactor) => reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>),
             Err(error) => Arc::clone(&solo).refuse(error),
@@ -109,6 +112,7 @@ impl Solo {
             let mut state = lock(&self.state);
             state.phase = Phase::Over;
             state.deadline = None;
+            state.arguments = None;
         }
         self.changed.notify_all();
         run_callbacks(self.landing.finish(outcome));
@@ -116,9 +120,10 @@ impl Solo {
 
     fn launch(self: &Arc<Self>, reactor: &mut Loop) -> io::Result<Arc<Child>> {
         let order = &self.order;
+        let arguments = lock(&self.state).arguments.clone().unwrap_or_default();
         let assign = |control: &Control| {
-            let handles = transfer::send_ahead::<Opening>(control, &order.arguments.handles, None, false)?;
-            let (body, block) = Body::pack(order.arguments.bytes.clone())?;
+            let handles = transfer::send_ahead::<Opening>(control, &arguments.handles, None, false)?;
+            let (body, block) = Body::pack(&arguments.bytes)?;
             let invocation = Invocation {
                 function: order.entry.hash(),
                 name: order.name.as_deref().map(ToOwned::to_owned),
@@ -207,6 +212,9 @@ impl Waiting for Solo {
             let mut state = lock(&self.state);
             if let Ok(child) = &launched {
                 state.attempts += 1;
+                if state.attempts > self.order.retries {
+                    state.arguments = None;
+                }
                 state.phase = Phase::Running { child: Arc::clone(child), started: false };
                 state.deadline = at.map(|at| (at, Deadline::Start));
             } else {

@@ -78,7 +78,7 @@ fn serve_call(
 fn report(control: &Control, outcome: Result<Payload, CallFailure>) -> io::Result<i32> {
     let packed = outcome.and_then(|value| {
         let len = value.bytes.len();
-        transfer::pack::<Report>(control, value, true).map_err(|error| not_handed_over(len, &error))
+        transfer::pack::<Report>(control, &value, true).map_err(|error| not_handed_over(len, &error))
     });
     match packed {
         Ok((package, block)) => {
@@ -313,7 +313,7 @@ impl Server<'_> {
         let bytes = std::mem::take(&mut self.scratch.entry);
         let handles = std::mem::take(&mut self.scratch.value.handles);
         let len = bytes.len();
-        match transfer::pack::<Report>(self.mailbox.control, Payload { bytes, handles }, true) {
+        match transfer::pack::<Report>(self.mailbox.control, &Payload { bytes, handles }, true) {
             Ok((package, block)) => {
                 let report = Report::Large { parcel: number, item: done - 1, package };
                 self.mailbox.control.send(&report, &borrowed(block.as_slice()), true)?;

@@ -203,7 +203,7 @@ impl Core {
     pub(crate) fn needs_reactor(&self) -> bool {
         !self.queue.is_empty()
             || self.seated().any(|seat| seat.budget.is_some() && !seat.in_hand.is_empty())
-            || self.seated().flat_map(|seat| &seat.in_hand).any(|hand| hand.batch.sink.is_watched())
+            || self.seated().flat_map(|seat| &seat.in_hand).any(|hand| hand.batch.is_watched())
     }
 
     /// Refuses new work where the pool takes none.

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::batch::{Batch, Values};
 use super::core::{Core, InHand, KilledFor, Seat, Shared};
 use super::schedule;
+use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::job::error_of;
 use crate::lane::Progress;
@@ -233,7 +234,9 @@ fn send(seat: &mut Seat, batch: &Batch, scratch: &mut Vec<u8>) -> io::Result<()>
         return Ok(());
     }
     let len = scratch.len();
-    let (body, block) = Body::pack(std::mem::take(scratch))?;
+    let (body, block) = Body::pack(scratch)?;
+    // One large parcel is no reason to keep so much.
+    scratch.shrink_to(config::LANE_AREA);
     let delivery = Delivery::Parcel { number: seat.lane.next_number(), body };
     control.send(&delivery, &borrowed(block.as_slice()), false)?;
     seat.lane.announce(len);

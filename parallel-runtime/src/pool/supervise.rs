@@ -59,7 +59,7 @@ impl Shared {
             let mut initializer = None;
             if let Some(Initializer { entry, arguments, .. }) = &self.settings.initializer {
                 let handles = transfer::send_ahead::<Opening>(control, &arguments.handles, None, false)?;
-                let (body, descriptor) = Body::pack(arguments.bytes.clone())?;
+                let (body, descriptor) = Body::pack(&arguments.bytes)?;
                 block = descriptor;
                 let arguments = Package { body, handles };
                 initializer = Some(Invocation { function: entry.hash(), name: None, arguments });

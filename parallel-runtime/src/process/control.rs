@@ -28,11 +28,11 @@ pub(crate) enum Body {
 
 impl Body {
     /// Chooses by size; a block comes with the descriptor to send along.
-    pub(crate) fn pack(bytes: Vec<u8>) -> io::Result<(Self, Option<OwnedFd>)> {
+    pub(crate) fn pack(bytes: &[u8]) -> io::Result<(Self, Option<OwnedFd>)> {
         if bytes.len() <= config::INLINE {
-            return Ok((Self::Inline(bytes), None));
+            return Ok((Self::Inline(bytes.to_vec()), None));
         }
-        let block = memory::write_block(&bytes)?;
+        let block = memory::write_block(bytes)?;
         Ok((Self::Block { len: bytes.len() as u64 }, Some(block)))
     }
 
