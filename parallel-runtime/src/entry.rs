@@ -73,13 +73,22 @@ fn enter(control: &Control) -> ! {
 fn watch_parent(control: &Control) {
     use std::os::fd::{AsFd, AsRawFd};
     let number = control.as_fd().as_raw_fd();
-    // The thread only polls, so a small stack is enough; signals are for the task's own threads. Without it the death signal remains.
-    let _ = std::thread::Builder::new().name("parallel-watch".to_string()).stack_size(16 << 10).spawn(move || {
+    // The thread only polls, so a small stack is enough; signals are for the task's own threads. Without it the death
+    // signal remains.
+    let watch = std::thread::Builder::new().name("parallel-watch".to_string()).stack_size(16 << 10).spawn(move || {
         process::block_signals();
         if Socket::wait_for_end(number) {
             process::end_own_group();
         }
+        // A task has closed the channel. The death signal of a thread lasts as long as the thread.
+        process::be_killed_at_parents_end();
+        loop {
+            std::thread::park();
+        }
     });
+    if watch.is_ok() {
+        process::be_continued_at_parents_end();
+    }
 }
 
 /// Enters the worker where no constructor could: on platforms without one, call this first thing in `main`. Where the

@@ -75,7 +75,9 @@ pub(crate) struct Core {
     pub(crate) start_failures: u32,
     /// What the latest of them said.
     pub(crate) start_error: Option<StartError>,
-    /// Whether calls fail with it until the seats are tried again, rather than wait.
+    /// What the first of all said, for who makes the pool: another worker's good start does not mend it.
+    pub(crate) first_error: Option<StartError>,
+    /// Whether calls fail with the latest until the seats are tried again, rather than wait.
     pub(crate) hopeless: bool,
     /// When the empty seats are tried again.
     pub(crate) retry_at: Option<Instant>,
@@ -167,6 +169,7 @@ impl Core {
             stats: PoolStats::default(),
             start_failures: 0,
             start_error: None,
+            first_error: None,
             hopeless: false,
             retry_at: None,
             armed: None,

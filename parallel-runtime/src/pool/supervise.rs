@@ -92,6 +92,7 @@ impl Shared {
             .saturating_mul(1_u32.checked_shl(core.start_failures.min(16)).unwrap_or(u32::MAX))
             .min(config::LONGEST_BACK_OFF);
         core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
+        core.first_error.get_or_insert_with(|| error.clone());
         core.start_error = Some(error);
         core.news = true;
         self.fail_hopeless(core);

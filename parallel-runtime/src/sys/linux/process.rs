@@ -265,6 +265,19 @@ pub(crate) fn signal_group(pid: u32, signal: i32) -> io::Result<()> {
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
 }
 
+/// Has the kernel continue this process, rather than kill it, when its parent ends: for one whose own thread watches the
+/// parent, and ends it with all that it started, which a kill would leave behind. A stopped process could not watch.
+pub(crate) fn be_continued_at_parents_end() {
+    // SAFETY: sets an attribute of this thread.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGCONT) };
+}
+
+/// Has the kernel kill this process when its parent ends, as long as this thread lives.
+pub(crate) fn be_killed_at_parents_end() {
+    // SAFETY: sets an attribute of this thread.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
 /// Ends this process and whatever it started in its group, at once.
 pub(crate) fn end_own_group() -> ! {
     // SAFETY: plain system calls; a worker leads its own group, so nobody else is hit.
