@@ -53,7 +53,7 @@ struct State {
 
 #[derive(Default)]
 enum Phase {
-    /// On its way to the reactor.
+    /// On its way to the reactor, or being started.
     #[default]
     Handed,
     /// Queued behind others, for lack of descriptors or processes.
@@ -182,17 +182,26 @@ impl Solo {
 
 impl Waiting for Solo {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
-        if self.landing.is_finished() {
-            return Ok(());
+        {
+            // Under the lock, so that a call is either withdrawn or started: see `cancel`.
+            let mut state = lock(&self.state);
+            if self.landing.is_finished() {
+                return Ok(());
+            }
+            state.phase = Phase::Handed;
         }
-        lock(&self.state).phase = Phase::Queued;
         let launched = self.launch(reactor);
         let at = Instant::now().checked_add(config::start_timeout());
-        if let Ok(child) = &launched {
+        {
             let mut state = lock(&self.state);
-            state.attempts += 1;
-            state.phase = Phase::Running { child: Arc::clone(child), started: false };
-            state.deadline = at.map(|at| (at, Deadline::Start));
+            match &launched {
+                Ok(child) => {
+                    state.attempts += 1;
+                    state.phase = Phase::Running { child: Arc::clone(child), started: false };
+                    state.deadline = at.map(|at| (at, Deadline::Start));
+                }
+                Err(_) => state.phase = Phase::Queued,
+            }
         }
         self.changed.notify_all();
         launched?;
@@ -293,16 +302,21 @@ impl Flight for Solo {
     }
 
     fn signal(&self, signal: i32) -> Result<()> {
-        let _ = self.pid();
-        let mut state = lock(&self.state);
-        state.signalled = true;
-        match &state.phase {
-            Phase::Running { child, .. } => child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))),
-            Phase::Over => Ok(()),
-            Phase::Handed | Phase::Queued => {
-                drop(state);
-                self.cancel();
-                Ok(())
+        loop {
+            let _ = self.pid();
+            let mut state = lock(&self.state);
+            state.signalled = true;
+            match &state.phase {
+                Phase::Running { child, .. } => {
+                    return child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
+                }
+                Phase::Over => return Ok(()),
+                Phase::Handed | Phase::Queued => {}
+            }
+            drop(state);
+            // Its turn may have come in between.
+            if self.cancel() {
+                return Ok(());
             }
         }
     }
@@ -313,14 +327,16 @@ impl Flight for Solo {
     }
 
     fn cancel(&self) -> bool {
-        {
+        let _ = self.pid();
+        let error = self.describe(Error::new(ErrorKind::Cancelled), None, 0);
+        let callbacks = {
             let state = lock(&self.state);
-            if !matches!(state.phase, Phase::Handed | Phase::Queued) {
+            // One that is being started is past being withdrawn: its process would run on with nobody to end it.
+            if !matches!(state.phase, Phase::Queued) {
                 return false;
             }
-        }
-        let error = self.describe(Error::new(ErrorKind::Cancelled), None, 0);
-        let callbacks = self.landing.finish(Err(error));
+            self.landing.finish(Err(error))
+        };
         run_callbacks(callbacks);
         true
     }
