@@ -112,10 +112,13 @@ pub(crate) fn arguments() -> Vec<CString> {
 ///
 /// `InvalidInput` when a name is empty or holds `=` or a zero byte, or a value a zero byte.
 pub(crate) fn environment(more: &[(OsString, OsString)]) -> io::Result<Vec<CString>> {
-    let replaced = |name: &OsStr| more.iter().any(|(other, _)| other == name);
+    let names = |pairs: &[(OsString, OsString)], name: &OsStr| pairs.iter().any(|(other, _)| other == name);
+    let replaced = |name: &OsStr| names(more, name);
+    // Of one that is given twice, the last word counts.
+    let last = more.iter().enumerate().filter(|(at, (name, _))| !names(&more[at + 1..], name));
     std::env::vars_os()
         .filter(|(name, _)| !replaced(name))
-        .chain(more.iter().cloned())
+        .chain(last.map(|(_, pair)| pair.clone()))
         .map(|(name, value)| {
             let bytes = name.as_bytes();
             // The first byte may be `=` in what a shell left; it is never one that we are given.
