@@ -31,7 +31,8 @@ static CONSTRUCTED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn construct(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
     CONSTRUCTED.store(true, Ordering::Relaxed);
-    if program::raw_variable(config::TOKEN_C).is_none() {
+    // In a shared library the token is not for us: the executable may have a runtime of its own.
+    if program::raw_variable(config::TOKEN_C).is_none() || !program::is_own_constructor(construct) {
         return;
     }
     let control = connect();
