@@ -53,7 +53,7 @@ fn connect() -> Control {
             eprintln!(
                 "parallel: {}={} is set, but this process is not a worker ({error}); unset it",
                 config::TOKEN,
-                token.to_string_lossy()
+                token.to_string_lossy().escape_debug()
             );
             std::process::exit(NO_PARENT)
         }

@@ -14,6 +14,7 @@ use std::process::ExitStatus;
 use std::ptr;
 
 use super::memory::Mapping;
+use super::socket::copy_above_standard;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
@@ -81,6 +82,14 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let Ok(pid) = u32::try_from(pid) else { return Err(error) };
     // SAFETY: clone succeeded with CLONE_PIDFD, so this is a descriptor that nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let pidfd = match copy_above_standard(&pidfd) {
+        Ok(copy) => copy.unwrap_or(pidfd),
+        Err(error) => {
+            let _ = signal_group(pid, KILL);
+            let _ = wait(&pidfd);
+            return Err(error);
+        }
+    };
     // The child wrote through the pointer: read the word again.
     // SAFETY: `plan` is a live local.
     let error = unsafe { (&raw const plan.error).read_volatile() };

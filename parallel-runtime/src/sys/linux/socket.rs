@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -39,17 +39,20 @@ impl Socket {
         Ok((Self(above_standard(one)?), Self(above_standard(other)?)))
     }
 
-    /// Takes over an inherited end.
+    /// Takes over the end that this process's parent made and handed on.
     ///
     /// # Errors
     ///
-    /// When the descriptor is not such a socket.
-    pub(crate) fn inherit(fd: OwnedFd) -> io::Result<Self> {
-        if rustix::net::sockopt::socket_type(&fd)? != SocketType::SEQPACKET {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a socket that keeps message boundaries"));
+    /// When the descriptor is not such a socket, or comes from any other process.
+    pub(crate) fn inherit(number: RawFd) -> io::Result<Self> {
+        // SAFETY: only asked about until it is known to be ours; a number that is not open gives an error.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        if rustix::net::sockopt::socket_type(fd)? != SocketType::SEQPACKET || maker(fd)? != parent() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a channel to this process's parent"));
         }
-        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
-        Ok(Self(fd))
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+        // SAFETY: open, and made by the parent for this process, in which nobody else knows of it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(number) }))
     }
 
     /// Sends one message. `wait`: until there is room; otherwise `WouldBlock`.
@@ -127,5 +130,34 @@ impl AsFd for Socket {
 /// A program that closed its standard streams must not get a socket under their numbers: whatever prints would write
 /// into it.
 pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
+    Ok(copy_above_standard(&fd)?.unwrap_or(fd))
+}
+
+/// The same for one that must not get lost on the way; `None` where it is in a good place already.
+pub(crate) fn copy_above_standard(fd: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3)?)) }
+}
+
+/// The process that made a pair of connected sockets; 0 for one that this process cannot see.
+fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::pid_t> {
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    // The size of three words fits.
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes, which is the size of what it is given.
+    let answer = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut len,
+        )
+    };
+    if answer == 0 { Ok(credentials.pid) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The parent of this process; 0 for one that it cannot see.
+fn parent() -> libc::pid_t {
+    // SAFETY: a plain system call.
+    unsafe { libc::getppid() }
 }
