@@ -151,7 +151,8 @@ impl Pool {
     /// ```
     pub fn pids(&self) -> Vec<u32> {
         let all = self.shared.wait_until(None, |core| {
-            let settled = core.seats.iter().all(Option::is_some) || core.start_error.is_some() || core.phase != Phase::Open;
+            let settled =
+                core.seats.iter().all(Option::is_some) || core.start_error.is_some() || core.phase != Phase::Open;
             settled.then(|| core.seated().map(|seat| seat.child.pid()).collect())
         });
         all.unwrap_or_default()
