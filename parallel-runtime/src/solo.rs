@@ -54,7 +54,7 @@ struct State {
 
 #[derive(Default)]
 enum Phase {
-    /// On its way to the reactor.
+    /// On its way to the reactor, or being started.
     #[default]
     Handed,
     /// Queued behind others, for lack of descriptors or processes.
@@ -310,16 +310,21 @@ impl Flight for Solo {
     }
 
     fn signal(&self, signal: i32) -> Result<()> {
-        let _ = self.pid();
-        let mut state = lock(&self.state);
-        state.signalled = true;
-        match &state.phase {
-            Phase::Running { child, .. } => child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))),
-            Phase::Over => Ok(()),
-            Phase::Handed | Phase::Queued | Phase::Starting => {
-                drop(state);
-                self.cancel();
-                Ok(())
+        loop {
+            let _ = self.pid();
+            let mut state = lock(&self.state);
+            state.signalled = true;
+            match &state.phase {
+                Phase::Running { child, .. } => {
+                    return child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
+                }
+                Phase::Over => return Ok(()),
+                Phase::Handed | Phase::Queued | Phase::Starting => {}
+            }
+            drop(state);
+            // Its turn may have come in between.
+            if self.cancel() {
+                return Ok(());
             }
         }
     }

@@ -9,6 +9,8 @@ use std::ptr::{self, NonNull};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 
+use super::socket::above_standard;
+
 /// Memory that was mapped and is unmapped when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Mapping {
@@ -68,7 +70,8 @@ impl Drop for Mapping {
 /// Makes `len` bytes of zeros that have no name in any file system. Nobody who holds the descriptor can resize it, so a
 /// mapping of it never faults for a missing page.
 pub(crate) fn create(len: usize) -> io::Result<OwnedFd> {
-    let memory = rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let memory =
+        above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)?;
     let size = u64::try_from(len).map_err(io::Error::other)?;
     rustix::fs::ftruncate(&memory, size)?;
     rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
@@ -77,7 +80,7 @@ pub(crate) fn create(len: usize) -> io::Result<OwnedFd> {
 
 /// Makes a block that holds a copy of `bytes`, to be handed to another process.
 pub(crate) fn write_block(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let memory = rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC)?;
+    let memory = above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC)?)?;
     let mut file = File::from(memory);
     file.write_all(bytes)?;
     Ok(file.into())
