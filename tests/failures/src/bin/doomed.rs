@@ -53,6 +53,7 @@ fn closes() {
 }
 
 #[parallel]
+#[allow(clippy::zombie_processes, reason = "it outlives the task: that is the case")]
 fn starts_a_child() {
     let child = std::process::Command::new("sleep").arg("3600").spawn().unwrap();
     parallel_failures::inside::note_process("works", child.id());
