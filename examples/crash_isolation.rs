@@ -48,7 +48,7 @@ fn main() -> parallel::Result<()> {
     let lengths = length_of.on(&pool).par_map([c"GREETING"; 100])?;
     assert_eq!(lengths, ["hello".len(); 100]);
     let restarts = pool.stats().restarts;
-    println!("\n{restarts} worker replaced, and 100 more calls on the same pool went well");
+    println!("\nworkers replaced: {restarts}; 100 more calls on the same pool went well");
     assert_eq!(restarts, crashes);
     pool.join()
 }

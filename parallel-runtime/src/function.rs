@@ -20,6 +20,7 @@ use crate::pool::map::{self, AsTheyCome, Lazy, Plan, Reorder};
 use crate::pool::reduce;
 use crate::pool::submit::Submitted;
 use crate::solo::{Order, Solo};
+use crate::sys::program;
 use crate::wire::call::{Arguments, decode_result};
 use crate::wire::codec::CodecError;
 
@@ -213,6 +214,9 @@ impl<H: Function> Task<H> {
             return Err(Error::invalid(
                 "`.env()` is for `spawn`: a pool's workers get their environment from `Pool::builder().env()`",
             ));
+        }
+        if !self.options.environment.is_empty() {
+            program::environment(&self.options.environment).map_err(|error| Error::invalid(error.to_string()))?;
         }
         Ok(())
     }

@@ -142,12 +142,27 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.store(state::EMPTY, Release);
     }
 
-    /// Takes parcel `number` back; false when the worker has taken it up, or when it is in a block: that lies in the
-    /// control channel already, where the worker would take it for the block of the next such parcel.
+    /// Whether the words of the protocol were overwritten, as far as that shows: `in_hand` are the parcels that the worker
+    /// holds.
+    pub(crate) fn is_spoilt(&self, mut in_hand: impl Iterator<Item = u64> + Clone) -> bool {
+        let whole = (0..SLOTS).all(|index| {
+            let held = in_hand.clone().any(|number| slot_of(number) == index);
+            let state = self.memory.slot(index).order.state.load(Acquire);
+            if held {
+                matches!(state, state::FILLED | state::RUNNING | state::DONE)
+            } else {
+                matches!(state, state::EMPTY | state::REVOKED)
+            }
+        });
+        let numbers = in_hand.all(|number| self.memory.slot(slot_of(number)).order.number.load(Relaxed) == number);
+        !(whole && numbers && self.memory.header().magic.load(Relaxed) == MAGIC)
+    }
+
+    /// Takes parcel `number` back; false when the worker has taken it up. A block that goes with it lies in the control
+    /// channel already: the worker drops it as it passes the slot by.
     pub(crate) fn revoke(&self, number: u64) -> bool {
-        let order = &self.memory.slot(slot_of(number)).order;
-        order.in_block.load(Relaxed) == 0
-            && order.state.compare_exchange(state::FILLED, state::REVOKED, AcqRel, Acquire).is_ok()
+        let word = &self.memory.slot(slot_of(number)).order.state;
+        word.compare_exchange(state::FILLED, state::REVOKED, AcqRel, Acquire).is_ok()
     }
 
     /// Tells the worker to end parcel `number` after the item it is on.
@@ -174,12 +189,14 @@ pub(crate) struct WorkerLane {
     taken: u64,
 }
 
-/// A parcel in the worker's hands.
+/// What a worker found in its lane.
 #[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) number: u64,
-    /// The bytes, or how many to fetch from the control channel.
-    pub(crate) parcel: Result<Vec<u8>, usize>,
+pub(crate) enum Taken {
+    /// A parcel: its bytes, or how many to fetch from the control channel.
+    Parcel { number: u64, parcel: Result<Vec<u8>, usize> },
+    /// A parcel that was taken back. The slot has room again, which the parent does not know; and a block that was to be
+    /// fetched is still on the control channel, before that of the next parcel.
+    Revoked { in_block: bool },
 }
 
 impl WorkerLane {
@@ -192,31 +209,43 @@ impl WorkerLane {
         Ok(Self { memory, taken: 0 })
     }
 
-    /// Waits for the next parcel; `None`: told to stop.
+    /// Waits for the next parcel; `None`: told to stop, or the words are spoilt so that none would ever be found.
     pub(crate) fn take(&mut self) -> Option<Taken> {
         loop {
             let knocks = self.memory.header().door.knocks.load(Acquire);
             let index = slot_of(self.taken);
             let word = &self.memory.slot(index).order.state;
+            // Parcels come in turn: where the next one but one is there, the next one is, too.
+            let ahead = self.memory.slot(slot_of(self.taken + 1)).order.state.load(Acquire) == state::FILLED;
             match word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire) {
-                Ok(_) => return Some(self.open_slot(index)),
+                Ok(_) => return self.open_slot(index),
                 Err(state::REVOKED) => {
+                    let in_block = self.memory.slot(index).order.in_block.load(Relaxed) != 0;
                     word.store(state::EMPTY, Release);
                     self.taken += 1;
+                    return Some(Taken::Revoked { in_block });
                 }
-                Err(_) if self.memory.header().door.stop.load(Acquire) != 0 => return None,
-                Err(_) => self.wait(knocks),
+                Err(state::EMPTY | state::DONE) if ahead => return None,
+                Err(state::EMPTY | state::DONE) if self.memory.header().door.stop.load(Acquire) == 0 => {
+                    self.wait(knocks);
+                }
+                Err(_) => return None,
             }
         }
     }
 
-    fn open_slot(&mut self, index: usize) -> Taken {
+    /// `None` where the slot holds another parcel than the next: its words are spoilt.
+    fn open_slot(&mut self, index: usize) -> Option<Taken> {
         let order = &self.memory.slot(index).order;
         let len = usize::try_from(order.len.load(Relaxed)).unwrap_or(usize::MAX);
-        let number = order.number.load(Relaxed);
         let in_block = order.in_block.load(Relaxed) != 0;
+        let number = self.taken;
+        if order.number.load(Relaxed) != number {
+            return None;
+        }
         self.taken += 1;
-        Taken { number, parcel: if in_block { Err(len) } else { Ok(self.memory.read_arguments(index, len)) } }
+        let parcel = if in_block { Err(len) } else { Ok(self.memory.read_arguments(index, len)) };
+        Some(Taken::Parcel { number, parcel })
     }
 
     /// Waits until the parent knocks again after `knocks`.
@@ -365,12 +394,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_parcel_that_is_in_the_lane_alone_is_taken_back() {
-        let (mut lane, _descriptor) = Lane::create().unwrap();
+    fn the_worker_hears_of_a_parcel_that_was_taken_back_and_of_its_block() {
+        let (mut lane, descriptor) = Lane::create().unwrap();
+        let mut worker = WorkerLane::open(descriptor.as_fd()).unwrap();
         assert!(lane.post(b"in the lane"));
         lane.announce(1 << 20);
-        assert!(lane.revoke(0));
-        assert!(!lane.revoke(0));
-        assert!(!lane.revoke(1));
+        for (number, in_a_block) in [(0, false), (1, true)] {
+            assert!(lane.revoke(number));
+            assert!(!lane.revoke(number));
+            let taken = worker.take();
+            assert!(matches!(taken, Some(Taken::Revoked { in_block }) if in_block == in_a_block), "{taken:?}");
+        }
+        assert!(lane.post(b"the next"));
+        assert!(matches!(worker.take(), Some(Taken::Parcel { number: 2, parcel: Ok(bytes) }) if bytes == b"the next"));
     }
 }

@@ -16,6 +16,7 @@ use crate::process::control::{Assignment, Body, Incoming, Invocation, Report};
 use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
 use crate::registry::Entry;
 use crate::sys::process::KILL;
+use crate::wire::codec::CodecError;
 
 /// What is to be called, and how.
 pub(crate) struct Order {
@@ -58,6 +59,8 @@ enum Phase {
     Handed,
     /// Queued behind others, for lack of descriptors or processes.
     Queued,
+    /// Its process is being started.
+    Starting,
     Running {
         child: Arc<Child>,
         started: bool,
@@ -143,9 +146,10 @@ impl Solo {
             Report::Value(body) => {
                 state.said = Some(match body.unpack(&mut descriptors) {
                     Ok(bytes) => Said::Value(bytes),
-                    Err(error) => Said::Failed(
-                        Error::new(ErrorKind::Start(error)).with_note("the function ran, but its result was lost"),
-                    ),
+                    Err(error) => {
+                        let text = format!("the function ran, but its result was lost: {error}");
+                        Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text))))
+                    }
                 });
             }
             Report::Failed(failure) => state.said = Some(Said::Failed(error_of(failure))),
@@ -183,24 +187,23 @@ impl Solo {
 impl Waiting for Solo {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
         {
-            // Under the lock, so that a call is either withdrawn or started: see `cancel`.
             let mut state = lock(&self.state);
-            if self.landing.is_finished() {
+            if matches!(state.phase, Phase::Over) {
+                // Cancelled while it waited.
                 return Ok(());
             }
-            state.phase = Phase::Handed;
+            state.phase = Phase::Starting;
         }
         let launched = self.launch(reactor);
         let at = Instant::now().checked_add(config::start_timeout());
         {
             let mut state = lock(&self.state);
-            match &launched {
-                Ok(child) => {
-                    state.attempts += 1;
-                    state.phase = Phase::Running { child: Arc::clone(child), started: false };
-                    state.deadline = at.map(|at| (at, Deadline::Start));
-                }
-                Err(_) => state.phase = Phase::Queued,
+            if let Ok(child) = &launched {
+                state.attempts += 1;
+                state.phase = Phase::Running { child: Arc::clone(child), started: false };
+                state.deadline = at.map(|at| (at, Deadline::Start));
+            } else {
+                state.phase = Phase::Queued;
             }
         }
         self.changed.notify_all();
@@ -212,7 +215,12 @@ impl Waiting for Solo {
     }
 
     fn queued(&self) {
-        lock(&self.state).phase = Phase::Queued;
+        {
+            let mut state = lock(&self.state);
+            if matches!(state.phase, Phase::Handed) {
+                state.phase = Phase::Queued;
+            }
+        }
         self.changed.notify_all();
     }
 
@@ -232,9 +240,8 @@ impl Events for Solo {
                 Err(error) => {
                     // Only a worker whose memory is spoilt sends what cannot be read.
                     let text = format!("the worker sent what cannot be read ({error})");
-                    lock(&self.state).said = Some(Said::Failed(Error::new(ErrorKind::Decode(
-                        crate::wire::codec::CodecError::new::<Report>(text),
-                    ))));
+                    lock(&self.state).said =
+                        Some(Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))));
                     let _ = child.signal(KILL);
                     return false;
                 }
@@ -243,13 +250,14 @@ impl Events for Solo {
     }
 
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
-        let (verdict, attempts) = {
+        let (verdict, attempts, wanted) = {
             let mut state = lock(&self.state);
             state.exit_status = status;
-            (self.verdict(&mut state, status), state.attempts)
+            // Who ends a call does not want it tried again.
+            (self.verdict(&mut state, status), state.attempts, !state.signalled)
         };
         match verdict {
-            Err(error) if may_retry(&error) && attempts <= self.order.retries => {
+            Err(error) if may_retry(&error) && attempts <= self.order.retries && wanted => {
                 lock(&self.state).phase = Phase::Queued;
                 reactor.queue(self);
             }
@@ -292,12 +300,12 @@ impl Flight for Solo {
     /// Waits while the call is on its way to the reactor, which takes no longer than starting a process.
     fn pid(&self) -> Option<u32> {
         let mut state = lock(&self.state);
-        while matches!(state.phase, Phase::Handed) {
+        while matches!(state.phase, Phase::Handed | Phase::Starting) {
             state = wait(&self.changed, state, None);
         }
         match &state.phase {
             Phase::Running { child, .. } => Some(child.pid()),
-            Phase::Handed | Phase::Queued | Phase::Over => None,
+            Phase::Handed | Phase::Queued | Phase::Starting | Phase::Over => None,
         }
     }
 
@@ -311,7 +319,7 @@ impl Flight for Solo {
                     return child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
                 }
                 Phase::Over => return Ok(()),
-                Phase::Handed | Phase::Queued => {}
+                Phase::Handed | Phase::Queued | Phase::Starting => {}
             }
             drop(state);
             // Its turn may have come in between.
@@ -327,17 +335,18 @@ impl Flight for Solo {
     }
 
     fn cancel(&self) -> bool {
-        let _ = self.pid();
-        let error = self.describe(Error::new(ErrorKind::Cancelled), None, 0);
-        let callbacks = {
-            let state = lock(&self.state);
-            // One that is being started is past being withdrawn: its process would run on with nobody to end it.
-            if !matches!(state.phase, Phase::Queued) {
+        let attempts = {
+            let mut state = lock(&self.state);
+            if !matches!(state.phase, Phase::Handed | Phase::Queued) {
                 return false;
             }
-            self.landing.finish(Err(error))
+            // The reactor passes it by.
+            state.phase = Phase::Over;
+            state.attempts
         };
-        run_callbacks(callbacks);
+        self.changed.notify_all();
+        let error = self.describe(Error::new(ErrorKind::Cancelled), None, attempts);
+        run_callbacks(self.landing.finish(Err(error)));
         true
     }
 

@@ -51,17 +51,27 @@ fn serve_call(control: &Control, invocation: Invocation, mut descriptors: Vec<Ow
 
 /// Tells the parent what came of a call; returns the exit code.
 fn report(control: &Control, value: Vec<u8>, failure: Option<CallFailure>) -> io::Result<i32> {
-    match failure {
-        None => {
-            let (body, block) = Body::pack(value)?;
+    let len = value.len();
+    let packed = match failure {
+        None => Body::pack(value).map_err(|error| not_handed_over(len, &error)),
+        Some(failure) => Err(failure),
+    };
+    match packed {
+        Ok((body, block)) => {
             control.send(&Report::Value(body), &borrowed(block.as_slice()), true)?;
             Ok(0)
         }
-        Some(failure) => {
+        Err(failure) => {
             control.send(&Report::Failed(failure.fitting()), &[], true)?;
             Ok(FAILED)
         }
     }
+}
+
+/// Why a result that was ready did not leave this process.
+fn not_handed_over(len: usize, error: &io::Error) -> CallFailure {
+    let text = format!("the result of {len} bytes could not be handed over: {error}");
+    CallFailure::Encode(CodecError::of_bytes(text).seen_by_worker())
 }
 
 fn run(function: u64, name: Option<&str>, arguments: &[u8], value: &mut Vec<u8>, wanted: bool) -> Option<CallFailure> {
@@ -144,10 +154,17 @@ struct Server<'a> {
 impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
         while let Some(taken) = self.lane.take() {
-            let Taken { number, parcel } = taken;
-            let parcel = match parcel {
-                Ok(bytes) => bytes,
-                Err(len) => self.fetch(len)?,
+            let (number, parcel) = match taken {
+                Taken::Parcel { number, parcel: Ok(bytes) } => (number, bytes),
+                Taken::Parcel { number, parcel: Err(len) } => (number, self.fetch(len)?),
+                Taken::Revoked { in_block } => {
+                    if in_block {
+                        self.receive_block()?;
+                    }
+                    // Something may wait for the room.
+                    self.bell.ring(true);
+                    continue;
+                }
             };
             let opened = Opened::read(&parcel).ok_or_else(|| io::Error::other("a parcel that cannot be read"))?;
             let begun = Instant::now();
@@ -155,17 +172,25 @@ impl Server<'_> {
             flush();
             self.lane.end(number, begun.elapsed());
             self.bell.ring(!whole);
+            if !self.control.is_intact() {
+                // The task closed what it found: nothing large can leave, and nobody can be called. Another one serves.
+                return Ok(0);
+            }
         }
         Ok(0)
     }
 
     /// Receives a parcel that was too large for the lane.
     fn fetch(&self, len: usize) -> io::Result<Vec<u8>> {
+        let (body, mut descriptors) = self.receive_block()?;
+        let bytes = Body::unpack(body, &mut descriptors)?;
+        if bytes.len() == len { Ok(bytes) } else { Err(io::Error::other("a parcel of another length")) }
+    }
+
+    /// Receives what was announced in the lane.
+    fn receive_block(&self) -> io::Result<(Body, Vec<OwnedFd>)> {
         match self.control.receive(true)? {
-            Incoming::Message(body, mut descriptors) => {
-                let bytes = Body::unpack(body, &mut descriptors)?;
-                if bytes.len() == len { Ok(bytes) } else { Err(io::Error::other("a parcel of another length")) }
-            }
+            Incoming::Message(body, descriptors) => Ok((body, descriptors)),
             Incoming::Nothing | Incoming::End => Err(io::Error::other("the parent ended")),
         }
     }
@@ -221,8 +246,7 @@ impl Server<'_> {
                 parcel::write_large(&mut self.scratch.entry);
             }
             Err(error) => {
-                let error = CodecError::new::<Body>(format!("{len} bytes could not be handed over: {error}"));
-                parcel::write_failure(CallFailure::Encode(error.seen_by_worker()), &mut self.scratch.entry);
+                parcel::write_failure(not_handed_over(len, &error), &mut self.scratch.entry);
             }
         }
         self.scratch.trim();

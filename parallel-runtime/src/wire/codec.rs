@@ -62,6 +62,11 @@ impl CodecError {
         }
     }
 
+    /// An error of bytes on their way, whatever their type.
+    pub(crate) fn of_bytes(message: impl Into<String>) -> Self {
+        Self { type_name: Cow::Borrowed(""), message: message.into(), argument: None, in_worker: false }
+    }
+
     pub(crate) fn of_argument(mut self, name: &'static str) -> Self {
         self.argument = Some(Cow::Borrowed(name));
         self
@@ -80,7 +85,7 @@ impl CodecError {
         }
     }
 
-    /// Returns the name of the type, as the compiler spells it.
+    /// Returns the name of the type, as the compiler spells it; empty when the bytes were lost on their way.
     pub fn type_name(&self) -> &str {
         &self.type_name
     }
@@ -105,6 +110,7 @@ impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.argument {
             Some(name) => write!(f, "argument `{name}` of type `{}`", self.type_name)?,
+            None if self.type_name.is_empty() => f.write_str("bytes")?,
             None => write!(f, "result of type `{}`", self.type_name)?,
         }
         let place = if self.in_worker { "in the worker" } else { "in the calling process" };

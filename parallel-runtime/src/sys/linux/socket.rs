@@ -18,6 +18,9 @@ pub(crate) const MAX_DESCRIPTORS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Socket(OwnedFd);
 
+/// Which socket a descriptor stands for: device and inode.
+pub(crate) type Identity = (u64, u64);
+
 /// What a receive found.
 #[derive(Debug)]
 pub(crate) enum Received {
@@ -53,6 +56,11 @@ impl Socket {
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
         // SAFETY: open, and made by the parent for this process, in which nobody else knows of it.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(number) }))
+    }
+
+    /// Which socket this is; `None` when somebody has closed it behind our back.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        rustix::fs::fstat(&self.0).ok().map(|status| (status.st_dev, status.st_ino))
     }
 
     /// Sends one message. `wait`: until there is room; otherwise `WouldBlock`.
