@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use parallel::prelude::*;
-use parallel_starting::{Program, eventually, in_time, run, signal_process, status};
+use parallel_starting::{Folder, Program, eventually, in_time, run, signal_process, status};
 
 #[parallel]
 fn cube(x: u64) -> u64 {
@@ -122,6 +122,29 @@ fn pools_nest() {
 #[test]
 fn a_program_starts_its_calls_and_runs_main_once() {
     assert_eq!(run(env!("CARGO_BIN_EXE_plain"), &[]).success(), ["main", "done"]);
+}
+
+#[test]
+fn a_call_whose_handle_is_dropped_goes_on() {
+    #[parallel]
+    fn arrive(path: &str) {
+        std::fs::write(path, "").expect("the folder is there");
+    }
+    in_time(|| {
+        let folder = Folder::new();
+        let pool = Pool::with_workers(1).unwrap();
+        let path = |name: &str| folder.file(name).to_str().unwrap().to_string();
+        drop(arrive.spawn(&path("spawned")));
+        drop(arrive.on(&pool).submit(&path("submitted")));
+        // One that has not started when its handle goes.
+        let busy = hang.on(&pool).submit();
+        drop(arrive.on(&pool).submit(&path("queued")));
+        eventually("the pool is busy", || busy.pid().is_some());
+        busy.kill().unwrap();
+        for name in ["spawned", "submitted", "queued"] {
+            eventually(name, || folder.file(name).exists());
+        }
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Starts that go wrong, and starts that have to wait.
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -45,6 +46,22 @@ fn a_worker_that_hangs_before_it_reports_in_is_an_error_in_time_and_no_storm() {
     assert!(lines[..2].iter().all(|line| line.starts_with("Start, TimedOut: ")), "{lines:#?}");
     // Two workers, three times before the first call fails; some more until the second has failed too.
     assert!((2..=12).contains(&starts), "{starts} starts");
+}
+
+#[test]
+#[cfg_attr(no_cpp, ignore = "needs a C++ compiler")]
+fn a_worker_that_hangs_in_a_constructor_ends_with_its_program() {
+    for place in ["before", "after"] {
+        let folder = Folder::new();
+        let mut program = Program::start_as(CONSTRUCTORS, &["spawn"], |command| {
+            command.env(format!("STARTING_{place}"), "hang").env("STARTING_COUNT", folder.file("count"));
+        });
+        parallel_starting::eventually("a worker runs its constructors", || folder.file("count").exists());
+        assert_eq!(program.orphans().len(), 1);
+        program.signal(libc::SIGKILL);
+        let (_, at) = program.wait();
+        program.assert_no_orphans(at);
+    }
 }
 
 #[test]
@@ -136,10 +153,17 @@ fn a_token_that_names_a_descriptor_of_somebody_else_is_refused() {
 }
 
 fn throttled(limit: u32, used: u32, calls: u32, at_once: u32) {
+    throttled_among(limit, used, calls, at_once, None);
+}
+
+fn throttled_among(limit: u32, used: u32, calls: u32, at_once: u32, processes: Option<&str>) {
     let folder = Folder::new();
+    // Open to whoever the program becomes.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let numbers = [limit, used, calls, at_once].map(|number| number.to_string());
     let mut arguments: Vec<&str> = numbers.iter().map(String::as_str).collect();
     arguments.push(folder.path().to_str().unwrap());
+    arguments.extend(processes);
     let lines = parallel_starting::run(env!("CARGO_BIN_EXE_throttled"), &arguments).success();
     assert_eq!(lines, ["done"]);
 }
@@ -155,6 +179,17 @@ fn more_calls_than_the_limit_of_descriptors_allows_wait_for_their_turn() {
     throttled(64, 0, 300, 8);
     throttled(20, 0, 60, 2);
     throttled(16, 0, 30, 1);
+}
+
+#[test]
+fn more_calls_than_the_limit_of_processes_allows_wait_for_their_turn() {
+    // SAFETY: a plain system call.
+    if unsafe { libc::geteuid() } != 0 {
+        // Other processes of the same user count against the limit: what is left of it is not ours to say.
+        eprintln!("skipped: only root can become a user who has no processes");
+        return;
+    }
+    throttled_among(1024, 0, 60, 2, Some("12"));
 }
 
 #[test]

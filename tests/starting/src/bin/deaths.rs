@@ -58,9 +58,9 @@ fn have_pool(folder: &str, name: &str) {
 
 #[parallel]
 fn have_family(folder: &str, name: &str) {
-    let _child = Command::new("sleep").arg("1000").spawn().expect("sleep");
+    let mut child = Command::new("sleep").arg("1000").spawn().expect("sleep");
     arrive(folder, name);
-    block()
+    let _ = child.wait();
 }
 
 #[parallel]

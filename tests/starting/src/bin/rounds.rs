@@ -53,6 +53,10 @@ fn round(what: &str, number: usize) -> parallel::Result<()> {
 
 fn rounds(what: &str, count: usize) -> parallel::Result<()> {
     for number in 0..count {
+        if number % 100 == 0 {
+            // A sign of life: the watcher's patience is for each line.
+            println!("{number}");
+        }
         round(what, number)?;
     }
     // Those that were detached end by themselves.

@@ -1,5 +1,6 @@
 //! Makes more calls than its limits allow. Arguments: the limit of descriptors, how many of them it uses itself, how
-//! many calls it makes, how many of them must be at work at the same time, a folder in which those meet.
+//! many calls it makes, how many of them must be at work at the same time, a folder in which those meet, and the limit of processes
+//! if there is one.
 use std::path::Path;
 
 use parallel::prelude::*;
@@ -27,6 +28,16 @@ fn main() -> parallel::Result<()> {
     let limit = libc::rlimit { rlim_cur: limit as u64, rlim_max: limit as u64 };
     // SAFETY: a plain system call with a valid argument.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    if let Some(processes) = arguments.get(6) {
+        // Root may start any number, so this becomes nobody, who has no other process. Threads count too.
+        let limit: u64 = processes.parse().expect("a number");
+        let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+        // SAFETY: plain system calls with valid arguments.
+        unsafe {
+            assert_eq!((libc::setgid(65534), libc::setuid(65534)), (0, 0));
+            libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit);
+        }
+    }
     let files: Vec<_> = (0..used).map(|_| std::fs::File::open("/dev/null").expect("within the limit")).collect();
 
     let handles: Vec<_> = (0..calls).map(|number| meet.spawn(folder, number, at_once)).collect();
