@@ -5,3 +5,4 @@ pub(crate) mod call;
 pub(crate) mod codec;
 pub(crate) mod parameter;
 pub(crate) mod parcel;
+pub(crate) mod plain;
