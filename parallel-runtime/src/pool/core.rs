@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, run_callbacks};
 use crate::lane::{Bell, Lane, Listener};
 use crate::poison::{lock, wait};
-use crate::process::reactor::{Child, Pulse, Reactor};
+use crate::process::reactor::{self, Child, Pulse, Reactor};
 use crate::registry::Entry;
 
 /// What the builder was told.
@@ -204,6 +204,7 @@ impl Core {
 
     /// Refuses new work where the pool takes none.
     pub(crate) fn check_open(&self) -> Result<()> {
+        reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
         match self.phase {
             Phase::Open => Ok(()),
             Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),

@@ -303,6 +303,10 @@ impl Shared {
 
     /// Kills the workers, fails what is pending, and waits until the workers are gone.
     fn terminate(&self) {
+        if reactor::check_not_forked().is_err() {
+            // The workers are the parent's.
+            return;
+        }
         {
             let mut core = self.enter();
             if matches!(core.phase, Phase::Open | Phase::Joining) {

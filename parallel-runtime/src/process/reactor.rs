@@ -112,14 +112,25 @@ pub(crate) trait Pulse: Send + Sync {
 
 static REACTOR: OnceLock<Reactor> = OnceLock::new();
 
+/// Refuses a process that was forked from one in which the reactor runs: nobody would hear it.
+pub(crate) fn check_not_forked() -> io::Result<()> {
+    if program::was_forked() {
+        return Err(io::Error::other(
+            "this process was forked, without exec, from one that had used `parallel`; fork before the first call",
+        ));
+    }
+    Ok(())
+}
+
 /// The reactor, started on first use.
 ///
 /// # Errors
 ///
-/// When the system has no descriptor or thread left for it.
+/// When the system has no descriptor or thread left for it, or this process was forked from one that has it.
 pub(crate) fn get() -> io::Result<&'static Reactor> {
     static STARTING: Mutex<()> = Mutex::new(());
     if let Some(reactor) = REACTOR.get() {
+        check_not_forked()?;
         return Ok(reactor);
     }
     let _starting = lock(&STARTING);
@@ -145,6 +156,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
         }
     })?;
     let reactor = REACTOR.get_or_init(|| reactor);
+    program::watch_forks();
     let _ = ready.send(reactor);
     Ok(reactor)
 }

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::process::Resource;
 
@@ -56,8 +56,22 @@ pub(crate) fn is_own_constructor(constructor: Constructor) -> bool {
     in_executable(constructor as usize) && constructors().is_some_and(|table| position(table, constructor).is_some())
 }
 
-/// Whether `address` is part of the executable, and not of a shared library.
+/// Whether the process was started by calling the loader with the program as its argument: then the file to start again
+/// is the loader, not the program.
+fn is_started_by_loader() -> bool {
+    // SAFETY: reads the process's own auxiliary vector.
+    let loader = unsafe { libc::getauxval(libc::AT_BASE) };
+    // The kernel names the address of the loader that the program asked for; to the loader itself it gives none.
+    loader == 0 && std::fs::read_link("/proc/self/exe").is_ok_and(|file| {
+        file.file_name().is_some_and(|name| name.as_bytes().starts_with(b"ld-linux"))
+    })
+}
+
+/// Whether `address` is part of the executable, and that file is what `/proc/self/exe` names.
 fn in_executable(address: usize) -> bool {
+    if is_started_by_loader() {
+        return false;
+    }
     /// Is called for each loaded object, the executable first; asks for no other.
     unsafe extern "C" fn look(object: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
         // SAFETY: the C library passes a description that is valid during the call.
@@ -165,6 +179,23 @@ pub(crate) fn environment(more: &[(OsString, OsString)]) -> io::Result<Vec<CStri
 pub(crate) fn null_device() -> io::Result<OwnedFd> {
     let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     above_standard(file.into())
+}
+
+/// Set in a process that was forked from this one.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Lets [`was_forked`] know of forks from now on.
+pub(crate) fn watch_forks() {
+    extern "C" fn forked() {
+        FORKED.store(true, Ordering::Relaxed);
+    }
+    // SAFETY: the handler does nothing but a store; it stays valid, because this is the executable.
+    unsafe { libc::pthread_atfork(None, None, Some(forked)) };
+}
+
+/// Whether this process was forked, without exec, from one that had called [`watch_forks`]. Threads stayed behind there.
+pub(crate) fn was_forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
 }
 
 /// How many descriptors this process may have open.
