@@ -17,7 +17,8 @@ fn a_forked_process_is_refused_and_does_not_harm_its_parents_pool() {
     assert!(child >= 0);
     if child == 0 {
         let refused = |outcome: parallel::Result<u64>| {
-            outcome.is_err_and(|error| matches!(error.kind(), ErrorKind::Start(_)) && error.to_string().contains("forked"))
+            outcome
+                .is_err_and(|error| matches!(error.kind(), ErrorKind::Start(_)) && error.to_string().contains("forked"))
         };
         let all = refused(cube.spawn(3).join())
             && refused(cube.on(&pool).submit(3).join())

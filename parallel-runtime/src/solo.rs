@@ -41,6 +41,8 @@ pub(crate) struct Solo {
 struct State {
     phase: Phase,
     attempts: u32,
+    /// How often it could not even be started.
+    refusals: u32,
     /// What this attempt has said.
     said: Option<Said>,
     /// When this attempt is killed, and why.
@@ -88,7 +90,7 @@ impl Solo {
             Arc::new(Self { order, landing: Landing::default(), state: Mutex::default(), changed: Condvar::new() });
         match reactor::get() {
             Ok(reactor) => reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>),
-            Err(error) => Arc::clone(&solo).refuse(error),
+            Err(error) => solo.over(Err(solo.describe(Error::new(ErrorKind::Start(error)), None, 0))),
         }
         solo
     }
@@ -224,9 +226,17 @@ impl Waiting for Solo {
         self.changed.notify_all();
     }
 
-    fn refuse(self: Arc<Self>, error: io::Error) {
-        let attempts = lock(&self.state).attempts;
-        self.over(Err(self.describe(Error::new(ErrorKind::Start(error)), None, attempts)));
+    fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error) {
+        let (attempts, refusals, wanted) = {
+            let mut state = lock(&self.state);
+            state.refusals += 1;
+            (state.attempts, state.refusals, !state.signalled)
+        };
+        if wanted && attempts + refusals <= self.order.retries {
+            reactor.queue_later(config::back_off(refusals), self);
+        } else {
+            self.over(Err(self.describe(Error::new(ErrorKind::Start(error)), None, attempts)));
+        }
     }
 }
 

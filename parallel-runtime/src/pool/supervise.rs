@@ -88,9 +88,7 @@ impl Shared {
     /// A worker could not be started, or could not become one.
     fn start_failed(&self, core: &mut Core, error: StartError) {
         core.start_failures += 1;
-        let back_off = config::FIRST_BACK_OFF
-            .saturating_mul(1_u32.checked_shl(core.start_failures.min(16)).unwrap_or(u32::MAX))
-            .min(config::LONGEST_BACK_OFF);
+        let back_off = config::back_off(core.start_failures);
         core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
         core.first_error.get_or_insert_with(|| error.clone());
         core.start_error = Some(error);

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::bootstrap;
 use super::control::{Assignment, Control};
@@ -43,8 +43,8 @@ pub(crate) trait Waiting: Send + Sync {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()>;
     /// It waits for others to end.
     fn queued(&self);
-    /// It can never start.
-    fn refuse(self: Arc<Self>, error: io::Error);
+    /// It cannot start now, and nothing that runs could mend that by ending.
+    fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error);
 }
 
 /// A process of ours.
@@ -233,6 +233,8 @@ pub(crate) struct Loop {
     next: u64,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     armed: HashMap<u64, Weak<dyn Alarm>>,
+    /// Processes that could not start and are tried again, by the number of their alarm.
+    resting: HashMap<u64, Arc<dyn Waiting>>,
     waiting: VecDeque<Arc<dyn Waiting>>,
     admitted: usize,
     arguments: Vec<CString>,
@@ -248,6 +250,7 @@ impl Loop {
             next: FIRST_CHILD,
             alarms: BinaryHeap::new(),
             armed: HashMap::new(),
+            resting: HashMap::new(),
             waiting: VecDeque::new(),
             admitted: 0,
             arguments: program::arguments(),
@@ -369,6 +372,14 @@ impl Loop {
         self.waiting.push_back(waiting);
     }
 
+    /// Puts a process behind those that wait, after a pause.
+    pub(crate) fn queue_later(&mut self, pause: Duration, waiting: Arc<dyn Waiting>) {
+        let number = self.next;
+        self.next += 2;
+        self.alarms.push(Reverse((Instant::now() + pause, number)));
+        self.resting.insert(number, waiting);
+    }
+
     fn ring_alarms(&mut self) {
         let now = Instant::now();
         while let Some(&Reverse((at, number))) = self.alarms.peek() {
@@ -376,6 +387,11 @@ impl Loop {
                 break;
             }
             self.alarms.pop();
+            if let Some(waiting) = self.resting.remove(&number) {
+                self.waiting.push_back(waiting);
+                self.admit();
+                continue;
+            }
             let Some(weak) = self.armed.remove(&number) else { continue };
             let Some(alarm) = weak.upgrade() else { continue };
             if let Some(next) = alarm.ring(self) {
@@ -395,7 +411,7 @@ impl Loop {
                     self.waiting.push_front(next);
                     return;
                 }
-                Err(error) => next.refuse(error),
+                Err(error) => next.refuse(self, error),
             }
         }
     }

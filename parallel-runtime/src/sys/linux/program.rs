@@ -62,9 +62,9 @@ fn is_started_by_loader() -> bool {
     // SAFETY: reads the process's own auxiliary vector.
     let loader = unsafe { libc::getauxval(libc::AT_BASE) };
     // The kernel names the address of the loader that the program asked for; to the loader itself it gives none.
-    loader == 0 && std::fs::read_link("/proc/self/exe").is_ok_and(|file| {
-        file.file_name().is_some_and(|name| name.as_bytes().starts_with(b"ld-linux"))
-    })
+    loader == 0
+        && std::fs::read_link("/proc/self/exe")
+            .is_ok_and(|file| file.file_name().is_some_and(|name| name.as_bytes().starts_with(b"ld-linux")))
 }
 
 /// Whether `address` is part of the executable, and that file is what `/proc/self/exe` names.
