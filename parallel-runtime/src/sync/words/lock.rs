@@ -153,6 +153,11 @@ impl LockWord {
         }
     }
 
+    /// Whether this process holds it.
+    pub(crate) fn is_held_here(&self) -> bool {
+        holder(self.0.load(Ordering::Relaxed)) == own_identity()
+    }
+
     /// Frees the lock. Does nothing if this process does not hold it (somebody scribbled).
     #[inline]
     pub(crate) fn unlock(&self, left: Left) {
