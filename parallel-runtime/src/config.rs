@@ -35,8 +35,8 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
 pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(100);
 /// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
-/// A worker whose latest parcel ran longer than this gets no second one ahead: it would wait for it a hundredth of that
-/// time, while what lies in its lane waits for nobody else, and starts after what was queued later.
+/// A worker whose latest parcel ran longer than this gets no second one ahead. It gains little by it, one wake-up in so
+/// long a time; and what lies behind a long task would start after what was queued later.
 pub(crate) const AHEAD_BELOW: Duration = Duration::from_millis(5);
 
 /// How often a worker that dies without having started an item may take the same task with it before the task is

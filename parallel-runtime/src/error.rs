@@ -240,7 +240,7 @@ impl fmt::Display for Error {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panicked(report) => write!(f, "panicked at {}: {}", report.location(), report.message()),
+            Self::Panicked(report) => write!(f, "panicked at {}: {}", report.location(), OneLine(report.message())),
             Self::Exited { code } => write!(f, "the process exited with code {code} before it gave a result"),
             Self::Signaled { signal, core_dumped } => {
                 write!(f, "the process was killed by signal {signal} ({})", process::signal_words(*signal))?;
@@ -250,19 +250,33 @@ impl fmt::Display for ErrorKind {
             Self::Cancelled => f.write_str("cancelled before it started"),
             Self::Terminated => f.write_str("the pool was terminated before the call was done"),
             Self::Closed => f.write_str("closed: the pool or channel has ended, or the value was already taken"),
-            Self::Encode(report) => write!(f, "could not encode the {report}"),
-            Self::Decode(report) => write!(f, "could not decode the {report}"),
-            Self::Start(error) => write!(f, "the process could not be started: {error}"),
+            Self::Encode(report) => write!(f, "could not encode the {}", OneLine(&report.to_string())),
+            Self::Decode(report) => write!(f, "could not decode the {}", OneLine(&report.to_string())),
+            Self::Start(error) => write!(f, "the process could not be started: {}", OneLine(&error.to_string())),
             Self::OwnerDied { pid } => {
                 write!(f, "process {pid} died while it held the lock; check the data, then call `recover()`")
             }
             Self::Broken => f.write_str("the barrier is broken; `reset()` makes it whole"),
-            Self::InvalidInput(text) => f.write_str(text),
+            Self::InvalidInput(text) => write!(f, "{}", OneLine(text)),
             Self::NotParallel => f.write_str(
                 "this program cannot start itself again: the library that holds the #[parallel] function was loaded by \
                  a foreign program; call it from an executable that links it",
             ),
         }
+    }
+}
+
+/// A text of several lines in one: what a failed `assert_eq!` says has three.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.0.lines().map(str::trim).filter(|line| !line.is_empty());
+        for (number, line) in lines.enumerate() {
+            f.write_str(if number > 0 { "; " } else { "" })?;
+            f.write_str(line)?;
+        }
+        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ use crate::pool::map::{self, AsTheyCome, Lazy, Plan, Reorder};
 use crate::pool::reduce;
 use crate::pool::submit::Submitted;
 use crate::solo::{Order, Solo};
+use crate::sys::program;
 use crate::wire::call::{Arguments, decode_result};
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
@@ -159,14 +160,16 @@ impl<H: Function> Task<H> {
     ) -> JoinHandle<H::Output> {
         let prepared = self.check(Manner::Spawn).and_then(|()| entry::check()).and_then(|()| encode_arguments(encode));
         let flight = match prepared {
-            Ok(arguments) => Solo::spawn(Order {
-                entry: H::entry(),
-                arguments,
-                name: self.options.name.clone(),
-                timeout: self.options.timeout,
-                retries: self.options.retries,
-                environment: self.options.environment.clone(),
-            }),
+            Ok(arguments) => {
+                let order = Order {
+                    entry: H::entry(),
+                    name: self.options.name.clone(),
+                    timeout: self.options.timeout,
+                    retries: self.options.retries,
+                    environment: self.options.environment.clone(),
+                };
+                Solo::spawn(order, arguments)
+            }
             Err(error) => job::failed(error.in_function(H::entry().name())),
         };
         JoinHandle::new(flight, H::entry().name(), self.options.name.clone(), decode_result::<H>)
@@ -214,6 +217,9 @@ impl<H: Function> Task<H> {
             return Err(Error::invalid(
                 "`.env()` is for `spawn`: a pool's workers get their environment from `Pool::builder().env()`",
             ));
+        }
+        if !self.options.environment.is_empty() {
+            program::environment(&self.options.environment).map_err(|error| Error::invalid(error.to_string()))?;
         }
         Ok(())
     }

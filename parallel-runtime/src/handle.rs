@@ -173,7 +173,7 @@ impl<R> JoinHandle<R> {
     }
 
     /// Asks the call's process to end, with SIGTERM, and whatever it started in its process group. A call that has not
-    /// started is cancelled; one that has finished is left alone.
+    /// started is cancelled; one that has finished is left alone. A call that ends so is not tried again.
     ///
     /// # Errors
     ///

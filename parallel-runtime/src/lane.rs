@@ -142,8 +142,24 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.store(state::EMPTY, Release);
     }
 
-    /// Takes parcel `number` back; false when the worker has taken it up. If it is in a block, the worker drops that when
-    /// it finds a later one.
+    /// Whether the words of the protocol were overwritten, as far as that shows: `in_hand` are the parcels that the worker
+    /// holds.
+    pub(crate) fn is_spoilt(&self, mut in_hand: impl Iterator<Item = u64> + Clone) -> bool {
+        let whole = (0..SLOTS).all(|index| {
+            let held = in_hand.clone().any(|number| slot_of(number) == index);
+            let state = self.memory.slot(index).order.state.load(Acquire);
+            if held {
+                matches!(state, state::FILLED | state::RUNNING | state::DONE)
+            } else {
+                matches!(state, state::EMPTY | state::REVOKED)
+            }
+        });
+        let numbers = in_hand.all(|number| self.memory.slot(slot_of(number)).order.number.load(Relaxed) == number);
+        !(whole && numbers && self.memory.header().magic.load(Relaxed) == MAGIC)
+    }
+
+    /// Takes parcel `number` back; false when the worker has taken it up. A block that goes with it lies in the control
+    /// channel already: the worker drops it as it passes the slot by.
     pub(crate) fn revoke(&self, number: u64) -> bool {
         let word = &self.memory.slot(slot_of(number)).order.state;
         word.compare_exchange(state::FILLED, state::REVOKED, AcqRel, Acquire).is_ok()
@@ -184,18 +200,15 @@ pub(crate) struct WorkerLane {
 /// What a worker is to do next.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Parcel(Taken),
+    /// A parcel: its bytes, or `None` when they are in a block on the control channel.
+    Parcel { number: u64, parcel: Option<Vec<u8>> },
+    /// A parcel that was taken back. The slot has room again, which the parent does not know; and a block that goes with
+    /// it is still on the control channel.
+    Revoked { number: u64, in_block: bool },
     /// Look into the control channel.
     Mail,
+    /// Told to stop, or the words are spoilt so that nothing would ever be found.
     Stop,
-}
-
-/// A parcel in the worker's hands.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) number: u64,
-    /// The bytes; `None`: they are in a block on the control channel.
-    pub(crate) parcel: Option<Vec<u8>>,
 }
 
 impl WorkerLane {
@@ -216,29 +229,41 @@ impl WorkerLane {
             let mail = door.mail.load(Acquire);
             let index = slot_of(self.taken);
             let word = &self.memory.slot(index).order.state;
+            // Parcels come in turn: where the next one but one is there, the next one is, too.
+            let ahead = self.memory.slot(slot_of(self.taken + 1)).order.state.load(Acquire) == state::FILLED;
             match word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire) {
-                Ok(_) => return Work::Parcel(self.open_slot(index)),
+                Ok(_) => return self.open_slot(index).unwrap_or(Work::Stop),
                 Err(state::REVOKED) => {
+                    let in_block = self.memory.slot(index).order.in_block.load(Relaxed) != 0;
                     word.store(state::EMPTY, Release);
                     self.taken += 1;
+                    return Work::Revoked { number: self.taken - 1, in_block };
                 }
-                Err(_) if self.memory.header().door.stop.load(Acquire) != 0 => return Work::Stop,
-                Err(_) if mail != self.mail => {
+                Err(state::EMPTY | state::DONE) if ahead => return Work::Stop,
+                Err(state::EMPTY | state::DONE) if mail != self.mail => {
                     self.mail = mail;
                     return Work::Mail;
                 }
-                Err(_) => self.wait(knocks),
+                Err(state::EMPTY | state::DONE) if self.memory.header().door.stop.load(Acquire) == 0 => {
+                    self.wait(knocks);
+                }
+                Err(_) => return Work::Stop,
             }
         }
     }
 
-    fn open_slot(&mut self, index: usize) -> Taken {
+    /// `None` where the slot holds another parcel than the next: its words are spoilt.
+    fn open_slot(&mut self, index: usize) -> Option<Work> {
         let order = &self.memory.slot(index).order;
         let len = usize::try_from(order.len.load(Relaxed)).unwrap_or(usize::MAX);
-        let number = order.number.load(Relaxed);
         let in_block = order.in_block.load(Relaxed) != 0;
+        let number = self.taken;
+        if order.number.load(Relaxed) != number {
+            return None;
+        }
         self.taken += 1;
-        Taken { number, parcel: (!in_block).then(|| self.memory.read_arguments(index, len)) }
+        let parcel = (!in_block).then(|| self.memory.read_arguments(index, len));
+        Some(Work::Parcel { number, parcel })
     }
 
     /// Waits until the parent knocks again after `knocks`.
@@ -387,10 +412,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parcel_is_taken_back_once() {
-        let (mut lane, _descriptor) = Lane::create().unwrap();
+    fn the_worker_hears_of_a_parcel_that_was_taken_back_and_of_its_block() {
+        let (mut lane, descriptor) = Lane::create().unwrap();
+        let mut worker = WorkerLane::open(descriptor.as_fd()).unwrap();
         assert!(lane.post(b"in the lane"));
-        assert!(lane.revoke(0));
-        assert!(!lane.revoke(0));
+        lane.announce(1 << 20);
+        for (number, in_a_block) in [(0, false), (1, true)] {
+            assert!(lane.revoke(number));
+            assert!(!lane.revoke(number));
+            let taken = worker.take();
+            assert!(
+                matches!(taken, Work::Revoked { number: n, in_block } if (n, in_block) == (number, in_a_block)),
+                "{taken:?}"
+            );
+        }
+        assert!(lane.post(b"the next"));
+        assert!(matches!(worker.take(), Work::Parcel { number: 2, parcel: Some(bytes) } if bytes == b"the next"));
     }
 }

@@ -28,6 +28,7 @@ mod pool;
 mod function;
 mod handle;
 
+pub mod channel;
 pub mod shared;
 pub mod sync;
 

@@ -16,12 +16,12 @@ use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
 use crate::process::transfer::{self, Package, Store};
 use crate::registry::Entry;
 use crate::sys::process::KILL;
+use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
 
 /// What is to be called, and how.
 pub(crate) struct Order {
     pub(crate) entry: &'static Entry,
-    pub(crate) arguments: Payload,
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
@@ -40,6 +40,9 @@ pub(crate) struct Solo {
 #[derive(Default)]
 struct State {
     phase: Phase,
+    /// Kept as long as they may be needed for another attempt, and no longer: the ends of channels among them stay open
+    /// with them.
+    arguments: Option<Arc<Payload>>,
     attempts: u32,
     /// What this attempt has said.
     said: Option<Said>,
@@ -61,6 +64,8 @@ enum Phase {
     Handed,
     /// Queued behind others, for lack of descriptors or processes.
     Queued,
+    /// Its process is being started.
+    Starting,
     Running {
         child: Arc<Child>,
         started: bool,
@@ -83,9 +88,10 @@ enum Deadline {
 
 impl Solo {
     /// Hands a call to the reactor.
-    pub(crate) fn spawn(order: Order) -> Arc<Self> {
+    pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
+        let state = State { arguments: Some(Arc::new(arguments)), ..State::default() };
         let solo =
-            Arc::new(Self { order, landing: Landing::default(), state: Mutex::default(), changed: Condvar::new() });
+            Arc::new(Self { order, landing: Landing::default(), state: Mutex::new(state), changed: Condvar::new() });
         match reactor::get() {
             Ok(reactor) => reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>),
             Err(error) => Arc::clone(&solo).refuse(error),
@@ -106,6 +112,7 @@ impl Solo {
             let mut state = lock(&self.state);
             state.phase = Phase::Over;
             state.deadline = None;
+            state.arguments = None;
         }
         self.changed.notify_all();
         run_callbacks(self.landing.finish(outcome));
@@ -113,9 +120,10 @@ impl Solo {
 
     fn launch(self: &Arc<Self>, reactor: &mut Loop) -> io::Result<Arc<Child>> {
         let order = &self.order;
+        let arguments = lock(&self.state).arguments.clone().unwrap_or_default();
         let assign = |control: &Control| {
-            let handles = transfer::send_ahead::<Opening>(control, &order.arguments.handles, None, false)?;
-            let (body, block) = Body::pack(order.arguments.bytes.clone())?;
+            let handles = transfer::send_ahead::<Opening>(control, &arguments.handles, None, false)?;
+            let (body, block) = Body::pack(&arguments.bytes)?;
             let invocation = Invocation {
                 function: order.entry.hash(),
                 name: order.name.as_deref().map(ToOwned::to_owned),
@@ -146,9 +154,10 @@ impl Solo {
             Report::Value(package) => {
                 state.said = Some(match state.store.unpack(package, &mut descriptors) {
                     Ok(value) => Said::Value(value),
-                    Err(error) => Said::Failed(
-                        Error::new(ErrorKind::Start(error)).with_note("the function ran, but its result was lost"),
-                    ),
+                    Err(error) => {
+                        let text = format!("the function ran, but its result was lost: {error}");
+                        Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text))))
+                    }
                 });
             }
             Report::Failed(failure) => state.said = Some(Said::Failed(error_of(failure))),
@@ -189,17 +198,28 @@ impl Solo {
 
 impl Waiting for Solo {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
-        if self.landing.is_finished() {
-            return Ok(());
+        {
+            let mut state = lock(&self.state);
+            if matches!(state.phase, Phase::Over) {
+                // Cancelled while it waited.
+                return Ok(());
+            }
+            state.phase = Phase::Starting;
         }
-        lock(&self.state).phase = Phase::Queued;
         let launched = self.launch(reactor);
         let at = Instant::now().checked_add(config::start_timeout());
-        if let Ok(child) = &launched {
+        {
             let mut state = lock(&self.state);
-            state.attempts += 1;
-            state.phase = Phase::Running { child: Arc::clone(child), started: false };
-            state.deadline = at.map(|at| (at, Deadline::Start));
+            if let Ok(child) = &launched {
+                state.attempts += 1;
+                if state.attempts > self.order.retries {
+                    state.arguments = None;
+                }
+                state.phase = Phase::Running { child: Arc::clone(child), started: false };
+                state.deadline = at.map(|at| (at, Deadline::Start));
+            } else {
+                state.phase = Phase::Queued;
+            }
         }
         self.changed.notify_all();
         launched?;
@@ -210,7 +230,12 @@ impl Waiting for Solo {
     }
 
     fn queued(&self) {
-        lock(&self.state).phase = Phase::Queued;
+        {
+            let mut state = lock(&self.state);
+            if matches!(state.phase, Phase::Handed) {
+                state.phase = Phase::Queued;
+            }
+        }
         self.changed.notify_all();
     }
 
@@ -230,9 +255,8 @@ impl Events for Solo {
                 Err(error) => {
                     // Only a worker whose memory is spoilt sends what cannot be read.
                     let text = format!("the worker sent what cannot be read ({error})");
-                    lock(&self.state).said = Some(Said::Failed(Error::new(ErrorKind::Decode(
-                        crate::wire::codec::CodecError::new::<Report>(text),
-                    ))));
+                    lock(&self.state).said =
+                        Some(Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))));
                     let _ = child.signal(KILL);
                     return false;
                 }
@@ -241,13 +265,14 @@ impl Events for Solo {
     }
 
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
-        let (verdict, attempts) = {
+        let (verdict, attempts, wanted) = {
             let mut state = lock(&self.state);
             state.exit_status = status;
-            (self.verdict(&mut state, status), state.attempts)
+            // Who ends a call does not want it tried again.
+            (self.verdict(&mut state, status), state.attempts, !state.signalled)
         };
         match verdict {
-            Err(error) if may_retry(&error) && attempts <= self.order.retries => {
+            Err(error) if may_retry(&error) && attempts <= self.order.retries && wanted => {
                 lock(&self.state).phase = Phase::Queued;
                 reactor.queue(self);
             }
@@ -290,12 +315,12 @@ impl Flight for Solo {
     /// Waits while the call is on its way to the reactor, which takes no longer than starting a process.
     fn pid(&self) -> Option<u32> {
         let mut state = lock(&self.state);
-        while matches!(state.phase, Phase::Handed) {
+        while matches!(state.phase, Phase::Handed | Phase::Starting) {
             state = wait(&self.changed, state, None);
         }
         match &state.phase {
             Phase::Running { child, .. } => Some(child.pid()),
-            Phase::Handed | Phase::Queued | Phase::Over => None,
+            Phase::Handed | Phase::Queued | Phase::Starting | Phase::Over => None,
         }
     }
 
@@ -306,7 +331,7 @@ impl Flight for Solo {
         match &state.phase {
             Phase::Running { child, .. } => child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))),
             Phase::Over => Ok(()),
-            Phase::Handed | Phase::Queued => {
+            Phase::Handed | Phase::Queued | Phase::Starting => {
                 drop(state);
                 self.cancel();
                 Ok(())
@@ -320,15 +345,18 @@ impl Flight for Solo {
     }
 
     fn cancel(&self) -> bool {
-        {
-            let state = lock(&self.state);
+        let attempts = {
+            let mut state = lock(&self.state);
             if !matches!(state.phase, Phase::Handed | Phase::Queued) {
                 return false;
             }
-        }
-        let error = self.describe(Error::new(ErrorKind::Cancelled), None, 0);
-        let callbacks = self.landing.finish(Err(error));
-        run_callbacks(callbacks);
+            // The reactor passes it by.
+            state.phase = Phase::Over;
+            state.attempts
+        };
+        self.changed.notify_all();
+        let error = self.describe(Error::new(ErrorKind::Cancelled), None, attempts);
+        run_callbacks(self.landing.finish(Err(error)));
         true
     }
 

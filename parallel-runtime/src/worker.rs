@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use crate::current::{self, Role};
-use crate::lane::{Taken, Work, WorkerBell, WorkerLane};
+use crate::lane::{Work, WorkerBell, WorkerLane};
 use crate::process::control::{Assignment, Control, Delivery, Incoming, Invocation, Opening, Report, borrowed};
 use crate::process::transfer::{self, Store};
 use crate::registry::{self, Entry};
@@ -76,9 +76,12 @@ fn serve_call(
 
 /// Tells the parent what came of a call; returns the exit code.
 fn report(control: &Control, outcome: Result<Payload, CallFailure>) -> io::Result<i32> {
-    match outcome {
-        Ok(value) => {
-            let (package, block) = transfer::pack::<Report>(control, value, true)?;
+    let packed = outcome.and_then(|value| {
+        let len = value.bytes.len();
+        transfer::pack::<Report>(control, &value, true).map_err(|error| not_handed_over(len, &error))
+    });
+    match packed {
+        Ok((package, block)) => {
             control.send(&Report::Value(package), &borrowed(block.as_slice()), true)?;
             Ok(0)
         }
@@ -87,6 +90,12 @@ fn report(control: &Control, outcome: Result<Payload, CallFailure>) -> io::Resul
             Ok(FAILED)
         }
     }
+}
+
+/// Why a result that was ready did not leave this process.
+fn not_handed_over(len: usize, error: &io::Error) -> CallFailure {
+    let text = format!("the result of {len} bytes could not be handed over: {error}");
+    CallFailure::Encode(CodecError::of_bytes(text).seen_by_worker())
 }
 
 fn run(function: u64, name: Option<&str>, arguments: &Payload) -> Result<Payload, CallFailure> {
@@ -171,11 +180,10 @@ impl Mailbox<'_> {
         Ok(true)
     }
 
-    /// The parcel with this number, which was announced. Earlier ones were taken back meanwhile.
+    /// The parcel with this number, which was announced.
     fn parcel(&mut self, number: u64) -> io::Result<Vec<u8>> {
         loop {
             if let Some(parcel) = self.blocks.remove(&number) {
-                self.blocks = self.blocks.split_off(&number);
                 return Ok(parcel);
             }
             self.take(true)?;
@@ -218,12 +226,24 @@ impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
         loop {
             match self.lane.take() {
-                Work::Parcel(Taken { number, parcel }) => {
+                Work::Parcel { number, parcel } => {
                     let parcel = match parcel {
                         Some(bytes) => bytes,
                         None => self.mailbox.parcel(number)?,
                     };
                     self.run(number, &parcel)?;
+                    if !self.mailbox.control.is_intact() {
+                        // The task closed what it found: nothing large can leave, and nobody can be called. Another one
+                        // serves.
+                        return Ok(0);
+                    }
+                }
+                Work::Revoked { number, in_block } => {
+                    if in_block {
+                        self.mailbox.parcel(number)?;
+                    }
+                    // Something may wait for the room.
+                    self.bell.ring(true);
                 }
                 Work::Mail => while self.mailbox.take(false)? {},
                 Work::Stop => return Ok(0),
@@ -293,15 +313,14 @@ impl Server<'_> {
         let bytes = std::mem::take(&mut self.scratch.entry);
         let handles = std::mem::take(&mut self.scratch.value.handles);
         let len = bytes.len();
-        match transfer::pack::<Report>(self.mailbox.control, Payload { bytes, handles }, true) {
+        match transfer::pack::<Report>(self.mailbox.control, &Payload { bytes, handles }, true) {
             Ok((package, block)) => {
                 let report = Report::Large { parcel: number, item: done - 1, package };
                 self.mailbox.control.send(&report, &borrowed(block.as_slice()), true)?;
                 parcel::write_large(&mut self.scratch.entry);
             }
             Err(error) => {
-                let error = CodecError::new::<Payload>(format!("{len} bytes could not be handed over: {error}"));
-                parcel::write_failure(CallFailure::Encode(error.seen_by_worker()), &mut self.scratch.entry);
+                parcel::write_failure(not_handed_over(len, &error), &mut self.scratch.entry);
             }
         }
         self.scratch.trim();

@@ -105,6 +105,12 @@ impl Batch {
         self.ends.len()
     }
 
+    /// Whether its end must be noticed although nobody waits for it here: somebody is to be called, or it keeps the ends
+    /// of channels open.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.sink.is_watched() || self.handles.iter().any(|handle| matches!(handle, Handle::Descriptor(_)))
+    }
+
     /// The function that errors name.
     pub(crate) fn function(&self) -> &'static str {
         self.entry.or(self.merge).map_or("", Entry::name)

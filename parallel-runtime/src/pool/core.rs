@@ -78,6 +78,8 @@ pub(crate) struct Core {
     pub(crate) start_failures: u32,
     /// What the latest of them said.
     pub(crate) start_error: Option<StartError>,
+    /// Whether calls fail with it until the seats are tried again, rather than wait.
+    pub(crate) hopeless: bool,
     /// When the empty seats are tried again.
     pub(crate) retry_at: Option<Instant>,
     /// The earliest alarm that is set.
@@ -146,13 +148,16 @@ pub(crate) enum KilledFor {
     Start,
     /// It did not stop.
     Stop,
+    /// Something in it wrote over its lane.
+    Spoilt,
 }
 
 impl Seat {
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
         let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);
-        let takes = self.ready && self.stopping.is_none() && self.budget != Some(0) && ahead && self.lane.has_room();
+        let stays = self.stopping.is_none() && self.killed_for.is_none();
+        let takes = self.ready && stays && self.budget != Some(0) && ahead && self.lane.has_room();
         takes.then_some(self.in_hand.len())
     }
 }
@@ -169,6 +174,7 @@ impl Core {
             stats: PoolStats::default(),
             start_failures: 0,
             start_error: None,
+            hopeless: false,
             retry_at: None,
             armed: None,
             callbacks: Vec::new(),
@@ -183,7 +189,9 @@ impl Core {
 
     /// Whether a worker has finished a parcel that was not taken in.
     fn any_done(&self) -> bool {
-        self.seated().any(|seat| seat.in_hand.front().is_some_and(|hand| seat.lane.is_done(hand.number)))
+        self.seated()
+            .filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))
+            .any(|seat| seat.in_hand.front().is_some_and(|hand| seat.lane.is_done(hand.number)))
     }
 
     /// Whether nothing is left to do.
@@ -192,10 +200,10 @@ impl Core {
     }
 
     /// Whether outcomes must be taken in although nobody waits for them here.
-    fn needs_reactor(&self) -> bool {
+    pub(crate) fn needs_reactor(&self) -> bool {
         !self.queue.is_empty()
             || self.seated().any(|seat| seat.budget.is_some() && !seat.in_hand.is_empty())
-            || self.seated().flat_map(|seat| &seat.in_hand).any(|hand| hand.batch.sink.is_watched())
+            || self.seated().flat_map(|seat| &seat.in_hand).any(|hand| hand.batch.is_watched())
     }
 
     /// Refuses new work where the pool takes none.
@@ -318,6 +326,11 @@ impl Shared {
         news
     }
 
+    /// Says again who listens, in case somebody wrote over it; the workers' heartbeat.
+    pub(crate) fn listen_again(&self, core: &Core) {
+        self.bell.listen(core.listener);
+    }
+
     fn listen(&self, core: &mut Core, who: Listener) {
         if core.listener != who {
             core.listener = who;
@@ -332,6 +345,10 @@ impl Shared {
             self.listen(core, if needed { Listener::Reactor } else { Listener::Nobody });
             while needed && core.any_done() {
                 self.pump(core);
+            }
+            if needed {
+                // A ring may be lost where a worker has written over the bell.
+                self.arm(core, Instant::now() + config::HEARTBEAT);
             }
         }
         if self.tell_followers(core) && core.led {

@@ -6,13 +6,15 @@ use std::io;
 use std::time::Instant;
 
 use super::batch::{Batch, Values};
-use super::core::{Core, InHand, Seat, Shared};
+use super::core::{Core, InHand, KilledFor, Seat, Shared};
 use super::schedule;
+use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::job::error_of;
 use crate::lane::Progress;
 use crate::process::control::{Body, Delivery, borrowed};
 use crate::process::transfer;
+use crate::sys::process::KILL;
 use crate::wire::codec::CodecError;
 use crate::wire::handles::Handle;
 use crate::wire::parcel::{self, Entry};
@@ -21,6 +23,7 @@ impl Shared {
     /// Takes in what is finished and hands out what waits.
     pub(crate) fn pump(&self, core: &mut Core) {
         for index in 0..core.seats.len() {
+            core.seats[index].as_mut().map(kill_if_spoilt);
             while let Some(hand) = take_finished(core, index) {
                 self.finished(core, index, hand);
             }
@@ -139,6 +142,7 @@ impl Shared {
     }
 
     fn hand_out(&self, core: &mut Core) {
+        self.fail_hopeless(core);
         while let Some(batch) = core.queue.front() {
             if !batch.sink.is_wanted() {
                 core.queue.pop_front();
@@ -174,9 +178,8 @@ impl Shared {
         }
         let number = seat.lane.next_number();
         if let Err(error) = send(seat, &batch, scratch) {
-            let text = format!("its {} bytes could not be handed to a worker: {error}", batch.bytes.len());
-            let kind = error.kind();
-            self.fail_all(core, &batch, || Error::new(ErrorKind::Start(io::Error::new(kind, text.clone()))));
+            let text = format!("{} bytes of arguments could not be handed to a worker: {error}", batch.bytes.len());
+            self.fail_all(core, &batch, || Error::new(ErrorKind::Encode(CodecError::of_bytes(text.clone()))));
             return;
         }
         if let Some(budget) = &mut seat.budget {
@@ -190,9 +193,17 @@ impl Shared {
     }
 }
 
+/// Kills a worker whose lane was written over: what is in there cannot be told from what should be.
+fn kill_if_spoilt(seat: &mut Seat) {
+    if seat.killed_for.is_none() && seat.lane.is_spoilt(seat.in_hand.iter().map(|hand| hand.number)) {
+        seat.killed_for = Some(KilledFor::Spoilt);
+        let _ = seat.child.signal(KILL);
+    }
+}
+
 /// The parcel that the worker has ended and that was not taken in.
 fn take_finished(core: &mut Core, index: usize) -> Option<InHand> {
-    let seat = core.seats[index].as_mut()?;
+    let seat = core.seats[index].as_mut().filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))?;
     let number = seat.in_hand.front()?.number;
     if seat.lane.is_done(number) { seat.in_hand.pop_front() } else { None }
 }
@@ -223,7 +234,9 @@ fn send(seat: &mut Seat, batch: &Batch, scratch: &mut Vec<u8>) -> io::Result<()>
         return Ok(());
     }
     let len = scratch.len();
-    let (body, block) = Body::pack(std::mem::take(scratch))?;
+    let (body, block) = Body::pack(scratch)?;
+    // One large parcel is no reason to keep so much.
+    scratch.shrink_to(config::LANE_AREA);
     let delivery = Delivery::Parcel { number: seat.lane.next_number(), body };
     control.send(&delivery, &borrowed(block.as_slice()), false)?;
     seat.lane.announce(len);
@@ -256,7 +269,7 @@ fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outc
     let Some(seat) = core.seats[index].as_mut() else { return Err(unreadable("is gone")) };
     super::supervise::hear(seat);
     let payload = seat.large.remove(&key).ok_or_else(|| {
-        Error::new(ErrorKind::Start(io::Error::other(
+        Error::new(ErrorKind::Decode(CodecError::of_bytes(
             "the function ran, but its result was lost: no descriptor was free to receive it; raise the limit (`ulimit -n`)",
         )))
     })?;
@@ -268,7 +281,7 @@ fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outc
 }
 
 fn unreadable(what: &str) -> Error {
-    Error::new(ErrorKind::Decode(CodecError::new::<Entry<'_>>(format!("the worker's reply {what}"))))
+    Error::new(ErrorKind::Decode(CodecError::of_bytes(format!("the worker's reply {what}"))))
 }
 
 /// Adds to an error where it happened; in a merged parcel, the worker's progress tells the item.

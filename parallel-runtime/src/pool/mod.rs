@@ -137,7 +137,9 @@ impl Pool {
         self.shared.settings.workers
     }
 
-    /// Returns the workers' process numbers, in the order of their indices; while one is being replaced, it is missing.
+    /// Returns the workers' process numbers, in the order of their indices.
+    ///
+    /// While a worker is being replaced, waits for that, a few milliseconds; one that cannot be started is missing.
     ///
     /// # Examples
     ///
@@ -148,7 +150,12 @@ impl Pool {
     /// # }
     /// ```
     pub fn pids(&self) -> Vec<u32> {
-        self.shared.enter().seated().map(|seat| seat.child.pid()).collect()
+        let all = self.shared.wait_until(None, |core| {
+            let settled =
+                core.seats.iter().all(Option::is_some) || core.start_error.is_some() || core.phase != Phase::Open;
+            settled.then(|| core.seated().map(|seat| seat.child.pid()).collect())
+        });
+        all.unwrap_or_default()
     }
 
     /// Tells what the pool has done so far.
@@ -243,7 +250,7 @@ impl Drop for Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("workers", &self.workers()).field("pids", &self.pids()).finish()
+        f.debug_struct("Pool").field("workers", &self.workers()).finish_non_exhaustive()
     }
 }
 

@@ -112,12 +112,15 @@ impl Flight for Submitted {
         if self.cancel() || self.is_finished() {
             return Ok(());
         }
-        let core = self.pool.enter();
-        let seat = core.seated().find(|seat| seat.in_hand.iter().any(|hand| self.is(&hand.batch)));
-        match seat {
-            Some(seat) => seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))),
-            None => Ok(()),
+        let mut core = self.pool.enter();
+        for seat in core.seats.iter_mut().flatten() {
+            if let Some(hand) = seat.in_hand.iter_mut().find(|hand| self.is(&hand.batch)) {
+                // Who ends a call does not want it tried again.
+                hand.batch.terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
+                return seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
+            }
         }
+        Ok(())
     }
 
     fn exit_status(&self) -> Option<ExitStatus> {

@@ -59,7 +59,7 @@ impl Shared {
             let mut initializer = None;
             if let Some(Initializer { entry, arguments, .. }) = &self.settings.initializer {
                 let handles = transfer::send_ahead::<Opening>(control, &arguments.handles, None, false)?;
-                let (body, descriptor) = Body::pack(arguments.bytes.clone())?;
+                let (body, descriptor) = Body::pack(&arguments.bytes)?;
                 block = descriptor;
                 let arguments = Package { body, handles };
                 initializer = Some(Invocation { function: entry.hash(), name: None, arguments });
@@ -95,17 +95,24 @@ impl Shared {
         let back_off = config::FIRST_BACK_OFF
             .saturating_mul(1_u32.checked_shl(core.start_failures.min(16)).unwrap_or(u32::MAX))
             .min(config::LONGEST_BACK_OFF);
-        let hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
-        core.start_error = Some(error.clone());
+        core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
+        core.start_error = Some(error);
         core.news = true;
-        if hopeless && core.seated().next().is_none() {
-            for batch in std::mem::take(&mut core.queue) {
-                self.fail_all(core, &batch, || error.to_error());
-            }
-        }
+        self.fail_hopeless(core);
         let at = Instant::now() + back_off;
         core.retry_at = Some(at);
         self.arm(core, at);
+    }
+
+    /// Fails what waits for a worker when there is none and another try is some time off.
+    pub(crate) fn fail_hopeless(&self, core: &mut Core) {
+        if !core.hopeless || core.seated().next().is_some() {
+            return;
+        }
+        let Some(error) = core.start_error.clone() else { return };
+        for batch in std::mem::take(&mut core.queue) {
+            self.fail_all(core, &batch, || error.to_error());
+        }
     }
 
     /// Tells a worker to end once it has done what it holds.
@@ -142,6 +149,7 @@ impl Shared {
         seat.ready = true;
         core.start_failures = 0;
         core.start_error = None;
+        core.hopeless = false;
         core.news = true;
         self.pump(core);
     }
@@ -202,21 +210,25 @@ impl Shared {
     ) -> Vec<Batch> {
         let InHand { number, batch } = hand;
         let Some(seat) = core.seats[index].as_ref() else { return vec![batch] };
+        if seat.killed_for == Some(KilledFor::Spoilt) {
+            return self.salvage(core, index, batch, status, first);
+        }
         let progress = seat.lane.progress(number);
         let reply = seat.lane.reply(number);
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
         let Some(mut rest) = self.deliver(core, index, number, batch, &progress, &reply) else { return Vec::new() };
-        let done = if rest.merge.is_some() { 0 } else { progress.done };
         let begun = progress.taken && progress.started > progress.done;
         let item = progress.started.saturating_sub(1);
         let ours = match killed_for {
             Some(KilledFor::Timeout { number: late, item: which }) => Some(late == number && which == item),
-            Some(KilledFor::Start | KilledFor::Stop) => Some(false),
+            Some(KilledFor::Start | KilledFor::Stop | KilledFor::Spoilt) => Some(false),
             None => None,
         };
         if !begun || ours == Some(false) {
             // Nothing of it was running, or it died for another's fault.
-            rest.deaths += u32::from(first && ours.is_none());
+            // One that ended well had its own reasons.
+            let crashed = status.is_none_or(|status| !status.success());
+            rest.deaths += u32::from(first && ours.is_none() && crashed);
             if rest.deaths > config::UNBLAMED_DEATHS {
                 self.fail_all(core, &rest, || {
                     error_of_end(status).with_note("its workers died one after the other before they could start it")
@@ -231,7 +243,9 @@ impl Shared {
         if rest.merge.is_some() {
             return self.retry_merged(core, rest, error, &progress, pid);
         }
-        let (mut lost, rest) = rest.split(item.saturating_sub(done).saturating_add(1));
+        // The item is the first that is not done: so says the order in which the worker publishes. What else its words
+        // say is not believed, lest items get no outcome.
+        let (mut lost, rest) = rest.split(1);
         lost.attempts += 1;
         if may_retry(&error) && lost.attempts <= lost.terms.retries {
             core.stats.tasks_retried += 1;
@@ -240,6 +254,30 @@ impl Shared {
         let error = lost.describe(error, lost.first, Some(pid), lost.attempts);
         self.fail(core, &lost, lost.first, error);
         vec![rest]
+    }
+
+    /// Deals with one parcel of a worker that wrote over its lane. Nothing in there is believed: the parcel that was
+    /// under way fails, the one behind it is done elsewhere.
+    fn salvage(
+        &self,
+        core: &mut Core,
+        index: usize,
+        batch: Batch,
+        status: Option<ExitStatus>,
+        first: bool,
+    ) -> Vec<Batch> {
+        if !first {
+            return vec![batch];
+        }
+        let pid = core.seats[index].as_ref().map(|seat| seat.child.pid());
+        let items = if batch.merge.is_some() { 1 } else { batch.len() };
+        for at in batch.first..batch.first + items {
+            let error =
+                error_of_end(status).with_note("a task in it had overwritten memory that it shares with its parent");
+            let error = batch.describe(error, at, pid, batch.attempts + 1);
+            self.fail(core, &batch, at, error);
+        }
+        Vec::new()
     }
 
     /// A merged parcel is run again as a whole, or fails as one.
@@ -453,7 +491,10 @@ impl Alarm for Shared {
         }
         self.refill(reactor);
         let mut core = self.enter();
-        let next = self.enforce(&mut core, now)?;
+        self.listen_again(&core);
+        self.pump(&mut core);
+        let heartbeat = core.needs_reactor().then(|| now + config::HEARTBEAT);
+        let next = self.enforce(&mut core, now).into_iter().chain(heartbeat).min()?;
         if core.armed.is_some_and(|armed| armed <= next) {
             return None;
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::transfer::{Note, Package};
 use crate::config;
 use crate::sys::memory;
-use crate::sys::socket::{Received, Socket};
+use crate::sys::socket::{Identity, Received, Socket};
 use crate::wire::call::CallFailure;
 use crate::wire::codec;
 
@@ -28,11 +28,11 @@ pub(crate) enum Body {
 
 impl Body {
     /// Chooses by size; a block comes with the descriptor to send along.
-    pub(crate) fn pack(bytes: Vec<u8>) -> io::Result<(Self, Option<OwnedFd>)> {
+    pub(crate) fn pack(bytes: &[u8]) -> io::Result<(Self, Option<OwnedFd>)> {
         if bytes.len() <= config::INLINE {
-            return Ok((Self::Inline(bytes), None));
+            return Ok((Self::Inline(bytes.to_vec()), None));
         }
-        let block = memory::write_block(&bytes)?;
+        let block = memory::write_block(bytes)?;
         Ok((Self::Block { len: bytes.len() as u64 }, Some(block)))
     }
 
@@ -114,11 +114,20 @@ pub(crate) enum Incoming<M> {
 
 /// One side of the channel.
 #[derive(Debug)]
-pub(crate) struct Control(Socket);
+pub(crate) struct Control {
+    socket: Socket,
+    identity: Option<Identity>,
+}
 
 impl Control {
     pub(crate) fn new(socket: Socket) -> Self {
-        Self(socket)
+        let identity = socket.identity();
+        Self { socket, identity }
+    }
+
+    /// Whether its descriptor is still the one it was: a task may close what it finds.
+    pub(crate) fn is_intact(&self) -> bool {
+        self.socket.identity() == self.identity
     }
 
     /// Sends a message. `wait`: until there is room; otherwise `WouldBlock`.
@@ -129,13 +138,13 @@ impl Control {
             let text = format!("a message of {} bytes: the name of a call is too long", bytes.len());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        self.0.send(&bytes, descriptors, wait)
+        self.socket.send(&bytes, descriptors, wait)
     }
 
     /// Receives a message; what does not read as one is an error.
     pub(crate) fn receive<M: DeserializeOwned>(&self, wait: bool) -> io::Result<Incoming<M>> {
         let mut buffer = vec![0; LONGEST];
-        match self.0.receive(&mut buffer, wait)? {
+        match self.socket.receive(&mut buffer, wait)? {
             Received::Nothing => Ok(Incoming::Nothing),
             Received::End => Ok(Incoming::End),
             Received::Message { len, descriptors } => {
@@ -149,7 +158,7 @@ impl Control {
 
 impl AsFd for Control {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }
 

@@ -106,11 +106,11 @@ fn note(handle: &Handle) -> io::Result<Note> {
 /// message.
 pub(crate) fn pack<M: Ahead>(
     control: &Control,
-    payload: Payload,
+    payload: &Payload,
     wait: bool,
 ) -> io::Result<(Package, Option<OwnedFd>)> {
     let handles = send_ahead::<M>(control, &payload.handles, None, wait)?;
-    let (body, block) = Body::pack(payload.bytes)?;
+    let (body, block) = Body::pack(&payload.bytes)?;
     Ok((Package { body, handles }, block))
 }
 
@@ -151,6 +151,11 @@ impl Store {
             }
         })
         .collect()
+    }
+
+    /// Whether all of these have arrived.
+    pub(crate) fn has_all(&self, ids: &[u64]) -> bool {
+        ids.iter().all(|id| self.0.contains_key(id))
     }
 
     /// Drops memory that its sender has dropped.

@@ -45,7 +45,7 @@ impl Arguments {
             Ok(encoded) => encoded.map_err(|error| error.of_argument(F::NAME)),
             Err(report) => {
                 self.0.bytes.truncate(before);
-                Err(panicked::<F::Type>("Serialize", &report).of_argument(F::NAME))
+                Err(CodecError::of_panic::<F::Type>("Serialize", &report).of_argument(F::NAME))
             }
         }
     }
@@ -71,7 +71,7 @@ impl Parameters<'_> {
                 Ok(value)
             }
             Ok(Err(error)) => Err(error.of_argument(F::NAME)),
-            Err(report) => Err(panicked::<Owned<F, INDEX>>("Deserialize", &report).of_argument(F::NAME)),
+            Err(report) => Err(CodecError::of_panic::<Owned<F, INDEX>>("Deserialize", &report).of_argument(F::NAME)),
         }
     }
 
@@ -175,7 +175,7 @@ impl<'a> Call<'a> {
                 Ok(encoded) => encoded.map_err(|error| CallFailure::Encode(error.seen_by_worker()))?,
                 Err(report) => {
                     bytes.truncate(before);
-                    return Err(CallFailure::Encode(panicked::<H::Output>("Serialize", &report).seen_by_worker()));
+                    return Err(CallFailure::Encode(CodecError::of_panic::<H::Output>("Serialize", &report).seen_by_worker()));
                 }
             }
         }
@@ -191,10 +191,6 @@ impl<'a> Call<'a> {
 pub(crate) fn decode_result<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<H::Output, CodecError> {
     match panic::catch(|| handles::providing(handles, || H::Codec::decode_whole(bytes))) {
         Ok(decoded) => decoded,
-        Err(report) => Err(panicked::<H::Output>("Deserialize", &report)),
+        Err(report) => Err(CodecError::of_panic::<H::Output>("Deserialize", &report)),
     }
-}
-
-fn panicked<T: ?Sized>(implementation: &str, report: &PanicReport) -> CodecError {
-    CodecError::new::<T>(format!("its `{implementation}` panicked at {}: {}", report.location(), report.message()))
 }

@@ -11,6 +11,8 @@ use bincode::error::EncodeError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::panic::PanicReport;
+
 /// Messages up to this size may not claim more memory than this, in bytes. A claim of this size is address space until
 /// it is filled, so it is harmless; larger messages get [`LARGE`].
 const SMALL: usize = 64 << 20;
@@ -62,6 +64,16 @@ impl CodecError {
         }
     }
 
+    /// A `Serialize` or `Deserialize` that panicked.
+    pub(crate) fn of_panic<T: ?Sized>(implementation: &str, report: &PanicReport) -> Self {
+        Self::new::<T>(format!("its `{implementation}` panicked at {}: {}", report.location(), report.message()))
+    }
+
+    /// An error of bytes on their way, whatever their type.
+    pub(crate) fn of_bytes(message: impl Into<String>) -> Self {
+        Self { type_name: Cow::Borrowed(""), message: message.into(), argument: None, in_worker: false }
+    }
+
     pub(crate) fn of_argument(mut self, name: &'static str) -> Self {
         self.argument = Some(Cow::Borrowed(name));
         self
@@ -80,7 +92,7 @@ impl CodecError {
         }
     }
 
-    /// Returns the name of the type, as the compiler spells it.
+    /// Returns the name of the type, as the compiler spells it; empty when the bytes were lost on their way.
     pub fn type_name(&self) -> &str {
         &self.type_name
     }
@@ -105,6 +117,7 @@ impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.argument {
             Some(name) => write!(f, "argument `{name}` of type `{}`", self.type_name)?,
+            None if self.type_name.is_empty() => f.write_str("bytes")?,
             None => write!(f, "result of type `{}`", self.type_name)?,
         }
         let place = if self.in_worker { "in the worker" } else { "in the calling process" };

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -16,7 +17,10 @@ pub(crate) const MAX_DESCRIPTORS: usize = 60;
 
 /// One end of a pair.
 #[derive(Debug)]
-pub(crate) struct Socket(OwnedFd);
+pub(crate) struct Socket(Arc<OwnedFd>);
+
+/// Which socket a descriptor stands for: device and inode.
+pub(crate) type Identity = (u64, u64);
 
 /// What a receive found.
 #[derive(Debug)]
@@ -36,7 +40,23 @@ impl Socket {
     pub(crate) fn pair() -> io::Result<(Self, Self)> {
         let (one, other) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        Ok((Self(above_standard(one)?), Self(above_standard(other)?)))
+        Ok((Self(Arc::new(above_standard(one)?)), Self(Arc::new(above_standard(other)?))))
+    }
+
+    /// An end that others hold too.
+    pub(crate) fn shared(descriptor: Arc<OwnedFd>) -> Self {
+        Self(descriptor)
+    }
+
+    pub(crate) fn into_shared(self) -> Arc<OwnedFd> {
+        self.0
+    }
+
+    /// Whether nobody holds the other end.
+    pub(crate) fn is_at_end(&self) -> bool {
+        let mut fds = [PollFd::new(&*self.0, PollFlags::empty())];
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
     }
 
     /// Takes over an inherited end.
@@ -49,7 +69,12 @@ impl Socket {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a socket that keeps message boundaries"));
         }
         rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
-        Ok(Self(fd))
+        Ok(Self(Arc::new(fd)))
+    }
+
+    /// Which socket this is; `None` when somebody has closed it behind our back.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        rustix::fs::fstat(&self.0).ok().map(|status| (status.st_dev, status.st_ino))
     }
 
     /// Sends one message. `wait`: until there is room; otherwise `WouldBlock`.

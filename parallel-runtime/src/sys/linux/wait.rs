@@ -17,9 +17,9 @@ pub(crate) fn wait_word(word: &AtomicU32, value: u32, timeout: Option<Duration>)
     let _ = futex::wait(word, futex::Flags::empty(), value, timeout.as_ref());
 }
 
-/// Wakes up to `count` waiters of `word`, in whatever process.
-pub(crate) fn wake_word(word: &AtomicU32, count: u32) {
-    let _ = futex::wake(word, futex::Flags::empty(), count);
+/// Wakes up to `count` waiters of `word`, in whatever process; returns how many there were.
+pub(crate) fn wake_word(word: &AtomicU32, count: u32) -> usize {
+    futex::wake(word, futex::Flags::empty(), count).unwrap_or(0)
 }
 
 fn timespec(duration: Duration) -> Timespec {

@@ -1,0 +1,12 @@
+//! Messages between processes: [`Queue`], [`duplex`] and [`channel`].
+//!
+//! All of them live in anonymous shared memory and can be arguments, results and messages of `#[parallel]` calls.
+
+mod duplex;
+mod pipe;
+mod queue;
+mod ring;
+mod wires;
+
+pub use duplex::{Duplex, Receiver, Sender, channel, duplex};
+pub use queue::{Iter, Queue};

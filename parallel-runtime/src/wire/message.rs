@@ -1,0 +1,26 @@
+//! Messages of queues and channels: a value as a payload and back.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::codec::{self, CodecError};
+use super::handles;
+use super::payload::Payload;
+use crate::panic;
+
+/// Encodes a message, with the handles in it.
+pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Payload, CodecError> {
+    let Payload { mut bytes, mut handles } = Payload::default();
+    match panic::catch(|| handles::gathering(&mut handles, || codec::encode(message, &mut bytes))) {
+        Ok(encoded) => encoded.map(|()| Payload { bytes, handles }),
+        Err(report) => Err(CodecError::of_panic::<T>("Serialize", &report)),
+    }
+}
+
+/// Decodes a message.
+pub(crate) fn decode<T: DeserializeOwned>(message: &Payload) -> Result<T, CodecError> {
+    match panic::catch(|| handles::providing(&message.handles, || codec::decode_whole(&message.bytes))) {
+        Ok(decoded) => decoded,
+        Err(report) => Err(CodecError::of_panic::<T>("Deserialize", &report)),
+    }
+}

@@ -1,0 +1,177 @@
+//! What a program notes while it runs, for itself and for whoever watches it, and a census of what it holds.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::future::{Future, IntoFuture};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::Thread;
+
+use crate::eventually;
+
+/// The variable that names the folder for notes.
+pub const NOTES: &str = "PARALLEL_FAILURES_NOTES";
+
+/// Where notes go.
+///
+/// # Panics
+///
+/// When the program was not started by [`outside::Running`](crate::outside::Running).
+pub fn notes() -> PathBuf {
+    std::env::var_os(NOTES).expect("the test names a folder for notes").into()
+}
+
+/// Notes that this process has come to some point.
+///
+/// # Panics
+///
+/// When there is no folder for notes.
+pub fn note(what: &str) {
+    note_process(what, std::process::id());
+}
+
+/// Notes the number of another process.
+///
+/// # Panics
+///
+/// When there is no folder for notes.
+pub fn note_process(what: &str, pid: u32) {
+    let mut file = OpenOptions::new().create(true).append(true).open(notes().join(what)).expect("a folder for notes");
+    file.write_all(format!("{pid}\n").as_bytes()).expect("room for a note");
+}
+
+/// The processes that noted this, in order.
+pub fn noted(what: &str) -> Vec<u32> {
+    read_notes(&notes(), what)
+}
+
+/// Waits until `what` was noted for the first time; returns by whom.
+pub fn wait_for_note(what: &str) -> u32 {
+    eventually(&format!("`{what}` is noted"), || noted(what).first().copied())
+}
+
+/// Tears up the notes.
+pub fn forget(what: &str) {
+    let _ = fs::remove_file(notes().join(what));
+}
+
+pub(crate) fn read_notes(folder: &Path, what: &str) -> Vec<u32> {
+    let text = fs::read_to_string(folder.join(what)).unwrap_or_default();
+    // A line that is being written has no end yet.
+    text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect()
+}
+
+/// The numbers of all processes there are.
+pub fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// Whether a process runs: neither gone nor a zombie.
+pub fn runs(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = status.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// Sends a signal from outside of everything that the runtime knows.
+pub fn send_signal(pid: u32, signal: i32) {
+    if let Ok(pid) = pid.try_into() {
+        // SAFETY: a plain system call.
+        unsafe { libc::kill(pid, signal) };
+    }
+}
+
+/// What a program holds: processes, descriptors, threads and shared mappings.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Census {
+    children: Vec<(u32, String)>,
+    descriptors: BTreeMap<String, usize>,
+    threads: BTreeMap<String, usize>,
+    mappings: usize,
+}
+
+impl Census {
+    /// Counts.
+    ///
+    /// # Panics
+    ///
+    /// Where `/proc` is not mounted.
+    pub fn take() -> Self {
+        let own = std::process::id().to_string();
+        let children = processes().filter_map(|pid| {
+            let status = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let mut fields = status.rsplit(')').next()?.split_whitespace();
+            let (state, parent) = (fields.next()?, fields.next()?);
+            (parent == own).then(|| (pid, state.to_string()))
+        });
+        let mut descriptors = BTreeMap::new();
+        for entry in fs::read_dir("/proc/self/fd").expect("/proc").flatten() {
+            // The number of a socket tells nothing; what it is does. The folder that is being read is gone by now.
+            let target = fs::read_link(entry.path()).map(|target| target.display().to_string()).unwrap_or_default();
+            let kind = target.split(':').next().unwrap_or_default().to_string();
+            if !target.is_empty() && !target.ends_with("/fd") {
+                *descriptors.entry(kind).or_default() += 1;
+            }
+        }
+        let mut threads = BTreeMap::new();
+        for entry in fs::read_dir("/proc/self/task").expect("/proc").flatten() {
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            *threads.entry(name.trim().to_string()).or_default() += 1;
+        }
+        let maps = fs::read_to_string("/proc/self/maps").expect("/proc");
+        let mappings = maps.lines().filter(|line| line.contains("memfd:")).count();
+        Self { children: children.collect(), descriptors, threads, mappings }
+    }
+
+    /// Counts once nothing of the runtime is under way any more.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come to rest.
+    pub fn at_rest() -> Self {
+        eventually("nothing runs", || {
+            let census = Self::take();
+            let rests =
+                census.children.is_empty() && census.mappings == 0 && !census.descriptors.contains_key("socket");
+            rests.then_some(census)
+        })
+    }
+
+    /// Waits until the program holds no more and no less than this.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come to that.
+    pub fn is_restored(&self) {
+        let mut now = Self::take();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while now != *self {
+            assert!(std::time::Instant::now() < deadline, "left behind: {now:#?}\nat the start there was: {self:#?}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            now = Self::take();
+        }
+    }
+}
+
+/// Runs a future to its end on this thread.
+pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let mut future = pin!(future.into_future());
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
