@@ -38,7 +38,8 @@ impl End {
         wires: impl FnOnce(Wire) -> Wires,
     ) -> std::result::Result<Self, D::Error> {
         let (region, wire) = <(u32, u32)>::deserialize(deserializer)?;
-        let pipe = Pipe::open(handles::take_memory(region)?).ok_or_else(|| D::Error::custom("not a channel's memory"))?;
+        let pipe =
+            Pipe::open(handles::take_memory(region)?).ok_or_else(|| D::Error::custom("not a channel's memory"))?;
         Ok(Self { pipe, wires: wires(Wire::of(handles::take_descriptor(wire)?)) })
     }
 }

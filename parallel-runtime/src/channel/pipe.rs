@@ -302,7 +302,8 @@ fn take_apart(message: ring::Message, wires: &Wires) -> Result<Payload> {
         return Ok(Payload { bytes, handles: Vec::new() });
     }
     let lost = |error: io::Error| Error::new(ErrorKind::Start(error)).with_note("a message was lost with its handles");
-    let len = usize::try_from(handles).ok().and_then(|handles| handles.checked_mul(8)).filter(|&len| len <= bytes.len());
+    let len =
+        usize::try_from(handles).ok().and_then(|handles| handles.checked_mul(8)).filter(|&len| len <= bytes.len());
     let Some(len) = len else { return Err(spoilt(RingError::Spoilt)) };
     let rest = bytes.split_off(len);
     let ids: Vec<u64> = bytes.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().unwrap_or_default())).collect();

@@ -331,10 +331,8 @@ impl<'de, T> Deserialize<'de> for Queue<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let (region, into, out, bound) = <(u32, u32, u32, u64)>::deserialize(deserializer)?;
         let pipe = Pipe::open(handles::take_memory(region)?).ok_or_else(|| D::Error::custom("not a queue's memory"))?;
-        let wires = Wires::new(
-            Some(Wire::of(handles::take_descriptor(into)?)),
-            Some(Wire::of(handles::take_descriptor(out)?)),
-        );
+        let wires =
+            Wires::new(Some(Wire::of(handles::take_descriptor(into)?)), Some(Wire::of(handles::take_descriptor(out)?)));
         let bound = usize::try_from(bound).unwrap_or(usize::MAX);
         Ok(Self { shared: Arc::new(Shared { pipe, wires, bound }), messages: PhantomData })
     }

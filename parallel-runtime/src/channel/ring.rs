@@ -140,11 +140,7 @@ impl Ring {
         self.write(now.level, now.tail, &(bytes.len() as u64).to_le_bytes());
         self.write(now.level, now.tail.wrapping_add(8), &handles.to_le_bytes());
         self.write(now.level, now.tail.wrapping_add(RECORD), bytes);
-        self.commit(Now {
-            tail: now.tail.wrapping_add(need),
-            count: now.count.wrapping_add(1),
-            ..now
-        });
+        self.commit(Now { tail: now.tail.wrapping_add(need), count: now.count.wrapping_add(1), ..now });
         Ok(())
     }
 

@@ -145,27 +145,11 @@ impl Condvar {
 
     fn wait_until<'a, T: ?Sized>(
         &self,
-        mut guard: Guard<'a, T>,
+        guard: Guard<'a, T>,
         deadline: Deadline,
     ) -> Result<(Guard<'a, T>, WaitTimeoutResult)> {
-        let words = self.0.words();
-        let ticket = words.enter();
-        loop {
-            guard = match guard.unlocked(|| words.sleep_until(ticket, deadline)) {
-                Ok((guard, ())) => guard,
-                Err(error) => {
-                    words.leave();
-                    return Err(error);
-                }
-            };
-            if words.take(ticket) {
-                return Ok((guard, WaitTimeoutResult(false)));
-            }
-            if deadline.has_passed() {
-                words.leave();
-                return Ok((guard, WaitTimeoutResult(true)));
-            }
-        }
+        let (guard, notified) = guard.waiting(|lock| self.0.words().wait_until(lock, deadline))?;
+        Ok((guard, WaitTimeoutResult(!notified)))
     }
 
     /// Wakes one of those who wait, if anybody does.

@@ -175,7 +175,9 @@ impl<'a> Call<'a> {
                 Ok(encoded) => encoded.map_err(|error| CallFailure::Encode(error.seen_by_worker()))?,
                 Err(report) => {
                     bytes.truncate(before);
-                    return Err(CallFailure::Encode(CodecError::of_panic::<H::Output>("Serialize", &report).seen_by_worker()));
+                    return Err(CallFailure::Encode(
+                        CodecError::of_panic::<H::Output>("Serialize", &report).seen_by_worker(),
+                    ));
                 }
             }
         }

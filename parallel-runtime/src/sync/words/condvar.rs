@@ -9,6 +9,7 @@
 //! A waiter that died stays in the count: one later notification may make a token for nobody, and so may wake one more
 //! than it should. Waking for nothing is allowed; losing a notification is not.
 
+use super::lock::{Left, LockWord, Refused};
 use super::platform::{self, AtomicU32, AtomicU64, Deadline, Ordering, SLICE};
 
 /// One waiter more.
@@ -30,7 +31,7 @@ pub(crate) struct CondvarWords {
 
 /// One who waits: how many tokens had been made when it came.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket(u32);
+struct Ticket(u32);
 
 fn waiting(state: u64) -> u32 {
     (state >> 32) as u32
@@ -47,14 +48,34 @@ impl CondvarWords {
         Self { state: AtomicU64::new(0), taken: AtomicU32::new(0) }
     }
 
-    /// Counts this waiter in. Call it with the lock held: whoever changes what the lock guards afterwards, and notifies,
-    /// then counts it as waiting.
-    pub(crate) fn enter(&self) -> Ticket {
-        Ticket(made(self.state.fetch_add(WAITER, Ordering::Relaxed)))
+    /// Frees `lock`, which this thread holds, waits for a notification until the deadline, and takes it again. Returns
+    /// whether there was a notification.
+    ///
+    /// # Errors
+    ///
+    /// What the lock says; then it is not held.
+    pub(crate) fn wait_until(&self, lock: &LockWord, deadline: Deadline) -> Result<bool, Refused> {
+        // With the lock held: whoever changes what it guards after this, and notifies, counts this one as waiting.
+        let ticket = Ticket(made(self.state.fetch_add(WAITER, Ordering::Relaxed)));
+        loop {
+            lock.unlock(Left::Whole);
+            self.sleep_until(ticket, deadline);
+            if let Err(refused) = lock.lock() {
+                self.leave();
+                return Err(refused);
+            }
+            if self.take(ticket) {
+                return Ok(true);
+            }
+            if deadline.has_passed() {
+                self.leave();
+                return Ok(false);
+            }
+        }
     }
 
-    /// Sleeps until there may be a token for this waiter, or the deadline has passed. Call it with the lock free.
-    pub(crate) fn sleep_until(&self, ticket: Ticket, deadline: Deadline) {
+    /// Sleeps until there may be a token for this waiter, or the deadline has passed.
+    fn sleep_until(&self, ticket: Ticket, deadline: Deadline) {
         loop {
             let made = made(self.state.load(Ordering::Relaxed));
             if self.is_token_for(ticket, made) || deadline.has_passed() {
@@ -69,7 +90,7 @@ impl CondvarWords {
     }
 
     /// Takes a token, if there is one for this waiter. Call it with the lock held again.
-    pub(crate) fn take(&self, ticket: Ticket) -> bool {
+    fn take(&self, ticket: Ticket) -> bool {
         let mut taken = self.taken.load(Ordering::Relaxed);
         loop {
             let made = made(self.state.load(Ordering::Relaxed));
@@ -85,7 +106,7 @@ impl CondvarWords {
 
     /// Counts this waiter out, which took no token. Where all who waited were notified meanwhile, there is nothing to
     /// count out: the tokens stay, for those who are on their way.
-    pub(crate) fn leave(&self) {
+    fn leave(&self) {
         let mut state = self.state.load(Ordering::Relaxed);
         while waiting(state) > 0 {
             match self.state.compare_exchange(state, state - WAITER, Ordering::Relaxed, Ordering::Relaxed) {
