@@ -361,8 +361,12 @@ fn one_that_waits_learns_of_a_reset_also_when_others_were_quicker() {
             let barrier = Arc::clone(&barrier);
             process(2, move || barrier.wait_until(2, Deadline::NEVER))
         };
-        barrier.reset();
-        // Either the first is there and waits for one more, or it was sent away.
+        let resetter = {
+            let barrier = Arc::clone(&barrier);
+            process(3, move || barrier.reset())
+        };
+        resetter.join().unwrap();
+        // Either the first was sent away, or it waits for one more, or it comes later.
         let mine = barrier.wait_until(2, Deadline::PASSED);
         let first = first.join().unwrap();
         match mine {
