@@ -529,7 +529,7 @@ fn a_forked_child_does_not_free_its_parents_lock() {
 fn what_nobody_else_wants_takes_no_system_call() {
     let (mutex, again) = (Mutex::new(0).unwrap(), ReentrantMutex::new(0).unwrap());
     let (semaphore, event, condvar) = (Semaphore::new(1).unwrap(), Event::new().unwrap(), Condvar::new().unwrap());
-    let (value, array) = (Value::new(0).unwrap(), Array::zeroed(3).unwrap());
+    let (value, array) = (Value::new(0).unwrap(), Array::<u32>::zeroed(3).unwrap());
     let use_all = || {
         *mutex.lock().unwrap() += 1;
         *mutex.try_lock().unwrap().unwrap() += 1;
@@ -537,12 +537,15 @@ fn what_nobody_else_wants_takes_no_system_call() {
         let _outer = again.lock().unwrap();
         let inner = again.lock().unwrap();
         inner.set(inner.get() + 1);
+        drop(again.lock_timeout(Duration::ZERO).unwrap());
         drop(semaphore.acquire().unwrap());
+        drop(semaphore.acquire_timeout(Duration::MAX).unwrap());
         value.update(|value| *value += 1).unwrap();
         array.set(1, array.get(1).unwrap() + 1).unwrap();
         condvar.notify_all();
         event.set();
         event.wait();
+        assert!(event.wait_timeout(Duration::MAX));
         event.clear();
     };
     // SAFETY: the child uses what it has mapped, and exits.

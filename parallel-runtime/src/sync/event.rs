@@ -130,7 +130,8 @@ impl Event {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.0.words().wait_until(Deadline::after(timeout))
+        // The clock may cost a system call.
+        self.is_set() || self.0.words().wait_until(Deadline::after(timeout))
     }
 }
 

@@ -147,7 +147,12 @@ impl<W: Locked, T: Pod> Object<W, T> {
     }
 
     pub(crate) fn lock_timeout(&self, timeout: Duration) -> Result<Option<Guard<'_, [T]>>> {
-        let locked = in_time(self.words().lock().lock_until(Deadline::after(timeout)))?;
+        let lock = self.words().lock();
+        // The clock may cost a system call.
+        if lock.lock_at_once() {
+            return Ok(Some(self.guard()));
+        }
+        let locked = in_time(lock.lock_until(Deadline::after(timeout)))?;
         Ok(locked.map(|()| self.guard()))
     }
 

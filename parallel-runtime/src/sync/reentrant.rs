@@ -132,7 +132,7 @@ impl<T: Pod> ReentrantMutex<T> {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> Result<Option<ReentrantGuard<'_, T>>> {
-        match self.0.words().lock_until(Deadline::after(timeout)) {
+        match self.0.words().lock_until(|| Deadline::after(timeout)) {
             Ok(()) => Ok(Some(self.guard())),
             Err(Failed::Refused(Refused::TimedOut)) => Ok(None),
             Err(failed) => Err(failure(failed)),

@@ -158,7 +158,10 @@ impl Semaphore {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Option<Permit<'_>>> {
-        Ok(self.object.words().acquire_until(Deadline::after(timeout)).then(|| Permit(self)))
+        let words = self.object.words();
+        // The clock may cost a system call.
+        let acquired = words.try_acquire() || words.acquire_until(Deadline::after(timeout));
+        Ok(acquired.then(|| Permit(self)))
     }
 
     /// Adds `permits` permits, and wakes who waits for them.

@@ -47,11 +47,15 @@ impl ReentrantWords {
         Ok(())
     }
 
-    pub(crate) fn lock_until(&self, deadline: Deadline) -> Result<(), Failed> {
+    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline) -> Result<(), Failed> {
         if self.is_mine() {
             return self.again();
         }
-        self.lock.lock_until(deadline).map_err(Failed::Refused)?;
+        if self.lock.lock_at_once() {
+            self.taken();
+            return Ok(());
+        }
+        self.lock.lock_until(deadline()).map_err(Failed::Refused)?;
         self.taken();
         Ok(())
     }
