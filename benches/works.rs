@@ -51,3 +51,11 @@ pub(crate) fn sleep_for_ever() {
         std::thread::park();
     }
 }
+
+/// Adds 1 to `total`, so many times, each under its lock.
+#[parallel]
+pub(crate) fn add_to(total: parallel::shared::Value<u64>, times: u32) {
+    for _ in 0..times {
+        *total.lock().expect("the holders live") += 1;
+    }
+}

@@ -101,6 +101,7 @@ pub use parallel_runtime::*;
 pub mod prelude {
     pub use crate::channel::{Duplex, Queue, Receiver, Sender, channel, duplex};
     pub use crate::shared::{Array, Frozen, Value};
+    pub use crate::sync::{Event, ReentrantMutex, Semaphore};
     pub use crate::{Error, ErrorKind, JoinHandle, Pool, parallel};
 }
 

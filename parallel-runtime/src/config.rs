@@ -50,6 +50,9 @@ const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
 /// The longest such pause.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 
+/// So many processes are started before the reactor looks at what else has happened: some 10 ms.
+pub(crate) const STARTS_AT_A_TIME: usize = 16;
+
 /// How long a worker that was told to stop may take for its `atexit` handlers before it is killed.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How long `terminate` waits for killed workers to be gone; only a process stuck in the kernel takes longer.

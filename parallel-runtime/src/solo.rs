@@ -293,7 +293,15 @@ impl Events for Solo {
 }
 
 impl Alarm for Solo {
-    fn ring(self: Arc<Self>, _reactor: &mut Loop) -> Option<Instant> {
+    fn ring(self: Arc<Self>, reactor: &mut Loop) -> Option<Instant> {
+        // A busy reactor may not have heard yet that it has started.
+        let child = match &lock(&self.state).phase {
+            Phase::Running { child, started: false } => Some(Arc::clone(child)),
+            _ => None,
+        };
+        if let Some(child) = child {
+            Arc::clone(&self).readable(reactor, &child);
+        }
         let mut state = lock(&self.state);
         let (at, reason) = state.deadline?;
         if Instant::now() < at {

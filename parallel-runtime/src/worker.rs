@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::current::{self, Role};
 use crate::lane::{Work, WorkerBell, WorkerLane};
-use crate::process::control::{Assignment, Control, Delivery, Incoming, Invocation, Opening, Report, borrowed};
-use crate::process::transfer::{self, Store};
+use crate::process::control::{Assignment, Body, Control, Delivery, Incoming, Invocation, Opening, Report, borrowed};
+use crate::process::transfer::{self, Package, Store};
 use crate::registry::{self, Entry};
 use crate::sys::program;
 use crate::sys::wait::Event;
@@ -320,13 +320,18 @@ impl Server<'_> {
             Ok((package, block)) => {
                 let report = Report::Large { parcel: number, item: done - 1, package };
                 self.mailbox.control.send(&report, &borrowed(block.as_slice()), true)?;
-                parcel::write_large(&mut self.scratch.entry);
             }
             Err(error) => {
-                parcel::write_failure(not_handed_over(len, &error), &mut self.scratch.entry);
+                // A failure is short enough to go in the message itself.
+                let mut bytes = Vec::new();
+                parcel::write_failure(not_handed_over(len, &error), &mut bytes);
+                let package = Package { body: Body::pack(&bytes)?.0, handles: Vec::new() };
+                self.mailbox.control.send(&Report::Large { parcel: number, item: done - 1, package }, &[], true)?;
             }
         }
+        parcel::write_large(&mut self.scratch.entry);
         self.scratch.trim();
+        // There is room for it: an item is not started where there is none.
         self.lane.finish(number, done, at, &self.scratch.entry);
         Ok(at + self.scratch.entry.len())
     }

@@ -105,6 +105,11 @@ impl Batch {
         self.ends.len()
     }
 
+    /// How much of a worker's budget it takes: one for each task; values to be merged are one together.
+    pub(crate) fn cost(&self) -> usize {
+        if self.entry.is_some() { self.len() } else { 1 }
+    }
+
     /// Whether its end must be noticed although nobody waits for it here: somebody is to be called, or it keeps the ends
     /// of channels open.
     pub(crate) fn is_watched(&self) -> bool {

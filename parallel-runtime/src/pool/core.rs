@@ -128,6 +128,8 @@ pub(crate) struct Seat {
     /// The shared memory that it keeps.
     pub(crate) known: HashSet<u64>,
     pub(crate) killed_for: Option<KilledFor>,
+    /// The parcel whose handle asked for a signal, and the signal.
+    pub(crate) signalled: Option<(u64, i32)>,
     /// What it said when it could not start.
     pub(crate) refusal: Option<StartError>,
     pub(crate) busy: Duration,
@@ -155,6 +157,18 @@ pub(crate) enum KilledFor {
 }
 
 impl Seat {
+    /// Takes the parcel at `at` of those in hand back, unless the worker has taken it up.
+    pub(crate) fn take_back(&mut self, at: usize) -> Option<Batch> {
+        if !self.lane.revoke(self.in_hand.get(at)?.number) {
+            return None;
+        }
+        let hand = self.in_hand.remove(at)?;
+        if let Some(budget) = &mut self.budget {
+            *budget += hand.batch.cost();
+        }
+        Some(hand.batch)
+    }
+
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
         let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);
@@ -206,12 +220,13 @@ impl Core {
     pub(crate) fn needs_reactor(&self) -> bool {
         !self.queue.is_empty()
             || self.seated().any(|seat| seat.budget.is_some() && !seat.in_hand.is_empty())
+            // Should another worker have nothing first, the second parcel is to go there.
+            || (self.seats.len() > 1 && self.seated().any(|seat| seat.in_hand.len() > 1))
             || self.seated().flat_map(|seat| &seat.in_hand).any(|hand| hand.batch.is_watched())
     }
 
     /// Refuses new work where the pool takes none.
     pub(crate) fn check_open(&self) -> Result<()> {
-        reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
         match self.phase {
             Phase::Open => Ok(()),
             Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),
@@ -237,13 +252,15 @@ impl Shared {
         shared
     }
 
-    /// Takes the lock; when the guard goes, whoever should know of what was done hears of it.
+    /// Takes the lock; when the guard goes, whoever should know of what was done hears of it. Not for a forked process: the
+    /// lock may be held there by a thread that stayed behind.
     pub(crate) fn enter(&self) -> Entered<'_> {
         Entered { shared: self, core: Some(lock(&self.core)) }
     }
 
     /// Adds a batch, and starts it if a worker is free.
     pub(crate) fn add(&self, batch: Batch) -> Result<()> {
+        reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
         let mut core = self.enter();
         core.check_open()?;
         core.queue.push_back(batch);
@@ -270,6 +287,11 @@ impl Shared {
                 break None;
             }
             if !core.callbacks.is_empty() {
+                // They may wait for this very pool: nobody leads meanwhile.
+                if leads {
+                    core.led = false;
+                    leads = false;
+                }
                 core = self.release_and_enter(core);
                 continue;
             }

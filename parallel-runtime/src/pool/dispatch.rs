@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::job::error_of;
 use crate::lane::Progress;
 use crate::process::control::{Body, Delivery, borrowed};
+use crate::process::reactor;
 use crate::process::transfer;
 use crate::sys::process::KILL;
 use crate::wire::codec::CodecError;
@@ -131,6 +132,9 @@ impl Shared {
 
     /// Drops what waits and is not wanted any more, and lets workers skip what they hold of it.
     pub(crate) fn forget_unwanted(&self) {
+        if reactor::check_not_forked().is_err() {
+            return;
+        }
         let mut core = self.enter();
         core.queue.retain(|batch| batch.sink.is_wanted());
         for seat in core.seated() {
@@ -162,7 +166,7 @@ impl Shared {
         loop {
             let idle = core.seats.iter().position(|seat| seat.as_ref().and_then(Seat::capacity) == Some(0));
             let Some(idle) = idle else { return };
-            let Some(batch) = core.seats.iter_mut().flatten().find_map(take_back) else { return };
+            let Some(batch) = core.seats.iter_mut().flatten().find_map(|seat| seat.take_back(1)) else { return };
             self.post(core, idle, batch);
         }
     }
@@ -171,7 +175,7 @@ impl Shared {
     fn post(&self, core: &mut Core, index: usize, mut batch: Batch) {
         let Core { seats, scratch, queue, .. } = core;
         let Some(seat) = seats[index].as_mut() else { return };
-        if let Some(budget) = seat.budget.filter(|&budget| budget < batch.len()) {
+        if let Some(budget) = seat.budget.filter(|&budget| budget < batch.cost()) {
             let (now, later) = batch.split(budget);
             queue.push_front(later);
             batch = now;
@@ -183,7 +187,7 @@ impl Shared {
             return;
         }
         if let Some(budget) = &mut seat.budget {
-            *budget -= batch.len().min(*budget);
+            *budget -= batch.cost().min(*budget);
         }
         let timeout = batch.terms.timeout;
         seat.in_hand.push_back(InHand { number, batch });
@@ -206,18 +210,6 @@ fn take_finished(core: &mut Core, index: usize) -> Option<InHand> {
     let seat = core.seats[index].as_mut().filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))?;
     let number = seat.in_hand.front()?.number;
     if seat.lane.is_done(number) { seat.in_hand.pop_front() } else { None }
-}
-
-/// Takes the second parcel of a worker back, if it is not on it yet.
-fn take_back(seat: &mut Seat) -> Option<Batch> {
-    if seat.in_hand.len() < 2 || !seat.lane.revoke(seat.in_hand.back()?.number) {
-        return None;
-    }
-    let hand = seat.in_hand.pop_back()?;
-    if let Some(budget) = &mut seat.budget {
-        *budget += hand.batch.len();
-    }
-    Some(hand.batch)
 }
 
 /// Writes a batch into a worker's lane, or beside it what does not fit.

@@ -260,7 +260,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             let index = self.next;
             self.next += 1;
             if let Err(error) = chunk.push::<I::Item, H>(&item) {
-                self.outbox.send(Some(H::entry()), self.merge, std::mem::replace(&mut chunk, Chunk::new(self.next)))?;
+                // It fails where outcomes arrive, in its turn.
                 let error = Error::new(ErrorKind::Encode(error)).in_function(H::entry().name()).at_index(index);
                 self.outbox.fail(index, error);
                 break;

@@ -98,7 +98,7 @@ impl Flight for Submitted {
     }
 
     fn pid(&self) -> Option<u32> {
-        if self.landing.is_finished() {
+        if self.is_finished() {
             return None;
         }
         let core = self.pool.enter();
@@ -116,16 +116,19 @@ impl Flight for Submitted {
         let core = &mut *guard;
         for seat in core.seats.iter_mut().flatten() {
             let Some(at) = seat.in_hand.iter().position(|hand| self.is(&hand.batch)) else { continue };
-            // Should the call end right now, the signal must not hit the one behind it: that goes elsewhere.
-            if seat.in_hand.len() > at + 1 && seat.lane.revoke(seat.in_hand[at + 1].number) {
-                if let Some(behind) = seat.in_hand.pop_back() {
-                    core.queue.push_front(behind.batch);
-                }
-            }
-            let hand = &mut seat.in_hand[at];
-            if seat.lane.is_done(hand.number) {
+            let number = seat.in_hand[at].number;
+            let progress = seat.lane.progress(number);
+            if !progress.taken || progress.ended {
+                // It ended just now; or it is the second, which could not be taken back and is the next to run.
                 return Ok(());
             }
+            // Should it end right now, the signal must not hit the one behind it: that goes elsewhere, and should the
+            // worker have taken it up already, it is run again.
+            if let Some(behind) = seat.take_back(at + 1) {
+                core.queue.push_front(behind);
+            }
+            seat.signalled = Some((number, signal));
+            let hand = &mut seat.in_hand[at];
             // Who ends a call does not want it tried again.
             hand.batch.terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
             return seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
@@ -145,10 +148,7 @@ impl Flight for Submitted {
             Some(at) => core.queue.remove(at).is_some(),
             None => core.seats.iter_mut().flatten().any(|seat| {
                 let at = seat.in_hand.iter().position(|hand| self.is(&hand.batch));
-                at.is_some_and(|at| {
-                    let revoked = seat.lane.revoke(seat.in_hand[at].number);
-                    revoked && seat.in_hand.remove(at).is_some()
-                })
+                at.is_some_and(|at| seat.take_back(at).is_some())
             }),
         };
         if withdrawn {

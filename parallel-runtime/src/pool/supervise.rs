@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -83,6 +84,7 @@ impl Shared {
             store: Store::default(),
             known: HashSet::new(),
             killed_for: None,
+            signalled: None,
             refusal: None,
             busy: Duration::ZERO,
             latest: None,
@@ -105,7 +107,7 @@ impl Shared {
 
     /// Fails what waits for a worker when there is none and another try is some time off.
     pub(crate) fn fail_hopeless(&self, core: &mut Core) {
-        if !core.hopeless || core.seated().next().is_some() {
+        if !core.hopeless || core.seated().any(|seat| seat.ready) {
             return;
         }
         let Some(error) = core.start_error.clone() else { return };
@@ -138,19 +140,61 @@ impl Shared {
     fn reported_in(&self, core: &mut Core, index: usize, value: Option<Payload>) {
         let Some(seat) = core.seats[index].as_mut() else { return };
         if let (Some(value), Some(initializer)) = (value, &self.settings.initializer) {
-            if let Err(text) = (initializer.check)(&value) {
-                let text = format!("its initializer `{}` failed: {text}", initializer.entry.name());
-                seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
-                let _ = seat.child.signal(KILL);
+            if !value.bytes.is_empty() {
+                self.look_into(index, Arc::clone(&seat.child), initializer, value);
                 return;
             }
         }
+        self.admit_worker(core, index);
+    }
+
+    /// Finds out, elsewhere, whether an initializer returned an `Err`: to read it is users' code, which may panic, wait or
+    /// call us.
+    fn look_into(&self, index: usize, child: Arc<Child>, initializer: &Initializer, value: Payload) {
+        let (check, name, pool) = (initializer.check, initializer.entry.name(), self.me.clone());
+        let look = move || {
+            let outcome = crate::panic::catch(|| check(&value)).unwrap_or_else(|report| {
+                Err(format!("to read its error panicked at {}: {}", report.location(), report.message()))
+            });
+            let Some(pool) = pool.upgrade() else { return };
+            let mut core = pool.enter();
+            let Some(seat) = core.seats[index].as_mut().filter(|seat| Arc::ptr_eq(&seat.child, &child)) else { return };
+            match outcome {
+                Ok(()) => pool.admit_worker(&mut core, index),
+                Err(text) => {
+                    let text = format!("its initializer `{name}` failed: {text}");
+                    seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
+                    let _ = seat.child.signal(KILL);
+                }
+            }
+        };
+        // Without a thread the worker never becomes ready, and is replaced after the start timeout.
+        let _ = std::thread::Builder::new().name("parallel-start".to_string()).spawn(look);
+    }
+
+    /// A worker is ready for tasks.
+    fn admit_worker(&self, core: &mut Core, index: usize) {
+        let Some(seat) = core.seats[index].as_mut() else { return };
         seat.ready = true;
         core.start_failures = 0;
         core.start_error = None;
         core.hopeless = false;
         core.news = true;
         self.pump(core);
+    }
+
+    /// Takes what a worker has sent, and deals with what concerns its start. False: its side is closed.
+    fn hear_start(&self, core: &mut Core, index: usize) -> bool {
+        let Some(seat) = core.seats[index].as_mut() else { return false };
+        let (reports, open) = hear(seat);
+        for report in reports {
+            match report {
+                StartReport::Ready(value) => self.reported_in(core, index, value),
+                StartReport::Failed(error) => self.refused(core, index, &error),
+                StartReport::Refused(text) => self.cannot_work(core, index, text),
+            }
+        }
+        open
     }
 
     /// A worker's initializer gave no value.
@@ -230,13 +274,14 @@ impl Shared {
         let progress = seat.lane.progress(number);
         let reply = seat.lane.reply(number);
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
+        let for_another = meant_for_another(seat, number, status);
         let Some(mut rest) = self.deliver(core, index, number, batch, &progress, &reply) else { return Vec::new() };
         let begun = progress.taken && progress.started > progress.done;
         let item = progress.started.saturating_sub(1);
         let ours = match killed_for {
             Some(KilledFor::Timeout { number: late, item: which }) => Some(late == number && which == item),
             Some(KilledFor::Start | KilledFor::Stop | KilledFor::Spoilt) => Some(false),
-            None => None,
+            None => for_another.then_some(false),
         };
         if !begun || ours == Some(false) {
             // Nothing of it was running, or it died for another's fault.
@@ -360,6 +405,12 @@ impl Shared {
     }
 }
 
+/// Whether a worker died of the signal that a handle had sent it, on a parcel that was not that handle's.
+fn meant_for_another(seat: &Seat, number: u64, status: Option<ExitStatus>) -> bool {
+    seat.signalled
+        .is_some_and(|(meant, signal)| meant != number && status.and_then(|status| status.signal()) == Some(signal))
+}
+
 /// Kills a worker whose time is over; otherwise returns when it will be.
 fn expire(seat: &mut Seat, since: Instant, limit: Duration, now: Instant, reason: KilledFor) -> Option<Instant> {
     let at = since.checked_add(limit)?;
@@ -451,18 +502,10 @@ impl Events for Watch {
     fn readable(self: Arc<Self>, _reactor: &mut Loop, child: &Child) -> bool {
         let Some(pool) = self.pool.upgrade() else { return false };
         let mut core = pool.enter();
-        let Some(seat) = core.seats[self.index].as_mut().filter(|seat| seat.child.pid() == child.pid()) else {
+        if core.seats[self.index].as_ref().is_none_or(|seat| seat.child.pid() != child.pid()) {
             return false;
-        };
-        let (reports, open) = hear(seat);
-        for report in reports {
-            match report {
-                StartReport::Ready(value) => pool.reported_in(&mut core, self.index, value),
-                StartReport::Failed(error) => pool.refused(&mut core, self.index, &error),
-                StartReport::Refused(text) => pool.cannot_work(&mut core, self.index, text),
-            }
         }
-        open
+        pool.hear_start(&mut core, self.index)
     }
 
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
@@ -492,6 +535,12 @@ impl Alarm for Shared {
         }
         self.refill(reactor);
         let mut core = self.enter();
+        // A busy reactor may not have heard yet who has reported in.
+        for index in 0..core.seats.len() {
+            if core.seats[index].as_ref().is_some_and(|seat| !seat.ready) {
+                self.hear_start(&mut core, index);
+            }
+        }
         self.listen_again(&core);
         self.pump(&mut core);
         let heartbeat = core.needs_reactor().then(|| now + config::HEARTBEAT);

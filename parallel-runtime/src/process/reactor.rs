@@ -69,8 +69,17 @@ impl Child {
 
     /// Signals the process and what it started in its group; does nothing once it is reaped.
     pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+        if program::was_forked() {
+            // It is the parent's.
+            return Ok(());
+        }
         let alive = lock(&self.alive);
-        if *alive { process::signal_group(self.pid, signal) } else { Ok(()) }
+        if !*alive {
+            return Ok(());
+        }
+        // The process itself too: it may have left its group.
+        process::signal(&self.pidfd, signal)?;
+        process::signal_group(self.pid, signal)
     }
 
     /// Reaps the process. One that a signal ended takes along what it had started.
@@ -207,7 +216,9 @@ impl Reactor {
 
     /// Looks after `pool` whenever attention is asked for, as long as it lives.
     pub(crate) fn look_after(&self, pool: Weak<dyn Pulse>) {
-        lock(&self.pulses).push(pool);
+        let mut pulses = lock(&self.pulses);
+        pulses.retain(|pool| pool.strong_count() > 0);
+        pulses.push(pool);
     }
 }
 
@@ -231,6 +242,8 @@ const WAKE: u64 = 0;
 const ATTENTION: u64 = 1;
 /// Below this, numbers are not those of processes.
 const FIRST_CHILD: u64 = 2;
+/// Below this, alarms that are no longer wanted are not worth looking for.
+const FEW_ALARMS: usize = 1024;
 
 struct Watched {
     child: Arc<Child>,
@@ -249,6 +262,8 @@ pub(crate) struct Loop {
     armed: HashMap<u64, Weak<dyn Alarm>>,
     /// Processes that could not start and are tried again, by the number of their alarm.
     resting: HashMap<u64, Arc<dyn Waiting>>,
+    /// So many alarms may be armed before those are dropped that nobody wants any more.
+    swept: usize,
     waiting: VecDeque<Arc<dyn Waiting>>,
     admitted: usize,
     arguments: Vec<CString>,
@@ -265,6 +280,7 @@ impl Loop {
             alarms: BinaryHeap::new(),
             armed: HashMap::new(),
             resting: HashMap::new(),
+            swept: FEW_ALARMS,
             waiting: VecDeque::new(),
             admitted: 0,
             arguments: program::arguments(),
@@ -278,28 +294,29 @@ impl Loop {
         let mut ready = Vec::new();
         loop {
             let deadline = self.alarms.peek().map(|Reverse((at, _))| *at);
-            if let Err(error) = self.poller.wait(&mut ready, deadline) {
+            if self.poller.wait(&mut ready, deadline).is_err() {
                 // EBADF or EINVAL: somebody closed our descriptors. Nothing can be heard any more, and spinning helps
                 // nobody; what runs is reached by its own deadlines only.
-                debug_assert!(false, "epoll: {error}");
                 std::thread::sleep(config::HEARTBEAT);
             }
+            // Whatever panics in here is a defect, and must not take everything else along.
             for number in ready.drain(..) {
-                match number {
+                let _ = crate::panic::catch(|| match number {
                     WAKE => self.shared.wake.clear(),
                     ATTENTION => self.pulse(),
                     number => self.happened(number),
-                }
+                });
             }
             self.take_inbox();
-            self.ring_alarms();
+            let _ = crate::panic::catch(|| self.ring_alarms());
+            let _ = crate::panic::catch(|| self.admit());
         }
     }
 
     fn take_inbox(&mut self) {
         let jobs = std::mem::take(&mut *lock(&self.shared.inbox));
         for job in jobs {
-            job(self);
+            let _ = crate::panic::catch(|| job(self));
         }
     }
 
@@ -381,6 +398,15 @@ impl Loop {
         self.next += 2;
         self.alarms.push(Reverse((at, number)));
         self.armed.insert(number, alarm);
+        if self.alarms.len() > 2 * self.armed.len() + self.resting.len() + FEW_ALARMS {
+            let Self { alarms, armed, resting, .. } = self;
+            alarms.retain(|Reverse((_, number))| armed.contains_key(number) || resting.contains_key(number));
+        }
+        if self.armed.len() > self.swept {
+            // Whoever wanted most of them may be gone long before their time.
+            self.armed.retain(|_, alarm| alarm.strong_count() > 0);
+            self.swept = 2 * self.armed.len() + FEW_ALARMS;
+        }
     }
 
     /// Puts a process behind those that wait; it starts once this event is handled.
@@ -416,10 +442,13 @@ impl Loop {
         }
     }
 
-    /// Starts what waits, as far as the limits allow.
+    /// Starts what waits, as far as the limits allow; a few at a time, so that what has started is heard meanwhile.
     fn admit(&mut self) {
         let most = config::most_processes();
-        while self.admitted < most {
+        for _ in 0..config::STARTS_AT_A_TIME {
+            if self.admitted >= most {
+                return;
+            }
             let Some(next) = self.waiting.pop_front() else { return };
             match Arc::clone(&next).start(self) {
                 Ok(()) => {}
@@ -429,6 +458,9 @@ impl Loop {
                 }
                 Err(error) => next.refuse(self, error),
             }
+        }
+        if !self.waiting.is_empty() && self.admitted < most {
+            self.shared.wake.set();
         }
     }
 }

@@ -66,17 +66,15 @@ impl<'a, T: ?Sized> Guard<'a, T> {
         Self { lock, data, panicked_before: std::thread::panicking(), of: PhantomData }
     }
 
-    /// Runs `wait` with the lock free, and takes it again.
-    ///
-    /// # Errors
-    ///
-    /// [`OwnerDied`](ErrorKind::OwnerDied); then the lock is not held.
-    pub(crate) fn unlocked<U>(self, wait: impl FnOnce() -> U) -> Result<(Self, U)> {
+    /// Lends the lock to `wait`, which frees it, takes it again, and holds it when it returns `Ok`, and only then.
+    pub(crate) fn waiting<U>(
+        self,
+        wait: impl FnOnce(&LockWord) -> std::result::Result<U, Refused>,
+    ) -> Result<(Self, U)> {
         let Self { lock, data, .. } = self;
-        drop(self);
-        let outcome = wait();
-        lock.lock().map_err(refusal)?;
-        // SAFETY: the same lock and data as before, for the same time; the lock was taken on the line above.
+        std::mem::forget(self);
+        let outcome = wait(lock).map_err(refusal)?;
+        // SAFETY: the same lock and data as before, for the same time; `wait` holds the lock.
         Ok((unsafe { Self::new(lock, data) }, outcome))
     }
 }
@@ -149,7 +147,12 @@ impl<W: Locked, T: Pod> Object<W, T> {
     }
 
     pub(crate) fn lock_timeout(&self, timeout: Duration) -> Result<Option<Guard<'_, [T]>>> {
-        let locked = in_time(self.words().lock().lock_until(Deadline::after(timeout)))?;
+        let lock = self.words().lock();
+        // The clock may cost a system call.
+        if lock.lock_at_once() {
+            return Ok(Some(self.guard()));
+        }
+        let locked = in_time(lock.lock_until(Deadline::after(timeout)))?;
         Ok(locked.map(|()| self.guard()))
     }
 

@@ -33,7 +33,17 @@ pub(crate) mod object;
 pub(crate) mod single;
 pub(crate) mod words;
 
+mod barrier;
+mod condvar;
+mod event;
 mod mutex;
+mod reentrant;
+mod semaphore;
 
+pub use barrier::{Barrier, BarrierWaitResult};
+pub use condvar::{Condvar, WaitTimeoutResult};
+pub use event::Event;
 pub use guard::Guard;
 pub use mutex::Mutex;
+pub use reentrant::{ReentrantGuard, ReentrantMutex};
+pub use semaphore::{Permit, Semaphore};

@@ -103,17 +103,19 @@ impl LockWord {
     /// Waits for the lock.
     #[inline]
     pub(crate) fn lock(&self) -> Result<(), Refused> {
-        let me = own_identity();
-        if self.0.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-            return Ok(());
-        }
-        self.lock_slow(me, Deadline::NEVER, Died::Refuse).map(drop)
+        if self.lock_at_once() { Ok(()) } else { self.lock_slow(Deadline::NEVER, Died::Refuse).map(drop) }
+    }
+
+    /// Takes the lock if nobody has it or wants it: the short way that all others begin with.
+    #[inline]
+    pub(crate) fn lock_at_once(&self) -> bool {
+        self.0.compare_exchange(0, own_identity(), Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Waits for the lock until the deadline. Takes what is free, however late it is, and says who died in place of that
     /// it is late.
     pub(crate) fn lock_until(&self, deadline: Deadline) -> Result<(), Refused> {
-        self.lock_slow(own_identity(), deadline, Died::Refuse).map(drop)
+        self.lock_slow(deadline, Died::Refuse).map(drop)
     }
 
     /// Takes the lock if it is free; `false`: it is not.
@@ -143,14 +145,18 @@ impl LockWord {
 
     /// Waits for the lock, also where a holder died. Returns what to free it with.
     pub(crate) fn lock_anyway(&self) -> Left {
-        let me = own_identity();
-        if self.0.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        if self.lock_at_once() {
             return Left::Whole;
         }
-        match self.lock_slow(me, Deadline::NEVER, Died::Ignore) {
+        match self.lock_slow(Deadline::NEVER, Died::Ignore) {
             Ok(Some(dead)) => Left::AsBefore(dead),
             _ => Left::Whole,
         }
+    }
+
+    /// Whether this process holds it.
+    pub(crate) fn is_held_here(&self) -> bool {
+        holder(self.0.load(Ordering::Relaxed)) == own_identity()
     }
 
     /// Frees the lock. Does nothing if this process does not hold it (somebody scribbled).
@@ -195,7 +201,8 @@ impl LockWord {
 
     /// Returns the process to blame, where the lock was refused to others and is now held all the same.
     #[cold]
-    fn lock_slow(&self, me: u64, deadline: Deadline, died: Died) -> Result<Option<u32>, Refused> {
+    fn lock_slow(&self, deadline: Deadline, died: Died) -> Result<Option<u32>, Refused> {
+        let me = own_identity();
         let mut spins = SPINS;
         let mut slept = false;
         let mut asked = false;

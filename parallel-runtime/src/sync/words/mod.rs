@@ -5,5 +5,10 @@
 //! each other's numbers (one pid namespace); a process that replaces itself by `exec` while it holds something still
 //! holds it.
 
+pub(crate) mod barrier;
+pub(crate) mod condvar;
+pub(crate) mod event;
 pub(crate) mod lock;
 pub(crate) mod platform;
+pub(crate) mod reentrant;
+pub(crate) mod semaphore;

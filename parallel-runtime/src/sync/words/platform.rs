@@ -2,6 +2,7 @@
 //!
 //! The package `models` puts loom's in place of these, so those files name nothing else.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 pub(crate) use std::hint::spin_loop;
@@ -73,4 +74,28 @@ impl Beginning {
         }
         passed
     }
+}
+
+/// Tells this thread from every other one of all processes that live. Never 0.
+pub(crate) fn own_thread() -> u64 {
+    static THREADS: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        /// This thread's mark, and the process it was made in: a forked child has a copy of its parent's.
+        static OWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+    let process = own_identity();
+    let (made_in, mark) = OWN.get();
+    if made_in == process {
+        return mark;
+    }
+    let mark = mixed(process).wrapping_add(mixed(THREADS.fetch_add(1, Ordering::Relaxed))).max(1);
+    OWN.set((process, mark));
+    mark
+}
+
+/// Spreads a number over all 64 bits, each to another one: the last step of the generator SplitMix64.
+fn mixed(number: u64) -> u64 {
+    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ number >> 31
 }

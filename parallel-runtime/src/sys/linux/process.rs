@@ -327,10 +327,24 @@ pub(crate) fn signal_group(pid: u32, signal: i32) -> io::Result<()> {
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
 }
 
+/// Sends `signal` to the process. No error once it has ended.
+pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    let no_info = ptr::null::<libc::siginfo_t>();
+    // SAFETY: a plain system call on a descriptor that is alive.
+    if unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, 0_u32) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
+}
+
 /// Ends this process and whatever it started in its group, at once.
 pub(crate) fn end_own_group() -> ! {
-    // SAFETY: plain system calls; a worker leads its own group, so nobody else is hit.
-    unsafe { libc::kill(0, libc::SIGKILL) };
+    // A task may have moved this process into a group of others, who are not ours to end.
+    if rustix::process::getpgrp() == rustix::process::getpid() {
+        // SAFETY: a plain system call; this process leads its group, so nobody else is hit.
+        unsafe { libc::kill(0, libc::SIGKILL) };
+    }
     // SAFETY: ends the process.
     unsafe { libc::_exit(1) }
 }

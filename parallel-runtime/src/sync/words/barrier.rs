@@ -1,0 +1,156 @@
+//! The word of a barrier.
+//!
+//! Rounds follow each other. A round is complete when all parties have come, broken when one was too late or somebody
+//! aborted, and ends broken too when somebody resets while parties wait. Whoever waited learns how its own round ended,
+//! also when it looks only [`REMEMBERED`] rounds later; one that looks later still is told that it was complete.
+
+use super::platform::{self, AtomicU64, Deadline, Ordering, SLICE};
+
+/// The most parties there can be.
+pub(crate) const MOST: u32 = (1 << COME_BITS) - 1;
+const COME_BITS: u32 = 20;
+/// How many past rounds the word remembers the end of.
+const REMEMBERED: u32 = 12;
+
+/// One party more has come.
+const PARTY: u64 = 1 << 32;
+/// Bit 0 of the lower half.
+const BROKEN: u32 = 1;
+
+/// What round it is, who has come, and how rounds ended.
+///
+/// ```text
+///  63       52 51                32 31       1 0
+/// | complete? | parties that came  |  round   | BROKEN |
+/// ```
+///
+/// | from | BROKEN | when | to |
+/// |---|---|---|---|
+/// | round n, some came | 0 | another comes | one more came |
+/// | round n, all but one came | 0 | the last one comes | round n + 1, nobody came; n was complete |
+/// | round n | 0 | too late, or abort | round n, BROKEN |
+/// | round n | 1 | reset | round n + 1, nobody came; n was not complete |
+/// | round n, some came | 0 | reset | round n + 1, nobody came; n was not complete |
+///
+/// Bit 52 is set if the round before this one was complete, bit 53 tells of the one before that, and so on.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct BarrierWord(AtomicU64);
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All came, and this one was the last.
+    Leader,
+    /// All came.
+    Follower,
+    /// They did not.
+    Broken,
+}
+
+fn round(word: u64) -> u32 {
+    (word as u32) >> 1
+}
+
+fn is_broken(word: u64) -> bool {
+    word as u32 & BROKEN != 0
+}
+
+fn come(word: u64) -> u32 {
+    (word >> 32) as u32 & MOST
+}
+
+/// The first word of the round after the one in `word`.
+fn next(word: u64, complete: bool) -> u64 {
+    let history = (word >> (32 + COME_BITS)) << 1 | u64::from(complete);
+    let lower = (word as u32 & !BROKEN).wrapping_add(2);
+    history << (32 + COME_BITS) | u64::from(lower)
+}
+
+/// How round `mine` ended, seen from a later one.
+fn was_complete(word: u64, mine: u32) -> bool {
+    // Rounds are counted in 31 bits.
+    let ago = round(word).wrapping_sub(mine) & (u32::MAX >> 1);
+    ago > REMEMBERED || word >> (32 + COME_BITS + ago - 1) & 1 != 0
+}
+
+impl BarrierWord {
+    /// A barrier to which nobody has come; memory of zeros is one, too.
+    #[allow(dead_code, reason = "for the models; barriers of the program are born as memory of zeros")]
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        is_broken(self.0.load(Ordering::Acquire))
+    }
+
+    /// Comes, and waits until `parties` have; breaks the barrier when that takes longer than the deadline.
+    pub(crate) fn wait_until(&self, parties: u32, deadline: Deadline) -> Outcome {
+        let mut word = self.0.load(Ordering::Relaxed);
+        let mine = loop {
+            if is_broken(word) {
+                return Outcome::Broken;
+            }
+            let last = come(word) + 1 >= parties;
+            let after = if last { next(word, true) } else { word + PARTY };
+            // What each party did before it came is seen by all who go on.
+            match self.0.compare_exchange(word, after, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if last => {
+                    self.wake_all();
+                    return Outcome::Leader;
+                }
+                Ok(_) => break round(word),
+                Err(now) => word = now,
+            }
+        };
+        loop {
+            let word = self.0.load(Ordering::Acquire);
+            if round(word) != mine {
+                return if was_complete(word, mine) { Outcome::Follower } else { Outcome::Broken };
+            }
+            if is_broken(word) {
+                return Outcome::Broken;
+            }
+            if deadline.has_passed() {
+                // Unless the last one comes at this moment: the turn above sees.
+                self.change(word, word | u64::from(BROKEN));
+                continue;
+            }
+            platform::sleep_low_half(&self.0, word as u32, deadline.within(SLICE));
+        }
+    }
+
+    /// Breaks the barrier for all who wait and who come, until `reset`.
+    pub(crate) fn abort(&self) {
+        loop {
+            let word = self.0.load(Ordering::Relaxed);
+            if is_broken(word) || self.change(word, word | u64::from(BROKEN)) {
+                return;
+            }
+        }
+    }
+
+    /// Makes the barrier whole and empty. Who waits finds its round broken.
+    pub(crate) fn reset(&self) {
+        loop {
+            let word = self.0.load(Ordering::Relaxed);
+            if (!is_broken(word) && come(word) == 0) || self.change(word, next(word, false)) {
+                return;
+            }
+        }
+    }
+
+    /// Changes the word and tells all, unless another changed it first.
+    fn change(&self, from: u64, to: u64) -> bool {
+        let changed = self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        if changed {
+            self.wake_all();
+        }
+        changed
+    }
+
+    fn wake_all(&self) {
+        platform::wake_low_half(&self.0, u32::MAX);
+    }
+}

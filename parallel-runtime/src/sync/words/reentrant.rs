@@ -1,0 +1,110 @@
+//! The words of a lock that its holder may take again.
+
+use super::lock::{Left, LockWord, Refused};
+use super::platform::{AtomicU32, AtomicU64, Deadline, Ordering, own_thread};
+
+/// A lock, and which thread of the process that holds it may take it again.
+///
+/// | word | written by | |
+/// |---|---|---|
+/// | `lock` | see [`LockWord`] | which process holds it |
+/// | `thread` | the holder | which thread of that process; 0 while nobody holds it |
+/// | `depth` | the holder | how often that thread holds it |
+/// | `panicked` | the holder | 1: one of its guards was dropped by a panic |
+///
+/// A thread that reads its own mark in `thread`, while its own process holds the lock, holds it: nobody else writes that
+/// mark, and it takes it away before it frees the lock.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct ReentrantWords {
+    lock: LockWord,
+    thread: AtomicU64,
+    depth: AtomicU32,
+    panicked: AtomicU32,
+}
+
+/// Why there is no lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failed {
+    Refused(Refused),
+    /// It is held as often as can be counted.
+    TooDeep,
+}
+
+impl ReentrantWords {
+    /// A free lock; memory of zeros is one, too.
+    #[allow(dead_code, reason = "for the models; locks of the program are born as memory of zeros")]
+    pub(crate) fn new() -> Self {
+        Self { lock: LockWord::new(), thread: AtomicU64::new(0), depth: AtomicU32::new(0), panicked: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn lock(&self) -> Result<(), Failed> {
+        if self.is_mine() {
+            return self.again();
+        }
+        self.lock.lock().map_err(Failed::Refused)?;
+        self.taken();
+        Ok(())
+    }
+
+    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline) -> Result<(), Failed> {
+        if self.is_mine() {
+            return self.again();
+        }
+        if self.lock.lock_at_once() {
+            self.taken();
+            return Ok(());
+        }
+        self.lock.lock_until(deadline()).map_err(Failed::Refused)?;
+        self.taken();
+        Ok(())
+    }
+
+    pub(crate) fn try_lock(&self) -> Result<bool, Failed> {
+        if self.is_mine() {
+            return self.again().map(|()| true);
+        }
+        let locked = self.lock.try_lock().map_err(Failed::Refused)?;
+        if locked {
+            self.taken();
+        }
+        Ok(locked)
+    }
+
+    pub(crate) fn recover(&self) {
+        self.lock.recover();
+    }
+
+    fn is_mine(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == own_thread() && self.lock.is_held_here()
+    }
+
+    fn again(&self) -> Result<(), Failed> {
+        let depth = self.depth.load(Ordering::Relaxed).checked_add(1).ok_or(Failed::TooDeep)?;
+        self.depth.store(depth, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn taken(&self) {
+        self.thread.store(own_thread(), Ordering::Relaxed);
+        self.depth.store(1, Ordering::Relaxed);
+        self.panicked.store(0, Ordering::Relaxed);
+    }
+
+    /// Takes back one `lock`. Does nothing in a process that does not hold it, as one that was forked meanwhile.
+    pub(crate) fn unlock(&self, left: Left) {
+        if !self.is_mine() {
+            return;
+        }
+        if left == Left::Panicked {
+            self.panicked.store(1, Ordering::Relaxed);
+        }
+        let depth = self.depth.load(Ordering::Relaxed).saturating_sub(1);
+        self.depth.store(depth, Ordering::Relaxed);
+        if depth == 0 {
+            let panicked = self.panicked.load(Ordering::Relaxed) != 0;
+            self.thread.store(0, Ordering::Relaxed);
+            self.lock.unlock(if panicked { Left::Panicked } else { Left::Whole });
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The words of locks and their kin, tried by [loom](https://docs.rs/loom) in the orders in which threads can take turns.
+//!
+//! The files are the runtime's own; only what they stand on, `platform`, is another. A thread here is a process there.
+//! loom fails a model in which all threads sleep, so each model also shows that no wake-up is lost; slices, which heal
+//! what a death loses, do not end here unless a model says so.
+//!
+//! `cargo test --release -p parallel-models` runs them, and takes no features or flags. Turns are tried as far as
+//! [`PREEMPTIONS`] interruptions go; `LOOM_MAX_PREEMPTIONS` sets another number.
+
+#![cfg(test)]
+// The models use a part of each file.
+#![allow(dead_code, reason = "the runtime uses the rest")]
+
+#[path = "../../../parallel-runtime/src/sync/words/barrier.rs"]
+mod barrier;
+#[path = "../../../parallel-runtime/src/sync/words/condvar.rs"]
+mod condvar;
+#[path = "../../../parallel-runtime/src/sync/words/event.rs"]
+mod event;
+#[path = "../../../parallel-runtime/src/sync/words/lock.rs"]
+mod lock;
+mod platform;
+#[path = "../../../parallel-runtime/src/sync/words/semaphore.rs"]
+mod semaphore;
+
+mod models;

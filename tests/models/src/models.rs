@@ -1,0 +1,378 @@
+//! The models.
+
+use loom::cell::UnsafeCell;
+use loom::model::Builder;
+use loom::sync::Arc;
+use loom::thread;
+
+use crate::barrier::{BarrierWord, Outcome};
+use crate::condvar::CondvarWords;
+use crate::event::EventWord;
+use crate::lock::{Left, LockWord, Refused};
+use crate::platform::{Deadline, become_process, die, set_impatient};
+use crate::semaphore::{MOST, SemaphoreWord};
+
+/// How often a thread may be interrupted where it would not wait. Most faults in such code show with two.
+const PREEMPTIONS: usize = 2;
+
+fn check(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.max_branches = 100_000;
+    builder.check(model);
+}
+
+/// As [`check`], with waiters that ask for the lock at once, and with such that never do.
+fn check_both(model: impl Fn() + Copy + Sync + Send + 'static) {
+    for impatient in [false, true] {
+        set_impatient(impatient);
+        check(model);
+    }
+    set_impatient(false);
+}
+
+/// A number behind a lock. loom sees it when two touch the number at a time.
+struct Guarded {
+    lock: LockWord,
+    number: UnsafeCell<u32>,
+}
+
+// SAFETY: the number is touched with the lock held; that it is so is what the models show.
+unsafe impl Sync for Guarded {}
+
+impl Guarded {
+    fn new(number: u32) -> Arc<Self> {
+        Arc::new(Self { lock: LockWord::new(), number: UnsafeCell::new(number) })
+    }
+
+    /// Call it with the lock held.
+    fn add(&self, more: u32) -> u32 {
+        self.number.with_mut(|number| {
+            // SAFETY: loom has checked that nobody else touches it.
+            let number = unsafe { &mut *number };
+            *number = number.wrapping_add(more);
+            *number
+        })
+    }
+
+    fn add_locked(&self, more: u32) {
+        self.lock.lock().unwrap();
+        self.add(more);
+        self.lock.unlock(Left::Whole);
+    }
+}
+
+/// Runs `work` as the process of that number.
+fn process<T: 'static>(pid: u64, work: impl FnOnce() -> T + 'static) -> thread::JoinHandle<T> {
+    thread::spawn(move || {
+        become_process(pid);
+        work()
+    })
+}
+
+#[test]
+fn two_that_lock_twice_exclude_each_other_and_none_sleeps_for_ever() {
+    check_both(|| {
+        let guarded = Guarded::new(0);
+        let other = {
+            let guarded = Arc::clone(&guarded);
+            process(2, move || (0..2).for_each(|_| guarded.add_locked(1)))
+        };
+        (0..2).for_each(|_| guarded.add_locked(1));
+        other.join().unwrap();
+        guarded.lock.lock().unwrap();
+        assert_eq!(guarded.add(0), 4);
+    });
+}
+
+#[test]
+fn three_that_lock_exclude_each_other_and_none_sleeps_for_ever() {
+    check_both(|| {
+        let guarded = Guarded::new(0);
+        let others: Vec<_> = [2, 3]
+            .into_iter()
+            .map(|pid| {
+                let guarded = Arc::clone(&guarded);
+                process(pid, move || guarded.add_locked(1))
+            })
+            .collect();
+        guarded.add_locked(1);
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(guarded.lock.try_lock(), Ok(true));
+        assert_eq!(guarded.add(0), 3);
+    });
+}
+
+#[test]
+fn one_that_times_out_takes_no_wake_up_from_another() {
+    check_both(|| {
+        let guarded = Guarded::new(0);
+        guarded.lock.lock().unwrap();
+        let timer = Deadline::timer(1);
+        let timed = {
+            let guarded = Arc::clone(&guarded);
+            process(2, move || match guarded.lock.lock_until(timer) {
+                Ok(()) => guarded.lock.unlock(Left::Whole),
+                Err(refused) => assert_eq!(refused, Refused::TimedOut),
+            })
+        };
+        let patient = {
+            let guarded = Arc::clone(&guarded);
+            process(3, move || guarded.add_locked(1))
+        };
+        let clock = process(4, move || timer.fire());
+        guarded.lock.unlock(Left::Whole);
+        timed.join().unwrap();
+        patient.join().unwrap();
+        clock.join().unwrap();
+    });
+}
+
+#[test]
+fn a_lock_whose_holder_died_is_refused_to_all_until_it_is_recovered() {
+    check_both(|| {
+        let guarded = Guarded::new(0);
+        let holder = {
+            let guarded = Arc::clone(&guarded);
+            process(2, move || {
+                if guarded.lock.lock().is_ok() {
+                    die();
+                }
+            })
+        };
+        let waiter = {
+            let guarded = Arc::clone(&guarded);
+            process(3, move || match guarded.lock.lock() {
+                // It came first.
+                Ok(()) => guarded.lock.unlock(Left::Whole),
+                Err(refused) => assert_eq!(refused, Refused::OwnerDied(2)),
+            })
+        };
+        holder.join().unwrap();
+        assert_eq!(guarded.lock.lock_until(Deadline::PASSED), Err(Refused::OwnerDied(2)));
+        waiter.join().unwrap();
+        guarded.lock.recover();
+        guarded.add_locked(1);
+    });
+}
+
+#[test]
+fn one_who_looks_at_a_refused_lock_leaves_it_as_somebody_else_wants_it() {
+    check(|| {
+        let guarded = Guarded::new(0);
+        guarded.lock.lock().unwrap();
+        guarded.lock.unlock(Left::Panicked);
+        let looker = {
+            let guarded = Arc::clone(&guarded);
+            process(2, move || {
+                let left = guarded.lock.lock_anyway();
+                guarded.add(0);
+                guarded.lock.unlock(left);
+            })
+        };
+        let mender = {
+            let guarded = Arc::clone(&guarded);
+            process(3, move || {
+                guarded.lock.recover();
+                guarded.add_locked(1);
+            })
+        };
+        looker.join().unwrap();
+        mender.join().unwrap();
+        guarded.add_locked(1);
+    });
+}
+
+#[test]
+fn a_permit_goes_to_one_of_those_who_wait_and_is_never_lost() {
+    check(|| {
+        let semaphore = Arc::new(SemaphoreWord::new());
+        let takers: Vec<_> = [2, 3]
+            .into_iter()
+            .map(|pid| {
+                let semaphore = Arc::clone(&semaphore);
+                process(pid, move || {
+                    assert!(semaphore.acquire_until(Deadline::NEVER));
+                    // Gives it on.
+                    semaphore.release(1, MOST).unwrap();
+                })
+            })
+            .collect();
+        semaphore.release(1, MOST).unwrap();
+        takers.into_iter().for_each(|taker| taker.join().unwrap());
+        assert!(semaphore.try_acquire());
+        assert!(!semaphore.try_acquire());
+    });
+}
+
+#[test]
+fn one_that_times_out_takes_no_permit_from_another() {
+    check(|| {
+        let semaphore = Arc::new(SemaphoreWord::new());
+        let timer = Deadline::timer(1);
+        let timed = {
+            let semaphore = Arc::clone(&semaphore);
+            process(2, move || {
+                if semaphore.acquire_until(timer) {
+                    semaphore.release(1, MOST).unwrap();
+                }
+            })
+        };
+        let patient = {
+            let semaphore = Arc::clone(&semaphore);
+            process(3, move || assert!(semaphore.acquire_until(Deadline::NEVER)))
+        };
+        let clock = process(4, move || timer.fire());
+        semaphore.release(1, MOST).unwrap();
+        timed.join().unwrap();
+        patient.join().unwrap();
+        clock.join().unwrap();
+    });
+}
+
+#[test]
+fn who_waits_for_an_event_sees_what_was_done_before_it() {
+    check(|| {
+        let event = Arc::new(EventWord::new());
+        let guarded = Guarded::new(0);
+        let waiters: Vec<_> = [2, 3]
+            .into_iter()
+            .map(|pid| {
+                let (event, guarded) = (Arc::clone(&event), Arc::clone(&guarded));
+                process(pid, move || {
+                    assert!(event.wait_until(Deadline::NEVER));
+                    // SAFETY: loom checks that it was written before.
+                    guarded.number.with(|number| assert_eq!(unsafe { *number }, 1));
+                })
+            })
+            .collect();
+        guarded.add(1);
+        event.set();
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+    });
+}
+
+/// Takes one from the number, which it waits for; returns whether it came before the deadline.
+fn take_one(guarded: &Guarded, changed: &CondvarWords, deadline: Deadline) -> bool {
+    guarded.lock.lock().unwrap();
+    let mut in_time = true;
+    while guarded.add(0) == 0 && in_time {
+        in_time = changed.wait_until(&guarded.lock, deadline).unwrap();
+    }
+    let there = guarded.add(0) > 0;
+    if there {
+        guarded.add(u32::MAX);
+    }
+    guarded.lock.unlock(Left::Whole);
+    there
+}
+
+#[test]
+fn each_notification_wakes_one_of_those_who_wait() {
+    check(|| {
+        let (guarded, changed) = (Guarded::new(0), Arc::new(CondvarWords::new()));
+        let takers: Vec<_> = [2, 3]
+            .into_iter()
+            .map(|pid| {
+                let (guarded, changed) = (Arc::clone(&guarded), Arc::clone(&changed));
+                process(pid, move || assert!(take_one(&guarded, &changed, Deadline::NEVER)))
+            })
+            .collect();
+        for _ in 0..2 {
+            guarded.add_locked(1);
+            changed.notify(1);
+        }
+        takers.into_iter().for_each(|taker| taker.join().unwrap());
+    });
+}
+
+#[test]
+fn one_that_times_out_takes_no_notification_from_another() {
+    check(|| {
+        let (guarded, changed) = (Guarded::new(0), Arc::new(CondvarWords::new()));
+        let timer = Deadline::timer(1);
+        let timed = {
+            let (guarded, changed) = (Arc::clone(&guarded), Arc::clone(&changed));
+            process(2, move || {
+                if take_one(&guarded, &changed, timer) {
+                    // Gives it on.
+                    guarded.add_locked(1);
+                    changed.notify(1);
+                }
+            })
+        };
+        let patient = {
+            let (guarded, changed) = (Arc::clone(&guarded), Arc::clone(&changed));
+            process(3, move || assert!(take_one(&guarded, &changed, Deadline::NEVER)))
+        };
+        let clock = process(4, move || timer.fire());
+        guarded.add_locked(1);
+        changed.notify(1);
+        timed.join().unwrap();
+        patient.join().unwrap();
+        clock.join().unwrap();
+    });
+}
+
+#[test]
+fn all_go_on_together_round_after_round_with_one_leader_each() {
+    check(|| {
+        let barrier = Arc::new(BarrierWord::new());
+        let rounds = |barrier: &BarrierWord| [(); 2].map(|()| barrier.wait_until(2, Deadline::NEVER));
+        let other = {
+            let barrier = Arc::clone(&barrier);
+            process(2, move || rounds(&barrier))
+        };
+        let mine = rounds(&barrier);
+        let theirs = other.join().unwrap();
+        for (mine, theirs) in mine.into_iter().zip(theirs) {
+            assert!(mine != theirs && ![mine, theirs].contains(&Outcome::Broken));
+        }
+    });
+}
+
+#[test]
+fn a_barrier_is_broken_for_all_or_for_none() {
+    check(|| {
+        let barrier = Arc::new(BarrierWord::new());
+        let timer = Deadline::timer(1);
+        let others: Vec<_> = [(2, timer), (3, Deadline::NEVER)]
+            .into_iter()
+            .map(|(pid, deadline)| {
+                let barrier = Arc::clone(&barrier);
+                process(pid, move || barrier.wait_until(3, deadline))
+            })
+            .collect();
+        let clock = process(4, move || timer.fire());
+        let mine = barrier.wait_until(3, Deadline::NEVER) == Outcome::Broken;
+        for other in others {
+            assert_eq!(other.join().unwrap() == Outcome::Broken, mine);
+        }
+        clock.join().unwrap();
+        assert_eq!(barrier.is_broken(), mine);
+    });
+}
+
+#[test]
+fn one_that_waits_learns_of_a_reset_also_when_others_were_quicker() {
+    check(|| {
+        let barrier = Arc::new(BarrierWord::new());
+        let first = {
+            let barrier = Arc::clone(&barrier);
+            process(2, move || barrier.wait_until(2, Deadline::NEVER))
+        };
+        let resetter = {
+            let barrier = Arc::clone(&barrier);
+            process(3, move || barrier.reset())
+        };
+        resetter.join().unwrap();
+        // Either the first was sent away, or it waits for one more, or it comes later.
+        let mine = barrier.wait_until(2, Deadline::PASSED);
+        let first = first.join().unwrap();
+        match mine {
+            Outcome::Leader => assert_eq!(first, Outcome::Follower),
+            Outcome::Follower => assert_eq!(first, Outcome::Leader),
+            Outcome::Broken => assert_eq!(first, Outcome::Broken),
+        }
+    });
+}
