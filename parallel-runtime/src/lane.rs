@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::fence;
 use std::time::Duration;
 
+use crate::config::LANE_AREA;
 use crate::memory::layout::{BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, Slot, listener, state};
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait::{self, Event};
@@ -23,6 +24,11 @@ use crate::sys::wait::{self, Event};
 /// How often one who waits looks again before the kernel lets him sleep: some microseconds, which is what a short task
 /// takes and what falling asleep and being woken costs.
 const SPINS: u32 = 400;
+
+/// A reply starts with the number of the parcel it replies to, so that an old one is never taken for it.
+const REPLY_HEAD: usize = 8;
+/// What a reply may have beside that, in bytes.
+pub(crate) const REPLY_ROOM: usize = LANE_AREA - REPLY_HEAD;
 
 /// The parent's end.
 #[derive(Debug)]
@@ -126,10 +132,16 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.load(Acquire) == state::DONE
     }
 
-    /// Copies what has been replied to parcel `number`.
-    pub(crate) fn reply(&self, number: u64) -> Vec<u8> {
+    /// Copies what has been replied to parcel `number`; `None`: what is there is no reply to it, because somebody wrote over
+    /// the words that say so.
+    pub(crate) fn reply(&self, number: u64) -> Option<Vec<u8>> {
         let len = self.memory.slot(slot_of(number)).progress.reply.load(Acquire);
-        self.memory.read_reply(slot_of(number), usize::try_from(len).unwrap_or(usize::MAX))
+        if len == 0 {
+            return Some(Vec::new());
+        }
+        let mut reply = self.memory.read_reply(slot_of(number), usize::try_from(len).unwrap_or(usize::MAX));
+        let whose = reply.first_chunk().map(|whose| u64::from_le_bytes(*whose));
+        (whose == Some(number)).then(|| reply.split_off(REPLY_HEAD))
     }
 
     /// How long parcel `number`, which has ended, ran.
@@ -262,6 +274,7 @@ impl WorkerLane {
             return None;
         }
         self.taken += 1;
+        self.memory.write_reply(index, 0, &number.to_le_bytes());
         let parcel = (!in_block).then(|| self.memory.read_arguments(index, len));
         Some(Work::Parcel { number, parcel })
     }
@@ -298,6 +311,7 @@ impl WorkerLane {
     /// Says that the first `done` items of parcel `number` are finished, and adds `bytes` at `at` to its reply; false,
     /// and nothing is said, when they do not fit.
     pub(crate) fn finish(&self, number: u64, done: u32, at: usize, bytes: &[u8]) -> bool {
+        let at = REPLY_HEAD + at;
         if !self.memory.write_reply(slot_of(number), at, bytes) {
             return false;
         }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use crate::current::{self, Role};
-use crate::lane::{Work, WorkerBell, WorkerLane};
+use crate::lane::{self, Work, WorkerBell, WorkerLane};
 use crate::process::control::{Assignment, Body, Control, Delivery, Incoming, Invocation, Opening, Report, borrowed};
 use crate::process::transfer::{self, Package, Store};
 use crate::registry::{self, Entry};
@@ -214,7 +214,7 @@ impl Scratch {
     /// Gives back what one large item needed.
     fn trim(&mut self) {
         self.value.bytes.clear();
-        self.value.bytes.shrink_to(crate::config::LANE_AREA);
+        self.value.bytes.shrink_to(lane::REPLY_ROOM);
     }
 }
 
@@ -279,7 +279,7 @@ impl Server<'_> {
         let wanted = opened.flags & parcel::DISCARD == 0;
         let (mut at, mut done) = (0, 0_u32);
         for item in opened.items() {
-            let full = at + parcel::entry_size(0) > crate::config::LANE_AREA;
+            let full = at + parcel::entry_size(0) > lane::REPLY_ROOM;
             if full || self.lane.is_cancelled(number) {
                 return Ok(false);
             }
@@ -297,7 +297,7 @@ impl Server<'_> {
                 Some(failure) => parcel::write_failure(failure, bytes),
             }
             done += 1;
-            let beside = bytes.len() > crate::config::LANE_AREA || !value.handles.is_empty();
+            let beside = bytes.len() > lane::REPLY_ROOM || !value.handles.is_empty();
             if !beside && self.lane.finish(number, done, at, bytes) {
                 at += bytes.len();
                 continue;

@@ -52,7 +52,7 @@ pub(crate) struct SlotProgress {
     pub(crate) started: AtomicU32,
     /// How many items it has finished, with their replies written.
     pub(crate) done: AtomicU32,
-    /// How many bytes of the reply area those replies fill.
+    /// How many bytes of the reply area those replies fill, with the parcel's number at its start.
     pub(crate) reply: AtomicU64,
     /// When the latest item was started, on the monotonic clock in nanoseconds, where the parcel asks for it.
     pub(crate) started_at: AtomicU64,

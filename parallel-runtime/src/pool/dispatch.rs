@@ -37,7 +37,11 @@ impl Shared {
         let Some(seat) = core.seats[index].as_mut() else { return };
         let InHand { number, batch } = hand;
         let progress = seat.lane.progress(number);
-        let reply = seat.lane.reply(number);
+        let Some(reply) = seat.lane.reply(number) else {
+            seat.in_hand.push_front(InHand { number, batch });
+            kill_spoilt(seat);
+            return;
+        };
         let elapsed = seat.lane.elapsed(number);
         seat.lane.release(number);
         // What a worker says is bounded by what can be: it may scribble.
@@ -200,9 +204,13 @@ impl Shared {
 /// Kills a worker whose lane was written over: what is in there cannot be told from what should be.
 fn kill_if_spoilt(seat: &mut Seat) {
     if seat.killed_for.is_none() && seat.lane.is_spoilt(seat.in_hand.iter().map(|hand| hand.number)) {
-        seat.killed_for = Some(KilledFor::Spoilt);
-        let _ = seat.child.signal(KILL);
+        kill_spoilt(seat);
     }
+}
+
+fn kill_spoilt(seat: &mut Seat) {
+    seat.killed_for = Some(KilledFor::Spoilt);
+    let _ = seat.child.signal(KILL);
 }
 
 /// The parcel that the worker has ended and that was not taken in.

@@ -140,7 +140,7 @@ impl Shared {
     fn reported_in(&self, core: &mut Core, index: usize, value: Option<Payload>) {
         let Some(seat) = core.seats[index].as_mut() else { return };
         if let (Some(value), Some(initializer)) = (value, &self.settings.initializer) {
-            if !value.bytes.is_empty() {
+            if !value.bytes.is_empty() && value.bytes != OK {
                 self.look_into(index, Arc::clone(&seat.child), initializer, value);
                 return;
             }
@@ -148,8 +148,8 @@ impl Shared {
         self.admit_worker(core, index);
     }
 
-    /// Finds out, elsewhere, whether an initializer returned an `Err`: to read it is users' code, which may panic, wait or
-    /// call us.
+    /// Finds out, elsewhere, what the `Err` of an initializer says: to read it is users' code, which may panic, wait or call
+    /// us.
     fn look_into(&self, index: usize, child: Arc<Child>, initializer: &Initializer, value: Payload) {
         let (check, name, pool) = (initializer.check, initializer.entry.name(), self.me.clone());
         let look = move || {
@@ -272,7 +272,7 @@ impl Shared {
             return self.salvage(core, index, batch, status, first);
         }
         let progress = seat.lane.progress(number);
-        let reply = seat.lane.reply(number);
+        let Some(reply) = seat.lane.reply(number) else { return self.salvage(core, index, batch, status, first) };
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
         let for_another = meant_for_another(seat, number, status);
         let Some(mut rest) = self.deliver(core, index, number, batch, &progress, &reply) else { return Vec::new() };
@@ -404,6 +404,9 @@ impl Shared {
         next
     }
 }
+
+/// `Ok(())` in bytes: the number of its variant.
+const OK: [u8; 4] = [0; 4];
 
 /// Whether a worker died of the signal that a handle had sent it, on a parcel that was not that handle's.
 fn meant_for_another(seat: &Seat, number: u64, status: Option<ExitStatus>) -> bool {
