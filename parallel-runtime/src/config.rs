@@ -46,9 +46,9 @@ pub(crate) const UNBLAMED_DEATHS: u32 = 3;
 /// After so many failed starts in a row, calls that wait for a worker fail rather than wait on.
 pub(crate) const HOPELESS_STARTS: u32 = 3;
 /// The first pause before a worker that could not be started is tried again; it doubles.
-pub(crate) const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
+const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
 /// The longest such pause.
-pub(crate) const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 
 /// How long a worker that was told to stop may take for its `atexit` handlers before it is killed.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -60,6 +60,11 @@ pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
 const MOST_PROCESSES: u64 = 1024;
 /// Descriptors that each running process costs its parent, starts included: pidfd, control socket, and the child's end.
 const DESCRIPTORS_PER_PROCESS: u64 = 3;
+
+/// The pause after so many failed starts in a row.
+pub(crate) fn back_off(failures: u32) -> Duration {
+    FIRST_BACK_OFF.saturating_mul(1 << failures.min(16)).min(LONGEST_BACK_OFF)
+}
 
 /// The number of workers when the builder does not say: `PARALLEL_WORKERS`, else the machine's parallelism.
 pub(crate) fn workers() -> Result<usize, String> {

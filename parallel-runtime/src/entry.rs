@@ -31,7 +31,8 @@ static CONSTRUCTED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn construct(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
     CONSTRUCTED.store(true, Ordering::Relaxed);
-    if program::raw_variable(config::TOKEN_C).is_none() {
+    // In a shared library the token is not for us: the executable may have a runtime of its own.
+    if program::raw_variable(config::TOKEN_C).is_none() || !program::is_own_constructor(construct) {
         return;
     }
     let control = connect();
@@ -52,7 +53,7 @@ fn connect() -> Control {
             eprintln!(
                 "parallel: {}={} is set, but this process is not a worker ({error}); unset it",
                 config::TOKEN,
-                token.to_string_lossy()
+                token.to_string_lossy().escape_debug()
             );
             std::process::exit(NO_PARENT)
         }
@@ -73,13 +74,21 @@ fn enter(control: &Control) -> ! {
 fn watch_parent(control: &Control) {
     use std::os::fd::{AsFd, AsRawFd};
     let number = control.as_fd().as_raw_fd();
-    // The thread only polls, so a small stack is enough; signals are for the task's own threads. Without it the death signal remains.
-    let _ = std::thread::Builder::new().name("parallel-watch".to_string()).stack_size(16 << 10).spawn(move || {
+    // The thread only waits, so a small stack is enough; signals are for the task's own threads.
+    let thread = std::thread::Builder::new().name("parallel-watch".to_string()).stack_size(16 << 10);
+    let watching = thread.spawn(move || {
         process::block_signals();
-        if Socket::wait_for_end(number) {
-            process::end_own_group();
+        process::keep_alone(number);
+        let parent = process::Parent::get();
+        if !Socket::wait_for_end(number, parent.pidfd()) {
+            parent.die_with_it();
         }
+        process::end_own_group();
     });
+    // Without the thread, the death signal of the start remains, which ends this process alone.
+    if watching.is_ok() {
+        process::leave_death_to_watcher();
+    }
 }
 
 /// Enters the worker where no constructor could: on platforms without one, call this first thing in `main`. Where the

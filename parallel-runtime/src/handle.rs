@@ -331,6 +331,14 @@ impl<R> Future for JoinFuture<R> {
     }
 }
 
+impl<R> Drop for JoinFuture<R> {
+    /// The call may go on for long; what would be woken is not kept for it.
+    fn drop(&mut self) {
+        let waker = lock(&self.waker).take();
+        drop(waker);
+    }
+}
+
 /// Gives the results of `handles` as they come in, each with its place among them, counted from 0.
 ///
 /// Dropping the iterator detaches the calls that are left.

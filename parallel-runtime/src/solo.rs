@@ -44,6 +44,8 @@ struct State {
     /// with them.
     arguments: Option<Arc<Payload>>,
     attempts: u32,
+    /// How often it could not even be started.
+    refusals: u32,
     /// What this attempt has said.
     said: Option<Said>,
     /// The handles that came ahead of it.
@@ -59,7 +61,7 @@ struct State {
 
 #[derive(Default)]
 enum Phase {
-    /// On its way to the reactor.
+    /// On its way to the reactor, or being started.
     #[default]
     Handed,
     /// Queued behind others, for lack of descriptors or processes.
@@ -94,7 +96,7 @@ impl Solo {
             Arc::new(Self { order, landing: Landing::default(), state: Mutex::new(state), changed: Condvar::new() });
         match reactor::get() {
             Ok(reactor) => reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>),
-            Err(error) => Arc::clone(&solo).refuse(error),
+            Err(error) => solo.over(Err(solo.describe(Error::new(ErrorKind::Start(error)), None, 0))),
         }
         solo
     }
@@ -239,9 +241,17 @@ impl Waiting for Solo {
         self.changed.notify_all();
     }
 
-    fn refuse(self: Arc<Self>, error: io::Error) {
-        let attempts = lock(&self.state).attempts;
-        self.over(Err(self.describe(Error::new(ErrorKind::Start(error)), None, attempts)));
+    fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error) {
+        let (attempts, refusals, wanted) = {
+            let mut state = lock(&self.state);
+            state.refusals += 1;
+            (state.attempts, state.refusals, !state.signalled)
+        };
+        if wanted && attempts + refusals <= self.order.retries {
+            reactor.queue_later(config::back_off(refusals), self);
+        } else {
+            self.over(Err(self.describe(Error::new(ErrorKind::Start(error)), None, attempts)));
+        }
     }
 }
 
@@ -325,16 +335,21 @@ impl Flight for Solo {
     }
 
     fn signal(&self, signal: i32) -> Result<()> {
-        let _ = self.pid();
-        let mut state = lock(&self.state);
-        state.signalled = true;
-        match &state.phase {
-            Phase::Running { child, .. } => child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))),
-            Phase::Over => Ok(()),
-            Phase::Handed | Phase::Queued | Phase::Starting => {
-                drop(state);
-                self.cancel();
-                Ok(())
+        loop {
+            let _ = self.pid();
+            let mut state = lock(&self.state);
+            state.signalled = true;
+            match &state.phase {
+                Phase::Running { child, .. } => {
+                    return child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
+                }
+                Phase::Over => return Ok(()),
+                Phase::Handed | Phase::Queued | Phase::Starting => {}
+            }
+            drop(state);
+            // Its turn may have come in between.
+            if self.cancel() {
+                return Ok(());
             }
         }
     }

@@ -131,9 +131,12 @@ fn serve_pool(
         return Err(io::Error::other("no descriptor was free to receive the lane; raise the limit (`ulimit -n`)"));
     }
     let rest = descriptors.split_off(3);
-    let [lane, bell, attention] = <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| io::ErrorKind::InvalidData)?;
-    let lane = WorkerLane::open(lane.as_fd())?;
-    let bell = WorkerBell::open(bell.as_fd(), Event::from_fd(attention))?;
+    let [lane_fd, bell_fd, attention] =
+        <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| io::ErrorKind::InvalidData)?;
+    let lane = WorkerLane::open(lane_fd.as_fd())?;
+    let bell = WorkerBell::open(bell_fd.as_fd(), Event::from_fd(attention))?;
+    // The mappings live on without them, and the task has two more numbers to itself.
+    drop((lane_fd, bell_fd));
     current::set_role(Role::Pooled(usize::try_from(index).map_err(io::Error::other)?));
     let mut mailbox = Mailbox { control, store, blocks: BTreeMap::new() };
     if let Some(invocation) = initializer {

@@ -1,3 +1,4 @@
-//! Shared memory with a layout.
+//! Memory with a layout: the words that processes share, and values whose type is known only at the end.
 
+pub(crate) mod cast;
 pub(crate) mod layout;

@@ -19,7 +19,7 @@ use crate::job::{Callback, run_callbacks};
 use crate::lane::{Bell, Lane, Listener};
 use crate::poison::{lock, wait};
 use crate::process::control::Delivery;
-use crate::process::reactor::{Child, Pulse, Reactor};
+use crate::process::reactor::{self, Child, Pulse, Reactor};
 use crate::process::transfer::Store;
 use crate::registry::Entry;
 use crate::wire::payload::Payload;
@@ -78,7 +78,9 @@ pub(crate) struct Core {
     pub(crate) start_failures: u32,
     /// What the latest of them said.
     pub(crate) start_error: Option<StartError>,
-    /// Whether calls fail with it until the seats are tried again, rather than wait.
+    /// What the first of all said, for who makes the pool: another worker's good start does not mend it.
+    pub(crate) first_error: Option<StartError>,
+    /// Whether calls fail with the latest until the seats are tried again, rather than wait.
     pub(crate) hopeless: bool,
     /// When the empty seats are tried again.
     pub(crate) retry_at: Option<Instant>,
@@ -174,6 +176,7 @@ impl Core {
             stats: PoolStats::default(),
             start_failures: 0,
             start_error: None,
+            first_error: None,
             hopeless: false,
             retry_at: None,
             armed: None,
@@ -208,6 +211,7 @@ impl Core {
 
     /// Refuses new work where the pool takes none.
     pub(crate) fn check_open(&self) -> Result<()> {
+        reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
         match self.phase {
             Phase::Open => Ok(()),
             Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),

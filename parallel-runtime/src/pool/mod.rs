@@ -262,7 +262,7 @@ impl Shared {
         self.reactor.run(move |reactor| {
             for index in 0..me.settings.workers {
                 me.seat(reactor, index);
-                if me.enter().start_error.is_some() {
+                if me.enter().first_error.is_some() {
                     break;
                 }
             }
@@ -271,7 +271,7 @@ impl Shared {
         // The reactor lives as long as the program.
         let _ = launched.recv();
         let needs_report = self.settings.initializer.is_some();
-        let outcome = self.wait_until(None, |core| match &core.start_error {
+        let outcome = self.wait_until(None, |core| match &core.first_error {
             Some(error) => Some(Err(error.to_error())),
             None if !needs_report || core.seated().all(|seat| seat.ready) => Some(Ok(())),
             None => None,
@@ -303,6 +303,10 @@ impl Shared {
 
     /// Kills the workers, fails what is pending, and waits until the workers are gone.
     fn terminate(&self) {
+        if reactor::check_not_forked().is_err() {
+            // The workers are the parent's.
+            return;
+        }
         {
             let mut core = self.enter();
             if matches!(core.phase, Phase::Open | Phase::Joining) {

@@ -112,13 +112,23 @@ impl Flight for Submitted {
         if self.cancel() || self.is_finished() {
             return Ok(());
         }
-        let mut core = self.pool.enter();
+        let mut guard = self.pool.enter();
+        let core = &mut *guard;
         for seat in core.seats.iter_mut().flatten() {
-            if let Some(hand) = seat.in_hand.iter_mut().find(|hand| self.is(&hand.batch)) {
-                // Who ends a call does not want it tried again.
-                hand.batch.terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
-                return seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
+            let Some(at) = seat.in_hand.iter().position(|hand| self.is(&hand.batch)) else { continue };
+            // Should the call end right now, the signal must not hit the one behind it: that goes elsewhere.
+            if seat.in_hand.len() > at + 1 && seat.lane.revoke(seat.in_hand[at + 1].number) {
+                if let Some(behind) = seat.in_hand.pop_back() {
+                    core.queue.push_front(behind.batch);
+                }
             }
+            let hand = &mut seat.in_hand[at];
+            if seat.lane.is_done(hand.number) {
+                return Ok(());
+            }
+            // Who ends a call does not want it tried again.
+            hand.batch.terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
+            return seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
         }
         Ok(())
     }

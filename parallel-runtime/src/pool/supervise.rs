@@ -92,10 +92,9 @@ impl Shared {
     /// A worker could not be started, or could not become one.
     fn start_failed(&self, core: &mut Core, error: StartError) {
         core.start_failures += 1;
-        let back_off = config::FIRST_BACK_OFF
-            .saturating_mul(1_u32.checked_shl(core.start_failures.min(16)).unwrap_or(u32::MAX))
-            .min(config::LONGEST_BACK_OFF);
+        let back_off = config::back_off(core.start_failures);
         core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
+        core.first_error.get_or_insert_with(|| error.clone());
         core.start_error = Some(error);
         core.news = true;
         self.fail_hopeless(core);
@@ -190,13 +189,28 @@ impl Shared {
         }
         core.news = true;
         if !was_ready {
-            let error = refusal.unwrap_or_else(|| start_error(&seat, status));
+            let error = refusal.unwrap_or_else(|| self.start_error(&seat, status));
             self.start_failed(core, error);
         } else if was_stopping {
             core.stats.recycled += u64::from(core.phase == Phase::Open);
         } else {
             core.stats.restarts += 1;
         }
+    }
+
+    /// Why a worker that said nothing could not start.
+    fn start_error(&self, seat: &Seat, status: Option<ExitStatus>) -> StartError {
+        let until = match &self.settings.initializer {
+            Some(initializer) => format!("its initializer `{}` was done", initializer.entry.name()),
+            None => "it reported in".to_string(),
+        };
+        if seat.killed_for == Some(KilledFor::Start) {
+            let text = format!("{:?} passed before {until}", config::start_timeout());
+            return StartError { kind: io::ErrorKind::TimedOut, text, for_good: false };
+        }
+        let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
+        let text = format!("it ended with {status} before {until}");
+        StartError { kind: io::ErrorKind::Other, text, for_good: false }
     }
 
     /// Deals with one parcel of a worker that is gone; returns what is to be done elsewhere.
@@ -430,19 +444,6 @@ fn keep(seat: &mut Seat, report: Report, mut descriptors: Vec<OwnedFd>) -> Optio
         },
         Report::Failed(failure) => Some(StartReport::Failed(error_of(failure))),
         Report::Refused(text) => Some(StartReport::Refused(text)),
-    }
-}
-
-fn start_error(seat: &Seat, status: Option<ExitStatus>) -> StartError {
-    if seat.killed_for == Some(KilledFor::Start) {
-        let text = format!("it did not report in within {:?}", config::start_timeout());
-        return StartError { kind: io::ErrorKind::TimedOut, text, for_good: false };
-    }
-    let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
-    StartError {
-        kind: io::ErrorKind::Other,
-        text: format!("it ended with {status} before it reported in"),
-        for_good: false,
     }
 }
 

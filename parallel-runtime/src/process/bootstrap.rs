@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use super::control::Control;
 use crate::config;
@@ -31,11 +31,5 @@ pub(crate) fn connect(token: &CStr) -> io::Result<Control> {
         .and_then(|(_, number)| number.parse::<RawFd>().ok())
         .filter(|&number| number > 2)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the token is malformed"))?;
-    // SAFETY: the launch kept exactly this descriptor open for this process, and nothing has run in it that could have
-    // taken it; if the token is not from a launch, a wrong number is refused by the next line or was never open.
-    let fd = unsafe { OwnedFd::from_raw_fd(number) };
-    match Socket::inherit(fd) {
-        Ok(socket) => Ok(Control::new(socket)),
-        Err(error) => Err(error),
-    }
+    Socket::inherit(number).map(Control::new)
 }

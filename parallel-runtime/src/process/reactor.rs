@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::bootstrap;
 use super::control::Control;
@@ -44,8 +44,8 @@ pub(crate) trait Waiting: Send + Sync {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()>;
     /// It waits for others to end.
     fn queued(&self);
-    /// It can never start.
-    fn refuse(self: Arc<Self>, error: io::Error);
+    /// It cannot start now, and nothing that runs could mend that by ending.
+    fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error);
 }
 
 /// A process of ours.
@@ -115,14 +115,25 @@ pub(crate) trait Pulse: Send + Sync {
 
 static REACTOR: OnceLock<Reactor> = OnceLock::new();
 
+/// Refuses a process that was forked from one in which the reactor runs: nobody would hear it.
+pub(crate) fn check_not_forked() -> io::Result<()> {
+    if program::was_forked() {
+        return Err(io::Error::other(
+            "this process was forked, without exec, from one that had used `parallel`; fork before the first call",
+        ));
+    }
+    Ok(())
+}
+
 /// The reactor, started on first use.
 ///
 /// # Errors
 ///
-/// When the system has no descriptor or thread left for it.
+/// When the system has no descriptor or thread left for it, or this process was forked from one that has it.
 pub(crate) fn get() -> io::Result<&'static Reactor> {
     static STARTING: Mutex<()> = Mutex::new(());
     if let Some(reactor) = REACTOR.get() {
+        check_not_forked()?;
         return Ok(reactor);
     }
     let _starting = lock(&STARTING);
@@ -148,6 +159,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
         }
     })?;
     let reactor = REACTOR.get_or_init(|| reactor);
+    program::watch_forks();
     let _ = ready.send(reactor);
     Ok(reactor)
 }
@@ -235,6 +247,8 @@ pub(crate) struct Loop {
     next: u64,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     armed: HashMap<u64, Weak<dyn Alarm>>,
+    /// Processes that could not start and are tried again, by the number of their alarm.
+    resting: HashMap<u64, Arc<dyn Waiting>>,
     waiting: VecDeque<Arc<dyn Waiting>>,
     admitted: usize,
     arguments: Vec<CString>,
@@ -250,6 +264,7 @@ impl Loop {
             next: FIRST_CHILD,
             alarms: BinaryHeap::new(),
             armed: HashMap::new(),
+            resting: HashMap::new(),
             waiting: VecDeque::new(),
             admitted: 0,
             arguments: program::arguments(),
@@ -373,6 +388,14 @@ impl Loop {
         self.waiting.push_back(waiting);
     }
 
+    /// Puts a process behind those that wait, after a pause.
+    pub(crate) fn queue_later(&mut self, pause: Duration, waiting: Arc<dyn Waiting>) {
+        let number = self.next;
+        self.next += 2;
+        self.alarms.push(Reverse((Instant::now() + pause, number)));
+        self.resting.insert(number, waiting);
+    }
+
     fn ring_alarms(&mut self) {
         let now = Instant::now();
         while let Some(&Reverse((at, number))) = self.alarms.peek() {
@@ -380,6 +403,11 @@ impl Loop {
                 break;
             }
             self.alarms.pop();
+            if let Some(waiting) = self.resting.remove(&number) {
+                self.waiting.push_back(waiting);
+                self.admit();
+                continue;
+            }
             let Some(weak) = self.armed.remove(&number) else { continue };
             let Some(alarm) = weak.upgrade() else { continue };
             if let Some(next) = alarm.ring(self) {
@@ -399,7 +427,7 @@ impl Loop {
                     self.waiting.push_front(next);
                     return;
                 }
-                Err(error) => next.refuse(error),
+                Err(error) => next.refuse(self, error),
             }
         }
     }

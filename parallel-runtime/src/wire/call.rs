@@ -164,7 +164,9 @@ impl<'a> Call<'a> {
         let function = decode(&mut self.parameters).map_err(|error| CallFailure::Decode(error.seen_by_worker()))?;
         if !self.parameters.bytes.is_empty() {
             let left = self.parameters.bytes.len();
-            let error = CodecError::new::<F>(format!("{left} bytes were left over after the last argument"));
+            let error = CodecError::of_bytes(format!(
+                "{left} bytes were left over after the last argument: a `Deserialize` reads less than its `Serialize` wrote"
+            ));
             return Err(CallFailure::Decode(error.seen_by_worker()));
         }
         let value = panic::catch(function).map_err(CallFailure::Panicked)?;

@@ -11,6 +11,7 @@ use bincode::error::EncodeError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::plain;
 use crate::panic::PanicReport;
 
 /// Messages up to this size may not claim more memory than this, in bytes. A claim of this size is address space until
@@ -128,7 +129,15 @@ impl fmt::Display for CodecError {
 impl std::error::Error for CodecError {}
 
 /// Appends `value` to `bytes`; on an error `bytes` is as it was.
+#[inline]
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+    match plain::encode(value, bytes) {
+        Some(()) => Ok(()),
+        None => encode_through_serde(value, bytes),
+    }
+}
+
+pub(crate) fn encode_through_serde<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
     let before = bytes.len();
     // bincode's own limit counts written bytes as well, so the format for writing carries none.
     let format = bincode::config::standard().with_fixed_int_encoding();
@@ -142,7 +151,15 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> R
 }
 
 /// Reads one `T` from the front of `bytes`; returns it with how many bytes it took.
+#[inline]
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
+    match plain::decode(bytes) {
+        Some(decoded) => Ok(decoded),
+        None => decode_through_serde(bytes),
+    }
+}
+
+pub(crate) fn decode_through_serde<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
     let decoded = if bytes.len() <= SMALL {
         bincode::serde::decode_from_slice(bytes, format::<SMALL>())
     } else {

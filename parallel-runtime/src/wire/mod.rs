@@ -8,3 +8,4 @@ pub(crate) mod message;
 pub(crate) mod parameter;
 pub(crate) mod parcel;
 pub(crate) mod payload;
+pub(crate) mod plain;

@@ -3,7 +3,7 @@
 //! ```text
 //! parcel   function u64 | merge u64 | flags u32 | count u32 | name length u64 | handles u64
 //!          | item length u64 × count | handle id u64 × handles | name | items
-//! reply    (tag u32 | length u32 | bytes, padded to 8) × items done
+//! reply    (tag u8, length u56 | bytes, padded to 8) × items done
 //! ```
 //!
 //! `function` 0: the items are values already, to be merged. `merge` 0: each item has a result of its own; otherwise the
@@ -116,9 +116,9 @@ impl<'a> Opened<'a> {
     }
 }
 
-const VALUE: u32 = 0;
-const FAILURE: u32 = 1;
-const LARGE: u32 = 2;
+const VALUE: u64 = 0;
+const FAILURE: u64 = 1;
+const LARGE: u64 = 2;
 /// What an entry costs beside its bytes.
 const ENTRY: usize = 8;
 
@@ -154,9 +154,8 @@ pub(crate) fn write_large(reply: &mut Vec<u8>) {
     write_entry(LARGE, &[], reply);
 }
 
-fn write_entry(tag: u32, bytes: &[u8], reply: &mut Vec<u8>) {
-    reply.extend_from_slice(&tag.to_le_bytes());
-    reply.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+fn write_entry(tag: u64, bytes: &[u8], reply: &mut Vec<u8>) {
+    reply.extend_from_slice(&((bytes.len() as u64) << 8 | tag).to_le_bytes());
     reply.extend_from_slice(bytes);
     reply.resize(reply.len().next_multiple_of(8), 0);
 }
@@ -164,9 +163,8 @@ fn write_entry(tag: u32, bytes: &[u8], reply: &mut Vec<u8>) {
 /// The entries of a reply, in order; ends early where the bytes are not entries.
 pub(crate) fn entries(mut reply: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     std::iter::from_fn(move || {
-        let (tag, rest) = u32_at(reply)?;
-        let (len, rest) = u32_at(rest)?;
-        let len = usize::try_from(len).ok()?;
+        let (head, rest) = u64_at(reply)?;
+        let (tag, len) = (head & 0xff, usize::try_from(head >> 8).ok()?);
         let (padded, after) = rest.split_at_checked(len.checked_next_multiple_of(8)?)?;
         reply = after;
         let bytes = &padded[..len];

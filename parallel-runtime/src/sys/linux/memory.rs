@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 
+use super::socket::above_standard;
 use crate::poison::lock;
 
 /// Memory that was mapped and is unmapped when this is dropped.
@@ -81,7 +82,8 @@ impl Drop for Mapping {
 /// Makes `len` bytes of zeros that have no name in any file system. Nobody who holds the descriptor can resize it, so a
 /// mapping of it never faults for a missing page.
 pub(crate) fn create(len: usize) -> io::Result<OwnedFd> {
-    let memory = rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let memory =
+        above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)?;
     let size = u64::try_from(len).map_err(io::Error::other)?;
     rustix::fs::ftruncate(&memory, size)?;
     rustix::fs::fcntl_add_seals(&memory, SEALED)?;
@@ -123,6 +125,7 @@ impl Region {
     /// Makes a region that holds a copy of `bytes`, and that nobody can write.
     pub(crate) fn frozen(bytes: &[u8]) -> io::Result<Arc<Self>> {
         let memory = rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let memory = above_standard(memory)?;
         let mut file = File::from(memory);
         file.write_all(if bytes.is_empty() { &[0] } else { bytes })?;
         let descriptor = OwnedFd::from(file);
@@ -137,7 +140,8 @@ impl Region {
     ///
     /// `InvalidData` when it is not sealed as its kind must be: then its maker could take memory from under us.
     pub(crate) fn adopt(id: u64, access: Access, descriptor: OwnedFd) -> io::Result<Arc<Self>> {
-        if let Some(known) = lock(&REGIONS).get(&id).and_then(Weak::upgrade) {
+        let known = lock(&REGIONS).get(&id).and_then(Weak::upgrade);
+        if let Some(known) = known {
             return Ok(known);
         }
         let needed = match access {
@@ -157,13 +161,16 @@ impl Region {
 
     fn enter(id: u64, access: Access, descriptor: OwnedFd, mapping: Mapping) -> io::Result<Arc<Self>> {
         let region = Arc::new(Self { id, access, descriptor, mapping, sent: AtomicBool::new(false) });
-        let mut regions = lock(&REGIONS);
-        if let Some(first) = regions.get(&id).and_then(Weak::upgrade) {
-            // Another thread adopted it meanwhile.
-            return Ok(first);
-        }
-        regions.insert(id, Arc::downgrade(&region));
-        Ok(region)
+        let first = {
+            let mut regions = lock(&REGIONS);
+            let first = regions.get(&id).and_then(Weak::upgrade);
+            if first.is_none() {
+                regions.insert(id, Arc::downgrade(&region));
+            }
+            first
+        };
+        // Another thread may have adopted it meanwhile; ours is then dropped, which takes the lock again.
+        Ok(first.unwrap_or(region))
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -238,7 +245,7 @@ pub(crate) fn random_id() -> io::Result<u64> {
 
 /// Makes a block that holds a copy of `bytes`, to be handed to another process.
 pub(crate) fn write_block(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let memory = rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC)?;
+    let memory = above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC)?)?;
     let mut file = File::from(memory);
     file.write_all(bytes)?;
     Ok(file.into())

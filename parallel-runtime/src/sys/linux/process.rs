@@ -8,12 +8,13 @@ use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
 
 use super::memory::Mapping;
+use super::socket::copy_above_standard;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
@@ -81,6 +82,14 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let Ok(pid) = u32::try_from(pid) else { return Err(error) };
     // SAFETY: clone succeeded with CLONE_PIDFD, so this is a descriptor that nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let pidfd = match copy_above_standard(&pidfd) {
+        Ok(copy) => copy.unwrap_or(pidfd),
+        Err(error) => {
+            let _ = signal_group(pid, KILL);
+            let _ = wait(&pidfd);
+            return Err(error);
+        }
+    };
     // The child wrote through the pointer: read the word again.
     // SAFETY: `plan` is a live local.
     let error = unsafe { (&raw const plan.error).read_volatile() };
@@ -171,6 +180,59 @@ pub(crate) fn block_signals() {
 pub(crate) fn adopt_rust_signal_state() {
     // SAFETY: sets a disposition; no handler runs.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// The process that started this one, a worker.
+pub(crate) struct Parent {
+    pid: Option<rustix::process::Pid>,
+    /// `None` when no descriptor was free.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Parent {
+    pub(crate) fn get() -> Self {
+        let pid = rustix::process::getppid();
+        let open = |pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
+        Self { pid, pidfd: pid.and_then(open) }
+    }
+
+    /// Becomes readable when it ends.
+    pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Waits for its death with no descriptor's help: the kernel ends this process then. Returns when it is dead already.
+    pub(crate) fn die_with_it(&self) {
+        // The setting is this thread's own, and counts as that of the main thread does.
+        let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+        while rustix::process::getppid() == self.pid {
+            std::thread::park();
+        }
+    }
+}
+
+/// Gives this thread a table of descriptors of its own, with nothing in it but `number`: a task that closes whatever it
+/// finds does not find that one. Where the system refuses it, as some containers do, the thread shares the process's
+/// table as before.
+pub(crate) fn keep_alone(number: RawFd) {
+    let Ok(kept) = u32::try_from(number) else { return };
+    // SAFETY: a plain system call; nothing on this thread uses another descriptor.
+    if unsafe { libc::unshare(libc::CLONE_FILES) } != 0 {
+        return;
+    }
+    let close = |first: u32, last: u32| {
+        // SAFETY: closes numbers of this thread's own table only.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }
+    };
+    close(0, kept - 1);
+    close(kept + 1, u32::MAX);
+}
+
+/// Leaves the parent's death to a thread of this process that watches for it: the kernel no longer kills this process
+/// then, which would leave alone what it has started; it only wakes it up if it is stopped, so that the thread can run.
+/// Call it from the main thread, to which the setting belongs.
+pub(crate) fn leave_death_to_watcher() {
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::CONT));
 }
 
 /// Reaps the process if it has ended; `None` while it runs.

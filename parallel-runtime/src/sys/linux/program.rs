@@ -1,11 +1,11 @@
 //! The running program: its constructors, arguments, environment, limits and the verdicts of the kernel on it.
 
-use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::process::Resource;
 
@@ -14,7 +14,8 @@ use super::socket::above_standard;
 /// A function that runs before `main`.
 pub(crate) type Constructor = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
-/// The program's own table of constructors, or `None` in a shared library, which has none of this name.
+/// The table of constructors of the program or shared library that this code is linked into; `None` where the linker
+/// gives it no name, as GNU's does in a shared library.
 fn constructors() -> Option<&'static [Option<Constructor>]> {
     let (start, end): (*const Option<Constructor>, *const Option<Constructor>);
     // The linker defines the two in an executable; `.weak` leaves them null elsewhere, which Rust's own `extern`
@@ -52,7 +53,44 @@ fn constructors() -> Option<&'static [Option<Constructor>]> {
 
 /// Whether `constructor` is one of the executable's own, so that starting the executable again runs it before `main`.
 pub(crate) fn is_own_constructor(constructor: Constructor) -> bool {
-    constructors().is_some_and(|table| position(table, constructor).is_some())
+    in_executable(constructor as usize) && constructors().is_some_and(|table| position(table, constructor).is_some())
+}
+
+/// Whether the process was started by calling the loader with the program as its argument: then the file to start again
+/// is the loader, not the program.
+fn is_started_by_loader() -> bool {
+    // SAFETY: reads the process's own auxiliary vector.
+    let loader = unsafe { libc::getauxval(libc::AT_BASE) };
+    // The kernel names the address of the loader that the program asked for; to the loader itself it gives none.
+    loader == 0
+        && std::fs::read_link("/proc/self/exe")
+            .is_ok_and(|file| file.file_name().is_some_and(|name| name.as_bytes().starts_with(b"ld-linux")))
+}
+
+/// Whether `address` is part of the executable, and that file is what `/proc/self/exe` names.
+fn in_executable(address: usize) -> bool {
+    if is_started_by_loader() {
+        return false;
+    }
+    /// Is called for each loaded object, the executable first; asks for no other.
+    unsafe extern "C" fn look(object: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
+        // SAFETY: the C library passes a description that is valid during the call.
+        let object = unsafe { &*object };
+        // SAFETY: the table of program headers of a loaded object, of the length that it says.
+        let headers = unsafe { std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()) };
+        // SAFETY: `in_executable` passes its own live local.
+        let (address, is_inside) = unsafe { &mut *found.cast::<(usize, bool)>() };
+        *is_inside = headers.iter().filter(|header| header.p_type == libc::PT_LOAD).any(|header| {
+            // As the loader adds them: both may wrap.
+            let start = object.dlpi_addr.wrapping_add(header.p_vaddr);
+            (*address as u64).wrapping_sub(start) < header.p_memsz
+        });
+        1
+    }
+    let mut found = (address, false);
+    // SAFETY: the callback gets the pointer that it expects.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
+    found.1
 }
 
 fn position(table: &[Option<Constructor>], constructor: Constructor) -> Option<usize> {
@@ -112,10 +150,13 @@ pub(crate) fn arguments() -> Vec<CString> {
 ///
 /// `InvalidInput` when a name is empty or holds `=` or a zero byte, or a value a zero byte.
 pub(crate) fn environment(more: &[(OsString, OsString)]) -> io::Result<Vec<CString>> {
-    let replaced = |name: &OsStr| more.iter().any(|(other, _)| other == name);
+    let names = |pairs: &[(OsString, OsString)], name: &OsStr| pairs.iter().any(|(other, _)| other == name);
+    let replaced = |name: &OsStr| names(more, name);
+    // Of one that is given twice, the last word counts.
+    let last = more.iter().enumerate().filter(|(at, (name, _))| !names(&more[at + 1..], name));
     std::env::vars_os()
         .filter(|(name, _)| !replaced(name))
-        .chain(more.iter().cloned())
+        .chain(last.map(|(_, pair)| pair.clone()))
         .map(|(name, value)| {
             let bytes = name.as_bytes();
             // The first byte may be `=` in what a shell left; it is never one that we are given.
@@ -138,6 +179,23 @@ pub(crate) fn environment(more: &[(OsString, OsString)]) -> io::Result<Vec<CStri
 pub(crate) fn null_device() -> io::Result<OwnedFd> {
     let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     above_standard(file.into())
+}
+
+/// Set in a process that was forked from this one.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Lets [`was_forked`] know of forks from now on.
+pub(crate) fn watch_forks() {
+    extern "C" fn forked() {
+        FORKED.store(true, Ordering::Relaxed);
+    }
+    // SAFETY: the handler does nothing but a store; it stays valid, because this is the executable.
+    unsafe { libc::pthread_atfork(None, None, Some(forked)) };
+}
+
+/// Whether this process was forked, without exec, from one that had called [`watch_forks`]. Threads stayed behind there.
+pub(crate) fn was_forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
 }
 
 /// How many descriptors this process may have open.

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags};
@@ -59,17 +59,20 @@ impl Socket {
         rustix::event::poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
     }
 
-    /// Takes over an inherited end.
+    /// Takes over the end that this process's parent made and handed on.
     ///
     /// # Errors
     ///
-    /// When the descriptor is not such a socket.
-    pub(crate) fn inherit(fd: OwnedFd) -> io::Result<Self> {
-        if rustix::net::sockopt::socket_type(&fd)? != SocketType::SEQPACKET {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a socket that keeps message boundaries"));
+    /// When the descriptor is not such a socket, or comes from any other process.
+    pub(crate) fn inherit(number: RawFd) -> io::Result<Self> {
+        // SAFETY: only asked about until it is known to be ours; a number that is not open gives an error.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        if rustix::net::sockopt::socket_type(fd)? != SocketType::SEQPACKET || maker(fd)? != parent() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a channel to this process's parent"));
         }
-        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
-        Ok(Self(Arc::new(fd)))
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+        // SAFETY: open, and made by the parent for this process, in which nobody else knows of it.
+        Ok(Self(Arc::new(unsafe { OwnedFd::from_raw_fd(number) })))
     }
 
     /// Which socket this is; `None` when somebody has closed it behind our back.
@@ -125,17 +128,20 @@ impl Socket {
         Ok(Received::Message { len: message.bytes, descriptors })
     }
 
-    /// Waits until the other end is closed, by its owner or by its owner's death; messages are left alone. False where
-    /// this end itself was closed by a task that closes whatever it finds.
-    pub(crate) fn wait_for_end(number: std::os::fd::RawFd) -> bool {
+    /// Waits until the other end is closed, by its owner or by its owner's death, or until `owner` is readable, which
+    /// is the owner's pidfd: somebody else may hold the other end. Messages are left alone. False where a task that
+    /// closes whatever it finds has closed one of them, if it can find them.
+    pub(crate) fn wait_for_end(number: RawFd, owner: Option<BorrowedFd<'_>>) -> bool {
         // SAFETY: only polled; a number that was closed meanwhile is reported as such, and one that was reused cannot
-        // be told apart, which the caller's second belt (the death signal) covers.
+        // be told apart, which `owner` covers.
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        let end = PollFlags::HUP | PollFlags::ERR | PollFlags::IN;
         loop {
-            let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+            let mut fds = vec![PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+            fds.extend(owner.map(|owner| PollFd::from_borrowed_fd(owner, PollFlags::IN)));
             match rustix::event::poll(&mut fds, None) {
-                Ok(_) if fds[0].revents().contains(PollFlags::NVAL) => return false,
-                Ok(_) if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) => return true,
+                Ok(_) if fds.iter().any(|fd| fd.revents().contains(PollFlags::NVAL)) => return false,
+                Ok(_) if fds.iter().any(|fd| fd.revents().intersects(end)) => return true,
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => return false,
             }
@@ -152,5 +158,34 @@ impl AsFd for Socket {
 /// A program that closed its standard streams must not get a socket under their numbers: whatever prints would write
 /// into it.
 pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
+    Ok(copy_above_standard(&fd)?.unwrap_or(fd))
+}
+
+/// The same for one that must not get lost on the way; `None` where it is in a good place already.
+pub(crate) fn copy_above_standard(fd: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3)?)) }
+}
+
+/// The process that made a pair of connected sockets; 0 for one that this process cannot see.
+fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::pid_t> {
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    // The size of three words fits.
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes, which is the size of what it is given.
+    let answer = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut len,
+        )
+    };
+    if answer == 0 { Ok(credentials.pid) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The parent of this process; 0 for one that it cannot see.
+fn parent() -> libc::pid_t {
+    // SAFETY: a plain system call.
+    unsafe { libc::getppid() }
 }

@@ -10,6 +10,8 @@ use rustix::event::{EventfdFlags, Timespec};
 use rustix::io::Errno;
 use rustix::thread::futex;
 
+use super::socket::above_standard;
+
 /// Waits while `word` holds `value`, until somebody wakes it or `timeout` has passed. May return early.
 pub(crate) fn wait_word(word: &AtomicU32, value: u32, timeout: Option<Duration>) {
     let timeout = timeout.map(timespec);
@@ -42,7 +44,7 @@ pub(crate) struct Event(OwnedFd);
 
 impl Event {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+        Ok(Self(above_standard(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)?))
     }
 
     pub(crate) fn from_fd(fd: OwnedFd) -> Self {
@@ -72,7 +74,7 @@ pub(crate) struct Poller(OwnedFd);
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(epoll::create(epoll::CreateFlags::CLOEXEC)?))
+        Ok(Self(above_standard(epoll::create(epoll::CreateFlags::CLOEXEC)?)?))
     }
 
     /// Watches `fd` for being readable or closed by its peer, again and again.

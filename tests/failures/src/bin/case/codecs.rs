@@ -187,7 +187,7 @@ fn kill_during(step: Step) {
     let calls = usize::from(step == Step::Encode);
     let kill = || {
         let pid = wait_for_note("waiting");
-        assert_eq!(noted("called").iter().filter(|called| **called == pid).count() >= calls, true);
+        assert!(noted("called").iter().filter(|called| **called == pid).count() >= calls);
         forget("waiting");
         send_signal(pid, libc::SIGKILL);
         pid

@@ -309,6 +309,7 @@ pub(crate) fn a_kill_at_rest_fails_nothing() {
 }
 
 #[parallel]
+#[allow(clippy::zombie_processes, reason = "it outlives the task: that is the case")]
 fn leaves_a_child(x: u64) -> u64 {
     if x == BAD {
         failing();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use parallel::prelude::*;
 use parallel_failures::eventually;
-use parallel_failures::inside::{forget, note, noted, send_signal};
+use parallel_failures::inside::{Census, forget, note, noted, send_signal};
 
 use crate::ways::{joined, limit};
 
@@ -104,7 +104,8 @@ pub(crate) fn a_worker_that_fails_to_start_once_is_tried_again() {
     let pool = Pool::builder().workers(1).initializer(&recover, (2,)).build().unwrap();
     send_signal(pool.pids()[0], libc::SIGKILL);
     eventually("the second start has failed and the third goes well", || (noted("starts").len() == 3).then_some(()));
-    assert_eq!(joined(square.on(&pool).submit(3)).unwrap(), 9);
+    // Until that has reported in, calls may still hear of the second.
+    assert_eq!(eventually("calls go well", || joined(square.on(&pool).submit(3)).ok()), 9);
     assert_eq!(noted("starts").len(), 3);
 }
 
@@ -139,6 +140,8 @@ fn without_descriptors<T>(left: usize, body: impl FnOnce() -> T) -> T {
 
 pub(crate) fn without_descriptors_nothing_starts_and_later_it_does() {
     for left in [0, 1, 2, 3, 4] {
+        // What the last round had is given back.
+        Census::at_rest();
         let (spawned, pool) = without_descriptors(left, || (joined(square.spawn(3)), Pool::with_workers(2)));
         // What is left may suffice, for one process more than for two workers.
         for error in [spawned.err(), pool.err()].into_iter().flatten() {
@@ -147,6 +150,7 @@ pub(crate) fn without_descriptors_nothing_starts_and_later_it_does() {
             println!("{left}: {error}");
         }
     }
+    Census::at_rest();
     let (spawned, pool) = without_descriptors(0, || (joined(square.spawn(3)), Pool::with_workers(2)));
     assert!(spawned.is_err() && pool.is_err());
     assert_eq!(joined(square.spawn(3)).unwrap(), 9);

@@ -70,6 +70,7 @@ pub(crate) fn a_task_that_ignores_signals_is_ended_by_its_timeout() {
 }
 
 #[parallel]
+#[allow(clippy::zombie_processes, reason = "it outlives the task: that is the case")]
 fn starts_others(x: u64) -> u64 {
     if x == BAD {
         failing();

@@ -21,12 +21,14 @@ fn where_it_failed() -> u32 {
     noted("failing").last().copied().expect("the function ran")
 }
 
+pub(crate) type Outcomes = Vec<parallel::Result<u64>>;
+
 /// All ways to call one function that squares, but for [`BAD`].
 pub(crate) struct Ways {
     pub(crate) function: &'static str,
     pub(crate) spawn: fn(u64) -> JoinHandle<u64>,
     pub(crate) submit: fn(&Pool, u64) -> JoinHandle<u64>,
-    pub(crate) map: fn(&Pool, Option<usize>, Vec<u64>) -> Vec<parallel::Result<u64>>,
+    pub(crate) map: fn(&Pool, Option<usize>, Vec<u64>) -> Outcomes,
 }
 
 /// All ways to call `$task`, with the options that come after it.

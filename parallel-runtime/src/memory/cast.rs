@@ -1,0 +1,56 @@
+//! Seeing a value of a type that is not known here as one of a type that is, where the two are the same.
+//!
+//! Rust has no specialization. The types' identities are constants once the generic code is compiled for a type, so each
+//! question is answered by the compiler and costs nothing.
+
+use std::any::TypeId;
+
+use bytemuck::Pod;
+
+/// The value, if it is a `U`.
+pub(crate) fn same<T: ?Sized, U: 'static>(value: &T) -> Option<&U> {
+    if typeid::of::<T>() != TypeId::of::<U>() {
+        return None;
+    }
+    let value: *const T = value;
+    // SAFETY: `T` is `U`: their identities are equal, and `U` has no lifetimes that could differ.
+    Some(unsafe { &*value.cast::<U>() })
+}
+
+/// The elements, if the value is a slice of `U`.
+pub(crate) fn same_slice<T: ?Sized, U: Pod>(value: &T) -> Option<&[U]> {
+    if typeid::of::<T>() != TypeId::of::<[U]>() {
+        return None;
+    }
+    let len = size_of_val(value) / size_of::<U>();
+    let value: *const T = value;
+    // SAFETY: `T` is `[U]`, so it starts with an element, and its size is that of all of them.
+    Some(unsafe { std::slice::from_raw_parts(value.cast::<U>(), len) })
+}
+
+/// The value as a `T`, if that is what it is.
+pub(crate) fn into<U: 'static, T>(value: U) -> Option<T> {
+    if typeid::of::<T>() != TypeId::of::<U>() {
+        return None;
+    }
+    let value = std::mem::ManuallyDrop::new(value);
+    // SAFETY: `T` is `U`; the original is never used or dropped again.
+    Some(unsafe { std::mem::transmute_copy::<U, T>(&value) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_type_is_seen() {
+        assert_eq!(same::<_, u32>(&7_u32), Some(&7));
+        assert_eq!(same::<_, i32>(&7_u32), None);
+        assert_eq!(same_slice::<[u16], u16>(&[1, 2, 3]), Some(&[1, 2, 3][..]));
+        assert_eq!(same_slice::<[u16], u16>(&[]), Some(&[][..]));
+        assert_eq!(same_slice::<[u16], i16>(&[1]), None);
+        assert_eq!(same_slice::<str, u8>("a"), None);
+        assert_eq!(into::<_, Vec<String>>(vec!["kept".to_string()]).unwrap(), ["kept"]);
+        assert_eq!(into::<_, Vec<u8>>(String::new()), None);
+    }
+}
