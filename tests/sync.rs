@@ -237,9 +237,10 @@ fn the_longest_timeout_waits_until_it_comes() {
     call.join().unwrap();
 }
 
-/// Locks again and again until all together have `enough` turns; returns how many were its own.
+/// Locks again and again until all together have `enough` turns, and keeps the lock for `hold` each time; returns how
+/// many turns were its own.
 #[parallel]
-fn take_turns(start: Barrier, turns: Mutex<u64>, enough: u64) -> u64 {
+fn take_turns(start: Barrier, turns: Mutex<u64>, enough: u64, hold: Duration) -> u64 {
     start.wait().unwrap();
     let mut own = 0;
     loop {
@@ -249,19 +250,24 @@ fn take_turns(start: Barrier, turns: Mutex<u64>, enough: u64) -> u64 {
         }
         *turns += 1;
         own += 1;
+        if !hold.is_zero() {
+            let since = Instant::now();
+            while since.elapsed() < hold {}
+        }
     }
 }
 
 #[test]
 fn four_processes_on_one_lock_each_get_their_share() {
-    const ENOUGH: u64 = 1_000_000;
-    let (start, turns) = (Barrier::new(4).unwrap(), Mutex::new(0).unwrap());
-    let calls: Vec<_> = (0..4).map(|_| take_turns.spawn(start.clone(), turns.clone(), ENOUGH)).collect();
-    let shares: Vec<u64> = calls.into_iter().map(|call| call.join().unwrap()).collect();
-    assert_eq!(shares.iter().sum::<u64>(), ENOUGH);
-    // A quarter each would be exact; a lock that only the quickest get leaves somebody next to nothing.
-    println!("{shares:?}");
-    assert!(shares.iter().all(|share| *share >= ENOUGH / 4 / 10), "{shares:?}");
+    // One that holds the lock nearly all the time has it again before anybody else is awake.
+    for (enough, hold, least) in [(1_000_000, Duration::ZERO, 50_000), (2_000, Duration::from_micros(200), 250)] {
+        let (start, turns) = (Barrier::new(4).unwrap(), Mutex::new(0).unwrap());
+        let calls: Vec<_> = (0..4).map(|_| take_turns.spawn(start.clone(), turns.clone(), enough, hold)).collect();
+        let shares: Vec<u64> = calls.into_iter().map(|call| call.join().unwrap()).collect();
+        assert_eq!(shares.iter().sum::<u64>(), enough);
+        // A quarter each would be exact.
+        assert!(shares.iter().all(|share| *share >= least), "{shares:?} of {hold:?} each");
+    }
 }
 
 /// Says that it waits, waits to be notified, and says that it was, all with the lock held.
