@@ -158,12 +158,11 @@ fn hold_until_killed_after(mutex: Mutex<u32>, waiting: Semaphore) {
 /// Makes a signal come every millisecond to this process, whose handler does nothing.
 fn signal_every_millisecond() {
     extern "C" fn ignore(_: libc::c_int) {}
-    // SAFETY: a handler that does nothing, without SA_RESTART: system calls are interrupted.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = ignore as extern "C" fn(libc::c_int) as usize;
-        assert_eq!(libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()), 0);
-    }
+    // SAFETY: zeros are an action without flags: system calls that are interrupted end, as without SA_RESTART.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = ignore as extern "C" fn(libc::c_int) as usize;
+    // SAFETY: a handler that does nothing.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) }, 0);
     let period = libc::timeval { tv_sec: 0, tv_usec: 1_000 };
     let timer = libc::itimerval { it_interval: period, it_value: period };
     // SAFETY: a timer of this process, with the handler set above.
@@ -238,9 +237,10 @@ fn the_longest_timeout_waits_until_it_comes() {
     call.join().unwrap();
 }
 
-/// Locks again and again until all together have `enough` turns; returns how many were its own.
+/// Locks again and again until all together have `enough` turns, and keeps the lock for `hold` each time; returns how
+/// many turns were its own.
 #[parallel]
-fn take_turns(start: Barrier, turns: Mutex<u64>, enough: u64) -> u64 {
+fn take_turns(start: Barrier, turns: Mutex<u64>, enough: u64, hold: Duration) -> u64 {
     start.wait().unwrap();
     let mut own = 0;
     loop {
@@ -250,18 +250,24 @@ fn take_turns(start: Barrier, turns: Mutex<u64>, enough: u64) -> u64 {
         }
         *turns += 1;
         own += 1;
+        if !hold.is_zero() {
+            let since = Instant::now();
+            while since.elapsed() < hold {}
+        }
     }
 }
 
 #[test]
 fn four_processes_on_one_lock_each_get_their_share() {
-    const ENOUGH: u64 = 1_000_000;
-    let (start, turns) = (Barrier::new(4).unwrap(), Mutex::new(0).unwrap());
-    let calls: Vec<_> = (0..4).map(|_| take_turns.spawn(start.clone(), turns.clone(), ENOUGH)).collect();
-    let shares: Vec<u64> = calls.into_iter().map(|call| call.join().unwrap()).collect();
-    assert_eq!(shares.iter().sum::<u64>(), ENOUGH);
-    // A quarter each would be exact; a lock that only the quickest get leaves somebody next to nothing.
-    assert!(shares.iter().all(|share| *share >= ENOUGH / 4 / 10), "{shares:?}");
+    // One that holds the lock nearly all the time has it again before anybody else is awake.
+    for (enough, hold, least) in [(1_000_000, Duration::ZERO, 50_000), (2_000, Duration::from_micros(200), 250)] {
+        let (start, turns) = (Barrier::new(4).unwrap(), Mutex::new(0).unwrap());
+        let calls: Vec<_> = (0..4).map(|_| take_turns.spawn(start.clone(), turns.clone(), enough, hold)).collect();
+        let shares: Vec<u64> = calls.into_iter().map(|call| call.join().unwrap()).collect();
+        assert_eq!(shares.iter().sum::<u64>(), enough);
+        // A quarter each would be exact.
+        assert!(shares.iter().all(|share| *share >= least), "{shares:?} of {hold:?} each");
+    }
 }
 
 /// Says that it waits, waits to be notified, and says that it was, all with the lock held.

@@ -43,6 +43,17 @@ pub(crate) unsafe trait Locked: Words {
 ///     Ok(())
 /// }
 /// ```
+///
+/// It stays on its thread:
+///
+/// ```compile_fail,E0277
+/// let mutex = parallel::sync::Mutex::new(1)?;
+/// let guard = mutex.lock()?;
+/// std::thread::scope(|scope| {
+///     scope.spawn(move || drop(guard));
+/// });
+/// # Ok::<_, parallel::Error>(())
+/// ```
 #[must_use = "the lock is freed as soon as the guard is dropped"]
 pub struct Guard<'a, T: ?Sized> {
     lock: &'a LockWord,

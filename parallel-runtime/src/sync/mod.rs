@@ -26,7 +26,8 @@
 //! # Limits
 //!
 //! All processes must see each other under the same numbers, as a program and its workers do. Each object takes one
-//! descriptor and one page in each process that has a handle to it.
+//! descriptor and one page in each process that has a handle to it. A process that replaces itself by `exec` still holds what
+//! it held.
 
 pub(crate) mod guard;
 pub(crate) mod object;

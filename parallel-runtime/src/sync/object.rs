@@ -60,13 +60,14 @@ const PAGE: usize = 4096;
 pub(crate) struct Object<W, T> {
     region: Arc<Region>,
     len: usize,
+    under: PhantomData<fn() -> W>,
     /// The values are handed from thread to thread under the words.
-    of: PhantomData<(fn() -> W, std::sync::Mutex<T>)>,
+    of: PhantomData<std::sync::Mutex<T>>,
 }
 
 impl<W, T> Clone for Object<W, T> {
     fn clone(&self) -> Self {
-        Self { region: Arc::clone(&self.region), len: self.len, of: PhantomData }
+        Self { region: Arc::clone(&self.region), len: self.len, under: PhantomData, of: PhantomData }
     }
 }
 
@@ -81,7 +82,7 @@ impl<W: Words, T: Pod> Object<W, T> {
             Error::invalid(format!("{len} values of {} bytes are more than memory can be", size_of::<T>()))
         })?;
         let region = Region::zeroed(size).map_err(|error| no_memory(size, &error))?;
-        let object = Self { region, len, of: PhantomData };
+        let object = Self { region, len, under: PhantomData, of: PhantomData };
         object.head().kind.store(W::KIND, Ordering::Relaxed);
         object.head().magic.store(MAGIC, Ordering::Release);
         Ok(object)
@@ -137,7 +138,7 @@ impl<W: Words, T: Pod> Object<W, T> {
         if region.access() != Access::Shared || !fits {
             return Err("shared memory of another size than its handle says");
         }
-        let object = Self { region, len, of: PhantomData };
+        let object = Self { region, len, under: PhantomData, of: PhantomData };
         if object.head().magic.load(Ordering::Acquire) != MAGIC || object.head().kind.load(Ordering::Relaxed) != W::KIND
         {
             return Err("shared memory that holds something else");

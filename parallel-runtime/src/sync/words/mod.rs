@@ -12,3 +12,102 @@ pub(crate) mod lock;
 pub(crate) mod platform;
 pub(crate) mod reentrant;
 pub(crate) mod semaphore;
+
+const _: () = assert!(size_of::<lock::LockWord>() == 8 && size_of::<reentrant::ReentrantWords>() == 24);
+const _: () = assert!(size_of::<semaphore::SemaphoreWord>() == 4 && size_of::<event::EventWord>() == 4);
+const _: () = assert!(size_of::<condvar::CondvarWords>() == 16 && size_of::<barrier::BarrierWord>() == 8);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::time::Duration;
+
+    use super::barrier::BarrierWord;
+    use super::condvar::CondvarWords;
+    use super::event::EventWord;
+    use super::lock::{Left, LockWord};
+    use super::platform::{Deadline, own_identity};
+    use super::reentrant::ReentrantWords;
+    use super::semaphore::{MOST, SemaphoreWord};
+
+    /// Words of `W` that somebody scribbled on.
+    #[repr(C, align(64))]
+    struct Scribbled([AtomicU64; 3]);
+
+    impl Scribbled {
+        fn new(mut next: impl FnMut() -> u64) -> Self {
+            Self([(); 3].map(|()| AtomicU64::new(next())))
+        }
+
+        fn words<W>(&self) -> &W {
+            const { assert!(size_of::<W>() <= size_of::<Self>() && align_of::<W>() <= align_of::<Self>()) };
+            // SAFETY: large enough and aligned, see above; all words are atomic, and any bits are words.
+            unsafe { &*std::ptr::from_ref(self).cast::<W>() }
+        }
+    }
+
+    #[test]
+    fn rubbish_in_words_makes_nothing_panic_or_wait_beyond_its_deadline() {
+        // Xorshift, from any number but 0; beside rubbish of all bits such of few, which is closer to what is right.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let soon = || Deadline::after(Duration::from_nanos(1));
+        for round in 0..20_000_u32 {
+            let mut rubbish = || match round % 4 {
+                0 => random(),
+                1 => random() & random() & random() & random(),
+                2 => u64::MAX << (random() % 64),
+                _ => own_identity() | 1 << (random() % 64),
+            };
+            let lock = Scribbled::new(&mut rubbish);
+            let lock = lock.words::<LockWord>();
+            let _ = lock.try_lock();
+            let _ = lock.lock_until(soon());
+            for left in [Left::Whole, Left::Panicked, Left::AsBefore(7)] {
+                lock.unlock(left);
+            }
+            lock.recover();
+
+            let again = Scribbled::new(&mut rubbish);
+            let again = again.words::<ReentrantWords>();
+            let _ = again.try_lock();
+            let _ = again.lock_until(soon);
+            again.unlock(Left::Panicked);
+            again.unlock(Left::Whole);
+            again.recover();
+
+            let semaphore = Scribbled::new(&mut rubbish);
+            let semaphore = semaphore.words::<SemaphoreWord>();
+            let _ = semaphore.release(3, MOST);
+            let _ = semaphore.acquire_until(soon());
+
+            let event = Scribbled::new(&mut rubbish);
+            let event = event.words::<EventWord>();
+            let _ = event.wait_until(soon());
+            event.clear();
+            event.set();
+            assert!(event.wait_until(Deadline::NEVER));
+
+            let condvar = Scribbled::new(&mut rubbish);
+            let condvar = condvar.words::<CondvarWords>();
+            condvar.notify(2);
+            let free = LockWord::new();
+            assert!(free.lock_at_once());
+            let _ = condvar.wait_until(&free, soon());
+            condvar.notify(u32::MAX);
+
+            let barrier = Scribbled::new(&mut rubbish);
+            let barrier = barrier.words::<BarrierWord>();
+            let _ = barrier.wait_until(3, soon());
+            barrier.abort();
+            barrier.reset();
+            let _ = barrier.wait_until(2, soon());
+            assert!(barrier.is_broken());
+        }
+    }
+}

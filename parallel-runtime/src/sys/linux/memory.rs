@@ -53,8 +53,16 @@ impl Mapping {
 
     /// Maps `len` bytes of sealed `memory` for reading only.
     fn read_only(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file (the caller looked).
-        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, memory, 0) }?;
+        let map = |flags| {
+            // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file (the caller looked).
+            unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, 0) }
+        };
+        let start = match map(MapFlags::SHARED) {
+            // Before Linux 6.7 what is sealed against writing cannot be mapped so, not even to read. A private mapping of
+            // it is the same pages as long as nobody writes, and nobody can.
+            Err(rustix::io::Errno::PERM) => map(MapFlags::PRIVATE)?,
+            outcome => outcome?,
+        };
         Self::owning(start.cast(), len)
     }
 

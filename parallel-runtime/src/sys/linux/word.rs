@@ -28,7 +28,7 @@ pub(crate) fn wake_low_half(word: &AtomicU64, count: u32) -> u32 {
 /// Wakes up to `count` waiters of `word`, in whatever process; returns how many there were.
 pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
     // The kernel reads the count as a signed number.
-    let count = count.min(i32::MAX.cast_unsigned());
+    let count = count.min(i32::MAX as u32);
     futex::wake(word, futex::Flags::empty(), count).map_or(0, |woken| u32::try_from(woken).unwrap_or(u32::MAX))
 }
 
