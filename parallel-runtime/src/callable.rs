@@ -23,6 +23,24 @@ pub trait Function: Returns + Sized + 'static {
     fn encode_owned(owned: &Self::Owned, arguments: &mut Arguments) -> Result<(), CodecError>;
 }
 
+/// Merges two values of type `R` into one: a `#[parallel]` function `fn(R, R) -> R`.
+#[diagnostic::on_unimplemented(
+    message = "values of type `{R}` cannot be merged by `{Self}`",
+    label = "not a `#[parallel]` function `fn({R}, {R}) -> {R}`",
+    note = "the values are merged in the workers, where a closure is not known: write a function, put `#[parallel]` on it, and pass it by reference"
+)]
+pub trait Merges<R> {
+    /// The function's place in the registry.
+    fn merge_entry() -> &'static Entry;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R, M: Accepts<(R, R)> + Returns<Output = R>> Merges<R> for M {
+    fn merge_entry() -> &'static Entry {
+        M::entry()
+    }
+}
+
 /// Tells that the maps of this function take items of type `Item`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be mapped over items of type `{Item}`",

@@ -89,6 +89,11 @@ pub(crate) fn start_timeout() -> Duration {
         .unwrap_or(DEFAULT_START_TIMEOUT)
 }
 
+/// How many workers a pool may have: each costs as much as any process.
+pub(crate) fn most_workers() -> usize {
+    usize::try_from(program::descriptor_limit() / DESCRIPTORS_PER_PROCESS).unwrap_or(usize::MAX)
+}
+
 /// How many spawned calls may run at a time: half of the descriptors that the process may have, at their cost.
 pub(crate) fn most_processes() -> usize {
     let most = (program::descriptor_limit() / 2 / DESCRIPTORS_PER_PROCESS).clamp(1, MOST_PROCESSES);

@@ -38,17 +38,18 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
     let control = connect();
     // SAFETY: called from the constructor with its own arguments; `enter` never returns.
     unsafe { program::run_constructors_after(construct, count, arguments, environment) };
-    enter(&control)
+    enter(control)
 }
 
 /// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker.
-fn connect() -> Control {
+fn connect() -> &'static Control {
     let token = program::raw_variable(config::TOKEN_C).map(ToOwned::to_owned).unwrap_or_default();
     // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
     // environment right now would have been in danger from any `setenv` of the program as well.
     unsafe { program::remove_variable(config::TOKEN_C) };
     match bootstrap::connect(&token) {
-        Ok(control) => control,
+        // It is needed to the end of the process.
+        Ok(control) => Box::leak(Box::new(control)),
         Err(error) => {
             eprintln!(
                 "parallel: {}={} is set, but this process is not a worker ({error}); unset it",
@@ -61,7 +62,7 @@ fn connect() -> Control {
 }
 
 /// Works until there is nothing left to do, then ends the process as `main` would: with `atexit`, and buffers flushed.
-fn enter(control: &Control) -> ! {
+fn enter(control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
     program::set_title(&program::name());
     watch_parent(control);
@@ -103,7 +104,7 @@ pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if !CONSTRUCTED.swap(true, Ordering::Relaxed) && program::raw_variable(config::TOKEN_C).is_some() {
-            enter(&connect());
+            enter(connect());
         }
     });
 }

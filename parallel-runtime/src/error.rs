@@ -259,8 +259,8 @@ impl fmt::Display for ErrorKind {
             Self::Broken => f.write_str("the barrier is broken; `reset()` makes it whole"),
             Self::InvalidInput(text) => write!(f, "{}", OneLine(text)),
             Self::NotParallel => f.write_str(
-                "this program cannot start itself again: the library that holds the #[parallel] function was loaded by \
-                 a foreign program; call it from an executable that links it",
+                "this program cannot start itself again: the #[parallel] function is in a library that a foreign program \
+                 loaded, or the call came before `main`; call it from an executable that links it, in or after `main`",
             ),
         }
     }

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::callable::{Accepts, Function};
+use crate::callable::{Accepts, Function, Merges};
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::JoinHandle;
@@ -436,10 +436,10 @@ impl<H: Function> Task<H> {
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
-        M: Accepts<(H::Output, H::Output), Output = H::Output>,
+        M: Merges<H::Output>,
     {
         let _ = merge;
-        reduce::map_reduce::<_, H>(self.plan(false)?, items.into_iter(), M::entry())
+        reduce::map_reduce::<_, H>(self.plan(false)?, items.into_iter(), M::merge_entry())
     }
 }
 

@@ -309,6 +309,31 @@ pub struct JoinFuture<R> {
     asked: bool,
 }
 
+impl<R> JoinFuture<R> {
+    /// Returns the handle of the call that is awaited, to cancel it or to end its process: a future that is dropped lets
+    /// its call go on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// # futures_executor::block_on(async {
+    /// let mut call = pin!(hang.spawn().into_future());
+    /// // … after waiting for it in vain, for example with a timeout of the executor:
+    /// call.handle().kill().unwrap();
+    /// assert!(matches!(call.as_mut().await.unwrap_err().kind(), ErrorKind::Signaled { signal: 9, .. }));
+    /// # });
+    /// ```
+    pub fn handle(&self) -> &JoinHandle<R> {
+        &self.handle
+    }
+}
+
 impl<R> Future for JoinFuture<R> {
     type Output = Result<R>;
 

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,14 @@ thread_local! {
     static REPORTED: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Told of a panic that nobody will catch, because the program is built with `panic = "abort"`.
+static LAST_WORDS: OnceLock<fn(&PanicReport)> = OnceLock::new();
+
+/// Sets who is told of a panic when the program is built with `panic = "abort"`, before it ends.
+pub(crate) fn on_last_words(tell: fn(&PanicReport)) {
+    let _ = LAST_WORDS.set(tell);
+}
+
 /// Runs `body` and turns a panic in it into its report, without a word on stderr.
 ///
 /// A panic that `body` itself catches is told on stderr afterwards, as the standard hook would have done.
@@ -138,11 +146,15 @@ fn record(info: &PanicHookInfo<'_>) -> bool {
     let recorded = REPORT.try_with(|report| {
         let Ok(mut report) = report.try_borrow_mut() else { return false };
         let backtrace = Backtrace::capture();
-        *report = Some(PanicReport {
+        let made = PanicReport {
             message: message_of(info.payload()),
             location: info.location().map_or_else(|| "unknown".to_string(), ToString::to_string),
             backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
-        });
+        };
+        if let Some(tell) = LAST_WORDS.get().filter(|_| cfg!(panic = "abort")) {
+            tell(&made);
+        }
+        *report = Some(made);
         true
     });
     let recorded = recorded.unwrap_or(false);

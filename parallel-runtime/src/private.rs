@@ -2,7 +2,7 @@
 
 pub use linkme;
 
-pub use crate::callable::{Accepts, Function};
+pub use crate::callable::{Accepts, Function, Merges};
 pub use crate::function::{Defaults, Task};
 pub use crate::handle::JoinHandle;
 pub use crate::registry::{Entry, FUNCTIONS};

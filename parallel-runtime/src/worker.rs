@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use crate::current::{self, Role};
 use crate::lane::{self, Work, WorkerBell, WorkerLane};
+use crate::panic;
 use crate::process::control::{Assignment, Body, Control, Delivery, Incoming, Invocation, Opening, Report, borrowed};
 use crate::process::transfer::{self, Package, Store};
 use crate::registry::{self, Entry};
@@ -21,8 +23,18 @@ use crate::wire::payload::Payload;
 /// What `main` returns after a panic; a spawned call that gave no value ends so.
 const FAILED: i32 = 101;
 
+/// The channel to the parent, for who has no other way to it.
+static CONTROL: OnceLock<&'static Control> = OnceLock::new();
+
 /// Does what the parent asks for; returns the exit code.
-pub(crate) fn work(control: &Control) -> i32 {
+pub(crate) fn work(control: &'static Control) -> i32 {
+    let _ = CONTROL.set(control);
+    panic::on_last_words(|report| {
+        // The process aborts right after this.
+        if let Some(control) = CONTROL.get() {
+            let _ = control.send(&Report::Failed(CallFailure::Panicked(report.clone()).fitting()), &[], true);
+        }
+    });
     let done = receive_assignment(control).and_then(|Order { assignment, descriptors, store }| match assignment {
         Assignment::Call(invocation) => serve_call(control, invocation, descriptors, store),
         Assignment::Serve { index, initializer } => serve_pool(control, index, initializer, descriptors, store),

@@ -181,6 +181,13 @@ impl PoolBuilder {
             Some(workers) => workers,
             None => config::workers().map_err(Error::invalid)?,
         };
+        let most = config::most_workers();
+        if workers > most {
+            return Err(Error::invalid(format!(
+                "{workers} workers need more descriptors than this process may have, which allow {most}; ask for fewer, or raise \
+                 the limit (`ulimit -n`)"
+            )));
+        }
         if self.tasks_per_worker == Some(0) {
             return Err(Error::invalid("a worker must run at least one task: `tasks_per_worker(0)`"));
         }

@@ -130,6 +130,8 @@ pub(crate) struct Seat {
     pub(crate) killed_for: Option<KilledFor>,
     /// The parcel whose handle asked for a signal, and the signal.
     pub(crate) signalled: Option<(u64, i32)>,
+    /// The panic it dies of, where the program is built with `panic = "abort"`.
+    pub(crate) last_words: Option<Error>,
     /// What it said when it could not start.
     pub(crate) refusal: Option<StartError>,
     pub(crate) busy: Duration,

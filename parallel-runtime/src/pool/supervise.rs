@@ -85,6 +85,7 @@ impl Shared {
             known: HashSet::new(),
             killed_for: None,
             signalled: None,
+            last_words: None,
             refusal: None,
             busy: Duration::ZERO,
             latest: None,
@@ -297,8 +298,12 @@ impl Shared {
             return vec![rest];
         }
         let timeout = rest.terms.timeout.unwrap_or_default();
-        let error =
-            if ours == Some(true) { Error::new(ErrorKind::TimedOut { after: timeout }) } else { error_of_end(status) };
+        let last_words = core.seats[index].as_mut().and_then(|seat| seat.last_words.take());
+        let error = match last_words {
+            _ if ours == Some(true) => Error::new(ErrorKind::TimedOut { after: timeout }),
+            Some(panicked) => panicked,
+            None => error_of_end(status),
+        };
         if rest.merge.is_some() {
             return self.retry_merged(core, rest, error, &progress, pid);
         }
@@ -496,6 +501,10 @@ fn keep(seat: &mut Seat, report: Report, mut descriptors: Vec<OwnedFd>) -> Optio
             Ok(value) => Some(StartReport::Ready(Some(value))),
             Err(error) => Some(StartReport::Refused(format!("its initializer's result was lost: {error}"))),
         },
+        Report::Failed(failure) if seat.ready => {
+            seat.last_words = Some(error_of(failure));
+            None
+        }
         Report::Failed(failure) => Some(StartReport::Failed(error_of(failure))),
         Report::Refused(text) => Some(StartReport::Refused(text)),
     }
