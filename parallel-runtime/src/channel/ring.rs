@@ -93,9 +93,10 @@ impl Ring {
     }
 
     fn words(&self) -> &RingWords {
-        // SAFETY: inside the region's first page, aligned (both checked at birth), alive as long as `self`; the words
-        // are atomic and hold any bits.
-        unsafe { &*self.region.as_ptr().add(self.words).cast::<RingWords>() }
+        // SAFETY: inside the region's first page (checked at birth).
+        let words = unsafe { self.region.as_ptr().add(self.words) };
+        // SAFETY: aligned (checked at birth), alive as long as `self`; the words are atomic and hold any bits.
+        unsafe { &*words.cast::<RingWords>() }
     }
 
     /// Reads the state that holds, if it makes sense.
