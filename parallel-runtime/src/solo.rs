@@ -215,7 +215,7 @@ impl Waiting for Solo {
             if let Ok(child) = &launched {
                 state.attempts += 1;
                 if state.attempts > self.order.retries {
-                    state.arguments = None;
+                    state.arguments = state.arguments.take().and_then(|arguments| arguments.kept().map(Arc::new));
                 }
                 state.phase = Phase::Running { child: Arc::clone(child), started: false };
                 state.deadline = at.map(|at| (at, Deadline::Start));

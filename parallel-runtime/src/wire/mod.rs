@@ -4,6 +4,7 @@ pub(crate) mod borrowed;
 pub(crate) mod call;
 pub(crate) mod codec;
 pub(crate) mod handles;
+pub(crate) mod ipc;
 pub(crate) mod message;
 pub(crate) mod parameter;
 pub(crate) mod parcel;
