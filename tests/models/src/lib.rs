@@ -5,7 +5,7 @@
 //! what a death loses, do not end here unless a model says so.
 //!
 //! `cargo test --release -p parallel-models` runs them, and takes no features or flags. Turns are tried as far as
-//! [`PREEMPTIONS`] interruptions go; `LOOM_MAX_PREEMPTIONS` sets another number.
+//! `PREEMPTIONS` interruptions go; `LOOM_MAX_PREEMPTIONS` sets another number.
 
 #![cfg(test)]
 // The models use a part of each file.
