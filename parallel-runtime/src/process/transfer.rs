@@ -5,35 +5,13 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::control::{Body, Control, Delivery, Opening, Report};
+use super::control::{Body, Control, Delivery, Kind, Note, Opening, Package, Report};
 use crate::sys::memory::{Access, Region, random_id};
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::wire::handles::Handle;
 use crate::wire::payload::Payload;
-
-/// What a descriptor in a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Kind {
-    Shared,
-    Frozen,
-    Descriptor,
-}
-
-/// One descriptor in a message.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Note {
-    id: u64,
-    kind: Kind,
-}
-
-/// A payload in a message: the bytes, and the numbers of the handles that were sent ahead.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Package {
-    pub(crate) body: Body,
-    pub(crate) handles: Vec<u64>,
-}
 
 /// The message that carries descriptors ahead, in either direction.
 pub(crate) trait Ahead: Serialize {

@@ -37,7 +37,6 @@ const fn format<const LIMIT: usize>() -> Format<LIMIT> {
 /// #[parallel]
 /// fn depth(path: PathBuf) -> usize { path.components().count() }
 ///
-/// # #[cfg(unix)] {
 /// use std::os::unix::ffi::OsStringExt;
 /// // serde refuses a path that is not UTF-8.
 /// let path = PathBuf::from(std::ffi::OsString::from_vec(vec![0xff]));
@@ -45,7 +44,6 @@ const fn format<const LIMIT: usize>() -> Format<LIMIT> {
 /// let parallel::ErrorKind::Encode(report) = error.kind() else { panic!("{error}") };
 /// assert!(report.type_name().contains("PathBuf"));
 /// assert!(report.message().contains("UTF-8"));
-/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodecError {
