@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::plain;
+use super::strict::Strictly;
 use crate::panic::PanicReport;
 
 /// Messages up to this size may not claim more memory than this, in bytes. A claim of this size is address space until
@@ -141,7 +142,7 @@ pub(crate) fn encode_through_serde<T: Serialize + ?Sized>(value: &T, bytes: &mut
     let before = bytes.len();
     // bincode's own limit counts written bytes as well, so the format for writing carries none.
     let format = bincode::config::standard().with_fixed_int_encoding();
-    match bincode::serde::encode_into_writer(value, VecWriter(bytes), format) {
+    match bincode::serde::encode_into_writer(Strictly(value), VecWriter(bytes), format) {
         Ok(()) => Ok(()),
         Err(error) => {
             bytes.truncate(before);
