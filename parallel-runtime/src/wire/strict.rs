@@ -1,13 +1,16 @@
 //! A serializer that refuses what a format without field names could not give back.
 //!
 //! Such a format reads the fields that the type declares, in their order. A field that was left out would be read from the
-//! bytes of the next one, and nothing would tell: so leaving one out is an error here. All else is handed on to the
-//! format's own serializer. Each value inside a value is wrapped as well, so that the same holds at any depth.
+//! bytes of the next one, and nothing would tell: so leaving one out is an error here. So is the field that `tag` adds to
+//! a struct, which `Deserialize` does not read when fields come by their order. All else is handed on to the format's
+//! own serializer. Each value inside a value is wrapped as well, so that the same holds at any depth.
 
 use serde::ser::{
     Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
+
+use crate::memory::cast;
 
 /// A value that is serialized strictly, whatever the serializer.
 pub(super) struct Strictly<'a, T: ?Sized>(pub(super) &'a T);
@@ -31,6 +34,14 @@ fn left_out<E: Error>(field: &str) -> E {
 }
 
 #[cold]
+fn tagged<E: Error>(field: &str) -> E {
+    E::custom(format_args!(
+        "its `Serialize` adds the name of the type as field `{field}` (`tag`), and its `Deserialize` does not read it from \
+         a format without field names; leave `tag` out, or send a type of its own"
+    ))
+}
+
+#[cold]
 fn sequence_of_unknown_length<E: Error>() -> E {
     E::custom(
         "its `Serialize` does not say how long a sequence is, and the format writes the length first; collect the elements \
@@ -44,6 +55,13 @@ fn map_of_unknown_length<E: Error>() -> E {
         "its `Serialize` writes a map and does not say how long it is, as `flatten` does, and the format writes the length \
          first; send a struct without `flatten`, or a `String` of JSON",
     )
+}
+
+/// A struct under way.
+struct StrictStruct<S> {
+    fields: S,
+    /// The name of its type, until a field was written.
+    tag: Option<&'static str>,
 }
 
 /// Methods of `Serializer` that take a value without parts.
@@ -66,7 +84,7 @@ impl<S: Serializer> Serializer for Strict<S> {
     type SerializeTupleStruct = Strict<S::SerializeTupleStruct>;
     type SerializeTupleVariant = Strict<S::SerializeTupleVariant>;
     type SerializeMap = Strict<S::SerializeMap>;
-    type SerializeStruct = Strict<S::SerializeStruct>;
+    type SerializeStruct = StrictStruct<S::SerializeStruct>;
     type SerializeStructVariant = Strict<S::SerializeStructVariant>;
 
     hand_on! {
@@ -173,7 +191,7 @@ impl<S: Serializer> Serializer for Strict<S> {
 
     #[inline]
     fn serialize_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeStruct, Self::Error> {
-        self.0.serialize_struct(name, len).map(Strict)
+        Ok(StrictStruct { fields: self.0.serialize_struct(name, len)?, tag: Some(name) })
     }
 
     #[inline]
@@ -232,38 +250,51 @@ wrap_parts! {
     SerializeMap { serialize_key serialize_value }
 }
 
-/// A trait for compound values whose parts are fields.
-macro_rules! wrap_fields {
-    ($($trait:ident)*) => {
-        $(
-            impl<S: $trait> $trait for Strict<S> {
-                type Ok = S::Ok;
-                type Error = S::Error;
+impl<S: SerializeStruct> SerializeStruct for StrictStruct<S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
 
-                #[inline]
-                fn serialize_field<T: Serialize + ?Sized>(
-                    &mut self,
-                    name: &'static str,
-                    value: &T,
-                ) -> Result<(), Self::Error> {
-                    self.0.serialize_field(name, &Strictly(value))
-                }
-
-                #[inline]
-                fn skip_field(&mut self, name: &'static str) -> Result<(), Self::Error> {
-                    Err(left_out(name))
-                }
-
-                #[inline]
-                fn end(self) -> Result<Self::Ok, Self::Error> {
-                    self.0.end()
-                }
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Self::Error> {
+        // serde's derive writes a tag first, as a bare `str`; a field of the user's is a `String` or a `&str`.
+        if let (Some(tag), Some(text)) = (self.tag.take(), cast::same_text(value)) {
+            if text == tag {
+                return Err(tagged(name));
             }
-        )*
-    };
+        }
+        self.fields.serialize_field(name, &Strictly(value))
+    }
+
+    #[inline]
+    fn skip_field(&mut self, name: &'static str) -> Result<(), Self::Error> {
+        Err(left_out(name))
+    }
+
+    #[inline]
+    fn end(self) -> Result<Self::Ok, Self::Error> {
+        self.fields.end()
+    }
 }
 
-wrap_fields!(SerializeStruct SerializeStructVariant);
+impl<S: SerializeStructVariant> SerializeStructVariant for Strict<S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Self::Error> {
+        self.0.serialize_field(name, &Strictly(value))
+    }
+
+    #[inline]
+    fn skip_field(&mut self, name: &'static str) -> Result<(), Self::Error> {
+        Err(left_out(name))
+    }
+
+    #[inline]
+    fn end(self) -> Result<Self::Ok, Self::Error> {
+        self.0.end()
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -374,6 +405,30 @@ mod tests {
         refused(Enum::Struct { field: SKIPS });
         refused(Enum::Itself { a: 0 });
         refused(vec![Some(BTreeMap::from([(1, (2, Enum::Newtype(SKIPS)))]))]);
+    }
+
+    #[test]
+    fn a_struct_that_writes_its_name_is_refused() {
+        #[derive(Serialize)]
+        #[serde(tag = "type")]
+        struct Tagged {
+            a: u64,
+        }
+        assert!(refusal(&vec![Tagged { a: 1 }]).contains("the name of the type as field `type`"));
+    }
+
+    #[test]
+    fn a_field_that_happens_to_hold_the_name_of_the_type_travels() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Cat {
+            name: String,
+        }
+        #[derive(Serialize)]
+        struct Borrowed<'a> {
+            name: &'a str,
+        }
+        travels(Cat { name: "Cat".into() });
+        codec::encode(&Borrowed { name: "Borrowed" }, &mut Vec::new()).unwrap();
     }
 
     #[test]
