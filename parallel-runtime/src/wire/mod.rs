@@ -10,3 +10,4 @@ pub(crate) mod parameter;
 pub(crate) mod parcel;
 pub(crate) mod payload;
 pub(crate) mod plain;
+mod strict;
