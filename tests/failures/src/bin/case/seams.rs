@@ -128,20 +128,32 @@ pub(crate) fn thousands_of_cancelled_calls_take_nothing_of_workers_tasks() {
     }
 }
 
+/// Runs long enough for another to be put behind it.
+#[parallel]
+fn brief(x: u64) -> u64 {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_micros(200) {}
+    x * x
+}
+
 pub(crate) fn a_signal_for_a_call_that_has_just_ended_never_hits_the_next() {
     let pool = Pool::with_workers(1).unwrap();
     let mut random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 1);
     let mut hits = [0; 3];
+    // How long to wait before the signal: found by trying, so that most come at about the call's end.
+    let mut moment = 100_u64;
     for round in 0..3_000_u64 {
         // After a quick one, a worker gets the next one ahead.
         assert_eq!(joined(square.on(&pool).submit(3)).unwrap(), 9);
-        let [first, second] = [round, round + 1].map(|x| square.on(&pool).submit(x));
+        let [first, second] = [brief.on(&pool).submit(round), square.on(&pool).submit(round + 1)];
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        for _ in 0..random >> 53 {
+        for _ in 0..moment * (96 + (random >> 58)) / 128 {
             std::hint::spin_loop();
         }
         if round % 2 == 0 { first.kill() } else { first.terminate() }.unwrap();
-        match joined(first).as_ref().map_err(Error::kind) {
+        let outcome = joined(first);
+        moment = if outcome.is_ok() { moment - moment / 16 } else { moment + moment / 16 + 1 };
+        match outcome.as_ref().map_err(Error::kind) {
             Ok(value) => {
                 assert_eq!(*value, round * round);
                 hits[0] += 1;
@@ -214,6 +226,11 @@ fn gated(name: &str) {
     wait_for_note(name);
 }
 
+/// Waits until alarms that are set already have rung: they would hide that nobody listens.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(300));
+}
+
 /// Waits for another call where it is woken.
 struct Joins(Mutex<Option<JoinHandle<()>>>);
 
@@ -239,12 +256,14 @@ pub(crate) fn a_waker_may_wait_for_another_call_of_the_same_pool() {
         let gates = || {
             note("first");
             wait_for_note("woken");
+            settle();
             note("second");
             wait_for_note("waited");
         };
         if who_leads == "this" {
             // Whoever waits in the pool may be the one that runs wakers.
             let waits = std::thread::spawn(move || joined(third));
+            settle();
             gates();
             note("third");
             waits.join().unwrap().unwrap();
@@ -406,11 +425,14 @@ pub(crate) fn what_waits_behind_a_long_task_goes_to_a_free_worker_though_nobody_
             pids.iter().all(|pid| noted("here").contains(pid)).then_some(())
         });
         forget("here");
+        // Nothing slow was the latest.
+        square.on(&pool).chunk_size(1).par_map(0..100).unwrap();
         let gates = ["one", "other"].map(|name| gated.on(&pool).submit(name));
         for name in ["one-runs", "other-runs"] {
             wait_for_note(name);
         }
         let behind = works.on(&pool).submit(3);
+        settle();
         note(short);
         wait_for_note("worked");
         assert!(!gates[usize::from(long == "other")].is_finished());
