@@ -288,8 +288,12 @@ pub(crate) fn a_waker_may_wait_for_another_call_of_the_same_pool() {
 
 /// Moves this process out of the group that it leads, into its parent's.
 fn leave_group() {
-    // SAFETY: plain system calls.
-    assert_eq!(unsafe { libc::setpgid(0, libc::getpgid(libc::getppid())) }, 0);
+    // SAFETY: a plain system call.
+    let parent = unsafe { libc::getppid() };
+    // SAFETY: as above.
+    let group = unsafe { libc::getpgid(parent) };
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::setpgid(0, group) }, 0);
     // SAFETY: as above.
     assert_ne!(unsafe { libc::getpgrp() }, unsafe { libc::getpid() });
 }
@@ -395,7 +399,7 @@ pub(crate) fn every_item_has_one_outcome_when_the_pool_ends_under_a_bad_item() {
                 let mut pool = Some(pool);
                 let outcomes = task.par_map_results((0..len).map(|x| {
                     if x == bad {
-                        pool.take().map(Pool::terminate);
+                        pool.take().expect("one item is bad").terminate();
                     }
                     Item(x, x == bad)
                 }));
