@@ -132,7 +132,7 @@ impl ::parallel::__private::Function for cubes {
         #[linkme(crate = ::parallel::__private::linkme)]
         static ENTRY: ::parallel::__private::Entry = ::parallel::__private::Entry::new(
             ::core::concat!(
-                ::core::module_path!(), "::cube at ", ::core::file!(), ":",
+                ::core::module_path!(), "::cube as cubes at ", ::core::file!(), ":",
                 ::core::line!(), ":", ::core::column!(), " fn(u64) -> u64"
             ),
             "cube",

@@ -38,12 +38,14 @@ pub(crate) fn signature(model: &Model<'_>) -> String {
     format!("fn {}({}){}", model.original.signature.ident, parameters.join(", "), output(model))
 }
 
-/// `::norm at `, and after the place ` fn(&[f64], f64) -> f64`: the parts of the registry's key that tokens can tell.
+/// `::norm at `, or `::norm as Norm at ` with a handle of that name, and after the place ` fn(&[f64], f64) -> f64`: the parts of the registry's key that tokens can tell.
 pub(crate) fn key(model: &Model<'_>) -> (String, String) {
     let types: Vec<String> =
         model.parameters.iter().map(|parameter| source(parameter.original.ty.to_token_stream())).collect();
     let name = model.original.signature.ident.unraw();
-    (format!("::{name} at "), format!(" fn({}){}", types.join(", "), output(model)))
+    // A handle tells apart what one macro makes several times in one place.
+    let handle = model.words.handle.as_ref().map(|handle| format!(" as {handle}")).unwrap_or_default();
+    (format!("::{name}{handle} at "), format!(" fn({}){}", types.join(", "), output(model)))
 }
 
 fn output(model: &Model<'_>) -> String {

@@ -113,12 +113,22 @@ pub fn init() {
 ///
 /// # Errors
 ///
-/// `NotParallel` in a library that a foreign program loaded; `Start` where two functions cannot be told apart.
+/// `NotParallel` in a library that a foreign program loaded.
 pub(crate) fn check() -> Result<()> {
     // The address is taken from the table's entry itself, so that the linker keeps it.
     let constructor = std::hint::black_box(&CONSTRUCTOR);
     if !CONSTRUCTED.load(Ordering::Relaxed) || !program::is_own_constructor(*constructor) {
         return Err(Error::new(ErrorKind::NotParallel));
     }
-    registry::check().map_err(|text| Error::new(ErrorKind::Start(std::io::Error::other(text))))
+    Ok(())
+}
+
+/// Refuses a function that a worker might take for another.
+///
+/// # Errors
+///
+/// `Start` where the program has two functions that cannot be told apart, and this is one of them.
+pub(crate) fn check_function(entry: &registry::Entry) -> Result<()> {
+    registry::check(entry)
+        .map_err(|text| Error::new(ErrorKind::Start(std::io::Error::other(text))).in_function(entry.name()))
 }

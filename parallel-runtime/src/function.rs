@@ -206,8 +206,11 @@ impl<H: Function> Task<H> {
         self.pointer
     }
 
-    /// Refuses options that make no sense.
+    /// Refuses options that make no sense, and a function that workers could not find.
     fn check(&self, manner: Manner) -> Result<()> {
+        if self.options.timeout == Some(Duration::ZERO) {
+            return Err(Error::invalid("a timeout of zero leaves no time to run: `timeout(Duration::ZERO)`"));
+        }
         if self.options.chunk_size == Some(0) {
             return Err(Error::invalid("a chunk needs at least one item: `chunk_size(0)`"));
         }
@@ -222,7 +225,7 @@ impl<H: Function> Task<H> {
         if !self.options.environment.is_empty() {
             program::environment(&self.options.environment).map_err(|error| Error::invalid(error.to_string()))?;
         }
-        Ok(())
+        entry::check_function(H::entry())
     }
 
     fn pool(&self) -> Result<Arc<Shared>> {
@@ -440,7 +443,9 @@ impl<H: Function> Task<H> {
         M: Merges<H::Output>,
     {
         let _ = merge;
-        reduce::map_reduce::<_, H>(self.plan(false)?, items.into_iter(), M::merge_entry())
+        let plan = self.plan(false)?;
+        entry::check_function(M::merge_entry())?;
+        reduce::map_reduce::<_, H>(plan, items.into_iter(), M::merge_entry())
     }
 }
 
@@ -461,7 +466,8 @@ impl<H: Function + From<Self>> Task<H> {
     }
 
     /// Limits how long a call may run, counted from the moment it starts to run; at the end its process is killed, and
-    /// the call, or the item of a map, fails with `TimedOut`. By default there is no limit.
+    /// the call, or the item of a map, fails with `TimedOut`. By default there is no limit. A limit of zero is refused
+    /// with `InvalidInput`.
     ///
     /// # Examples
     ///

@@ -93,6 +93,7 @@ impl Lane {
         slot.progress.started.store(0, Relaxed);
         slot.progress.done.store(0, Relaxed);
         slot.progress.reply.store(0, Relaxed);
+        slot.progress.begun_at.store(0, Relaxed);
         slot.order.in_block.store(u32::from(in_block), Relaxed);
         slot.order.number.store(self.posted, Relaxed);
         slot.order.len.store(len as u64, Relaxed);
@@ -147,6 +148,18 @@ impl Lane {
     /// How long parcel `number`, which has ended, ran.
     pub(crate) fn elapsed(&self, number: u64) -> Duration {
         Duration::from_nanos(self.memory.slot(slot_of(number)).progress.elapsed.load(Acquire))
+    }
+
+    /// How long parcel `number` has run so far, or ran, if it has ended.
+    pub(crate) fn ran(&self, number: u64) -> Duration {
+        let slot = self.memory.slot(slot_of(number));
+        match (slot.order.state.load(Acquire), slot.progress.begun_at.load(Acquire)) {
+            (state::DONE, _) => self.elapsed(number),
+            (state::RUNNING, begun) if begun != 0 => {
+                Duration::from_nanos(wait::monotonic_nanos().saturating_sub(begun))
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     /// Gives the slot of parcel `number`, which has ended, to the next.
@@ -274,6 +287,7 @@ impl WorkerLane {
             return None;
         }
         self.taken += 1;
+        self.memory.slot(index).progress.begun_at.store(wait::monotonic_nanos(), Release);
         self.memory.write_reply(index, 0, &number.to_le_bytes());
         let parcel = (!in_block).then(|| self.memory.read_arguments(index, len));
         Some(Work::Parcel { number, parcel })
@@ -321,10 +335,11 @@ impl WorkerLane {
         true
     }
 
-    /// Ends parcel `number`, which ran for `elapsed`.
-    pub(crate) fn end(&self, number: u64, elapsed: Duration) {
+    /// Ends parcel `number`.
+    pub(crate) fn end(&self, number: u64) {
         let slot = self.memory.slot(slot_of(number));
-        slot.progress.elapsed.store(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let begun = slot.progress.begun_at.load(Relaxed);
+        slot.progress.elapsed.store(wait::monotonic_nanos().saturating_sub(begun), Relaxed);
         slot.order.state.store(state::DONE, Release);
     }
 }

@@ -52,33 +52,54 @@ const fn fnv1a(bytes: &[u8]) -> u64 {
     hash
 }
 
-/// The functions of this program, sorted; or, in words, why they cannot be told apart.
-fn sorted() -> Result<&'static [&'static Entry], &'static str> {
-    static SORTED: OnceLock<Result<Vec<&'static Entry>, String>> = OnceLock::new();
-    SORTED.get_or_init(|| sort(&FUNCTIONS)).as_deref().map_err(String::as_str)
+/// The functions of this program, sorted.
+fn sorted() -> &'static [&'static Entry] {
+    static SORTED: OnceLock<Vec<&'static Entry>> = OnceLock::new();
+    SORTED.get_or_init(|| sort(&FUNCTIONS))
 }
 
-fn sort(functions: &'static [Entry]) -> Result<Vec<&'static Entry>, String> {
+fn sort(functions: &'static [Entry]) -> Vec<&'static Entry> {
     let mut entries: Vec<&Entry> = functions.iter().collect();
     entries.sort_by_key(|entry| entry.hash);
-    match entries.windows(2).find(|pair| pair[0].hash == pair[1].hash) {
-        None => Ok(entries),
-        Some(pair) => Err(format!(
-            "two #[parallel] functions cannot be told apart: `{}` and `{}`; rename one of them",
-            pair[0].key, pair[1].key
+    entries
+}
+
+/// All that share this hash: more than one cannot be told apart.
+fn alike(entries: &'static [&'static Entry], hash: u64) -> &'static [&'static Entry] {
+    let first = entries.partition_point(|entry| entry.hash < hash);
+    let end = first + entries[first..].partition_point(|entry| entry.hash == hash);
+    &entries[first..end]
+}
+
+/// Refuses a function that cannot be told from another: a worker might run the wrong one.
+pub(crate) fn check(entry: &Entry) -> Result<(), String> {
+    check_in(sorted(), entry)
+}
+
+fn check_in(entries: &'static [&'static Entry], entry: &Entry) -> Result<(), String> {
+    let alike = alike(entries, entry.hash);
+    if alike.len() < 2 {
+        return Ok(());
+    }
+    match alike.iter().find(|other| other.key != entry.key) {
+        Some(other) => {
+            Err(format!("`{}` cannot be told from `{}`, by a rare chance; rename one of them", entry.key, other.key))
+        }
+        None => Err(format!(
+            "there are {} #[parallel] functions `{}`, which cannot be told apart: one macro made them all; give each \
+             another name, or a handle of its own, `#[parallel(handle = ...)]`",
+            alike.len(),
+            entry.key
         )),
     }
 }
 
-/// Refuses a program in which two functions have one key.
-pub(crate) fn check() -> Result<(), &'static str> {
-    sorted().map(|_| ())
-}
-
-/// Finds a function by the hash of its key.
+/// Finds a function by the hash of its key, if it can be told from every other.
 pub(crate) fn find(hash: u64) -> Option<&'static Entry> {
-    let entries = sorted().ok()?;
-    entries.binary_search_by_key(&hash, |entry| entry.hash).ok().map(|at| entries[at])
+    match alike(sorted(), hash) {
+        [entry] => Some(entry),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -88,10 +109,25 @@ mod tests {
     fn nothing(_: &mut Call<'_>) {}
 
     #[test]
-    fn equal_keys_are_refused_by_name() {
-        static TWICE: [Entry; 2] =
-            [Entry::new("a::f at x.rs:1:1 fn()", "f", nothing), Entry::new("a::f at x.rs:1:1 fn()", "f", nothing)];
-        assert!(sort(&TWICE).unwrap_err().contains("`a::f at x.rs:1:1 fn()`"));
+    fn only_functions_with_equal_keys_are_refused() {
+        static FUNCTIONS: [Entry; 4] = [
+            Entry::new("a::f at x.rs:1:1 fn()", "f", nothing),
+            Entry::new("a::g at x.rs:2:1 fn()", "g", nothing),
+            Entry::new("a::f at x.rs:1:1 fn()", "f", nothing),
+            Entry::new("a::h at x.rs:3:1 fn()", "h", nothing),
+        ];
+        let entries: &'static [&'static Entry] = Vec::leak(sort(&FUNCTIONS));
+        for (at, entry) in FUNCTIONS.iter().enumerate() {
+            let outcome = check_in(entries, entry);
+            if at % 2 == 1 {
+                assert_eq!(outcome, Ok(()));
+                assert!(std::ptr::eq(alike(entries, entry.hash)[0], entry));
+            } else {
+                let text = outcome.unwrap_err();
+                assert!(text.starts_with("there are 2 #[parallel] functions `a::f at x.rs:1:1 fn()`"), "{text}");
+            }
+        }
+        assert!(alike(entries, 0).is_empty() && alike(entries, u64::MAX).is_empty());
     }
 
     #[test]

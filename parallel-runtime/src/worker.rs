@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
-use std::time::Instant;
 
 use crate::current::{self, Role};
 use crate::lane::{self, Work, WorkerBell, WorkerLane};
@@ -271,14 +270,13 @@ impl Server<'_> {
     fn run(&mut self, number: u64, parcel: &[u8]) -> io::Result<()> {
         let opened = Opened::read(parcel).ok_or_else(|| io::Error::other("a parcel that cannot be read"))?;
         let handles = self.mailbox.handles(&opened)?;
-        let begun = Instant::now();
         let whole = if opened.merge == 0 {
             self.map(number, &opened, &handles)?
         } else {
             self.merge(number, &opened, &handles)?
         };
         flush();
-        self.lane.end(number, begun.elapsed());
+        self.lane.end(number);
         self.bell.ring(!whole);
         Ok(())
     }

@@ -56,6 +56,8 @@ pub(crate) struct SlotProgress {
     pub(crate) reply: AtomicU64,
     /// When the latest item was started, on the monotonic clock in nanoseconds, where the parcel asks for it.
     pub(crate) started_at: AtomicU64,
+    /// When the parcel was taken up, on the same clock; 0: not yet.
+    pub(crate) begun_at: AtomicU64,
     /// How long the parcel ran, in nanoseconds.
     pub(crate) elapsed: AtomicU64,
 }

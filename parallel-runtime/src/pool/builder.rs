@@ -7,6 +7,7 @@ use super::Pool;
 use super::core::{Initializer, Settings};
 use crate::callable::Function;
 use crate::config;
+use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::call::{Arguments, decode_result};
 
@@ -192,6 +193,9 @@ impl PoolBuilder {
             return Err(Error::invalid("a worker must run at least one task: `tasks_per_worker(0)`"));
         }
         let initializer = self.initializer.transpose()?;
+        if let Some(initializer) = &initializer {
+            entry::check_function(initializer.entry)?;
+        }
         Pool::start(Settings {
             workers,
             tasks_per_worker: self.tasks_per_worker,

@@ -171,6 +171,21 @@ impl Seat {
         Some(hand.batch)
     }
 
+    /// How long what it holds has run. What a worker says is bounded by what can be: it may scribble.
+    pub(crate) fn running(&self) -> Duration {
+        let ran: Duration = self
+            .in_hand
+            .iter()
+            .map(|hand| self.lane.ran(hand.number))
+            .fold(Duration::ZERO, |sum, ran| sum.saturating_add(ran));
+        ran.min(self.born.elapsed().saturating_sub(self.busy))
+    }
+
+    /// How long it had nothing to run.
+    pub(crate) fn idle(&self) -> Duration {
+        self.born.elapsed().saturating_sub(self.busy).saturating_sub(self.running())
+    }
+
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
         let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);

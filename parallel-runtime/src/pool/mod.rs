@@ -26,7 +26,7 @@ pub(crate) mod submit;
 mod supervise;
 
 use self::builder::PoolBuilder;
-use self::core::{Phase, Settings, Shared};
+use self::core::{Phase, Seat, Settings, Shared};
 use self::stats::PoolStats;
 
 /// Keeps worker processes ready, and gives them tasks.
@@ -170,7 +170,7 @@ impl Pool {
         let mut stats = core.stats.clone();
         stats.queued = core.queue.iter().map(batch::Batch::len).sum();
         stats.running = core.seated().flat_map(|seat| &seat.in_hand).map(|hand| hand.batch.len()).sum();
-        stats.idle += core.seated().map(|seat| seat.born.elapsed().saturating_sub(seat.busy)).sum();
+        stats.idle += core.seated().map(Seat::idle).sum();
         stats
     }
 

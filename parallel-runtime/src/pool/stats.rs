@@ -39,7 +39,7 @@ pub struct PoolStats {
     pub queued: usize,
     /// Tasks that are in a worker's hands now.
     pub running: usize,
-    /// The time that all workers together spent running tasks, up to the last one that was finished.
+    /// The time that all workers together spent running tasks, up to the last one that ended, well or not.
     pub busy: Duration,
     /// The time that all workers together had nothing to run.
     pub idle: Duration,

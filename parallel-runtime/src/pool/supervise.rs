@@ -217,11 +217,13 @@ impl Shared {
     /// elsewhere.
     fn bury(&self, core: &mut Core, index: usize, status: Option<ExitStatus>) {
         let Some(mut seat) = core.seats[index].take() else { return };
+        // What it was at is no idleness.
+        core.stats.busy += seat.running();
+        core.stats.idle += seat.idle();
         let hands = std::mem::take(&mut seat.in_hand);
         let was_ready = seat.ready;
         let was_stopping = seat.stopping.is_some();
         let refusal = seat.refusal.take();
-        core.stats.idle += seat.born.elapsed().saturating_sub(seat.busy);
         // Its lane is still to be read.
         core.seats[index] = Some(seat);
         let mut again = Vec::new();

@@ -47,7 +47,8 @@ macro_rules! for_every_case {
                 a_timeout_ends_what_the_task_started
                 neighbours_that_are_slow_together_do_not_time_out
                 a_task_waits_for_its_turn_as_long_as_it_takes
-                timeouts_of_no_time_and_of_all_time_are_kept
+                a_timeout_of_all_time_is_kept
+                a_timeout_of_no_time_is_refused_by_every_call
                 a_map_stops_at_the_first_timeout
                 only_the_death_of_a_process_is_tried_again
                 an_item_is_tried_again_without_its_neighbours
@@ -99,6 +100,23 @@ macro_rules! for_every_case {
                 a_task_that_closes_all_descriptors_hurts_only_itself
                 a_task_that_exhausts_its_descriptors_hurts_only_what_needs_some
                 a_task_that_replaces_the_panic_hook_loses_only_the_place
+            }
+            seams {
+                a_reduction_ends_however_few_tasks_a_worker_runs
+                a_cancelled_call_takes_nothing_of_a_workers_tasks
+                thousands_of_cancelled_calls_take_nothing_of_workers_tasks
+                a_signal_for_a_call_that_has_just_ended_never_hits_the_next
+                an_initializer_whose_error_cannot_be_told_is_an_error_of_the_build
+                an_initializer_whose_error_calls_us_is_an_error_of_the_build
+                a_waker_may_wait_for_another_call_of_the_same_pool
+                a_task_that_left_its_group_is_ended_by_its_timeout
+                a_task_that_left_its_group_is_ended_by_its_handle_and_its_pool
+                many_calls_at_once_are_heard_before_their_start_is_late
+                large_results_in_a_chunk_without_descriptors_fail_alone
+                every_item_has_one_outcome_when_the_pool_ends_under_a_bad_item
+                what_waits_behind_a_long_task_goes_to_a_free_worker_though_nobody_waits
+                time_until_a_timeout_or_a_crash_is_busy_time
+                time_of_a_task_that_runs_is_not_idle
             }
             churn {
                 a_terminated_pool_ends_at_once_with_thousands_pending

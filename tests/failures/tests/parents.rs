@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use parallel_failures::eventually;
+use parallel_failures::inside::{runs, send_signal};
 use parallel_failures::outside::Running;
 
 /// Starts the program, lets it work for some moments, and kills it; several times.
@@ -60,6 +61,30 @@ fn a_killed_parent_is_followed_by_what_its_calls_started() {
 #[test]
 fn a_killed_parent_is_followed_by_nested_pools() {
     is_followed("nests", &[0, 5, 20, 60, 150, 300]);
+}
+
+#[test]
+fn a_killed_parent_is_followed_by_calls_that_joined_strangers_and_by_no_stranger() {
+    for way in [None, Some("aborts")] {
+        let mut running = Running::start(env!("CARGO_BIN_EXE_doomed"), ["moves"].into_iter().chain(way));
+        let moved = eventually("both calls work", || Some(running.noted("moved")).filter(|moved| moved.len() == 2));
+        let stranger = running.noted("stranger")[0];
+        if way.is_some() {
+            let _ = running.wait();
+        } else {
+            running.kill()
+        }
+        for pid in moved {
+            eventually("the call is gone", || (!runs(pid)).then_some(()));
+        }
+        // Who has a deadly signal ahead is never stopped.
+        send_signal(stranger, libc::SIGSTOP);
+        eventually("the stranger is stopped, so it lives", || {
+            let status = std::fs::read_to_string(format!("/proc/{stranger}/stat")).ok()?;
+            status.rsplit(')').next()?.trim_start().starts_with('T').then_some(())
+        });
+        assert_eq!(running.descendants(), [stranger]);
+    }
 }
 
 /// Lets the program end itself with calls under way.

@@ -72,6 +72,25 @@ fn nests(depth: u32) {
     let _ = nests.on(&pool).par_map([depth - 1; 2]);
 }
 
+/// Moves into the group of others.
+#[parallel]
+fn moves(group: i32) {
+    // SAFETY: a plain system call.
+    assert_eq!(unsafe { libc::setpgid(0, group) }, 0);
+    note("moved");
+    note("works");
+    std::thread::sleep(Duration::from_secs(3600));
+}
+
+/// A process with a group of its own, which is no worker.
+#[allow(clippy::zombie_processes, reason = "it outlives this program: that is the case")]
+fn stranger() -> i32 {
+    use std::os::unix::process::CommandExt;
+    let stranger = std::process::Command::new("sleep").arg("3600").process_group(0).spawn().unwrap().id();
+    parallel_failures::inside::note_process("stranger", stranger);
+    stranger.try_into().unwrap()
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let way = arguments.next().unwrap_or_default();
@@ -96,6 +115,10 @@ fn main() {
         "closes" => handles.extend([closes.spawn(), closes.on(&pool).submit()]),
         "children" => handles.extend([starts_a_child.spawn(), starts_a_child.on(&pool).submit()]),
         "nests" => handles.extend([nests.spawn(2), nests.on(&pool).submit(2)]),
+        "moves" => {
+            let group = stranger();
+            handles.extend([moves.spawn(group), moves.on(&pool).submit(group)]);
+        }
         other => panic!("there is no way `{other}`"),
     }
     wait_for_note("works");

@@ -7,6 +7,7 @@ mod crashes;
 mod handles;
 mod inputs;
 mod scribbles;
+mod seams;
 mod sizes;
 mod starts;
 mod timeouts;

@@ -127,15 +127,40 @@ pub(crate) fn a_task_waits_for_its_turn_as_long_as_it_takes() {
     }
 }
 
-pub(crate) fn timeouts_of_no_time_and_of_all_time_are_kept() {
+pub(crate) fn a_timeout_of_all_time_is_kept() {
     let pool = Pool::with_workers(1).unwrap();
     assert_eq!(joined(naps.timeout(Duration::MAX).spawn(4)).unwrap(), 16);
     assert_eq!(joined(naps.timeout(Duration::MAX).on(&pool).submit(4)).unwrap(), 16);
     assert_eq!(naps.timeout(Duration::MAX).on(&pool).par_map(0..2).unwrap(), [0, 1]);
-    for handle in [hangs.timeout(Duration::ZERO).spawn(BAD), hangs.timeout(Duration::ZERO).on(&pool).submit(BAD)] {
-        let error = joined(handle).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::TimedOut { after: Duration::ZERO }), "{error:?}");
+}
+
+#[parallel]
+fn add(a: u64, b: u64) -> u64 {
+    a + b
+}
+
+pub(crate) fn a_timeout_of_no_time_is_refused_by_every_call() {
+    let pool = Pool::with_workers(1).unwrap();
+    let task = crashes_noting.on(&pool).timeout(Duration::ZERO);
+    let outcomes: [(&str, Option<Error>); 8] = [
+        ("spawn", joined(task.spawn(BAD)).err()),
+        ("submit", joined(task.submit(BAD)).err()),
+        ("par_map", task.par_map([BAD]).err()),
+        ("par_map_results", task.par_map_results([BAD]).remove(0).err()),
+        ("par_imap", task.par_imap([BAD]).next().unwrap().err()),
+        ("par_imap_unordered", task.par_imap_unordered([BAD]).next().unwrap().1.err()),
+        ("par_for_each", task.par_for_each([BAD]).err()),
+        ("par_map_reduce", task.par_map_reduce([BAD], &add).err()),
+    ];
+    for (call, error) in outcomes {
+        let error = error.unwrap_or_else(|| panic!("{call} went well"));
+        assert!(matches!(error.kind(), ErrorKind::InvalidInput(_)), "{call}: {error:?}");
+        assert!(error.to_string().contains("a timeout of zero leaves no time to run"), "{call}: {error}");
     }
+    assert_eq!(noted("failing").len(), 0, "nothing ran");
+    // The shortest that there is passes, and ends the call.
+    let error = joined(hangs.on(&pool).timeout(Duration::from_nanos(1)).submit(BAD)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::TimedOut { .. }), "{error:?}");
 }
 
 pub(crate) fn a_map_stops_at_the_first_timeout() {
