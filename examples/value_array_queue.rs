@@ -4,8 +4,8 @@
 //! cargo run --example value_array_queue
 //! ```
 //!
-//! Prints what another process left in a `Value`, in an `Array` and in a `Queue`. All three are handles: a clone, and
-//! what arrives as an argument, is the same value, array or queue.
+//! Prints a `Value`, an `Array` and a `Queue` before and after another process changed them. All three are handles: a
+//! clone, and what arrives as an argument, is the same value, array or queue.
 
 mod arguments;
 
@@ -30,15 +30,15 @@ fn main() -> parallel::Result<()> {
     let number = Value::new(0.0)?;
     let integers = Array::from_iter(0..10)?;
     let messages = Queue::new()?;
-    println!("before  {number:?}  {integers:?}  {messages:?}");
+    println!("before: {}, {:?}, {} messages", number.get()?, integers.to_vec()?, messages.len());
 
     change.spawn(number.clone(), integers.clone(), messages.clone()).join()?;
-    println!("after   {}  {:?}  {} message", number.get()?, integers.to_vec()?, messages.len());
+    println!("after:  {}, {:?}, {} message", number.get()?, integers.to_vec()?, messages.len());
     assert_eq!(number.get()?, PI);
     assert_eq!(integers.to_vec()?, [0, -1, -2, -3, -4, -5, -6, -7, -8, -9]);
 
     let message = messages.recv()?;
-    println!("        {message:?}");
+    println!("the message: {message:?}");
     assert_eq!(message, (42, None, "hello".to_string()));
     assert!(messages.is_empty());
     Ok(())
