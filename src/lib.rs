@@ -129,7 +129,7 @@ pub use parallel_runtime::*;
 
 /// What a program usually needs: `use parallel::prelude::*;`.
 ///
-/// `Mutex`, `Condvar` and `Barrier` share the names of std's, and are left in [`sync`](crate::sync).
+/// `Mutex`, `Condvar` and `Barrier` share the names of std's, and are left in [`sync`].
 pub mod prelude {
     pub use crate::channel::{Duplex, Queue, Receiver, Sender, channel, duplex};
     pub use crate::shared::{Array, Frozen, Value};
