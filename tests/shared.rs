@@ -62,7 +62,7 @@ fn mend(pair: &Value<[u64; 2]>) {
 fn processes_killed_at_random_moments_stop_nobody_else() {
     const TIMES: u64 = 50_000;
     let mut random = fastrand::Rng::with_seed(7);
-    for _ in 0..5 {
+    for _ in 0..20 {
         let pair = Value::new([0; 2]).unwrap();
         let survivors: Vec<_> = (0..2).map(|_| count_pairs_up.spawn(pair.clone(), TIMES)).collect();
         // They would never end by themselves.

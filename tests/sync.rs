@@ -464,6 +464,60 @@ fn no_more_are_inside_than_there_are_permits() {
     assert!(both.iter().all(Option::is_some) && room.try_acquire().unwrap().is_none());
 }
 
+#[parallel]
+fn hold_permits(room: Semaphore, held: Event, ends: Event, how_many: usize, end: End) {
+    let permits: Vec<_> = (0..how_many).map(|_| room.acquire().unwrap()).collect();
+    held.set();
+    ends.wait();
+    end.come(permits);
+}
+
+#[test]
+fn the_permits_of_a_process_that_is_gone_come_back() {
+    for end in ENDS {
+        let room = Semaphore::bounded(2).unwrap();
+        let (held, ends) = (Event::new().unwrap(), Event::new().unwrap());
+        let holder = hold_permits.spawn(room.clone(), held.clone(), ends.clone(), 2, end);
+        held.wait();
+        assert!(room.try_acquire().unwrap().is_none());
+        assert!(room.acquire_timeout(Duration::from_millis(60)).unwrap().is_none());
+        ends.set();
+        let first = room.acquire_timeout(GENEROUS).unwrap().unwrap();
+        let second = room.acquire_timeout(GENEROUS).unwrap().unwrap();
+        assert!(room.try_acquire().unwrap().is_none(), "{end:?}");
+        let _ = holder.join();
+        assert!(room.try_acquire().unwrap().is_none(), "{end:?}");
+        drop((first, second));
+        assert!(room.release(1).is_err(), "{end:?}");
+    }
+}
+
+#[test]
+fn a_killed_holders_permit_is_found_at_the_first_look_whichever_that_is() {
+    for look in 0..3 {
+        let room = Semaphore::new(1).unwrap();
+        let ends = Event::new().unwrap();
+        ends.set();
+        hold_permits.spawn(room.clone(), Event::new().unwrap(), ends, 1, End::Killed).join().unwrap_err();
+        let permit = match look {
+            0 => room.try_acquire(),
+            1 => room.acquire_timeout(Duration::ZERO),
+            _ => room.acquire_timeout(Duration::from_micros(1)),
+        };
+        assert!(permit.unwrap().is_some());
+    }
+}
+
+#[test]
+fn more_permits_than_are_known_by_their_holders_are_as_many_as_there_are() {
+    let room = Semaphore::bounded(1_000).unwrap();
+    let permits: Vec<_> = (0..1_000).map(|_| room.acquire().unwrap()).collect();
+    assert!(room.try_acquire().unwrap().is_none());
+    drop(permits);
+    assert!(room.release(1).is_err());
+    assert_eq!((0..1_001).filter_map(|_| room.try_acquire().unwrap().map(|permit| permit.forget())).count(), 1_000);
+}
+
 #[test]
 fn numbers_that_make_no_sense_are_invalid_input() {
     let semaphore = Semaphore::bounded(2).unwrap();

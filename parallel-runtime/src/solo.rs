@@ -11,9 +11,9 @@ use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, Outcome, error_of, error_of_end, may_retry, run_callbacks};
 use crate::poison::{lock, wait};
-use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Report, borrowed};
+use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report, borrowed};
 use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
-use crate::process::transfer::{self, Package, Store};
+use crate::process::transfer::{self, Store};
 use crate::registry::Entry;
 use crate::sys::process::KILL;
 use crate::wire::codec::CodecError;
@@ -215,7 +215,7 @@ impl Waiting for Solo {
             if let Ok(child) = &launched {
                 state.attempts += 1;
                 if state.attempts > self.order.retries {
-                    state.arguments = None;
+                    state.arguments = state.arguments.take().and_then(|arguments| arguments.kept().map(Arc::new));
                 }
                 state.phase = Phase::Running { child: Arc::clone(child), started: false };
                 state.deadline = at.map(|at| (at, Deadline::Start));

@@ -9,8 +9,10 @@ use std::time::Instant;
 use crate::current::{self, Role};
 use crate::lane::{self, Work, WorkerBell, WorkerLane};
 use crate::panic;
-use crate::process::control::{Assignment, Body, Control, Delivery, Incoming, Invocation, Opening, Report, borrowed};
-use crate::process::transfer::{self, Package, Store};
+use crate::process::control::{
+    Assignment, Body, Control, Delivery, Incoming, Invocation, Opening, Package, Report, borrowed,
+};
+use crate::process::transfer::{self, Store};
 use crate::registry::{self, Entry};
 use crate::sys::program;
 use crate::sys::wait::Event;

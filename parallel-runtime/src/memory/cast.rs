@@ -28,6 +28,15 @@ pub(crate) fn same_slice<T: ?Sized, U: Pod>(value: &T) -> Option<&[U]> {
     Some(unsafe { std::slice::from_raw_parts(value.cast::<U>(), len) })
 }
 
+/// The text, if the value is a `str`.
+pub(crate) fn same_text<T: ?Sized>(value: &T) -> Option<&str> {
+    if typeid::of::<T>() != TypeId::of::<str>() {
+        return None;
+    }
+    // SAFETY: `T` is `str`, so this is one reference to it copied as another.
+    Some(unsafe { std::mem::transmute_copy::<&T, &str>(&value) })
+}
+
 /// The value as a `T`, if that is what it is.
 pub(crate) fn into<U: 'static, T>(value: U) -> Option<T> {
     if typeid::of::<T>() != TypeId::of::<U>() {
@@ -50,6 +59,9 @@ mod tests {
         assert_eq!(same_slice::<[u16], u16>(&[]), Some(&[][..]));
         assert_eq!(same_slice::<[u16], i16>(&[1]), None);
         assert_eq!(same_slice::<str, u8>("a"), None);
+        assert_eq!(same_text("text"), Some("text"));
+        assert_eq!(same_text(&"text"), None);
+        assert_eq!(same_text(&b"text"[..]), None);
         assert_eq!(into::<_, Vec<String>>(vec!["kept".to_string()]).unwrap(), ["kept"]);
         assert_eq!(into::<_, Vec<u8>>(String::new()), None);
     }

@@ -17,6 +17,7 @@ pub(crate) mod batch;
 pub(crate) mod builder;
 pub(crate) mod core;
 mod dispatch;
+pub(crate) mod lazy;
 pub(crate) mod map;
 pub(crate) mod reduce;
 mod schedule;

@@ -9,7 +9,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::transfer::{Note, Package};
 use crate::config;
 use crate::sys::memory;
 use crate::sys::socket::{Identity, Received, Socket};
@@ -49,6 +48,28 @@ impl Body {
             }
         }
     }
+}
+
+/// What a descriptor in a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    Shared,
+    Frozen,
+    Descriptor,
+}
+
+/// One descriptor in a message.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) id: u64,
+    pub(crate) kind: Kind,
+}
+
+/// A payload in a message: the bytes, and the numbers of the handles that were sent ahead.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) body: Body,
+    pub(crate) handles: Vec<u64>,
 }
 
 /// A function and its arguments.

@@ -5,35 +5,13 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::control::{Body, Control, Delivery, Opening, Report};
+use super::control::{Body, Control, Delivery, Kind, Note, Opening, Package, Report};
 use crate::sys::memory::{Access, Region, random_id};
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::wire::handles::Handle;
 use crate::wire::payload::Payload;
-
-/// What a descriptor in a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Kind {
-    Shared,
-    Frozen,
-    Descriptor,
-}
-
-/// One descriptor in a message.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Note {
-    id: u64,
-    kind: Kind,
-}
-
-/// A payload in a message: the bytes, and the numbers of the handles that were sent ahead.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Package {
-    pub(crate) body: Body,
-    pub(crate) handles: Vec<u64>,
-}
 
 /// The message that carries descriptors ahead, in either direction.
 pub(crate) trait Ahead: Serialize {
@@ -69,7 +47,10 @@ pub(crate) fn send_ahead<M: Ahead>(
     let mut ids = Vec::with_capacity(handles.len());
     let mut fresh: Vec<(Note, BorrowedFd<'_>)> = Vec::new();
     for handle in handles {
-        let note = note(handle)?;
+        let (Some(note), Some(descriptor)) = (note(handle)?, handle.descriptor()) else {
+            ids.push(STAYS);
+            continue;
+        };
         ids.push(note.id);
         let kept = match (&mut known, handle) {
             (Some(known), Handle::Memory(region)) => {
@@ -79,7 +60,7 @@ pub(crate) fn send_ahead<M: Ahead>(
             _ => false,
         };
         if !kept {
-            fresh.push((note, handle.descriptor()));
+            fresh.push((note, descriptor));
         }
     }
     for some in fresh.chunks(MAX_DESCRIPTORS) {
@@ -89,8 +70,11 @@ pub(crate) fn send_ahead<M: Ahead>(
     Ok(ids)
 }
 
-fn note(handle: &Handle) -> io::Result<Note> {
-    Ok(match handle {
+/// The number of a handle that is not sent, but has its place in the table.
+const STAYS: u64 = 0;
+
+fn note(handle: &Handle) -> io::Result<Option<Note>> {
+    Ok(Some(match handle {
         Handle::Memory(region) => {
             let kind = match region.access() {
                 Access::Shared => Kind::Shared,
@@ -99,7 +83,8 @@ fn note(handle: &Handle) -> io::Result<Note> {
             Note { id: region.id(), kind }
         }
         Handle::Descriptor(_) => Note { id: random_id()?, kind: Kind::Descriptor },
-    })
+        Handle::Kept(_) => return Ok(None),
+    }))
 }
 
 /// Sends a payload's handles ahead and packs the rest; the block, if there is one, is to be the last descriptor of the
@@ -144,6 +129,9 @@ impl Store {
     /// Finds handles by their numbers. Descriptors are taken out; memory too, unless it is to be kept for later calls.
     pub(crate) fn find(&mut self, ids: impl Iterator<Item = u64>, keep_memory: bool) -> io::Result<Vec<Handle>> {
         ids.map(|id| {
+            if id == STAYS {
+                return Ok(Handle::Kept(Arc::new(())));
+            }
             let missing = || io::Error::other("a shared handle did not arrive");
             match self.0.get(&id).ok_or_else(missing)? {
                 memory @ Handle::Memory(_) if keep_memory => Ok(memory.clone()),
@@ -155,7 +143,7 @@ impl Store {
 
     /// Whether all of these have arrived.
     pub(crate) fn has_all(&self, ids: &[u64]) -> bool {
-        ids.iter().all(|id| self.0.contains_key(id))
+        ids.iter().all(|id| *id == STAYS || self.0.contains_key(id))
     }
 
     /// Drops memory that its sender has dropped.

@@ -8,21 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use super::object::{Object, Words};
 use super::words::platform::Deadline;
-use super::words::semaphore::{MOST, SemaphoreWord};
+use super::words::semaphore::{Held, MOST, SemaphoreWords};
 use crate::error::{Error, Result};
 
-// SAFETY: one atomic word, transparently; zeros are a semaphore without permits.
-unsafe impl Words for SemaphoreWord {
+// SAFETY: `repr(C)`, atomic words alone; zeros are a semaphore without permits.
+unsafe impl Words for SemaphoreWords {
     const KIND: u32 = 3;
 }
 
 /// Lets as many in at a time as it has permits.
 ///
-/// A [`Permit`] goes back when it is dropped. Permits may also be made by one process and taken by another, as a signal
-/// that can be counted: [`release`](Self::release) adds them, [`Permit::forget`] takes them away for good.
+/// A [`Permit`] goes back when it is dropped, and when the process that has it dies: whoever waits notices within some
+/// 50 ms. (A process that is killed in the very moment of taking a permit or of giving it back may take it along; so may one
+/// that takes a permit while 256 others are out, which are as many as are known by their holders.)
 ///
-/// Because of that a permit belongs to no process. One that is killed while it has a permit takes it along; whoever
-/// learns of the death, from the error of the call, gives it back with `release(1)`. A panic or an ordinary return gives it back by itself.
+/// Permits may also be made by one process and taken by another, as a signal that can be counted:
+/// [`release`](Self::release) adds them, [`Permit::forget`] takes them away for good.
 ///
 /// # Examples
 ///
@@ -51,7 +52,7 @@ unsafe impl Words for SemaphoreWord {
 /// ```
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Semaphore {
-    object: Object<SemaphoreWord, ()>,
+    object: Object<SemaphoreWords, ()>,
     /// The most permits that may be free.
     bound: u32,
 }
@@ -99,7 +100,7 @@ impl Semaphore {
     }
 
     fn with_bound(permits: u32, bound: u32) -> Result<Self> {
-        let object = Object::<SemaphoreWord, ()>::zeroed(0)?;
+        let object = Object::<SemaphoreWords, ()>::zeroed(0)?;
         // Cannot be too many: there is none yet.
         let _ = object.words().release(permits, bound);
         Ok(Self { object, bound })
@@ -122,8 +123,12 @@ impl Semaphore {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn acquire(&self) -> Result<Permit<'_>> {
-        while !self.object.words().acquire_until(Deadline::NEVER) {}
-        Ok(Permit(self))
+        loop {
+            // Always, without a deadline.
+            if let Some(held) = self.object.words().acquire_until(Deadline::NEVER, self.bound) {
+                return Ok(Permit { of: self, held });
+            }
+        }
     }
 
     /// Takes a permit if one is free. Never waits.
@@ -139,7 +144,7 @@ impl Semaphore {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn try_acquire(&self) -> Result<Option<Permit<'_>>> {
-        Ok(self.object.words().try_acquire().then(|| Permit(self)))
+        Ok(self.object.words().try_acquire(self.bound).map(|held| Permit { of: self, held }))
     }
 
     /// Waits for a permit so long; `None` if none came in that time.
@@ -160,8 +165,8 @@ impl Semaphore {
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Option<Permit<'_>>> {
         let words = self.object.words();
         // The clock may cost a system call.
-        let acquired = words.try_acquire() || words.acquire_until(Deadline::after(timeout));
-        Ok(acquired.then(|| Permit(self)))
+        let held = words.acquire_free().or_else(|| words.acquire_until(Deadline::after(timeout), self.bound));
+        Ok(held.map(|held| Permit { of: self, held }))
     }
 
     /// Adds `permits` permits, and wakes who waits for them.
@@ -227,7 +232,10 @@ impl fmt::Debug for Semaphore {
 /// ```
 #[must_use = "the permit goes back as soon as it is dropped"]
 #[derive(Debug)]
-pub struct Permit<'a>(&'a Semaphore);
+pub struct Permit<'a> {
+    of: &'a Semaphore,
+    held: Held,
+}
 
 impl Permit<'_> {
     /// Takes the permit away for good: dropping it would give it back.
@@ -241,13 +249,13 @@ impl Permit<'_> {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn forget(self) {
+        self.of.object.words().forget(&self.held);
         mem::forget(self);
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        // Refused where somebody released in its place meanwhile: then it is back already.
-        let _ = self.0.object.words().release(1, self.0.bound);
+        self.of.object.words().give_back(&self.held, self.of.bound);
     }
 }

@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
-use bincode::error::EncodeError;
+use bincode::error::{DecodeError, EncodeError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::plain;
+use super::strict::Strictly;
 use crate::panic::PanicReport;
 
 /// Messages up to this size may not claim more memory than this, in bytes. A claim of this size is address space until
@@ -37,7 +38,6 @@ const fn format<const LIMIT: usize>() -> Format<LIMIT> {
 /// #[parallel]
 /// fn depth(path: PathBuf) -> usize { path.components().count() }
 ///
-/// # #[cfg(unix)] {
 /// use std::os::unix::ffi::OsStringExt;
 /// // serde refuses a path that is not UTF-8.
 /// let path = PathBuf::from(std::ffi::OsString::from_vec(vec![0xff]));
@@ -45,7 +45,6 @@ const fn format<const LIMIT: usize>() -> Format<LIMIT> {
 /// let parallel::ErrorKind::Encode(report) = error.kind() else { panic!("{error}") };
 /// assert!(report.type_name().contains("PathBuf"));
 /// assert!(report.message().contains("UTF-8"));
-/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodecError {
@@ -141,11 +140,11 @@ pub(crate) fn encode_through_serde<T: Serialize + ?Sized>(value: &T, bytes: &mut
     let before = bytes.len();
     // bincode's own limit counts written bytes as well, so the format for writing carries none.
     let format = bincode::config::standard().with_fixed_int_encoding();
-    match bincode::serde::encode_into_writer(value, VecWriter(bytes), format) {
+    match bincode::serde::encode_into_writer(Strictly(value), VecWriter(bytes), format) {
         Ok(()) => Ok(()),
         Err(error) => {
             bytes.truncate(before);
-            Err(CodecError::new::<T>(plain_words(&error)))
+            Err(CodecError::new::<T>(encode_words(error)))
         }
     }
 }
@@ -165,7 +164,7 @@ pub(crate) fn decode_through_serde<T: DeserializeOwned>(bytes: &[u8]) -> Result<
     } else {
         bincode::serde::decode_from_slice(bytes, format::<LARGE>())
     };
-    decoded.map_err(|error| CodecError::new::<T>(decode_words(&error)))
+    decoded.map_err(|error| CodecError::new::<T>(decode_words(error)))
 }
 
 /// Reads one `T` that must fill `bytes` exactly.
@@ -181,28 +180,60 @@ pub(crate) fn decode_whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Codec
     }
 }
 
-fn plain_words(error: &EncodeError) -> String {
+/// What to do about a type whose bytes would have to describe themselves.
+const SEND_A_PLAIN_ONE: &str = "send a plain struct or enum, or a `String` of JSON";
+
+fn encode_words(error: EncodeError) -> String {
     match error {
-        EncodeError::OtherString(text) => text.clone(),
-        EncodeError::Other(text) => (*text).to_string(),
-        other => other.to_string(),
+        EncodeError::OtherString(text) => text,
+        EncodeError::Other(text) => text.to_string(),
+        // serde's traits lead to no other: `strict` has already refused what has no length.
+        _ => format!("its `Serialize` asks for what the format cannot write; {SEND_A_PLAIN_ONE}"),
     }
 }
 
-fn decode_words(error: &bincode::error::DecodeError) -> String {
-    use bincode::error::DecodeError;
+fn decode_words(error: DecodeError) -> String {
     match error {
-        DecodeError::OtherString(text) => text.clone(),
-        DecodeError::Other(text) => (*text).to_string(),
+        // What serde's derive says of the number of a variant, which nobody but the format has written.
+        DecodeError::OtherString(text) if text.contains("expected variant index") => misread(&text),
+        DecodeError::OtherString(text) => text,
+        DecodeError::Other(text) => text.to_string(),
         DecodeError::UnexpectedEnd { .. } | DecodeError::LimitExceeded => {
             "its bytes ended early: its `Deserialize` reads more than its `Serialize` wrote".to_string()
         }
-        DecodeError::Serde(_) => format!(
-            "{error}: the format does not describe itself, so attributes such as `untagged`, `flatten` or \
-             `skip_serializing_if` cannot be read back"
-        ),
-        other => other.to_string(),
+        DecodeError::Serde(error) => not_described(&error),
+        DecodeError::UnexpectedVariant { found, .. } => misread(&format!("variant {found} of an `Option`")),
+        DecodeError::InvalidBooleanValue(byte) => misread(&format!("a `bool` of {byte}")),
+        DecodeError::InvalidCharEncoding(_) => misread("a `char` that is none"),
+        DecodeError::Utf8 { .. } => misread("text that is not UTF-8"),
+        _ => misread("a value that its type cannot have"),
     }
+}
+
+/// A `Deserialize` that needs more than the bytes say.
+fn not_described(error: &bincode::serde::DecodeError) -> String {
+    use bincode::serde::DecodeError;
+    let matter = match error {
+        DecodeError::AnyNotSupported => {
+            "its `Deserialize` asks which type comes next (as `untagged`, `tag` and `serde_json::Value` do), and the bytes \
+             do not say"
+        }
+        DecodeError::IdentifierNotSupported => {
+            "its `Deserialize` asks for the name of a field (as `tag` with `content` does), and the bytes hold no names"
+        }
+        DecodeError::IgnoredAnyNotSupported => {
+            "its `Deserialize` passes over a value of any type (as `IgnoredAny` does), and the bytes do not say where it ends"
+        }
+        _ => "its `Deserialize` asks for what the bytes do not say",
+    };
+    format!("{matter}; {SEND_A_PLAIN_ONE}")
+}
+
+/// Bytes that were written as one thing and read as another.
+fn misread(found: &str) -> String {
+    format!(
+        "its bytes were misread ({found}): its `Deserialize` does not read what its `Serialize` wrote, in the same order"
+    )
 }
 
 struct VecWriter<'a>(&'a mut Vec<u8>);
@@ -264,5 +295,104 @@ mod tests {
         let error = encode(&Refuses, &mut bytes).unwrap_err();
         assert_eq!(error.message(), "no second half");
         assert_eq!(bytes, [1, 2, 3]);
+    }
+
+    /// What decoding a `T` from the bytes of `sent` says.
+    #[track_caller]
+    fn misfit<T: DeserializeOwned>(sent: &impl Serialize) -> String {
+        let mut bytes = Vec::new();
+        encode(sent, &mut bytes).unwrap();
+        match decode_whole::<T>(&bytes) {
+            Ok(_) => panic!("it was read"),
+            Err(error) => error.message().to_string(),
+        }
+    }
+
+    #[track_caller]
+    fn assert_says(message: &str, matter: &str) {
+        assert!(message.contains(matter), "{message}");
+        assert!(!message.contains("NotSupported") && !message.contains('{'), "{message}");
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Inner {
+        _a: u64,
+    }
+
+    #[test]
+    fn a_type_that_asks_what_comes_next_is_told_what_to_do() {
+        #[derive(Serialize, Deserialize)]
+        #[serde(untagged)]
+        enum Untagged {
+            _Number(u64),
+        }
+        #[derive(Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        enum Internal {
+            _Newtype(Inner),
+            _Struct { _b: u64 },
+            Unit,
+        }
+        for message in [
+            misfit::<Untagged>(&Untagged::_Number(1)),
+            misfit::<Internal>(&Internal::_Newtype(Inner { _a: 1 })),
+            misfit::<Internal>(&Internal::_Struct { _b: 1 }),
+            misfit::<Internal>(&Internal::Unit),
+        ] {
+            assert_says(&message, "asks which type comes next");
+            assert_says(&message, SEND_A_PLAIN_ONE);
+        }
+    }
+
+    #[test]
+    fn a_type_that_asks_for_names_is_told_what_to_do() {
+        #[derive(Serialize, Deserialize)]
+        #[serde(tag = "kind", content = "what")]
+        enum Adjacent {
+            Newtype(u64),
+        }
+        let message = misfit::<Adjacent>(&Adjacent::Newtype(1));
+        assert_says(&message, "asks for the name of a field");
+        assert_says(&message, SEND_A_PLAIN_ONE);
+    }
+
+    #[test]
+    fn a_type_that_passes_over_a_value_is_told_what_to_do() {
+        let message = misfit::<serde::de::IgnoredAny>(&1_u64);
+        assert_says(&message, "passes over a value");
+        assert_says(&message, SEND_A_PLAIN_ONE);
+    }
+
+    #[test]
+    fn bytes_that_were_misread_are_called_that() {
+        #[derive(Debug, Deserialize)]
+        enum Two {
+            _One,
+            _Two,
+        }
+        for (message, found) in [
+            (misfit::<bool>(&7_u8), "a `bool` of 7"),
+            (misfit::<Option<u8>>(&9_u8), "variant 9 of an `Option`"),
+            (misfit::<char>(&0xff_u8), "a `char`"),
+            (misfit::<String>(&vec![0xff_u8]), "not UTF-8"),
+            (misfit::<Two>(&5_u32), "expected variant index"),
+        ] {
+            assert_says(&message, "its bytes were misread");
+            assert_says(&message, found);
+        }
+    }
+
+    #[test]
+    fn what_a_type_says_itself_is_left_as_it_is() {
+        #[derive(Debug, Deserialize)]
+        #[serde(try_from = "u32")]
+        struct Even;
+        impl TryFrom<u32> for Even {
+            type Error = &'static str;
+            fn try_from(number: u32) -> Result<Self, Self::Error> {
+                if number % 2 == 0 { Ok(Self) } else { Err("it is odd") }
+            }
+        }
+        assert_eq!(misfit::<Even>(&3_u32), "it is odd");
     }
 }

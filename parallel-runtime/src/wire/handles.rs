@@ -4,8 +4,9 @@
 //! there; its `Deserialize` takes it from the table of the call that is being decoded. Outside a call there is no table,
 //! and either is an error that says so.
 
+use std::any::Any;
 use std::cell::RefCell;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::sys::memory::Region;
@@ -15,6 +16,8 @@ use crate::sys::memory::Region;
 pub(crate) enum Handle {
     /// Shared memory. The receiver keeps it until it is forgotten, so that it is sent to each process once.
     Memory(Arc<Region>),
+    /// Something that stays here, and is kept as long as the call.
+    Kept(#[allow(dead_code, reason = "kept for its drop")] Arc<dyn Any + Send + Sync>),
     /// An open descriptor. It is sent anew each time, so that it closes when its last user drops it.
     Descriptor(Arc<OwnedFd>),
 }
@@ -29,12 +32,12 @@ impl Handle {
         }
     }
 
-    /// The descriptor by which it is sent.
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        use std::os::fd::AsFd;
+    /// The descriptor by which it is sent, if it is.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::Memory(region) => region.descriptor(),
-            Self::Descriptor(descriptor) => descriptor.as_fd(),
+            Self::Memory(region) => Some(region.descriptor()),
+            Self::Descriptor(descriptor) => Some(descriptor.as_fd()),
+            Self::Kept(_) => None,
         }
     }
 }
@@ -111,7 +114,7 @@ pub(crate) fn take<E: serde::de::Error>(at: u32) -> Result<Handle, E> {
 pub(crate) fn take_memory<E: serde::de::Error>(at: u32) -> Result<Arc<Region>, E> {
     match take(at)? {
         Handle::Memory(region) => Ok(region),
-        Handle::Descriptor(_) => Err(E::custom("a shared handle of another kind")),
+        Handle::Descriptor(_) | Handle::Kept(_) => Err(E::custom("a shared handle of another kind")),
     }
 }
 
@@ -119,7 +122,7 @@ pub(crate) fn take_memory<E: serde::de::Error>(at: u32) -> Result<Arc<Region>, E
 pub(crate) fn take_descriptor<E: serde::de::Error>(at: u32) -> Result<Arc<OwnedFd>, E> {
     match take(at)? {
         Handle::Descriptor(descriptor) => Ok(descriptor),
-        Handle::Memory(_) => Err(E::custom("a shared handle of another kind")),
+        Handle::Memory(_) | Handle::Kept(_) => Err(E::custom("a shared handle of another kind")),
     }
 }
 

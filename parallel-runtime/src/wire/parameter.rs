@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::borrowed::Borrowed;
 use super::codec::{self, CodecError};
+use super::ipc;
 
 /// Tells a function's parameter number `INDEX`, counted from 0.
 pub trait Parameter<const INDEX: usize> {
@@ -82,18 +83,18 @@ pub enum Serde {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + Borrowed<Owned: DeserializeOwned> + ?Sized> ArgumentCodec<T> for Serde {
     fn encode(argument: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-        codec::encode(argument, bytes)
+        if ipc::is_carried::<T>() { ipc::encode(argument, bytes) } else { codec::encode(argument, bytes) }
     }
 
     fn decode(bytes: &[u8]) -> Result<(T::Owned, usize), CodecError> {
-        codec::decode(bytes)
+        if ipc::is_carried::<T>() { ipc::decode(bytes) } else { codec::decode(bytes) }
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> ResultCodec<T> for Serde {
     fn encode(result: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-        codec::encode(result, bytes)
+        if ipc::is_carried::<T>() { Err(ipc::refuse_result::<T>()) } else { codec::encode(result, bytes) }
     }
 
     fn decode_whole(bytes: &[u8]) -> Result<T, CodecError> {

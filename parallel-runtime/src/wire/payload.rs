@@ -8,3 +8,12 @@ pub(crate) struct Payload {
     pub(crate) bytes: Vec<u8>,
     pub(crate) handles: Vec<Handle>,
 }
+
+impl Payload {
+    /// What of it must stay as long as the call, once it was sent; `None` when nothing must.
+    pub(crate) fn kept(&self) -> Option<Self> {
+        let kept = self.handles.iter().filter(|handle| matches!(handle, Handle::Kept(_)));
+        let handles: Vec<Handle> = kept.cloned().collect();
+        (!handles.is_empty()).then(|| Self { bytes: Vec::new(), handles })
+    }
+}

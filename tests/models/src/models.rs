@@ -10,7 +10,7 @@ use crate::condvar::CondvarWords;
 use crate::event::EventWord;
 use crate::lock::{Left, LockWord, Refused};
 use crate::platform::{Deadline, become_process, die, set_impatient};
-use crate::semaphore::{MOST, SemaphoreWord};
+use crate::semaphore::{MOST, SemaphoreWords};
 
 /// How often a thread may be interrupted where it would not wait. Most faults in such code show with two.
 const PREEMPTIONS: usize = 2;
@@ -186,47 +186,72 @@ fn one_who_looks_at_a_refused_lock_leaves_it_as_somebody_else_wants_it() {
 #[test]
 fn a_permit_goes_to_one_of_those_who_wait_and_is_never_lost() {
     check(|| {
-        let semaphore = Arc::new(SemaphoreWord::new());
+        let semaphore = Arc::new(SemaphoreWords::new());
         let takers: Vec<_> = [2, 3]
             .into_iter()
             .map(|pid| {
                 let semaphore = Arc::clone(&semaphore);
                 process(pid, move || {
-                    assert!(semaphore.acquire_until(Deadline::NEVER));
-                    // Gives it on.
-                    semaphore.release(1, MOST).unwrap();
+                    let held = semaphore.acquire_until(Deadline::NEVER, 1).unwrap();
+                    semaphore.give_back(&held, 1);
                 })
             })
             .collect();
         semaphore.release(1, MOST).unwrap();
         takers.into_iter().for_each(|taker| taker.join().unwrap());
-        assert!(semaphore.try_acquire());
-        assert!(!semaphore.try_acquire());
+        assert!(semaphore.try_acquire(1).is_some());
+        assert!(semaphore.try_acquire(1).is_none());
     });
 }
 
 #[test]
 fn one_that_times_out_takes_no_permit_from_another() {
     check(|| {
-        let semaphore = Arc::new(SemaphoreWord::new());
+        let semaphore = Arc::new(SemaphoreWords::new());
         let timer = Deadline::timer(1);
         let timed = {
             let semaphore = Arc::clone(&semaphore);
             process(2, move || {
-                if semaphore.acquire_until(timer) {
-                    semaphore.release(1, MOST).unwrap();
+                if let Some(held) = semaphore.acquire_until(timer, MOST) {
+                    semaphore.give_back(&held, MOST);
                 }
             })
         };
         let patient = {
             let semaphore = Arc::clone(&semaphore);
-            process(3, move || assert!(semaphore.acquire_until(Deadline::NEVER)))
+            process(3, move || assert!(semaphore.acquire_until(Deadline::NEVER, MOST).is_some()))
         };
         let clock = process(4, move || timer.fire());
         semaphore.release(1, MOST).unwrap();
         timed.join().unwrap();
         patient.join().unwrap();
         clock.join().unwrap();
+    });
+}
+
+#[test]
+fn the_permit_of_one_that_died_goes_to_one_that_waits_and_is_one() {
+    check(|| {
+        let semaphore = Arc::new(SemaphoreWords::new());
+        semaphore.release(1, MOST).unwrap();
+        let holder = {
+            let semaphore = Arc::clone(&semaphore);
+            process(2, move || {
+                semaphore.acquire_until(Deadline::NEVER, MOST).unwrap();
+                die();
+            })
+        };
+        let taker = {
+            let semaphore = Arc::clone(&semaphore);
+            process(3, move || {
+                let held = semaphore.acquire_until(Deadline::NEVER, MOST).unwrap();
+                semaphore.give_back(&held, MOST);
+            })
+        };
+        holder.join().unwrap();
+        taker.join().unwrap();
+        assert!(semaphore.try_acquire(MOST).is_some());
+        assert!(semaphore.try_acquire(MOST).is_none());
     });
 }
 

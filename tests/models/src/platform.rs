@@ -16,6 +16,9 @@ pub(crate) const SLICE: Duration = Duration::MAX;
 /// Neither do promises: who came new is woken by whoever takes the promise back, or not at all.
 pub(crate) const PROMISE: Duration = Duration::MAX;
 
+/// As many as there are permits in a model in which somebody dies.
+pub(crate) const HOLDERS: usize = 1;
+
 pub(crate) fn spin_loop() {
     thread::yield_now();
 }
@@ -93,8 +96,13 @@ fn sleep_at(address: usize, is_as_expected: impl Fn() -> bool, timeout: Option<D
     let number = {
         let mut kernel = KERNEL.lock().unwrap();
         let woken_at_once = timer.is_some_and(|timer| timer == 0 || kernel.fired.contains(&timer));
-        // Where somebody died, slices end.
-        if !is_as_expected() || woken_at_once || !kernel.dead.is_empty() {
+        if !is_as_expected() || woken_at_once {
+            return;
+        }
+        if !kernel.dead.is_empty() {
+            // Where somebody died, slices end, when others have had their turn.
+            drop(kernel);
+            thread::yield_now();
             return;
         }
         let number = kernel.slept;

@@ -14,7 +14,8 @@ pub(crate) mod reentrant;
 pub(crate) mod semaphore;
 
 const _: () = assert!(size_of::<lock::LockWord>() == 8 && size_of::<reentrant::ReentrantWords>() == 24);
-const _: () = assert!(size_of::<semaphore::SemaphoreWord>() == 4 && size_of::<event::EventWord>() == 4);
+const _: () =
+    assert!(size_of::<semaphore::SemaphoreWords>() == 8 + 8 * platform::HOLDERS && size_of::<event::EventWord>() == 4);
 const _: () = assert!(size_of::<condvar::CondvarWords>() == 16 && size_of::<barrier::BarrierWord>() == 8);
 
 #[cfg(test)]
@@ -26,17 +27,17 @@ mod tests {
     use super::condvar::CondvarWords;
     use super::event::EventWord;
     use super::lock::{Left, LockWord};
-    use super::platform::{Deadline, own_identity};
+    use super::platform::{Deadline, HOLDERS, own_identity};
     use super::reentrant::ReentrantWords;
-    use super::semaphore::{MOST, SemaphoreWord};
+    use super::semaphore::{MOST, SemaphoreWords};
 
     /// Words of `W` that somebody scribbled on.
     #[repr(C, align(64))]
-    struct Scribbled([AtomicU64; 3]);
+    struct Scribbled([AtomicU64; 1 + HOLDERS]);
 
     impl Scribbled {
         fn new(mut next: impl FnMut() -> u64) -> Self {
-            Self([(); 3].map(|()| AtomicU64::new(next())))
+            Self([(); 1 + HOLDERS].map(|()| AtomicU64::new(next())))
         }
 
         fn words<W>(&self) -> &W {
@@ -57,7 +58,7 @@ mod tests {
             state
         };
         let soon = || Deadline::after(Duration::from_nanos(1));
-        for round in 0..20_000_u32 {
+        for round in 0..2_000_u32 {
             let mut rubbish = || match round % 4 {
                 0 => random(),
                 1 => random() & random() & random() & random(),
@@ -82,9 +83,12 @@ mod tests {
             again.recover();
 
             let semaphore = Scribbled::new(&mut rubbish);
-            let semaphore = semaphore.words::<SemaphoreWord>();
+            let semaphore = semaphore.words::<SemaphoreWords>();
             let _ = semaphore.release(3, MOST);
-            let _ = semaphore.acquire_until(soon());
+            if let Some(held) = semaphore.acquire_until(soon(), MOST) {
+                semaphore.give_back(&held, MOST);
+            }
+            let _ = semaphore.try_acquire(3);
 
             let event = Scribbled::new(&mut rubbish);
             let event = event.words::<EventWord>();

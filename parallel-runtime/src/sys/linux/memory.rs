@@ -248,7 +248,8 @@ const FROZEN: SealFlags = SEALED.union(SealFlags::WRITE);
 pub(crate) fn random_id() -> io::Result<u64> {
     let mut bytes = [0; 8];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-    Ok(u64::from_ne_bytes(bytes))
+    // 0 stands for none.
+    Ok(u64::from_ne_bytes(bytes).max(1))
 }
 
 /// Makes a block that holds a copy of `bytes`, to be handed to another process.

@@ -31,6 +31,23 @@ pub fn cubes(end: u64) -> Vec<(u64, u32)> {
     cube.par_map(0..end).expect("the map fails")
 }
 
+#[parallel]
+fn half(x: u64) -> u64 {
+    assert!(x % 2 == 0, "{x} is odd");
+    x / 2
+}
+
+/// Tells what becomes of half of seven, in a process of its own and in a pool, and of half of eight after that.
+///
+/// # Panics
+///
+/// When half of seven is found.
+pub fn halves_of_seven_and_eight() -> [String; 3] {
+    let spawned = half.spawn(7).join().expect_err("seven is odd").to_string();
+    let pooled = half.submit(7).join().expect_err("seven is odd").to_string();
+    [spawned, pooled, half.submit(8).join().map_or_else(|error| error.to_string(), |four| four.to_string())]
+}
+
 /// Cubes one number in a process of its own, and tells which.
 ///
 /// # Panics

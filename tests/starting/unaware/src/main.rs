@@ -1,5 +1,11 @@
 //! A program that does not know that its library uses `parallel`.
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("panic") {
+        for line in parallel_starting_library::halves_of_seven_and_eight() {
+            println!("{line}");
+        }
+        return;
+    }
     println!("main");
     let here = std::process::id();
     let all = (0..100).map(|x| x * x * x).collect::<Vec<u64>>();

@@ -1,0 +1,144 @@
+//! ipc-channel's own senders, receivers and shared memory as arguments.
+//!
+//! They travel only through ipc-channel, whose ends cannot be handed to a process as descriptors. So the argument waits in
+//! a channel of this process, and what stands in the call's bytes is the name of a one-shot server. The worker connects to
+//! that and hands over a sender; a thread of this process answers with the receiver of the channel in which the argument
+//! waits. The server is kept by the call: when the call is over, it ends, asked for or not.
+//!
+//! An argument is recognized by the name of its type, so it must be one of ipc-channel's types itself, not something that
+//! holds one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ipc_channel::ipc::{self, IpcOneShotServer, IpcSender, OpaqueIpcReceiver};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::codec::{self, CodecError};
+use super::handles::{self, Handle};
+
+/// What the worker sends: where it waits for the argument.
+type Answer = IpcSender<OpaqueIpcReceiver>;
+
+/// Whether `T` is one of ipc-channel's types that hold a channel or memory.
+pub(crate) fn is_carried<T: ?Sized>() -> bool {
+    std::any::type_name::<T>().starts_with("ipc_channel::ipc::Ipc")
+}
+
+/// A one-shot server that waits for the worker, as long as this lives.
+struct Errand {
+    server: String,
+    answered: Arc<AtomicBool>,
+}
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        if !self.answered.load(Ordering::Acquire) {
+            // Somebody has to come, or the thread waits for ever; one who says nothing ends it as well.
+            drop(IpcSender::<Answer>::connect(self.server.clone()));
+        }
+    }
+}
+
+/// Serializes what a reference refers to, in a message that is read as the thing itself.
+struct ByReference<'a, T: ?Sized>(&'a T);
+
+impl<T: Serialize + ?Sized> Serialize for ByReference<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// Only written: ipc-channel asks for both directions.
+impl<'de, T: ?Sized> Deserialize<'de> for ByReference<'_, T> {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("a reference is not read"))
+    }
+}
+
+/// Deserializes the thing itself.
+struct Owned<T>(T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Owned<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Only read: ipc-channel asks for both directions.
+impl<T> Serialize for Owned<T> {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("what was received is not written"))
+    }
+}
+
+/// Appends an argument: the name of the server that hands it out. Inside [`handles::gathering`] only.
+pub(crate) fn encode<T: Serialize + ?Sized>(argument: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+    let failed = |error: &dyn fmt::Display| CodecError::new::<T>(format!("ipc-channel says: {error}"));
+    let (sender, receiver) = ipc::channel::<()>().map_err(|error| failed(&error))?;
+    let sender: IpcSender<ByReference<'_, T>> = sender.to_opaque().to();
+    sender.send(ByReference(argument)).map_err(|error| failed(&error))?;
+    let waiting = receiver.to_opaque();
+    let (server, name) = IpcOneShotServer::<Answer>::new().map_err(|error| failed(&error))?;
+    let answered = Arc::new(AtomicBool::new(false));
+    let errand = Errand { server: name.clone(), answered: Arc::clone(&answered) };
+    let answer = move || {
+        let accepted = server.accept();
+        answered.store(true, Ordering::Release);
+        if let Ok((_, worker)) = accepted {
+            // A worker that is gone needs no answer.
+            let _ = worker.send(waiting);
+        }
+    };
+    std::thread::Builder::new()
+        .name("parallel-ipc".to_string())
+        .spawn(answer)
+        .map_err(|error| CodecError::new::<T>(format!("no thread could be started to hand it over: {error}")))?;
+    handles::give::<Refused>(Handle::Kept(Arc::new(errand))).map_err(|error| CodecError::new::<T>(error.0))?;
+    codec::encode(&name, bytes)
+}
+
+/// Reads an argument: asks the server for it.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
+    let (name, used) = codec::decode::<String>(bytes)?;
+    let failed = |error: &dyn fmt::Display| {
+        CodecError::new::<T>(format!(
+            "it could not be fetched from the caller ({error}); it goes to one process once, so a call that is tried again \
+             cannot have it"
+        ))
+    };
+    let server = IpcSender::<Answer>::connect(name).map_err(|error| failed(&error))?;
+    let (answer, answers) = ipc::channel::<OpaqueIpcReceiver>().map_err(|error| failed(&error))?;
+    server.send(answer).map_err(|error| failed(&error))?;
+    let waiting = answers.recv().map_err(|error| failed(&error))?;
+    let Owned(argument) = waiting.to::<Owned<T>>().recv().map_err(|error| failed(&error))?;
+    Ok((argument, used))
+}
+
+/// Why one of these types is not a result.
+pub(crate) fn refuse_result<T: ?Sized>() -> CodecError {
+    CodecError::new::<T>(
+        "ipc-channel's own types can be arguments, not results; return a `parallel::channel::Sender` or `Receiver`, or pass \
+         an `IpcSender` in and send through it",
+    )
+}
+
+/// An error of [`handles::give`] that keeps its text.
+#[derive(Debug)]
+struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl serde::ser::Error for Refused {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self(text.to_string())
+    }
+}
