@@ -14,13 +14,14 @@
 //!     tr A-Z a-z | LC_ALL=C sort | uniq -c | LC_ALL=C sort -k1,1nr -k2 | head -n ROWS
 //! ```
 
+mod text_files;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 use std::{env, fs, process};
 
 use parallel::prelude::*;
-use walkdir::WalkDir;
 
 type Counts = HashMap<String, u64>;
 
@@ -49,7 +50,7 @@ fn main() -> parallel::Result<()> {
     let folder = env::args_os().nth(1).map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     let rows = env::args_os().nth(2).map_or(Some(20), |text| text.to_str()?.parse().ok());
     let rows = rows.filter(|_| env::args_os().len() <= 3).unwrap_or_else(|| refuse("a folder and a number, at most"));
-    let files = text_files(&folder).unwrap_or_else(|error| refuse(&error.to_string()));
+    let files = text_files::text_files(&folder).unwrap_or_else(|error| refuse(&error.to_string()));
     let workers = Pool::global()?.workers();
 
     let start = Instant::now();
@@ -73,21 +74,6 @@ fn main() -> parallel::Result<()> {
     eprintln!("{} files, {} different words", files.len(), counts.len());
     eprintln!("one process {serial:.1?}, {workers} workers {parallel:.1?}: {speed_up:.2}x");
     Ok(())
-}
-
-fn text_files(folder: &Path) -> walkdir::Result<Vec<PathBuf>> {
-    let skipped = |name: &str| name == ".git" || name == "target";
-    let wanted = |name: &str| [".md", ".rs", ".toml", ".txt"].iter().any(|ending| name.ends_with(ending));
-
-    let mut files = Vec::new();
-    let entries = WalkDir::new(folder).into_iter();
-    for entry in entries.filter_entry(|entry| entry.depth() == 0 || !skipped(&entry.file_name().to_string_lossy())) {
-        let entry = entry?;
-        if entry.file_type().is_file() && wanted(&entry.file_name().to_string_lossy()) {
-            files.push(entry.into_path());
-        }
-    }
-    Ok(files)
 }
 
 fn refuse(message: &str) -> ! {

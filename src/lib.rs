@@ -79,6 +79,36 @@
 //! the environment variable `PARALLEL_WORKERS` says. [`Pool::builder`] makes others: with another size, with workers
 //! that are replaced after some tasks, with a function that runs once in each worker.
 //!
+//! # State that workers share
+//!
+//! Handles to shared memory can be arguments, results and queue messages of `#[parallel]` calls; a clone, and what
+//! arrives, is the same data. [`shared`] has data: a [`Value`](shared::Value), an [`Array`](shared::Array), and
+//! [`Frozen`](shared::Frozen) data that every process reads in place. [`sync`] has locks and signals, [`channel`] has
+//! queues and channels. A lock whose holder died says so to the next one.
+//!
+//! ```
+//! use parallel::prelude::*;
+//!
+//! #[parallel]
+//! fn add(numbers: Queue<u64>, total: Value<u64>) {
+//!     for number in &numbers {
+//!         total.update(|total| *total += number).unwrap();
+//!     }
+//! }
+//!
+//! fn main() -> parallel::Result<()> {
+//!     let (numbers, total) = (Queue::bounded(8)?, Value::new(0)?);
+//!     let calls: Vec<_> = (0..2).map(|_| add.spawn(numbers.clone(), total.clone())).collect();
+//!     for number in 1..=20 {
+//!         numbers.send(&number)?; // waits while eight are waiting
+//!     }
+//!     numbers.close(); // what was sent still arrives
+//!     calls.into_iter().try_for_each(JoinHandle::join)?;
+//!     assert_eq!(total.get()?, 210);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Errors
 //!
 //! A call that gives no value gives an [`Error`]: its [`kind`](Error::kind) tells a panic from an exit, a signal, a
@@ -89,8 +119,8 @@
 //!
 //! In a process that was started afresh from this program's own executable; nothing is forked. It has the program's
 //! arguments, directory, environment and standard output and error, but none of its memory: what a call needs comes by
-//! its arguments. `main` does not run there, and the program needs no call at its start. When the program ends, however
-//! it ends, its workers end too.
+//! its arguments, handles to shared memory among them. `main` does not run there, and the program needs no call at its
+//! start. When the program ends, however it ends, its workers end too.
 
 pub use parallel_macros::parallel;
 #[doc(hidden)]
@@ -98,6 +128,8 @@ pub use parallel_runtime::__private;
 pub use parallel_runtime::*;
 
 /// What a program usually needs: `use parallel::prelude::*;`.
+///
+/// `Mutex`, `Condvar` and `Barrier` share the names of std's, and are left in [`sync`].
 pub mod prelude {
     pub use crate::channel::{Duplex, Queue, Receiver, Sender, channel, duplex};
     pub use crate::shared::{Array, Frozen, Value};
