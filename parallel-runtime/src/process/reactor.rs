@@ -77,8 +77,10 @@ impl Child {
         if !*alive {
             return Ok(());
         }
-        // The process itself too: it may have left its group.
-        process::signal(&self.pidfd, signal)?;
+        if !process::leads_group(self.pid) {
+            // The task has moved it into another group, which is not ours to signal.
+            process::signal(&self.pidfd, signal)?;
+        }
         process::signal_group(self.pid, signal)
     }
 

@@ -327,6 +327,13 @@ pub(crate) fn signal_group(pid: u32, signal: i32) -> io::Result<()> {
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
 }
 
+/// Whether the process still leads the group that it was started in.
+pub(crate) fn leads_group(pid: u32) -> bool {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
+    // SAFETY: a plain system call.
+    unsafe { libc::getpgid(pid) == pid }
+}
+
 /// Sends `signal` to the process. No error once it has ended.
 pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
     let no_info = ptr::null::<libc::siginfo_t>();
