@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::job::Callback;
+use crate::lane::Progress;
 use crate::registry::Entry;
 use crate::wire::handles::Handle;
 use crate::wire::parcel::{self, Parcel};
@@ -153,6 +154,15 @@ impl Batch {
             sink: Arc::clone(&self.sink),
         };
         (self, rest)
+    }
+
+    /// The function that a merged parcel was in, and the item if it was the mapped one.
+    pub(crate) fn culprit(&self, progress: &Progress) -> (&'static str, Option<usize>) {
+        if progress.started > self.len() || self.entry.is_none() {
+            (self.merge.map_or("", Entry::name), None)
+        } else {
+            (self.function(), Some(progress.started.saturating_sub(1)))
+        }
     }
 
     /// The error of the item at `index`, with what the batch knows of it.

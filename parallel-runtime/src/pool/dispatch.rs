@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::batch::{Batch, Values};
 use super::core::{Core, InHand, KilledFor, Seat, Shared};
+use super::hear::hear;
 use super::schedule;
 use crate::config;
 use crate::error::{Error, ErrorKind};
@@ -267,7 +268,7 @@ fn batch_item(merged: bool, item: usize, len: usize) -> usize {
 fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outcome<'static>, Error> {
     let key = (number, u32::try_from(item).unwrap_or(u32::MAX));
     let Some(seat) = core.seats[index].as_mut() else { return Err(unreadable("is gone")) };
-    super::supervise::hear(seat);
+    hear(seat);
     let payload = seat.large.remove(&key).ok_or_else(|| {
         Error::new(ErrorKind::Decode(CodecError::of_bytes(
             "the function ran, but its result was lost: no descriptor was free to receive it; raise the limit (`ulimit -n`)",
@@ -297,21 +298,12 @@ fn place(
     if !merged {
         return (batch.describe(error, at, pid, if at == batch.first { attempts } else { 1 }), at);
     }
-    let (name, item) = culprit(batch, progress);
+    let (name, item) = batch.culprit(progress);
     match item {
         Some(item) => (batch.describe(error, batch.first + item, pid, attempts), batch.first + item),
         None => {
             let error = error.in_function(name).after_attempts(attempts);
             (if let Some(pid) = pid { error.in_process(pid) } else { error }, batch.first)
         }
-    }
-}
-
-/// The function that a merged parcel was in, and the item if it was the mapped one.
-pub(crate) fn culprit(batch: &Batch, progress: &Progress) -> (&'static str, Option<usize>) {
-    if progress.started > batch.len() || batch.entry.is_none() {
-        (batch.merge.map_or("", crate::registry::Entry::name), None)
-    } else {
-        (batch.function(), Some(progress.started.saturating_sub(1)))
     }
 }

@@ -3,24 +3,20 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::AsFd;
 use std::process::ExitStatus;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::batch::Batch;
-use super::core::{Core, InHand, Initializer, KilledFor, Phase, Seat, Shared, StartError};
-use super::dispatch::culprit;
+use super::core::{Core, Initializer, KilledFor, Phase, Seat, Shared, StartError};
+use super::hear::{StartReport, hear};
 use crate::config;
-use crate::error::{Error, ErrorKind};
-use crate::job::{error_of, error_of_end, may_retry};
+use crate::error::Error;
 use crate::lane::Lane;
-use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report};
+use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
 use crate::process::transfer::{self, Store};
 use crate::sys::process::KILL;
-use crate::sys::wait::monotonic_nanos;
 use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
@@ -93,7 +89,7 @@ impl Shared {
     }
 
     /// A worker could not be started, or could not become one.
-    fn start_failed(&self, core: &mut Core, error: StartError) {
+    pub(crate) fn start_failed(&self, core: &mut Core, error: StartError) {
         core.start_failures += 1;
         let back_off = config::back_off(core.start_failures);
         core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
@@ -213,40 +209,8 @@ impl Shared {
         }
     }
 
-    /// A worker is gone: what it had done is delivered, what it died of fails or is tried again, the rest goes on
-    /// elsewhere.
-    fn bury(&self, core: &mut Core, index: usize, status: Option<ExitStatus>) {
-        let Some(mut seat) = core.seats[index].take() else { return };
-        // What it was at is no idleness.
-        core.stats.busy += seat.running();
-        core.stats.idle += seat.idle();
-        let hands = std::mem::take(&mut seat.in_hand);
-        let was_ready = seat.ready;
-        let was_stopping = seat.stopping.is_some();
-        let refusal = seat.refusal.take();
-        // Its lane is still to be read.
-        core.seats[index] = Some(seat);
-        let mut again = Vec::new();
-        for (position, hand) in hands.into_iter().enumerate() {
-            again.extend(self.inherit(core, index, hand, status, position == 0));
-        }
-        let Some(seat) = core.seats[index].take() else { return };
-        for batch in again.into_iter().rev().filter(|batch| batch.len() > 0 && batch.sink.is_wanted()) {
-            core.queue.push_front(batch);
-        }
-        core.news = true;
-        if !was_ready {
-            let error = refusal.unwrap_or_else(|| self.start_error(&seat, status));
-            self.start_failed(core, error);
-        } else if was_stopping {
-            core.stats.recycled += u64::from(core.phase == Phase::Open);
-        } else {
-            core.stats.restarts += 1;
-        }
-    }
-
     /// Why a worker that said nothing could not start.
-    fn start_error(&self, seat: &Seat, status: Option<ExitStatus>) -> StartError {
+    pub(crate) fn start_error(&self, seat: &Seat, status: Option<ExitStatus>) -> StartError {
         let until = match &self.settings.initializer {
             Some(initializer) => format!("its initializer `{}` was done", initializer.entry.name()),
             None => "it reported in".to_string(),
@@ -258,115 +222,6 @@ impl Shared {
         let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
         let text = format!("it ended with {status} before {until}");
         StartError { kind: io::ErrorKind::Other, text, for_good: false }
-    }
-
-    /// Deals with one parcel of a worker that is gone; returns what is to be done elsewhere.
-    fn inherit(
-        &self,
-        core: &mut Core,
-        index: usize,
-        hand: InHand,
-        status: Option<ExitStatus>,
-        first: bool,
-    ) -> Vec<Batch> {
-        let InHand { number, batch } = hand;
-        let Some(seat) = core.seats[index].as_ref() else { return vec![batch] };
-        if seat.killed_for == Some(KilledFor::Spoilt) {
-            return self.salvage(core, index, batch, status, first);
-        }
-        let progress = seat.lane.progress(number);
-        let Some(reply) = seat.lane.reply(number) else { return self.salvage(core, index, batch, status, first) };
-        let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
-        let for_another = meant_for_another(seat, number, status);
-        let Some(mut rest) = self.deliver(core, index, number, batch, &progress, &reply) else { return Vec::new() };
-        let begun = progress.taken && progress.started > progress.done;
-        let item = progress.started.saturating_sub(1);
-        let ours = match killed_for {
-            Some(KilledFor::Timeout { number: late, item: which }) => Some(late == number && which == item),
-            Some(KilledFor::Start | KilledFor::Stop | KilledFor::Spoilt) => Some(false),
-            None => for_another.then_some(false),
-        };
-        if !begun || ours == Some(false) {
-            // Nothing of it was running, or it died for another's fault.
-            // One that ended well had its own reasons.
-            let crashed = status.is_none_or(|status| !status.success());
-            rest.deaths += u32::from(first && ours.is_none() && crashed);
-            if rest.deaths > config::UNBLAMED_DEATHS {
-                self.fail_all(core, &rest, || {
-                    error_of_end(status).with_note("its workers died one after the other before they could start it")
-                });
-                return Vec::new();
-            }
-            return vec![rest];
-        }
-        let timeout = rest.terms.timeout.unwrap_or_default();
-        let last_words = core.seats[index].as_mut().and_then(|seat| seat.last_words.take());
-        let error = match last_words {
-            _ if ours == Some(true) => Error::new(ErrorKind::TimedOut { after: timeout }),
-            Some(panicked) => panicked,
-            None => error_of_end(status),
-        };
-        if rest.merge.is_some() {
-            return self.retry_merged(core, rest, error, &progress, pid);
-        }
-        // The item is the first that is not done: so says the order in which the worker publishes. What else its words
-        // say is not believed, lest items get no outcome.
-        let (mut lost, rest) = rest.split(1);
-        lost.attempts += 1;
-        if may_retry(&error) && lost.attempts <= lost.terms.retries {
-            core.stats.tasks_retried += 1;
-            return vec![lost, rest];
-        }
-        let error = lost.describe(error, lost.first, Some(pid), lost.attempts);
-        self.fail(core, &lost, lost.first, error);
-        vec![rest]
-    }
-
-    /// Deals with one parcel of a worker that wrote over its lane. Nothing in there is believed: the parcel that was
-    /// under way fails, the one behind it is done elsewhere.
-    fn salvage(
-        &self,
-        core: &mut Core,
-        index: usize,
-        batch: Batch,
-        status: Option<ExitStatus>,
-        first: bool,
-    ) -> Vec<Batch> {
-        if !first {
-            return vec![batch];
-        }
-        let pid = core.seats[index].as_ref().map(|seat| seat.child.pid());
-        let items = if batch.merge.is_some() { 1 } else { batch.len() };
-        for at in batch.first..batch.first + items {
-            let error =
-                error_of_end(status).with_note("a task in it had overwritten memory that it shares with its parent");
-            let error = batch.describe(error, at, pid, batch.attempts + 1);
-            self.fail(core, &batch, at, error);
-        }
-        Vec::new()
-    }
-
-    /// A merged parcel is run again as a whole, or fails as one.
-    fn retry_merged(
-        &self,
-        core: &mut Core,
-        mut batch: Batch,
-        error: Error,
-        progress: &crate::lane::Progress,
-        pid: u32,
-    ) -> Vec<Batch> {
-        batch.attempts += 1;
-        if may_retry(&error) && batch.attempts <= batch.terms.retries {
-            core.stats.tasks_retried += 1;
-            return vec![batch];
-        }
-        let (name, item) = culprit(&batch, progress);
-        let mut error = error.in_function(name).in_process(pid).after_attempts(batch.attempts);
-        if let Some(item) = item {
-            error = error.at_index(batch.first + item);
-        }
-        self.fail(core, &batch, batch.first, error);
-        Vec::new()
     }
 
     /// Fills the empty seats of a pool that still works.
@@ -387,130 +242,10 @@ impl Shared {
             }
         }
     }
-
-    /// Kills what has run into a deadline; returns the next one.
-    fn enforce(&self, core: &mut Core, now: Instant) -> Option<Instant> {
-        let mut next: Option<Instant> = core.retry_at.filter(|&at| at > now);
-        let mut at_latest = |at: Option<Instant>| {
-            next = match (next, at) {
-                (Some(next), Some(at)) => Some(next.min(at)),
-                (next, at) => next.or(at),
-            };
-        };
-        for seat in core.seats.iter_mut().flatten() {
-            if seat.killed_for.is_some() {
-                continue;
-            }
-            if !seat.ready {
-                at_latest(expire(seat, seat.born, config::start_timeout(), now, KilledFor::Start));
-            } else if let Some(since) = seat.stopping.filter(|_| seat.in_hand.is_empty()) {
-                at_latest(expire(seat, since, config::STOP_GRACE, now, KilledFor::Stop));
-            }
-            at_latest(overdue(seat, now));
-        }
-        next
-    }
 }
 
 /// `Ok(())` in bytes: the number of its variant.
 const OK: [u8; 4] = [0; 4];
-
-/// Whether a worker died of the signal that a handle had sent it, on a parcel that was not that handle's.
-fn meant_for_another(seat: &Seat, number: u64, status: Option<ExitStatus>) -> bool {
-    seat.signalled
-        .is_some_and(|(meant, signal)| meant != number && status.and_then(|status| status.signal()) == Some(signal))
-}
-
-/// Kills a worker whose time is over; otherwise returns when it will be.
-fn expire(seat: &mut Seat, since: Instant, limit: Duration, now: Instant, reason: KilledFor) -> Option<Instant> {
-    let at = since.checked_add(limit)?;
-    if at > now {
-        return Some(at);
-    }
-    seat.killed_for = Some(reason);
-    let _ = seat.child.signal(KILL);
-    None
-}
-
-/// Kills a worker whose task has run too long; returns when to look again.
-fn overdue(seat: &mut Seat, now: Instant) -> Option<Instant> {
-    let mut next: Option<Instant> = None;
-    let mut late = None;
-    for hand in &seat.in_hand {
-        let Some(timeout) = hand.batch.terms.timeout else { continue };
-        let progress = seat.lane.progress(hand.number);
-        let runs = progress.taken && !progress.ended && progress.started > progress.done;
-        // The start is read last, so it is never that of an earlier item: nobody is killed early.
-        let ran = Duration::from_nanos(monotonic_nanos().saturating_sub(progress.started_at));
-        if runs && ran >= timeout {
-            late = Some(KilledFor::Timeout { number: hand.number, item: progress.started - 1 });
-            break;
-        }
-        let left = if runs { timeout - ran } else { timeout };
-        let at = now.checked_add(left);
-        next = match (next, at) {
-            (Some(next), Some(at)) => Some(next.min(at)),
-            (next, at) => next.or(at),
-        };
-    }
-    if late.is_some() {
-        seat.killed_for = late;
-        let _ = seat.child.signal(KILL);
-        return None;
-    }
-    next
-}
-
-/// Takes what a worker has sent; returns what of it concerns its start. False: its side is closed.
-pub(crate) fn hear(seat: &mut Seat) -> (Vec<StartReport>, bool) {
-    let mut start = Vec::new();
-    loop {
-        match seat.child.control().receive(false) {
-            Ok(Incoming::Message(report, descriptors)) => start.extend(keep(seat, report, descriptors)),
-            Ok(Incoming::Nothing) => return (start, true),
-            Ok(Incoming::End) => return (start, false),
-            Err(_) => {
-                // Only a worker whose memory is spoilt sends what cannot be read.
-                let _ = seat.child.signal(KILL);
-                return (start, false);
-            }
-        }
-    }
-}
-
-/// What a worker said of its start.
-pub(crate) enum StartReport {
-    Ready(Option<Payload>),
-    Failed(Error),
-    Refused(String),
-}
-
-fn keep(seat: &mut Seat, report: Report, mut descriptors: Vec<OwnedFd>) -> Option<StartReport> {
-    match report {
-        // What is lost of these two shows when it is looked for.
-        Report::Large { parcel, item, package } => {
-            if let Ok(entry) = seat.store.unpack(package, &mut descriptors) {
-                seat.large.insert((parcel, item), entry);
-            }
-            None
-        }
-        Report::Handles(notes) => {
-            let _ = seat.store.keep(&notes, descriptors);
-            None
-        }
-        Report::Started => Some(StartReport::Ready(None)),
-        Report::Value(package) => match seat.store.unpack(package, &mut descriptors) {
-            Ok(value) => Some(StartReport::Ready(Some(value))),
-            Err(error) => Some(StartReport::Refused(format!("its initializer's result was lost: {error}"))),
-        },
-        Report::Failed(failure) if seat.ready => {
-            seat.last_words = Some(error_of(failure));
-            None
-        }
-        Report::Failed(failure) => Some(StartReport::Failed(error_of(failure))),
-        Report::Refused(text) => Some(StartReport::Refused(text)),
-    }
-}
 
 impl Events for Watch {
     fn readable(self: Arc<Self>, _reactor: &mut Loop, child: &Child) -> bool {

@@ -1,0 +1,73 @@
+//! Deadlines: a start, a task and a stop may each take so long and no longer.
+
+use std::time::{Duration, Instant};
+
+use super::core::{Core, KilledFor, Seat, Shared};
+use crate::config;
+use crate::sys::process::KILL;
+use crate::sys::wait::monotonic_nanos;
+
+impl Shared {
+    /// Kills what has run into a deadline; returns the next one.
+    pub(crate) fn enforce(&self, core: &mut Core, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = core.retry_at.filter(|&at| at > now);
+        let mut at_latest = |at: Option<Instant>| {
+            next = match (next, at) {
+                (Some(next), Some(at)) => Some(next.min(at)),
+                (next, at) => next.or(at),
+            };
+        };
+        for seat in core.seats.iter_mut().flatten() {
+            if seat.killed_for.is_some() {
+                continue;
+            }
+            if !seat.ready {
+                at_latest(expire(seat, seat.born, config::start_timeout(), now, KilledFor::Start));
+            } else if let Some(since) = seat.stopping.filter(|_| seat.in_hand.is_empty()) {
+                at_latest(expire(seat, since, config::STOP_GRACE, now, KilledFor::Stop));
+            }
+            at_latest(overdue(seat, now));
+        }
+        next
+    }
+}
+
+/// Kills a worker whose time is over; otherwise returns when it will be.
+fn expire(seat: &mut Seat, since: Instant, limit: Duration, now: Instant, reason: KilledFor) -> Option<Instant> {
+    let at = since.checked_add(limit)?;
+    if at > now {
+        return Some(at);
+    }
+    seat.killed_for = Some(reason);
+    let _ = seat.child.signal(KILL);
+    None
+}
+
+/// Kills a worker whose task has run too long; returns when to look again.
+fn overdue(seat: &mut Seat, now: Instant) -> Option<Instant> {
+    let mut next: Option<Instant> = None;
+    let mut late = None;
+    for hand in &seat.in_hand {
+        let Some(timeout) = hand.batch.terms.timeout else { continue };
+        let progress = seat.lane.progress(hand.number);
+        let runs = progress.taken && !progress.ended && progress.started > progress.done;
+        // The start is read last, so it is never that of an earlier item: nobody is killed early.
+        let ran = Duration::from_nanos(monotonic_nanos().saturating_sub(progress.started_at));
+        if runs && ran >= timeout {
+            late = Some(KilledFor::Timeout { number: hand.number, item: progress.started - 1 });
+            break;
+        }
+        let left = if runs { timeout - ran } else { timeout };
+        let at = now.checked_add(left);
+        next = match (next, at) {
+            (Some(next), Some(at)) => Some(next.min(at)),
+            (next, at) => next.or(at),
+        };
+    }
+    if late.is_some() {
+        seat.killed_for = late;
+        let _ = seat.child.signal(KILL);
+        return None;
+    }
+    next
+}

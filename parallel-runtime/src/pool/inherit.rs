@@ -1,0 +1,161 @@
+//! What a dead worker leaves: what it had done is delivered, what it died of fails or is tried again, the rest goes on
+//! elsewhere.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use super::batch::Batch;
+use super::core::{Core, InHand, KilledFor, Phase, Seat, Shared};
+use crate::config;
+use crate::error::{Error, ErrorKind};
+use crate::job::{error_of_end, may_retry};
+use crate::lane::Progress;
+
+impl Shared {
+    /// A worker is gone: what it had done is delivered, what it died of fails or is tried again, the rest goes on
+    /// elsewhere.
+    pub(crate) fn bury(&self, core: &mut Core, index: usize, status: Option<ExitStatus>) {
+        let Some(mut seat) = core.seats[index].take() else { return };
+        // What it was at is no idleness.
+        core.stats.busy += seat.running();
+        core.stats.idle += seat.idle();
+        let hands = std::mem::take(&mut seat.in_hand);
+        let was_ready = seat.ready;
+        let was_stopping = seat.stopping.is_some();
+        let refusal = seat.refusal.take();
+        // Its lane is still to be read.
+        core.seats[index] = Some(seat);
+        let mut again = Vec::new();
+        for (position, hand) in hands.into_iter().enumerate() {
+            again.extend(self.inherit(core, index, hand, status, position == 0));
+        }
+        let Some(seat) = core.seats[index].take() else { return };
+        for batch in again.into_iter().rev().filter(|batch| batch.len() > 0 && batch.sink.is_wanted()) {
+            core.queue.push_front(batch);
+        }
+        core.news = true;
+        if !was_ready {
+            let error = refusal.unwrap_or_else(|| self.start_error(&seat, status));
+            self.start_failed(core, error);
+        } else if was_stopping {
+            core.stats.recycled += u64::from(core.phase == Phase::Open);
+        } else {
+            core.stats.restarts += 1;
+        }
+    }
+
+    /// Deals with one parcel of a worker that is gone; returns what is to be done elsewhere.
+    fn inherit(
+        &self,
+        core: &mut Core,
+        index: usize,
+        hand: InHand,
+        status: Option<ExitStatus>,
+        first: bool,
+    ) -> Vec<Batch> {
+        let InHand { number, batch } = hand;
+        let Some(seat) = core.seats[index].as_ref() else { return vec![batch] };
+        if seat.killed_for == Some(KilledFor::Spoilt) {
+            return self.salvage(core, index, batch, status, first);
+        }
+        let progress = seat.lane.progress(number);
+        let Some(reply) = seat.lane.reply(number) else { return self.salvage(core, index, batch, status, first) };
+        let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
+        let for_another = meant_for_another(seat, number, status);
+        let Some(mut rest) = self.deliver(core, index, number, batch, &progress, &reply) else { return Vec::new() };
+        let begun = progress.taken && progress.started > progress.done;
+        let item = progress.started.saturating_sub(1);
+        let ours = match killed_for {
+            Some(KilledFor::Timeout { number: late, item: which }) => Some(late == number && which == item),
+            Some(KilledFor::Start | KilledFor::Stop | KilledFor::Spoilt) => Some(false),
+            None => for_another.then_some(false),
+        };
+        if !begun || ours == Some(false) {
+            // Nothing of it was running, or it died for another's fault.
+            // One that ended well had its own reasons.
+            let crashed = status.is_none_or(|status| !status.success());
+            rest.deaths += u32::from(first && ours.is_none() && crashed);
+            if rest.deaths > config::UNBLAMED_DEATHS {
+                self.fail_all(core, &rest, || {
+                    error_of_end(status).with_note("its workers died one after the other before they could start it")
+                });
+                return Vec::new();
+            }
+            return vec![rest];
+        }
+        let timeout = rest.terms.timeout.unwrap_or_default();
+        let last_words = core.seats[index].as_mut().and_then(|seat| seat.last_words.take());
+        let error = match last_words {
+            _ if ours == Some(true) => Error::new(ErrorKind::TimedOut { after: timeout }),
+            Some(panicked) => panicked,
+            None => error_of_end(status),
+        };
+        if rest.merge.is_some() {
+            return self.retry_merged(core, rest, error, &progress, pid);
+        }
+        // The item is the first that is not done: so says the order in which the worker publishes. What else its words
+        // say is not believed, lest items get no outcome.
+        let (mut lost, rest) = rest.split(1);
+        lost.attempts += 1;
+        if may_retry(&error) && lost.attempts <= lost.terms.retries {
+            core.stats.tasks_retried += 1;
+            return vec![lost, rest];
+        }
+        let error = lost.describe(error, lost.first, Some(pid), lost.attempts);
+        self.fail(core, &lost, lost.first, error);
+        vec![rest]
+    }
+
+    /// Deals with one parcel of a worker that wrote over its lane. Nothing in there is believed: the parcel that was
+    /// under way fails, the one behind it is done elsewhere.
+    fn salvage(
+        &self,
+        core: &mut Core,
+        index: usize,
+        batch: Batch,
+        status: Option<ExitStatus>,
+        first: bool,
+    ) -> Vec<Batch> {
+        if !first {
+            return vec![batch];
+        }
+        let pid = core.seats[index].as_ref().map(|seat| seat.child.pid());
+        let items = if batch.merge.is_some() { 1 } else { batch.len() };
+        for at in batch.first..batch.first + items {
+            let error =
+                error_of_end(status).with_note("a task in it had overwritten memory that it shares with its parent");
+            let error = batch.describe(error, at, pid, batch.attempts + 1);
+            self.fail(core, &batch, at, error);
+        }
+        Vec::new()
+    }
+
+    /// A merged parcel is run again as a whole, or fails as one.
+    fn retry_merged(
+        &self,
+        core: &mut Core,
+        mut batch: Batch,
+        error: Error,
+        progress: &Progress,
+        pid: u32,
+    ) -> Vec<Batch> {
+        batch.attempts += 1;
+        if may_retry(&error) && batch.attempts <= batch.terms.retries {
+            core.stats.tasks_retried += 1;
+            return vec![batch];
+        }
+        let (name, item) = batch.culprit(progress);
+        let mut error = error.in_function(name).in_process(pid).after_attempts(batch.attempts);
+        if let Some(item) = item {
+            error = error.at_index(batch.first + item);
+        }
+        self.fail(core, &batch, batch.first, error);
+        Vec::new()
+    }
+}
+
+/// Whether a worker died of the signal that a handle had sent it, on a parcel that was not that handle's.
+fn meant_for_another(seat: &Seat, number: u64, status: Option<ExitStatus>) -> bool {
+    seat.signalled
+        .is_some_and(|(meant, signal)| meant != number && status.and_then(|status| status.signal()) == Some(signal))
+}
