@@ -60,6 +60,9 @@ fn main() -> parallel::Result<()> {
         if let Some(waits) = producer.join_timeout(Duration::from_millis(50))? {
             break waits;
         }
+        if handles.iter().any(JoinHandle::is_finished) {
+            break 0; // one failed, and `join` says how; without consumers the producer would wait for ever
+        }
     };
     queue.close(); // what is in it still arrives; then the consumers end
     let shares = handles.into_iter().map(JoinHandle::join).collect::<parallel::Result<Vec<_>>>()?;
