@@ -200,15 +200,19 @@ impl Error {
     }
 }
 
+/// What a `main` that returns `parallel::Result` prints: the line of `Display`; with `{:#?}` also what it is made of.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         f.debug_struct("Error")
+            .field("text", &format_args!("{self}"))
             .field("kind", &self.0.kind)
             .field("function", &self.0.function)
             .field("index", &self.0.index)
             .field("pid", &self.0.pid)
             .field("attempts", &self.0.attempts)
-            .field("text", &format_args!("{self}"))
             .finish()
     }
 }
