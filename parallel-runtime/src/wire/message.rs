@@ -8,9 +8,9 @@ use super::handles;
 use super::payload::Payload;
 use crate::panic;
 
-/// Encodes a message, with the handles in it.
-pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Payload, CodecError> {
-    let Payload { mut bytes, mut handles } = Payload::default();
+/// Encodes a message, with the handles in it, into an empty buffer.
+pub(crate) fn encode<T: Serialize>(message: &T, mut bytes: Vec<u8>) -> Result<Payload, CodecError> {
+    let mut handles = Vec::new();
     match panic::catch(|| handles::gathering(&mut handles, || codec::encode(message, &mut bytes))) {
         Ok(encoded) => encoded.map(|()| Payload { bytes, handles }),
         Err(report) => Err(CodecError::of_panic::<T>("Serialize", &report)),
