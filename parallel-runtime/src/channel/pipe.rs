@@ -384,9 +384,13 @@ impl Pipe {
                 self.ring.grow(len).map_err(|error| refused(error, len))?;
             }
         }
+        if handles.is_empty() {
+            self.ring.push(&[], bytes, 0).map_err(spoilt)?;
+            return Ok(true);
+        }
         let ids = match &wires.into {
-            Some(into) if !handles.is_empty() => send_ahead::<Beside>(into.control(), handles, None, false),
-            _ => Ok(Vec::new()),
+            Some(into) => send_ahead::<Beside>(into.control(), handles, None, false),
+            None => Ok(Vec::new()),
         };
         let ids = match ids {
             Ok(ids) => ids,
