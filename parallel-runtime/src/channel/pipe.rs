@@ -35,10 +35,10 @@ use crate::wire::payload::Payload;
 /// How long one who waits sleeps before he looks again whether the other end lives.
 const SLICE: Duration = Duration::from_millis(50);
 /// How often one who waits looks before he sleeps.
-const LOOKS: u32 = 32;
+const LOOKS: u32 = 12;
 /// How long he pauses between two looks, in turns of the processor's pause, so that the other side keeps its cache
-/// lines meanwhile: some microseconds in all.
-const PAUSES: u32 = 8;
+/// lines meanwhile and puts in several messages: some microseconds in all.
+const PAUSES: u32 = 32;
 /// The largest buffer that a thread keeps for its next message, in bytes.
 const SPARE: usize = 64 << 10;
 /// The address space of a pipe: what waits in it has room for this much, where the process's limits allow it.
@@ -95,7 +95,8 @@ impl Bell {
     /// Counts in one who waits, and then looks once more; returns how often it rang.
     fn count_in(&self) -> u32 {
         let rings = self.0.fetch_add(WAITER, SeqCst) as u32;
-        // With the fence in `ring`: either he sees the change, or who made it sees him.
+        // All are sequentially consistent, the ring's marks too: either he sees the change, or who made it sees him. The
+        // fence is for the sockets, as is that in `take`.
         fence(SeqCst);
         rings
     }
@@ -119,8 +120,7 @@ impl Bell {
 
     /// Wakes one who waits, if there is one; after the ring was changed.
     fn ring(&self) {
-        fence(SeqCst);
-        if self.0.load(Relaxed) >= WAITER {
+        if self.0.load(SeqCst) >= WAITER {
             self.wake_one();
         }
     }
@@ -416,7 +416,11 @@ impl Pipe {
                 self.ring.shrink();
             }
         }
-        take_apart(bytes, handles, wires).map(Some)
+        let taken = take_apart(bytes, handles, wires);
+        if handles > 0 {
+            fence(SeqCst);
+        }
+        taken.map(Some)
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! Who puts in holds the senders' lock and changes the *tail* alone; who takes out holds the receivers' lock and changes
 //! the *head* alone. Either is one word, a [`Mark`]: where, and the how manieth message. A message is written first and
-//! takes effect with the store of the tail; it is read first and is gone with the store of the head. So a process that is
+//! takes effect with the change of the tail; it is read first and is gone with that of the head. So a process that is
 //! killed at any instruction leaves the ring as it was before its change, or as it is after; and those who put in and
 //! those who take out do not wait for each other. Each side keeps a copy of the other's mark and reads it anew only when
 //! the copy says full or empty: a copy lags behind, and what it shows is there for certain.
@@ -23,7 +23,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::sys::memory::Region;
@@ -99,12 +99,13 @@ struct Side {
 
 impl Side {
     fn own(&self) -> Mark {
-        Mark(self.own.load(Acquire))
+        Mark(self.own.load(SeqCst))
     }
 
-    /// Lets the change hold that leads to `mark`.
+    /// Lets the change hold that leads to `mark`. A swap, which costs less than a store and a fence: the pipe looks
+    /// afterwards who waits, and they look here after they said so.
     fn commit(&self, mark: Mark) {
-        self.own.store(mark.0, Release);
+        self.own.swap(mark.0, SeqCst);
     }
 
     fn copy(&self) -> Mark {
