@@ -59,3 +59,31 @@ pub(crate) fn add_to(total: parallel::shared::Value<u64>, times: u32) {
         *total.lock().expect("the holders live") += 1;
     }
 }
+
+/// Sends so many numbers, from 0 on.
+#[parallel]
+pub(crate) fn send_numbers(queue: Queue<u64>, count: u32) {
+    (0..u64::from(count)).for_each(|number| queue.send(&number).expect("the queue is open"));
+}
+
+/// Receives so many numbers; returns their sum.
+#[parallel]
+pub(crate) fn receive_numbers(queue: Queue<u64>, count: u32) -> u64 {
+    (0..count).map(|_| queue.recv().expect("the queue is open")).sum()
+}
+
+/// Sends so many pages.
+#[parallel]
+pub(crate) fn send_pages(queue: Queue<Vec<u8>>, count: u32) {
+    let page = vec![1; PAGE];
+    (0..count).for_each(|_| queue.send(&page).expect("the queue is open"));
+}
+
+/// Receives so many pages; returns the sum of their lengths.
+#[parallel]
+pub(crate) fn receive_pages(queue: Queue<Vec<u8>>, count: u32) -> u64 {
+    (0..count).map(|_| queue.recv().expect("the queue is open").len() as u64).sum()
+}
+
+/// The length of a page, in bytes.
+pub(crate) const PAGE: usize = 4096;

@@ -118,6 +118,48 @@ def cold(items, workers):
     return timed(run)
 
 
+def send(queue, message, count, begin, end):
+    begin.wait()
+    for _ in range(count):
+        queue.put(message)
+    end.wait()
+
+
+def receive(queue, count, begin, end, total):
+    begin.wait()
+    messages = (queue.get() for _ in range(count))
+    total.value = sum(message if isinstance(message, int) else len(message) for message in messages)
+    end.wait()
+
+
+def queue(message, size, bound):
+    """A sampler for a queue: as many senders as receivers, and so many messages for each of them."""
+
+    def prepare(items, workers):
+        def sample():
+            channel = multiprocessing.Queue(bound)
+            begin, end = (multiprocessing.Barrier(2 * workers + 1) for _ in range(2))
+            totals = [multiprocessing.Value("Q", 0) for _ in range(workers)]
+            senders = [multiprocessing.Process(target=send, args=(channel, message, items, begin, end)) for _ in totals]
+            receivers = [
+                multiprocessing.Process(target=receive, args=(channel, items, begin, end, total)) for total in totals
+            ]
+            for process in senders + receivers:
+                process.start()
+            begin.wait()
+            start = time.perf_counter()
+            end.wait()
+            seconds = time.perf_counter() - start
+            for process in senders + receivers:
+                process.join()
+            check(sum(total.value for total in totals) == items * workers * size)
+            return seconds / (items * workers)
+
+        return sample
+
+    return prepare
+
+
 def idle(measure):
     """A sampler for the workers of a pool that has worked and now waits."""
 
@@ -162,6 +204,8 @@ WORKS = {
     "upper case": upper_case,
     "row sums": row_sums,
     "cold": cold,
+    "numbers through a queue": queue(1 << 40, 1 << 40, 1000),
+    "pages through a queue": queue(bytes(4096), 4096, 64),
     "idle memory": idle(private_dirty),
     "idle switches": idle(context_switches),
 }

@@ -6,6 +6,7 @@ mod growth;
 mod locks;
 mod maps;
 mod pools;
+mod queues;
 
 use std::hint::black_box;
 
@@ -23,7 +24,7 @@ const HANGS: &str = "hangs on arguments beyond the socket buffer";
 
 /// Every row, in the order of the table.
 pub(crate) fn all() -> Vec<Row> {
-    [maps::rows(), calls::rows(), data::rows(), pools::rows(), growth::rows(), locks::rows()]
+    [maps::rows(), calls::rows(), data::rows(), pools::rows(), growth::rows(), locks::rows(), queues::rows()]
         .into_iter()
         .flatten()
         .collect()

@@ -85,7 +85,7 @@ pub struct Receiver<T> {
 ///
 /// # Errors
 ///
-/// `Start` when the system has no memory or descriptor left.
+/// `InvalidInput` when the system has no memory or descriptor left.
 ///
 /// # Examples
 ///
@@ -134,7 +134,7 @@ impl<T: Serialize> Sender<T> {
     /// See [`channel`].
     pub fn send(&self, message: &T) -> Result<()> {
         let message = encode(message)?;
-        self.end.pipe.send(&message, usize::MAX, Patience::Endless, &self.end.wires).map(|_| ())
+        self.end.pipe.send(message, usize::MAX, Patience::Endless, &self.end.wires).map(|_| ())
     }
 }
 
@@ -196,7 +196,7 @@ impl<T: DeserializeOwned> Receiver<T> {
 
     fn recv_patiently(&self, patience: Patience) -> Result<Option<T>> {
         let received = self.end.pipe.receive(patience, &self.end.wires)?;
-        received.map(|message| decode(&message)).transpose()
+        received.map(decode).transpose()
     }
 }
 
@@ -217,7 +217,7 @@ pub struct Duplex<S, R> {
 ///
 /// # Errors
 ///
-/// `Start` when the system has no memory or descriptor left.
+/// `InvalidInput` when the system has no memory or descriptor left.
 ///
 /// # Examples
 ///

@@ -75,7 +75,7 @@ impl<T> Queue<T> {
     ///
     /// # Errors
     ///
-    /// `Start` when the system has no memory or descriptor left.
+    /// `InvalidInput` when the system has no memory or descriptor left.
     ///
     /// # Examples
     ///
@@ -88,7 +88,7 @@ impl<T> Queue<T> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for 0; `Start` when the system has no memory or descriptor left.
+    /// `InvalidInput` for 0, and when the system has no memory or descriptor left.
     ///
     /// # Examples
     ///
@@ -166,7 +166,7 @@ impl<T: Serialize> Queue<T> {
     /// See [`Queue`].
     pub fn send(&self, message: &T) -> Result<()> {
         let Shared { pipe, wires, bound } = &*self.shared;
-        pipe.send(&encode(message)?, *bound, Patience::Endless, wires).map(|_| ())
+        pipe.send(encode(message)?, *bound, Patience::Endless, wires).map(|_| ())
     }
 
     /// Sends a message if there is room; otherwise gives it back.
@@ -205,7 +205,7 @@ impl<T: Serialize> Queue<T> {
 
     fn send_patiently(&self, message: T, patience: Patience) -> Result<Option<T>> {
         let Shared { pipe, wires, bound } = &*self.shared;
-        let sent = pipe.send(&encode(&message)?, *bound, patience, wires)?;
+        let sent = pipe.send(encode(&message)?, *bound, patience, wires)?;
         Ok((!sent).then_some(message))
     }
 }
@@ -265,7 +265,7 @@ impl<T: DeserializeOwned> Queue<T> {
 
     fn recv_patiently(&self, patience: Patience) -> Result<Option<T>> {
         let Shared { pipe, wires, .. } = &*self.shared;
-        pipe.receive(patience, wires)?.map(|message| decode(&message)).transpose()
+        pipe.receive(patience, wires)?.map(decode).transpose()
     }
 
     /// Gives messages until the queue is closed and empty; one that cannot be decoded ends it too.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::process::control::Control;
 use crate::sys::socket::Socket;
 use crate::sys::wait::monotonic_nanos;
@@ -25,7 +25,7 @@ pub(super) struct Wire {
 impl Wire {
     /// Makes both ends: the sending one, and the receiving one.
     pub(super) fn pair() -> Result<(Self, Self)> {
-        let (into, out) = Socket::pair().map_err(|error| Error::new(ErrorKind::Start(error)))?;
+        let (into, out) = Socket::pair().map_err(|error| none_left(&error))?;
         Ok((Self::of(into.into_shared()), Self::of(out.into_shared())))
     }
 
@@ -44,6 +44,11 @@ impl Wire {
     fn other_end_is_gone(&self) -> bool {
         Socket::shared(Arc::clone(&self.descriptor)).is_at_end()
     }
+}
+
+/// There is no memory or descriptor for another queue.
+pub(super) fn none_left(error: &std::io::Error) -> Error {
+    Error::invalid(format!("the system has no memory or descriptor left for a queue: {error}"))
 }
 
 /// What a process holds of a pipe's wires.
