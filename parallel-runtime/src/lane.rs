@@ -21,9 +21,9 @@ use crate::memory::layout::{BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, Sl
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait::{self, Event};
 
-/// How often one who waits looks again before the kernel lets him sleep: some microseconds, which is what a short task
-/// takes and what falling asleep and being woken costs.
-const SPINS: u32 = 400;
+/// How often one who waits looks again before the kernel lets him sleep: some 20 µs, which is what falling asleep and being
+/// woken costs on both sides. With a quarter of it a warm `submit().join()` took 21 µs in place of 1 to 7.
+const SPINS: u32 = 1600;
 
 /// A reply starts with the number of the parcel it replies to, so that an old one is never taken for it.
 const REPLY_HEAD: usize = 8;
