@@ -118,6 +118,10 @@ fn main() {
         "moves" => {
             let group = stranger();
             handles.extend([moves.spawn(group), moves.on(&pool).submit(group)]);
+            // The end is to find both of them there.
+            parallel_failures::eventually("both calls have moved", || {
+                (parallel_failures::inside::noted("moved").len() == 2).then_some(())
+            });
         }
         other => panic!("there is no way `{other}`"),
     }
