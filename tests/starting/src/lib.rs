@@ -87,11 +87,13 @@ impl Program {
             .env_remove("PARALLEL_START_TIMEOUT")
             // A group of its own, as a shell gives it: signals to it do not reach the test.
             .process_group(0);
-        // Whoever runs the tests has left descriptors open that are no business of the program.
-        // SAFETY: a closure that makes one async-signal-safe call.
+        // Whoever runs the tests has left descriptors open that are no business of the program, and may ignore the signal of
+        // a terminal, as a shell lets what it runs in the background.
+        // SAFETY: a closure that makes two async-signal-safe calls.
         unsafe {
             command.pre_exec(|| {
                 libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
                 Ok(())
             })
         };
