@@ -16,19 +16,14 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::fence;
 use std::time::Duration;
 
-use crate::config::LANE_AREA;
 use crate::memory::layout::{BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, Slot, listener, state};
+use crate::memory::reply::{REPLY_HEAD, ReplyWriter};
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait::{self, Event};
 
 /// How often one who waits looks again before the kernel lets him sleep: some 20 µs, which is what falling asleep and being
 /// woken costs on both sides. With a quarter of it a warm `submit().join()` took 21 µs in place of 1 to 7.
 const SPINS: u32 = 1600;
-
-/// A reply starts with the number of the parcel it replies to, so that an old one is never taken for it.
-const REPLY_HEAD: usize = 8;
-/// What a reply may have beside that, in bytes.
-pub(crate) const REPLY_ROOM: usize = LANE_AREA - REPLY_HEAD;
 
 /// The parent's end.
 #[derive(Debug)]
@@ -72,12 +67,14 @@ impl Lane {
         self.posted
     }
 
-    /// Posts a parcel into the slot that [`has_room`](Self::has_room); false, and nothing is posted, when it does not
-    /// fit.
-    pub(crate) fn post(&mut self, parcel: &[u8]) -> bool {
-        let fits = self.memory.write_arguments(slot_of(self.posted), parcel);
+    /// Posts a parcel, its head and its items, into the slot that [`has_room`](Self::has_room); false, and nothing is
+    /// posted, when it does not fit.
+    pub(crate) fn post(&mut self, head: &[u8], items: &[u8]) -> bool {
+        let slot = slot_of(self.posted);
+        let fits =
+            self.memory.write_arguments(slot, head.len(), items) && self.memory.write_arguments(slot, 0, head);
         if fits {
-            self.fill(parcel.len(), false);
+            self.fill(head.len() + items.len(), false);
         }
         fits
     }
@@ -97,7 +94,7 @@ impl Lane {
         slot.order.in_block.store(u32::from(in_block), Relaxed);
         slot.order.number.store(self.posted, Relaxed);
         slot.order.len.store(len as u64, Relaxed);
-        slot.order.cancelled.store(0, Relaxed);
+        slot.order.limit.store(u32::MAX, Relaxed);
         slot.order.state.store(state::FILLED, Release);
         self.posted += 1;
         self.knock();
@@ -140,9 +137,10 @@ impl Lane {
         if len == 0 {
             return Some(Vec::new());
         }
-        let mut reply = self.memory.read_reply(slot_of(number), usize::try_from(len).unwrap_or(usize::MAX));
-        let whose = reply.first_chunk().map(|whose| u64::from_le_bytes(*whose));
-        (whose == Some(number)).then(|| reply.split_off(REPLY_HEAD))
+        let slot = slot_of(number);
+        let whose = self.memory.read_reply(slot, 0, REPLY_HEAD);
+        let end = usize::try_from(len).unwrap_or(usize::MAX);
+        (whose == number.to_le_bytes()).then(|| self.memory.read_reply(slot, REPLY_HEAD, end))
     }
 
     /// How long parcel `number`, which has ended, ran.
@@ -192,7 +190,7 @@ impl Lane {
 
     /// Tells the worker to end parcel `number` after the item it is on.
     pub(crate) fn cancel(&self, number: u64) {
-        self.memory.slot(slot_of(number)).order.cancelled.store(1, Release);
+        self.memory.slot(slot_of(number)).order.limit.store(0, Release);
     }
 
     /// Tells the worker to look into the control channel.
@@ -225,8 +223,8 @@ pub(crate) struct WorkerLane {
 /// What a worker is to do next.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// A parcel: its bytes, or `None` when they are in a block on the control channel.
-    Parcel { number: u64, parcel: Option<Vec<u8>> },
+    /// A parcel of `len` bytes, which are here, or in a block on the control channel.
+    Parcel { number: u64, len: usize, in_block: bool },
     /// A parcel that was taken back. The slot has room again, which the parent does not know; and a block that goes with
     /// it is still on the control channel.
     Revoked { number: u64, in_block: bool },
@@ -288,9 +286,19 @@ impl WorkerLane {
         }
         self.taken += 1;
         self.memory.slot(index).progress.begun_at.store(wait::monotonic_nanos(), Release);
-        self.memory.write_reply(index, 0, &number.to_le_bytes());
-        let parcel = (!in_block).then(|| self.memory.read_arguments(index, len));
-        Some(Work::Parcel { number, parcel })
+        Some(Work::Parcel { number, len, in_block })
+    }
+
+    /// The bytes of parcel `number`, which was taken and has not ended, of this length.
+    pub(crate) fn parcel(&self, number: u64, len: usize) -> &[u8] {
+        // SAFETY: only the parent writes there, and only where the slot is empty; this one is taken, and `end` needs this
+        // very lane for itself.
+        unsafe { self.memory.arguments(slot_of(number), len) }
+    }
+
+    /// Starts the reply to parcel `number`; with the start of each item noted, if they are `timed`.
+    pub(crate) fn reply(&self, number: u64, timed: bool) -> ReplyWriter<'_> {
+        ReplyWriter::new(&self.memory, slot_of(number), number, timed)
     }
 
     /// Waits until the parent knocks again after `knocks`.
@@ -310,7 +318,7 @@ impl WorkerLane {
 
     /// Whether nobody wants the rest of parcel `number`.
     pub(crate) fn is_cancelled(&self, number: u64) -> bool {
-        self.memory.slot(slot_of(number)).order.cancelled.load(Relaxed) != 0
+        self.memory.slot(slot_of(number)).order.limit.load(Relaxed) == 0
     }
 
     /// Says that the item after the first `before` of parcel `number` is being worked on.
@@ -322,21 +330,8 @@ impl WorkerLane {
         progress.started.store(before + 1, Release);
     }
 
-    /// Says that the first `done` items of parcel `number` are finished, and adds `bytes` at `at` to its reply; false,
-    /// and nothing is said, when they do not fit.
-    pub(crate) fn finish(&self, number: u64, done: u32, at: usize, bytes: &[u8]) -> bool {
-        let at = REPLY_HEAD + at;
-        if !self.memory.write_reply(slot_of(number), at, bytes) {
-            return false;
-        }
-        let progress = &self.memory.slot(slot_of(number)).progress;
-        progress.reply.store((at + bytes.len()) as u64, Release);
-        progress.done.store(done, Release);
-        true
-    }
-
     /// Ends parcel `number`.
-    pub(crate) fn end(&self, number: u64) {
+    pub(crate) fn end(&mut self, number: u64) {
         let slot = self.memory.slot(slot_of(number));
         let begun = slot.progress.begun_at.load(Relaxed);
         slot.progress.elapsed.store(wait::monotonic_nanos().saturating_sub(begun), Relaxed);
@@ -444,7 +439,7 @@ mod tests {
     fn the_worker_hears_of_a_parcel_that_was_taken_back_and_of_its_block() {
         let (mut lane, descriptor) = Lane::create().unwrap();
         let mut worker = WorkerLane::open(descriptor.as_fd()).unwrap();
-        assert!(lane.post(b"in the lane"));
+        assert!(lane.post(b"in ", b"the lane"));
         lane.announce(1 << 20);
         for (number, in_a_block) in [(0, false), (1, true)] {
             assert!(lane.revoke(number));
@@ -455,7 +450,8 @@ mod tests {
                 "{taken:?}"
             );
         }
-        assert!(lane.post(b"the next"));
-        assert!(matches!(worker.take(), Work::Parcel { number: 2, parcel: Some(bytes) } if bytes == b"the next"));
+        assert!(lane.post(b"the ", b"next"));
+        assert!(matches!(worker.take(), Work::Parcel { number: 2, len: 8, in_block: false }));
+        assert_eq!(worker.parcel(2, 8), b"the next");
     }
 }

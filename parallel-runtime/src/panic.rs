@@ -120,6 +120,17 @@ pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, PanicReport> {
     }
 }
 
+/// Tells on stderr of a panic inside [`catch`] that did not get there, because it was caught on its way.
+#[inline]
+pub(crate) fn tell_caught() {
+    if REPORTED.get() {
+        REPORTED.set(false);
+        if let Some(report) = REPORT.take() {
+            tell(&report);
+        }
+    }
+}
+
 #[cold]
 fn tell(report: &PanicReport) {
     eprintln!("thread panicked at {}:\n{}", report.location(), report.message());

@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
 use crate::current::{self, Role};
-use crate::lane::{self, Work, WorkerBell, WorkerLane};
+use crate::lane::{Work, WorkerBell, WorkerLane};
+use crate::memory::reply::{LONGEST_ENTRY, ReplyWriter, tag};
 use crate::panic;
 use crate::process::control::{
     Assignment, Body, Control, Delivery, Incoming, Invocation, Opening, Package, Report, borrowed,
@@ -15,11 +16,12 @@ use crate::process::transfer::{self, Store};
 use crate::registry::{self, Entry};
 use crate::sys::program;
 use crate::sys::wait::Event;
-use crate::wire::call::{Call, CallFailure};
+use crate::wire::call::{Call, CallFailure, Finish};
 use crate::wire::codec::CodecError;
 use crate::wire::handles::Handle;
-use crate::wire::parcel::{self, Opened};
+use crate::wire::parcel::{self, Items, Opened};
 use crate::wire::payload::Payload;
+use crate::wire::reply;
 
 /// What `main` returns after a panic; a spawned call that gave no value ends so.
 const FAILED: i32 = 101;
@@ -116,16 +118,27 @@ fn run(function: u64, name: Option<&str>, arguments: &Payload) -> Result<Payload
     current::set_call(entry.name(), name);
     program::set_title(name.unwrap_or(entry.name()));
     let mut value = Payload::default();
-    match call(entry, &arguments.bytes, &arguments.handles, &mut value, true) {
+    match call(entry, &arguments.bytes, &arguments.handles, &mut value) {
         None => Ok(value),
         Some(failure) => Err(failure),
     }
 }
 
-fn call(entry: &Entry, arguments: &[u8], handles: &[Handle], value: &mut Payload, wanted: bool) -> Option<CallFailure> {
-    let mut call = Call::new(arguments, handles, value, wanted);
-    entry.call(&mut call);
-    call.into_failure()
+/// Runs one call whose value is wanted; a failure when it gave none.
+fn call(entry: &Entry, arguments: &[u8], handles: &[Handle], value: &mut Payload) -> Option<CallFailure> {
+    /// Keeps the failure; the value is where it belongs.
+    struct Keep(Option<CallFailure>);
+
+    impl Finish for Keep {
+        fn finish(&mut self, _: Option<&mut ReplyWriter<'_>>, _: &mut Payload, failure: Option<CallFailure>) -> bool {
+            self.0 = failure;
+            false
+        }
+    }
+
+    let mut kept = Keep(None);
+    entry.call(&mut Call::new(Items::one(arguments), handles, value, true, None, &mut kept));
+    kept.0
 }
 
 /// What was printed is out before the parent hears that the call is done, and is not lost when this process is killed.
@@ -160,7 +173,7 @@ fn serve_pool(
     } else {
         control.send(&Report::Started, &[], true)?;
     }
-    Server { mailbox, lane, bell, scratch: Scratch::default() }.serve()
+    Server { mailbox, lane, bell, value: Payload::default() }.serve()
 }
 
 /// Runs the pool's initializer; an exit code when it failed.
@@ -216,38 +229,21 @@ impl Mailbox<'_> {
     }
 }
 
-/// Buffers that live as long as the worker, so that an item costs no allocation.
-#[derive(Default)]
-struct Scratch {
-    value: Payload,
-    entry: Vec<u8>,
-}
-
-impl Scratch {
-    /// Gives back what one large item needed.
-    fn trim(&mut self) {
-        self.value.bytes.clear();
-        self.value.bytes.shrink_to(lane::REPLY_ROOM);
-    }
-}
-
 struct Server<'a> {
     mailbox: Mailbox<'a>,
     lane: WorkerLane,
     bell: WorkerBell,
-    scratch: Scratch,
+    /// The value of the item that runs; kept, so that an item costs no allocation.
+    value: Payload,
 }
 
 impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
         loop {
             match self.lane.take() {
-                Work::Parcel { number, parcel } => {
-                    let parcel = match parcel {
-                        Some(bytes) => bytes,
-                        None => self.mailbox.parcel(number)?,
-                    };
-                    self.run(number, &parcel)?;
+                Work::Parcel { number, len, in_block } => {
+                    let block = if in_block { Some(self.mailbox.parcel(number)?) } else { None };
+                    self.run(number, len, block.as_deref())?;
                     if !self.mailbox.control.is_intact() {
                         // The task closed what it found: nothing large can leave, and nobody can be called. Another one
                         // serves.
@@ -267,131 +263,164 @@ impl Server<'_> {
         }
     }
 
-    fn run(&mut self, number: u64, parcel: &[u8]) -> io::Result<()> {
+    /// Runs a parcel, which is in its slot or in a block.
+    fn run(&mut self, number: u64, len: usize, block: Option<&[u8]>) -> io::Result<()> {
+        let Self { mailbox, lane, value, .. } = self;
+        let parcel = block.unwrap_or_else(|| lane.parcel(number, len));
         let opened = Opened::read(parcel).ok_or_else(|| io::Error::other("a parcel that cannot be read"))?;
-        let handles = self.mailbox.handles(&opened)?;
-        let whole = if opened.merge == 0 {
-            self.map(number, &opened, &handles)?
-        } else {
-            self.merge(number, &opened, &handles)?
-        };
+        let handles = mailbox.handles(&opened)?;
+        let mut run = Run { control: mailbox.control, lane, value, number, opened, handles };
+        let whole = if run.opened.merge == 0 { run.map()? } else { run.merge()? };
         flush();
         self.lane.end(number);
         self.bell.ring(!whole);
         Ok(())
     }
+}
 
+/// A parcel that runs.
+struct Run<'a> {
+    control: &'a Control,
+    lane: &'a WorkerLane,
+    value: &'a mut Payload,
+    number: u64,
+    opened: Opened<'a>,
+    handles: Vec<Handle>,
+}
+
+impl Run<'_> {
     /// Runs the items one by one; false when it had to stop before the last.
-    fn map(&mut self, number: u64, opened: &Opened<'_>, handles: &[Handle]) -> io::Result<bool> {
+    fn map(&mut self) -> io::Result<bool> {
+        let opened = &self.opened;
         let entry = registry::find(opened.function);
-        if let Some(entry) = entry {
-            current::set_call(entry.name(), opened.name);
-        }
-        let timed = opened.flags & parcel::TIMED != 0;
+        let reply = self.lane.reply(self.number, opened.flags & parcel::TIMED != 0);
         let wanted = opened.flags & parcel::DISCARD == 0;
-        let (mut at, mut done) = (0, 0_u32);
-        for item in opened.items() {
-            let full = at + parcel::entry_size(0) > lane::REPLY_ROOM;
-            if full || self.lane.is_cancelled(number) {
-                return Ok(false);
+        let mut outbox = Outbox { control: self.control, parcel: self.number, broken: None };
+        let mut call = Call::new(opened.items(), &self.handles, self.value, wanted, Some(reply), &mut outbox);
+        match entry {
+            Some(entry) => {
+                current::set_call(entry.name(), opened.name);
+                entry.call(&mut call);
             }
-            self.lane.begin(number, done, timed);
-            let Scratch { value, entry: bytes } = &mut self.scratch;
-            value.bytes.clear();
-            value.handles.clear();
-            bytes.clear();
-            let failure = match entry {
-                Some(entry) => call(entry, item, handles, value, wanted),
-                None => Some(CallFailure::UnknownFunction { key: opened.function }),
-            };
-            match failure {
-                None => parcel::write_value(&value.bytes, bytes),
-                Some(failure) => parcel::write_failure(failure, bytes),
-            }
-            done += 1;
-            let beside = bytes.len() > lane::REPLY_ROOM || !value.handles.is_empty();
-            if !beside && self.lane.finish(number, done, at, bytes) {
-                at += bytes.len();
-                continue;
-            }
-            at = self.finish_beside(number, done, at)?;
-            if !beside && (done as usize) < opened.count() {
-                // The area is full: the parent takes it in and sends the rest again.
-                return Ok(false);
-            }
+            None => call.fail_all(&CallFailure::UnknownFunction { key: opened.function }),
         }
-        Ok(done as usize == opened.count())
-    }
-
-    /// Sends the entry in `scratch` beside the lane, with its handles; returns where the next one goes.
-    fn finish_beside(&mut self, number: u64, done: u32, at: usize) -> io::Result<usize> {
-        let bytes = std::mem::take(&mut self.scratch.entry);
-        let handles = std::mem::take(&mut self.scratch.value.handles);
-        let len = bytes.len();
-        match transfer::pack::<Report>(self.mailbox.control, &Payload { bytes, handles }, true) {
-            Ok((package, block)) => {
-                let report = Report::Large { parcel: number, item: done - 1, package };
-                self.mailbox.control.send(&report, &borrowed(block.as_slice()), true)?;
-            }
-            Err(error) => {
-                // A failure is short enough to go in the message itself.
-                let mut bytes = Vec::new();
-                parcel::write_failure(not_handed_over(len, &error), &mut bytes);
-                let package = Package { body: Body::pack(&bytes)?.0, handles: Vec::new() };
-                self.mailbox.control.send(&Report::Large { parcel: number, item: done - 1, package }, &[], true)?;
-            }
-        }
-        parcel::write_large(&mut self.scratch.entry);
-        self.scratch.trim();
-        // There is room for it: an item is not started where there is none.
-        self.lane.finish(number, done, at, &self.scratch.entry);
-        Ok(at + self.scratch.entry.len())
+        let whole = call.done() as usize == opened.count();
+        outbox.broken.map_or(Ok(whole), Err)
     }
 
     /// Runs the items, if there is a function for them, and merges their values into one.
     ///
     /// Runs of values are merged as a binary counter is: two of equal length become one of double length, so that each
     /// value takes part in few merges, however large the merged ones grow.
-    fn merge(&mut self, number: u64, opened: &Opened<'_>, handles: &[Handle]) -> io::Result<bool> {
+    fn merge(&mut self) -> io::Result<bool> {
+        let Self { lane, number, opened, handles, .. } = self;
         let timed = opened.flags & parcel::TIMED != 0;
         let count = u32::try_from(opened.count()).unwrap_or(u32::MAX / 2);
         let mut runs: Vec<(u32, Vec<u8>)> = Vec::new();
         for (done, item) in (0_u32..).zip(opened.items()) {
-            if self.lane.is_cancelled(number) {
+            if lane.is_cancelled(*number) {
                 return Ok(false);
             }
-            self.lane.begin(number, done, timed);
+            lane.begin(*number, done, timed);
             match value_of(opened, item, handles) {
                 Ok(value) => runs.push((1, value)),
-                Err(failure) => return self.finish_merged(number, count, Err(failure)),
+                Err(failure) => return self.finish_merged(count, Err(failure)),
             }
             while let [.., (before, _), (last, _)] = runs[..] {
                 if before > last && done + 1 < count {
                     break;
                 }
                 // Beyond the items: what is under way is a merge.
-                self.lane.begin(number, count + done, timed);
+                lane.begin(*number, count + done, timed);
                 if let Err(failure) = merge_last(opened, &mut runs, handles) {
-                    return self.finish_merged(number, count, Err(failure));
+                    return self.finish_merged(count, Err(failure));
                 }
             }
         }
-        self.finish_merged(number, count, Ok(runs.pop().map(|(_, value)| value).unwrap_or_default()))
+        self.finish_merged(count, Ok(runs.pop().map(|(_, value)| value).unwrap_or_default()))
     }
 
     /// Replies with one entry for all items; where it is a failure, the progress names the item.
-    fn finish_merged(&mut self, number: u64, count: u32, merged: Result<Vec<u8>, CallFailure>) -> io::Result<bool> {
-        let entry = &mut self.scratch.entry;
-        entry.clear();
-        self.scratch.value.handles.clear();
-        match merged {
-            Ok(value) => parcel::write_value(&value, entry),
-            Err(failure) => parcel::write_failure(failure, entry),
+    fn finish_merged(&mut self, count: u32, merged: Result<Vec<u8>, CallFailure>) -> io::Result<bool> {
+        let mut reply = self.lane.reply(self.number, false);
+        let mut outbox = Outbox { control: self.control, parcel: self.number, broken: None };
+        let (value, failure) = match merged {
+            Ok(value) => (value, None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        self.value.handles.clear();
+        self.value.bytes = value;
+        outbox.put(&mut reply, count - 1, self.value, failure);
+        reply.finish_all(count);
+        outbox.broken.map_or(Ok(true), Err)
+    }
+}
+
+/// Where outcomes go: into the lane, or beside it what does not fit there.
+struct Outbox<'a> {
+    control: &'a Control,
+    parcel: u64,
+    /// Why nothing can be sent any more.
+    broken: Option<io::Error>,
+}
+
+impl Finish for Outbox<'_> {
+    fn finish(
+        &mut self,
+        reply: Option<&mut ReplyWriter<'_>>,
+        value: &mut Payload,
+        failure: Option<CallFailure>,
+    ) -> bool {
+        reply.is_some_and(|reply| self.put(reply, reply.done(), value, failure))
+    }
+}
+
+impl Outbox<'_> {
+    /// Puts the outcome of an item where it fits; false when no other should follow.
+    fn put(
+        &mut self,
+        reply: &mut ReplyWriter<'_>,
+        item: u32,
+        value: &mut Payload,
+        failure: Option<CallFailure>,
+    ) -> bool {
+        let failed = failure.is_some();
+        if let Some(failure) = failure {
+            value.handles.clear();
+            value.bytes = reply::failure_bytes(failure);
         }
-        if !self.lane.finish(number, count, 0, &self.scratch.entry) {
-            self.finish_beside(number, count, 0)?;
+        let tag = if failed { tag::FAILURE } else { tag::VALUE };
+        if value.handles.is_empty() && reply.push_entry(tag, &value.bytes) {
+            return true;
         }
-        Ok(true)
+        // Where the area is full the parent takes it in, and sends the rest again.
+        let full = value.handles.is_empty() && value.bytes.len() <= LONGEST_ENTRY;
+        let sent = self.send_beside(item, value, failed);
+        // There is room for it: an item is not started where there is none.
+        reply.push_entry(tag::LARGE, &[]);
+        // One large value is no reason to keep so much.
+        value.bytes.clear();
+        value.bytes.shrink_to(LONGEST_ENTRY);
+        if let Err(error) = sent {
+            self.broken = Some(error);
+            return false;
+        }
+        !full
+    }
+
+    fn send_beside(&self, item: u32, value: &Payload, failed: bool) -> io::Result<()> {
+        match transfer::pack::<Report>(self.control, value, true) {
+            Ok((package, block)) => {
+                let report = Report::Large { parcel: self.parcel, item, package, failed };
+                self.control.send(&report, &borrowed(block.as_slice()), true)
+            }
+            Err(error) => {
+                // A failure is short enough to go in the message itself.
+                let bytes = reply::failure_bytes(not_handed_over(value.bytes.len(), &error));
+                let package = Package { body: Body::pack(&bytes)?.0, handles: Vec::new() };
+                self.control.send(&Report::Large { parcel: self.parcel, item, package, failed: true }, &[], true)
+            }
+        }
     }
 }
 
@@ -422,7 +451,7 @@ fn find(function: u64) -> Result<&'static Entry, CallFailure> {
 
 fn value_from(entry: &Entry, arguments: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
     let mut value = Payload::default();
-    if let Some(failure) = call(entry, arguments, handles, &mut value, true) {
+    if let Some(failure) = call(entry, arguments, handles, &mut value) {
         return Err(failure);
     }
     if !value.handles.is_empty() {

@@ -32,6 +32,7 @@ pub(crate) mod state {
 }
 
 /// The words of one slot that the parent writes.
+#[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct SlotOrder {
     pub(crate) state: AtomicU32,
@@ -41,11 +42,12 @@ pub(crate) struct SlotOrder {
     pub(crate) number: AtomicU64,
     /// The parcel's length in bytes.
     pub(crate) len: AtomicU64,
-    /// 1: no further item of it is wanted.
-    pub(crate) cancelled: AtomicU32,
+    /// Only the first so many items are to be run.
+    pub(crate) limit: AtomicU32,
 }
 
 /// The words of one slot that the worker writes.
+#[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct SlotProgress {
     /// How many items it has started; more than there are while it merges: the excess counts merges.
@@ -63,6 +65,7 @@ pub(crate) struct SlotProgress {
 }
 
 /// One slot.
+#[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Slot {
     pub(crate) order: SlotOrder,
@@ -141,26 +144,37 @@ impl LaneMemory {
         &self.header().slots[slot]
     }
 
-    /// Copies `bytes` into the argument area of `slot`; false when they do not fit.
-    pub(crate) fn write_arguments(&self, slot: usize, bytes: &[u8]) -> bool {
-        self.write(HEAD + slot * LANE_AREA, 0, bytes)
+    /// Copies `bytes` into the argument area of `slot` from `at` on; false when they do not fit.
+    pub(crate) fn write_arguments(&self, slot: usize, at: usize, bytes: &[u8]) -> bool {
+        self.write(HEAD + slot * LANE_AREA, at, bytes)
     }
 
-    /// Copies `len` bytes of the argument area of `slot`; fewer when the area is shorter.
-    pub(crate) fn read_arguments(&self, slot: usize, len: usize) -> Vec<u8> {
-        self.read(HEAD + slot * LANE_AREA, len)
+    /// The first `len` bytes of the argument area of `slot`; fewer when the area is shorter.
+    ///
+    /// # Safety
+    ///
+    /// Nobody writes there as long as the bytes are borrowed.
+    pub(crate) unsafe fn arguments(&self, slot: usize, len: usize) -> &[u8] {
+        // SAFETY: the start of one of the areas inside the mapping.
+        let start = unsafe { self.0.as_ptr().add(HEAD + slot * LANE_AREA) };
+        // SAFETY: inside the area; the caller promises that it does not change.
+        unsafe { std::slice::from_raw_parts(start, len.min(LANE_AREA)) }
     }
 
     /// Copies `bytes` into the reply area of `slot` from `at` on; false when they do not fit.
+    #[inline]
     pub(crate) fn write_reply(&self, slot: usize, at: usize, bytes: &[u8]) -> bool {
         self.write(HEAD + (SLOTS + slot) * LANE_AREA, at, bytes)
     }
 
-    /// Copies `len` bytes of the reply area of `slot`; fewer when the area is shorter.
-    pub(crate) fn read_reply(&self, slot: usize, len: usize) -> Vec<u8> {
-        self.read(HEAD + (SLOTS + slot) * LANE_AREA, len)
+    /// Copies the reply area of `slot` from `at` to `end`; less when the area is shorter.
+    pub(crate) fn read_reply(&self, slot: usize, at: usize, end: usize) -> Vec<u8> {
+        let end = end.min(LANE_AREA);
+        let at = at.min(end);
+        self.read(HEAD + (SLOTS + slot) * LANE_AREA + at, end - at)
     }
 
+    #[inline]
     fn write(&self, area: usize, at: usize, bytes: &[u8]) -> bool {
         if at.checked_add(bytes.len()).is_none_or(|end| end > LANE_AREA) {
             return false;
@@ -173,11 +187,12 @@ impl LaneMemory {
         true
     }
 
-    fn read(&self, area: usize, len: usize) -> Vec<u8> {
-        let len = len.min(LANE_AREA);
+    /// `start` and `len` lie in one of the areas.
+    fn read(&self, start: usize, len: usize) -> Vec<u8> {
+        debug_assert!(start >= HEAD && start + len <= LANE);
         let mut bytes = Vec::with_capacity(len);
-        // SAFETY: `area` is the start of one of the areas inside the mapping.
-        let source = unsafe { self.0.as_ptr().add(area) };
+        // SAFETY: `start` is inside the mapping.
+        let source = unsafe { self.0.as_ptr().add(start) };
         // SAFETY: inside the area, into fresh memory of that capacity. Should the other process scribble meanwhile, the
         // copy holds some bytes or others, and every reader of it checks what it reads.
         unsafe { std::ptr::copy_nonoverlapping(source, bytes.as_mut_ptr(), len) };

@@ -2,3 +2,4 @@
 
 pub(crate) mod cast;
 pub(crate) mod layout;
+pub(crate) mod reply;

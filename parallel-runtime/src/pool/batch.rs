@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::job::Callback;
 use crate::lane::Progress;
 use crate::registry::Entry;
+use crate::wire::ends::Ends;
 use crate::wire::handles::Handle;
 use crate::wire::parcel::{self, Parcel};
 use crate::wire::payload::Payload;
@@ -29,8 +30,10 @@ pub(crate) struct Terms {
 #[derive(Debug, Default)]
 pub(crate) struct Values {
     pub(crate) bytes: Vec<u8>,
-    /// Where in `bytes` each value ends.
-    pub(crate) ends: Vec<usize>,
+    /// Where in `bytes` the first value starts.
+    start: usize,
+    /// Where behind that each value ends.
+    pub(crate) ends: Ends,
     /// The handles that some values name, by the values' places.
     pub(crate) handles: BTreeMap<usize, Vec<Handle>>,
     /// How many items they stand for: one each, or a merged value for all.
@@ -38,27 +41,43 @@ pub(crate) struct Values {
 }
 
 impl Values {
+    /// The values of a row that starts at `start` of `bytes` and takes the rest of them.
+    pub(crate) fn of_row(bytes: Vec<u8>, start: usize, width: usize, count: usize) -> Self {
+        Self { bytes, start, ends: Ends::even(width, count), handles: BTreeMap::new(), items: count }
+    }
+
     /// Adds the value of so many items, with its handles.
     pub(crate) fn push(&mut self, value: &[u8], handles: Vec<Handle>, items: usize) {
         if !handles.is_empty() {
             self.handles.insert(self.ends.len(), handles);
         }
         self.bytes.extend_from_slice(value);
-        self.ends.push(self.bytes.len());
+        self.ends.push(self.bytes.len() - self.start);
         self.items += items;
+    }
+
+    /// Adds the values of so many items, one behind the other.
+    pub(crate) fn push_row(&mut self, values: &[u8], width: usize, count: usize) {
+        let before = self.bytes.len() - self.start;
+        self.bytes.extend_from_slice(values);
+        for item in 1..=count {
+            self.ends.push(before + item * width);
+        }
+        self.items += count;
     }
 
     /// The values in order, with their handles.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[Handle])> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).enumerate().map(|(at, (start, &end))| {
+        let values = &self.bytes[self.start..];
+        self.ends.ranges().enumerate().map(move |(at, range)| {
             let handles = if self.handles.is_empty() { None } else { self.handles.get(&at) };
-            (&self.bytes[start..end], handles.map_or(&[][..], Vec::as_slice))
+            (&values[range], handles.map_or(&[][..], Vec::as_slice))
         })
     }
 
     /// The only value.
     pub(crate) fn into_payload(mut self) -> Payload {
+        self.bytes.drain(..self.start);
         Payload { handles: self.handles.remove(&0).unwrap_or_default(), bytes: self.bytes }
     }
 }
@@ -90,7 +109,7 @@ pub(crate) struct Batch {
     /// What the items name by its place, in all parts of the batch.
     pub(crate) handles: Arc<[Handle]>,
     /// Where in `bytes` each item ends.
-    pub(crate) ends: Vec<usize>,
+    pub(crate) ends: Ends,
     /// The index of the first item.
     pub(crate) first: usize,
     /// How often the first item was started and its process died.
@@ -132,7 +151,6 @@ impl Batch {
             flags: timed | discard,
             name: self.terms.name.as_deref(),
             handles,
-            items: &self.bytes,
             ends: &self.ends,
         }
     }
@@ -140,13 +158,13 @@ impl Batch {
     /// Cuts the batch in two: its first `at` items, and the rest, which starts anew.
     pub(crate) fn split(mut self, at: usize) -> (Self, Self) {
         let at = at.min(self.len());
-        let cut = if at == 0 { 0 } else { self.ends[at - 1] };
+        let cut = self.ends.before(at);
         let rest = Self {
             entry: self.entry,
             merge: self.merge,
             bytes: self.bytes.split_off(cut),
             handles: Arc::clone(&self.handles),
-            ends: self.ends.split_off(at).iter().map(|end| end - cut).collect(),
+            ends: self.ends.split_off(at),
             first: self.first + at,
             attempts: if at == 0 { self.attempts } else { 0 },
             deaths: 0,
@@ -202,7 +220,10 @@ mod tests {
             merge: None,
             bytes: b"aabbbc".to_vec(),
             handles: Arc::new([]),
-            ends: vec![2, 5, 6],
+            ends: [2, 5, 6].into_iter().fold(Ends::default(), |mut ends, end| {
+                ends.push(end);
+                ends
+            }),
             first: 10,
             attempts: 2,
             deaths: 1,
@@ -218,7 +239,7 @@ mod tests {
             assert_eq!((head.len(), tail.len()), (at, 3 - at));
             assert_eq!((head.first, tail.first), (10, 10 + at));
             assert_eq!([head.bytes, tail.bytes].concat(), b"aabbbc");
-            assert_eq!(tail.ends.last().copied().unwrap_or(0), [6, 4, 1, 0][at]);
+            assert_eq!(tail.ends.last(), [6, 4, 1, 0][at]);
         }
     }
 

@@ -90,7 +90,7 @@ pub(crate) struct Core {
     pub(crate) callbacks: Vec<Callback>,
     /// Whether an outcome has arrived, or something else has changed that somebody may wait for.
     pub(crate) news: bool,
-    /// For writing parcels.
+    /// For writing the heads of parcels.
     pub(crate) scratch: Vec<u8>,
 }
 
@@ -122,7 +122,7 @@ pub(crate) struct Seat {
     /// How many more tasks it may take.
     pub(crate) budget: Option<usize>,
     /// Entries that were too large for the lane, by parcel and item.
-    pub(crate) large: HashMap<(u64, u32), Payload>,
+    pub(crate) large: HashMap<(u64, u32), Large>,
     /// The handles that came ahead of reports.
     pub(crate) store: Store,
     /// The shared memory that it keeps.
@@ -137,6 +137,13 @@ pub(crate) struct Seat {
     pub(crate) busy: Duration,
     /// How long its latest parcel ran; `None` before the first.
     pub(crate) latest: Option<Duration>,
+}
+
+/// An entry of a reply that travelled beside the lane.
+pub(crate) struct Large {
+    pub(crate) entry: Payload,
+    /// It is a failure, not a value.
+    pub(crate) failed: bool,
 }
 
 /// A batch in a worker's lane.

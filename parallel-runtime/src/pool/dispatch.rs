@@ -6,20 +6,22 @@ use std::io;
 use std::time::Instant;
 
 use super::batch::{Batch, Values};
-use super::core::{Core, InHand, KilledFor, Seat, Shared};
+use super::core::{Core, InHand, KilledFor, Large, Seat, Shared};
 use super::hear::hear;
 use super::schedule;
 use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::job::error_of;
 use crate::lane::Progress;
+use crate::memory::reply::ROW_HEAD;
 use crate::process::control::{Body, Delivery, borrowed};
 use crate::process::reactor;
 use crate::process::transfer;
 use crate::sys::process::KILL;
-use crate::wire::codec::CodecError;
+use crate::wire::call::CallFailure;
+use crate::wire::codec::{self, CodecError};
 use crate::wire::handles::Handle;
-use crate::wire::parcel::{self, Entry};
+use crate::wire::reply::{Entries, Entry};
 
 impl Shared {
     /// Takes in what is finished and hands out what waits.
@@ -52,7 +54,7 @@ impl Shared {
         core.stats.busy += elapsed;
         let done = progress.done.min(batch.len());
         batch.sink.timing(done, elapsed);
-        let rest = self.deliver(core, index, number, batch, &progress, &reply);
+        let rest = self.deliver(core, index, number, batch, &progress, reply);
         if let Some(rest) = rest.filter(|rest| rest.sink.is_wanted()) {
             core.queue.push_front(rest);
         }
@@ -71,7 +73,7 @@ impl Shared {
         number: u64,
         batch: Batch,
         progress: &Progress,
-        reply: &[u8],
+        reply: Vec<u8>,
     ) -> Option<Batch> {
         let done = progress.done.min(batch.len());
         let merged = batch.merge.is_some();
@@ -79,18 +81,32 @@ impl Shared {
             // Half a merge is nothing; the items are run again.
             return Some(batch);
         }
-        let mut entries = parcel::entries(reply);
         let pid = core.seats[index].as_ref().map(|seat| seat.child.pid());
         let mut values = Values::default();
         let mut first = batch.first;
         let wanted = if merged { 1 } else { done };
-        for item in 0..wanted {
+        let mut entries = Entries::of(&reply, wanted);
+        let mut item = 0;
+        while item < wanted {
             let at = batch.first + item;
             let outcome = match entries.next() {
+                Some(Entry::Row { width, count, bytes }) => {
+                    item += count;
+                    core.stats.tasks_done += count as u64;
+                    if count == wanted {
+                        // The whole reply, as it is.
+                        values = Values::of_row(reply, ROW_HEAD, width, count);
+                        break;
+                    }
+                    values.push_row(bytes, width, count);
+                    continue;
+                }
                 Some(Entry::Large) => large(core, index, number, batch_item(merged, item, batch.len())),
-                Some(entry) => read(entry),
+                Some(Entry::Value(bytes)) => Ok(Outcome::Value(bytes.into(), Vec::new())),
+                Some(Entry::Failure(failure)) => failed(failure),
                 None => Err(unreadable("ends before its last item")),
             };
+            item += 1;
             match outcome {
                 Ok(Outcome::Value(value, handles)) => {
                     let items = if merged { batch.len() } else { 1 };
@@ -230,13 +246,15 @@ fn send(seat: &mut Seat, batch: &Batch, scratch: &mut Vec<u8>) -> io::Result<()>
         transfer::send_ahead::<Delivery>(control, &batch.handles, Some(&mut seat.known), false)?
     };
     scratch.clear();
-    batch.parcel(&handles).write(scratch);
-    if seat.lane.post(scratch) {
+    batch.parcel(&handles).write_head(scratch);
+    if seat.lane.post(scratch, &batch.bytes) {
         return Ok(());
     }
+    scratch.extend_from_slice(&batch.bytes);
     let len = scratch.len();
     let (body, block) = Body::pack(scratch)?;
     // One large parcel is no reason to keep so much.
+    scratch.clear();
     scratch.shrink_to(config::LANE_AREA);
     let delivery = Delivery::Parcel { number: seat.lane.next_number(), body };
     control.send(&delivery, &borrowed(block.as_slice()), false)?;
@@ -249,13 +267,11 @@ enum Outcome<'a> {
     Failed(Error),
 }
 
-/// Reads an entry of a reply.
-fn read(entry: Entry<'_>) -> Result<Outcome<'_>, Error> {
-    match entry {
-        Entry::Value(bytes) => Ok(Outcome::Value(bytes.into(), Vec::new())),
-        Entry::Failure(Ok(failure)) => Ok(Outcome::Failed(error_of(failure))),
-        Entry::Failure(Err(error)) => Err(unreadable(error.message())),
-        Entry::Large => Err(unreadable("names a large value where there is none")),
+/// Reads a failure.
+fn failed<'a>(failure: Result<CallFailure, CodecError>) -> Result<Outcome<'a>, Error> {
+    match failure {
+        Ok(failure) => Ok(Outcome::Failed(error_of(failure))),
+        Err(error) => Err(unreadable(error.message())),
     }
 }
 
@@ -269,16 +285,12 @@ fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outc
     let key = (number, u32::try_from(item).unwrap_or(u32::MAX));
     let Some(seat) = core.seats[index].as_mut() else { return Err(unreadable("is gone")) };
     hear(seat);
-    let payload = seat.large.remove(&key).ok_or_else(|| {
+    let Large { entry, failed: is_failure } = seat.large.remove(&key).ok_or_else(|| {
         Error::new(ErrorKind::Decode(CodecError::of_bytes(
             "the function ran, but its result was lost: no descriptor was free to receive it; raise the limit (`ulimit -n`)",
         )))
     })?;
-    match parcel::entries(&payload.bytes).next() {
-        Some(Entry::Value(value)) => Ok(Outcome::Value(value.to_vec().into(), payload.handles)),
-        Some(Entry::Failure(Ok(failure))) => Ok(Outcome::Failed(error_of(failure))),
-        _ => Err(unreadable("holds a large value that is none")),
-    }
+    if is_failure { failed(codec::decode_whole(&entry.bytes)) } else { Ok(Outcome::Value(entry.bytes.into(), entry.handles)) }
 }
 
 fn unreadable(what: &str) -> Error {

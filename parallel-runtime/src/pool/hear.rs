@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::core::Seat;
+use super::core::{Large, Seat};
 use crate::error::Error;
 use crate::job::error_of;
 use crate::process::control::{Incoming, Report};
@@ -36,9 +36,9 @@ pub(crate) enum StartReport {
 fn keep(seat: &mut Seat, report: Report, mut descriptors: Vec<OwnedFd>) -> Option<StartReport> {
     match report {
         // What is lost of these two shows when it is looked for.
-        Report::Large { parcel, item, package } => {
+        Report::Large { parcel, item, package, failed } => {
             if let Ok(entry) = seat.store.unpack(package, &mut descriptors) {
-                seat.large.insert((parcel, item), entry);
+                seat.large.insert((parcel, item), Large { entry, failed });
             }
             None
         }

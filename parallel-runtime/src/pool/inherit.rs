@@ -62,7 +62,7 @@ impl Shared {
         let Some(reply) = seat.lane.reply(number) else { return self.salvage(core, index, batch, status, first) };
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
         let for_another = meant_for_another(seat, number, status);
-        let Some(mut rest) = self.deliver(core, index, number, batch, &progress, &reply) else { return Vec::new() };
+        let Some(mut rest) = self.deliver(core, index, number, batch, &progress, reply) else { return Vec::new() };
         let begun = progress.taken && progress.started > progress.done;
         let item = progress.started.saturating_sub(1);
         let ours = match killed_for {

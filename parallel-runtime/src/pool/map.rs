@@ -17,6 +17,7 @@ use crate::job::Callback;
 use crate::poison::lock;
 use crate::registry::Entry;
 use crate::wire::call::{Arguments, decode_result};
+use crate::wire::ends::Ends;
 use crate::wire::handles::Handle;
 use crate::wire::parcel;
 use crate::wire::payload::Payload;
@@ -285,18 +286,19 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
 /// Items that were encoded and not yet sent.
 pub(crate) struct Chunk {
     arguments: Arguments,
-    ends: Vec<usize>,
+    ends: Ends,
     first: usize,
 }
 
 impl Chunk {
     pub(crate) fn new(first: usize) -> Self {
-        Self { arguments: Arguments::default(), ends: Vec::new(), first }
+        Self { arguments: Arguments::default(), ends: Ends::default(), first }
     }
 
     /// What it takes in a lane, in bytes.
     fn size(&self) -> usize {
-        self.arguments.len() + self.ends.len() * parcel::PER_ITEM
+        let table = if self.ends.width().is_some() { 0 } else { self.ends.len() * parcel::PER_ITEM };
+        self.arguments.len() + table
     }
 
     /// Adds an item that is bytes already.

@@ -10,6 +10,7 @@ use super::core::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, Outcome, run_callbacks};
 use crate::registry::Entry;
+use crate::wire::ends::Ends;
 use crate::wire::payload::Payload;
 
 /// A submitted call in flight.
@@ -40,7 +41,7 @@ impl Submitted {
         let batch = Batch {
             entry: Some(entry),
             merge: None,
-            ends: vec![arguments.bytes.len()],
+            ends: Ends::one(arguments.bytes.len()),
             bytes: arguments.bytes,
             handles: arguments.handles.into(),
             first: 0,

@@ -119,8 +119,9 @@ pub(crate) enum Report {
     Failed(CallFailure),
     /// Why this process cannot be a worker at all.
     Refused(String),
-    /// The reply to this item of the parcel with this number, which was too large for the lane, or has handles.
-    Large { parcel: u64, item: u32, package: Package },
+    /// The value of this item of the parcel with this number, or its failure, which was too large for the lane or has
+    /// handles.
+    Large { parcel: u64, item: u32, package: Package, failed: bool },
     /// Handles that coming reports name.
     Handles(Vec<Note>),
 }

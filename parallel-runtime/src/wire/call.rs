@@ -8,7 +8,10 @@ use super::borrowed::Borrowed;
 use super::codec::CodecError;
 use super::handles::{self, Handle};
 use super::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
+use super::parcel::Items;
 use super::payload::Payload;
+use super::plain;
+use crate::memory::reply::ReplyWriter;
 use crate::panic::{self, PanicReport};
 
 /// One call's arguments, in the order of the parameters; in a map, those of several calls one after the other.
@@ -38,8 +41,12 @@ impl Arguments {
     /// # Errors
     ///
     /// What the type's `Serialize` says when it refuses, or that it panicked.
+    #[inline]
     pub fn push<F: Parameter<INDEX>, const INDEX: usize>(&mut self, value: &F::Type) -> Result<(), CodecError> {
         let Payload { bytes, handles } = &mut self.0;
+        if plain::encode(value, bytes).is_some() {
+            return Ok(());
+        }
         let before = bytes.len();
         match panic::catch(|| handles::gathering(handles, || F::Codec::encode(value, bytes))) {
             Ok(encoded) => encoded.map_err(|error| error.of_argument(F::NAME)),
@@ -64,7 +71,16 @@ impl Parameters<'_> {
     /// # Errors
     ///
     /// What the type's `Deserialize` says when it refuses.
+    #[inline]
     pub fn take<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owned<F, INDEX>, CodecError> {
+        if let Some((value, used)) = plain::decode(self.bytes) {
+            self.bytes = &self.bytes[used..];
+            return Ok(value);
+        }
+        self.take_through_codec::<F, INDEX>()
+    }
+
+    fn take_through_codec<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owned<F, INDEX>, CodecError> {
         match panic::catch(|| handles::providing(self.handles, || F::Codec::decode(self.bytes))) {
             Ok(Ok((value, used))) => {
                 self.bytes = &self.bytes[used..];
@@ -125,74 +141,167 @@ impl CallFailure {
     }
 }
 
-/// One call in the process that runs it.
-#[derive(Debug)]
+/// What becomes of each item's outcome in the process that runs it.
+pub(crate) trait Finish {
+    /// Ends the item with the value in `value`, or with a failure; false: no further item is to be run.
+    fn finish(
+        &mut self,
+        reply: Option<&mut ReplyWriter<'_>>,
+        value: &mut Payload,
+        failure: Option<CallFailure>,
+    ) -> bool;
+}
+
+/// Calls of one function in the process that runs them, one after the other.
 pub struct Call<'a> {
-    parameters: Parameters<'a>,
-    result: &'a mut Payload,
-    /// Whether anybody wants the result.
+    items: Items<'a>,
+    handles: &'a [Handle],
+    /// The value of the item that runs, where it does not go straight into the reply.
+    value: &'a mut Payload,
+    /// Whether anybody wants the values.
     wanted: bool,
-    failure: Option<CallFailure>,
+    reply: Option<ReplyWriter<'a>>,
+    finish: &'a mut dyn Finish,
+}
+
+impl std::fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("items", &self.items).field("wanted", &self.wanted).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Call<'a> {
-    /// The result will be appended to `result`, if it is `wanted`.
-    pub(crate) fn new(arguments: &'a [u8], handles: &'a [Handle], result: &'a mut Payload, wanted: bool) -> Self {
-        Self { parameters: Parameters { bytes: arguments, handles }, result, wanted, failure: None }
+    pub(crate) fn new(
+        items: Items<'a>,
+        handles: &'a [Handle],
+        value: &'a mut Payload,
+        wanted: bool,
+        reply: Option<ReplyWriter<'a>>,
+        finish: &'a mut dyn Finish,
+    ) -> Self {
+        Self { items, handles, value, wanted, reply, finish }
     }
 
-    /// Why there is no result, once the entry has run; `None` when there is one.
-    pub(crate) fn into_failure(self) -> Option<CallFailure> {
-        self.failure
+    /// How many items have a reply.
+    pub(crate) fn done(&self) -> u32 {
+        self.reply.as_ref().map_or(0, ReplyWriter::done)
     }
 
-    /// Decodes the arguments, runs the function and encodes its result; each step's error or panic is its own failure.
-    pub fn run<H: Returns, F>(&mut self, decode: impl FnOnce(&mut Parameters<'_>) -> Result<F, CodecError>)
+    /// Lets every item fail for the same reason.
+    pub(crate) fn fail_all(&mut self, failure: &CallFailure) {
+        while self.next().is_some() && self.end(Some(failure.clone())) {}
+    }
+
+    /// Decodes the arguments of each item, runs the function and encodes its result; each step's error or panic is its own
+    /// failure of that item, and the next follows.
+    pub fn run<H: Returns, F>(&mut self, decode: impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>)
     where
         F: FnOnce() -> H::Output,
     {
-        self.failure = self.steps::<H, F>(decode).err();
-    }
-
-    fn steps<H: Returns, F>(
-        &mut self,
-        decode: impl FnOnce(&mut Parameters<'_>) -> Result<F, CodecError>,
-    ) -> Result<(), CallFailure>
-    where
-        F: FnOnce() -> H::Output,
-    {
-        let function = decode(&mut self.parameters).map_err(|error| CallFailure::Decode(error.seen_by_worker()))?;
-        if !self.parameters.bytes.is_empty() {
-            let left = self.parameters.bytes.len();
-            let error = CodecError::of_bytes(format!(
-                "{left} bytes were left over after the last argument: a `Deserialize` reads less than its `Serialize` wrote"
-            ));
-            return Err(CallFailure::Decode(error.seen_by_worker()));
-        }
-        let value = panic::catch(function).map_err(CallFailure::Panicked)?;
-        let Payload { bytes, handles } = &mut *self.result;
-        let before = bytes.len();
-        if self.wanted {
-            match panic::catch(|| handles::gathering(handles, || H::Codec::encode(&value, bytes))) {
-                Ok(encoded) => encoded.map_err(|error| CallFailure::Encode(error.seen_by_worker()))?,
-                Err(report) => {
-                    bytes.truncate(before);
-                    return Err(CallFailure::Encode(
-                        CodecError::of_panic::<H::Output>("Serialize", &report).seen_by_worker(),
-                    ));
-                }
+        // One frame that catches serves many items: it is left where one of them panics.
+        while let Err(report) = panic::catch(|| self.run_items::<H, F>(&decode)) {
+            if !self.end(Some(CallFailure::Panicked(report))) {
+                return;
             }
         }
+    }
+
+    fn run_items<H: Returns, F>(&mut self, decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>)
+    where
+        F: FnOnce() -> H::Output,
+    {
+        while let Some(item) = self.next() {
+            let mut parameters = Parameters { bytes: item, handles: self.handles };
+            let goes_on = match decode(&mut parameters) {
+                Ok(function) if parameters.bytes.is_empty() => self.run_one::<H, F>(function),
+                Ok(function) => {
+                    drop(function);
+                    self.end(Some(left_over(parameters.bytes.len())))
+                }
+                Err(error) => self.end(Some(CallFailure::Decode(error.seen_by_worker()))),
+            };
+            panic::tell_caught();
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Begins the next item; `None` when there is none, or no room for its reply, or nobody wants it.
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if let Some(reply) = &mut self.reply {
+            // An item that is not there is not begun.
+            if self.items.len() == 0 || !reply.begin() {
+                return None;
+            }
+        }
+        self.items.next()
+    }
+
+    #[inline]
+    fn run_one<H: Returns, F>(&mut self, function: F) -> bool
+    where
+        F: FnOnce() -> H::Output,
+    {
+        let value = function();
+        match &mut self.reply {
+            Some(reply) if !self.wanted => {
+                drop(value);
+                reply.push_to_row(());
+                true
+            }
+            Some(reply) if plain::is_short::<H::Output>() => {
+                plain::push_short(&value, reply);
+                true
+            }
+            _ => self.encode::<H>(value),
+        }
+    }
+
+    fn encode<H: Returns>(&mut self, value: H::Output) -> bool {
+        let Payload { bytes, handles } = &mut *self.value;
+        bytes.clear();
+        handles.clear();
+        let encoded = if self.wanted {
+            panic::catch(|| handles::gathering(handles, || H::Codec::encode(&value, bytes)))
+        } else {
+            Ok(Ok(()))
+        };
         // The value belongs to the function: a panic in its `Drop` is the function's panic.
-        panic::catch(|| drop(value)).map_err(|report| {
-            self.result.bytes.truncate(before);
-            CallFailure::Panicked(report)
-        })
+        drop(value);
+        let failure = match encoded {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error),
+            Err(report) => Some(CodecError::of_panic::<H::Output>("Serialize", &report)),
+        };
+        self.end(failure.map(|error| CallFailure::Encode(error.seen_by_worker())))
+    }
+
+    fn end(&mut self, failure: Option<CallFailure>) -> bool {
+        self.finish.finish(self.reply.as_mut(), self.value, failure)
     }
 }
 
+/// The worker has read less than there was.
+#[cold]
+fn left_over(bytes: usize) -> CallFailure {
+    let error = CodecError::of_bytes(format!(
+        "{bytes} bytes were left over after the last argument: a `Deserialize` reads less than its `Serialize` wrote"
+    ));
+    CallFailure::Decode(error.seen_by_worker())
+}
+
 /// Decodes a call's result in the calling process.
+#[inline]
 pub(crate) fn decode_result<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<H::Output, CodecError> {
+    match plain::decode(bytes) {
+        Some((value, used)) if used == bytes.len() => Ok(value),
+        _ => decode_through_codec::<H>(bytes, handles),
+    }
+}
+
+fn decode_through_codec<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<H::Output, CodecError> {
     match panic::catch(|| handles::providing(handles, || H::Codec::decode_whole(bytes))) {
         Ok(decoded) => decoded,
         Err(report) => Err(CodecError::of_panic::<H::Output>("Deserialize", &report)),

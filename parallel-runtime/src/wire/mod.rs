@@ -3,6 +3,7 @@
 pub(crate) mod borrowed;
 pub(crate) mod call;
 pub(crate) mod codec;
+pub(crate) mod ends;
 pub(crate) mod handles;
 pub(crate) mod ipc;
 pub(crate) mod message;
@@ -10,4 +11,5 @@ pub(crate) mod parameter;
 pub(crate) mod parcel;
 pub(crate) mod payload;
 pub(crate) mod plain;
+pub(crate) mod reply;
 mod strict;

@@ -1,24 +1,23 @@
-//! A parcel: some items of one function on their way to a worker, and their results on the way back.
+//! A parcel: some items of one function on their way to a worker.
 //!
 //! ```text
-//! parcel   function u64 | merge u64 | flags u32 | count u32 | name length u64 | handles u64
-//!          | item length u64 × count | handle id u64 × handles | name | items
-//! reply    (tag u8, length u56 | bytes, padded to 8) × items done
+//! parcel   function u64 | merge u64 | flags u32 | count u32 | width u64 | name length u64 | handles u64
+//!          | item length u64 × count, where width is UNEVEN | handle id u64 × handles | name, padded to 8 | items
 //! ```
 //!
 //! `function` 0: the items are values already, to be merged. `merge` 0: each item has a result of its own; otherwise the
-//! reply is one entry, what the values of all items became.
+//! reply is one entry, what the values of all items became. `width` is the length of each item, where all have the same.
 
-use super::call::CallFailure;
-use super::codec::{self, CodecError};
+use super::ends::Ends;
 
 /// The worker notes when it starts an item, because the item has a timeout.
 pub(crate) const TIMED: u32 = 1;
 /// Nobody wants the values.
 pub(crate) const DISCARD: u32 = 2;
 
-const HEADER: usize = 40;
-/// What an item costs beside its bytes.
+/// The `width` of items of different lengths.
+const UNEVEN: u64 = u64::MAX;
+/// What an item costs at most beside its bytes.
 pub(crate) const PER_ITEM: usize = 8;
 
 /// A parcel's fields, for writing.
@@ -30,39 +29,34 @@ pub(crate) struct Parcel<'a> {
     pub(crate) name: Option<&'a str>,
     /// The numbers of the handles that the items name by their places.
     pub(crate) handles: &'a [u64],
-    /// The items, one after the other.
-    pub(crate) items: &'a [u8],
-    /// Where in `items` each one ends.
-    pub(crate) ends: &'a [usize],
+    /// Where in the items each one ends.
+    pub(crate) ends: &'a Ends,
 }
 
 impl Parcel<'_> {
-    /// Its size in bytes.
-    pub(crate) fn size(&self) -> usize {
-        HEADER + (self.ends.len() + self.handles.len()) * PER_ITEM + self.name.map_or(0, str::len) + self.items.len()
-    }
-
-    /// Appends it to `bytes`.
-    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
+    /// Appends all but the items, which come right behind it, to `bytes`.
+    pub(crate) fn write_head(&self, bytes: &mut Vec<u8>) {
         let name = self.name.unwrap_or_default();
         let count = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-        bytes.reserve(self.size());
+        let width = self.ends.width();
         bytes.extend_from_slice(&self.function.to_le_bytes());
         bytes.extend_from_slice(&self.merge.to_le_bytes());
         bytes.extend_from_slice(&self.flags.to_le_bytes());
         bytes.extend_from_slice(&count.to_le_bytes());
+        bytes.extend_from_slice(&width.map_or(UNEVEN, |width| width as u64).to_le_bytes());
         bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&(self.handles.len() as u64).to_le_bytes());
-        let mut start = 0;
-        for &end in self.ends {
-            bytes.extend_from_slice(&((end - start) as u64).to_le_bytes());
-            start = end;
+        if width.is_none() {
+            bytes.reserve(self.ends.len() * PER_ITEM);
+            for range in self.ends.ranges() {
+                bytes.extend_from_slice(&(range.len() as u64).to_le_bytes());
+            }
         }
         for id in self.handles {
             bytes.extend_from_slice(&id.to_le_bytes());
         }
         bytes.extend_from_slice(name.as_bytes());
-        bytes.extend_from_slice(self.items);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
     }
 }
 
@@ -73,9 +67,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) merge: u64,
     pub(crate) flags: u32,
     pub(crate) name: Option<&'a str>,
-    lengths: &'a [u8],
     handles: &'a [u8],
-    items: &'a [u8],
+    items: Items<'a>,
 }
 
 impl<'a> Opened<'a> {
@@ -85,17 +78,23 @@ impl<'a> Opened<'a> {
         let (merge, rest) = u64_at(rest)?;
         let (flags, rest) = u32_at(rest)?;
         let (count, rest) = u32_at(rest)?;
+        let (width, rest) = u64_at(rest)?;
         let (name, rest) = u64_at(rest)?;
         let (handles, rest) = u64_at(rest)?;
-        let (lengths, rest) = rest.split_at_checked(usize::try_from(count).ok()?.checked_mul(8)?)?;
+        let left = usize::try_from(count).ok()?;
+        let table = if width == UNEVEN { left.checked_mul(8)? } else { 0 };
+        let (lengths, rest) = rest.split_at_checked(table)?;
         let (handles, rest) = rest.split_at_checked(usize::try_from(handles).ok()?.checked_mul(8)?)?;
-        let (name, items) = rest.split_at_checked(usize::try_from(name).ok()?)?;
-        let name = std::str::from_utf8(name).ok()?;
-        Some(Self { function, merge, flags, name: (!name.is_empty()).then_some(name), lengths, handles, items })
+        let name_len = usize::try_from(name).ok()?;
+        let (name, bytes) = rest.split_at_checked(name_len.checked_next_multiple_of(8)?)?;
+        let name = std::str::from_utf8(&name[..name_len]).ok()?;
+        let width = if width == UNEVEN { None } else { Some(usize::try_from(width).ok()?) };
+        let items = Items { width, lengths, bytes, left };
+        Some(Self { function, merge, flags, name: (!name.is_empty()).then_some(name), handles, items })
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.lengths.len() / 8
+        self.items.len()
     }
 
     /// The numbers of the handles, by their places.
@@ -104,80 +103,55 @@ impl<'a> Opened<'a> {
     }
 
     /// The items in order; ends early where the lengths claim more than there is.
-    pub(crate) fn items(&self) -> impl Iterator<Item = &'a [u8]> {
-        let mut lengths = self.lengths;
-        let mut items = self.items;
-        std::iter::from_fn(move || {
-            let (len, rest) = u64_at(lengths)?;
-            let (item, after) = items.split_at_checked(usize::try_from(len).ok()?)?;
-            (lengths, items) = (rest, after);
-            Some(item)
-        })
+    pub(crate) fn items(&self) -> Items<'a> {
+        self.items.clone()
     }
 }
 
-const VALUE: u64 = 0;
-const FAILURE: u64 = 1;
-const LARGE: u64 = 2;
-/// What an entry costs beside its bytes.
-const ENTRY: usize = 8;
-
-/// What became of one item.
-#[derive(Debug)]
-pub(crate) enum Entry<'a> {
-    Value(&'a [u8]),
-    Failure(Result<CallFailure, CodecError>),
-    /// A value that travels beside the lane.
-    Large,
+/// Items that stand one after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct Items<'a> {
+    /// The length of each; `None`: they are in `lengths`.
+    width: Option<usize>,
+    lengths: &'a [u8],
+    bytes: &'a [u8],
+    left: usize,
 }
 
-/// The size of an entry with `len` bytes.
-pub(crate) const fn entry_size(len: usize) -> usize {
-    ENTRY + len.next_multiple_of(8)
+impl<'a> Items<'a> {
+    /// The only item.
+    pub(crate) fn one(item: &'a [u8]) -> Self {
+        Self { width: Some(item.len()), lengths: &[], bytes: item, left: 1 }
+    }
+
+    /// How many are left.
+    pub(crate) fn len(&self) -> usize {
+        self.left
+    }
 }
 
-/// Appends the entry of a value.
-pub(crate) fn write_value(value: &[u8], reply: &mut Vec<u8>) {
-    write_entry(VALUE, value, reply);
+impl<'a> Iterator for Items<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        let len = match self.width {
+            Some(width) => width,
+            None => {
+                let (len, rest) = u64_at(self.lengths)?;
+                self.lengths = rest;
+                usize::try_from(len).ok()?
+            }
+        };
+        let (item, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest;
+        Some(item)
+    }
 }
 
-/// Appends the entry of a failure.
-pub(crate) fn write_failure(failure: CallFailure, reply: &mut Vec<u8>) {
-    let mut bytes = Vec::new();
-    // Nothing in a failure refuses to be encoded; if it ever did, the reader would report the empty entry.
-    let _ = codec::encode(&failure.fitting(), &mut bytes);
-    write_entry(FAILURE, &bytes, reply);
-}
-
-/// Appends the entry of a value that travels beside the lane.
-pub(crate) fn write_large(reply: &mut Vec<u8>) {
-    write_entry(LARGE, &[], reply);
-}
-
-fn write_entry(tag: u64, bytes: &[u8], reply: &mut Vec<u8>) {
-    reply.extend_from_slice(&((bytes.len() as u64) << 8 | tag).to_le_bytes());
-    reply.extend_from_slice(bytes);
-    reply.resize(reply.len().next_multiple_of(8), 0);
-}
-
-/// The entries of a reply, in order; ends early where the bytes are not entries.
-pub(crate) fn entries(mut reply: &[u8]) -> impl Iterator<Item = Entry<'_>> {
-    std::iter::from_fn(move || {
-        let (head, rest) = u64_at(reply)?;
-        let (tag, len) = (head & 0xff, usize::try_from(head >> 8).ok()?);
-        let (padded, after) = rest.split_at_checked(len.checked_next_multiple_of(8)?)?;
-        reply = after;
-        let bytes = &padded[..len];
-        match tag {
-            VALUE => Some(Entry::Value(bytes)),
-            FAILURE => Some(Entry::Failure(codec::decode_whole(bytes))),
-            LARGE => Some(Entry::Large),
-            _ => None,
-        }
-    })
-}
-
-fn u64_at(bytes: &[u8]) -> Option<(u64, &[u8])> {
+/// The word at the front of `bytes`, and what follows it.
+pub(super) fn u64_at(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (head, rest) = bytes.split_first_chunk()?;
     Some((u64::from_le_bytes(*head), rest))
 }
@@ -191,55 +165,51 @@ fn u32_at(bytes: &[u8]) -> Option<(u32, &[u8])> {
 mod tests {
     use super::*;
 
+    fn ends(lengths: &[usize]) -> Ends {
+        let mut ends = Ends::default();
+        lengths.iter().for_each(|len| ends.push(ends.last() + len));
+        ends
+    }
+
     #[test]
     fn a_parcel_is_read_as_it_was_written() {
-        let parcel = Parcel {
-            function: 7,
-            merge: 9,
-            flags: TIMED,
-            name: Some("näme"),
-            handles: &[4, 5],
-            items: b"onethree",
-            ends: &[3, 3, 8],
-        };
-        let mut bytes = Vec::new();
-        parcel.write(&mut bytes);
-        assert_eq!(bytes.len(), parcel.size());
-        let opened = Opened::read(&bytes).unwrap();
-        assert_eq!((opened.function, opened.merge, opened.flags, opened.name), (7, 9, TIMED, Some("näme")));
-        assert_eq!(opened.handles().collect::<Vec<_>>(), [4, 5]);
-        assert_eq!(opened.items().collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);
+        for (lengths, items) in [(&[3, 0, 5][..], &b"onethree"[..]), (&[4, 4], b"fourfour"), (&[0, 0, 0], b"")] {
+            let ends = ends(lengths);
+            let parcel =
+                Parcel { function: 7, merge: 9, flags: TIMED, name: Some("näme"), handles: &[4, 5], ends: &ends };
+            let mut bytes = Vec::new();
+            parcel.write_head(&mut bytes);
+            assert_eq!(bytes.len() % 8, 0);
+            bytes.extend_from_slice(items);
+            let opened = Opened::read(&bytes).unwrap();
+            assert_eq!((opened.function, opened.merge, opened.flags, opened.name), (7, 9, TIMED, Some("näme")));
+            assert_eq!(opened.handles().collect::<Vec<_>>(), [4, 5]);
+            assert_eq!(opened.count(), lengths.len());
+            assert_eq!(opened.items().map(<[u8]>::len).collect::<Vec<_>>(), lengths);
+            assert_eq!(opened.items().collect::<Vec<_>>().concat(), items);
+        }
     }
 
     #[test]
     fn rubbish_is_not_a_parcel_and_never_reads_past_its_end() {
-        let mut bytes = Vec::new();
-        Parcel { function: 1, merge: 0, flags: 0, name: None, handles: &[], items: b"abc", ends: &[3] }
-            .write(&mut bytes);
-        for cut in 0..bytes.len() {
-            if let Some(opened) = Opened::read(&bytes[..cut]) {
-                assert_eq!(opened.items().count(), 0, "cut at {cut}");
+        for lengths in [&[1, 2][..], &[3]] {
+            let mut bytes = Vec::new();
+            let ends = ends(lengths);
+            Parcel { function: 1, merge: 0, flags: 0, name: None, handles: &[], ends: &ends }.write_head(&mut bytes);
+            bytes.extend_from_slice(b"abc");
+            for cut in 0..bytes.len() {
+                if let Some(opened) = Opened::read(&bytes[..cut]) {
+                    assert!(opened.items().count() < lengths.len(), "cut at {cut}");
+                }
+            }
+            for at in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[at] = 0xff;
+                if let Some(opened) = Opened::read(&changed) {
+                    let nothing_in_each = opened.items().next().is_none_or(<[u8]>::is_empty);
+                    assert!(nothing_in_each || opened.items().map(<[u8]>::len).sum::<usize>() <= bytes.len());
+                }
             }
         }
-        for at in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[at] = 0xff;
-            if let Some(opened) = Opened::read(&changed) {
-                assert!(opened.items().map(<[u8]>::len).sum::<usize>() <= bytes.len());
-            }
-        }
-    }
-
-    #[test]
-    fn a_reply_keeps_values_and_failures_apart() {
-        let mut reply = Vec::new();
-        write_value(b"12345", &mut reply);
-        write_failure(CallFailure::UnknownFunction { key: 3 }, &mut reply);
-        write_large(&mut reply);
-        let mut read = entries(&reply);
-        assert!(matches!(read.next(), Some(Entry::Value(b"12345"))));
-        assert!(matches!(read.next(), Some(Entry::Failure(Ok(CallFailure::UnknownFunction { key: 3 })))));
-        assert!(matches!(read.next(), Some(Entry::Large)));
-        assert!(read.next().is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Plain data: numbers and rows of numbers, copied as they are.
+//! Plain data: numbers, truth values, rows of numbers and text, copied as they are.
 //!
 //! What is written is what the codec writes, a length of 64 bits and little-endian numbers of fixed width; so a value may
 //! be written by one and read by the other. It only goes faster: one copy in place of a call for each number.
@@ -6,11 +6,15 @@
 use bytemuck::Pod;
 
 use crate::memory::cast;
+use crate::memory::reply::ReplyWriter;
+
+// `usize` is written as 64 bits.
+const COPIED: bool = cfg!(all(target_endian = "little", target_pointer_width = "64"));
 
 /// Tries an expression for every plain number type, until one gives something.
 macro_rules! for_each_number {
     ($number:ident => $try:expr) => {
-        for_each_number!(@ $number => $try; u8 i8 u16 i16 u32 i32 u64 i64 u128 i128 f32 f64)
+        for_each_number!(@ $number => $try; u8 i8 u16 i16 u32 i32 u64 i64 usize isize u128 i128 f32 f64)
     };
     (@ $number:ident => $try:expr; $($type:ty)*) => {
         $({
@@ -25,7 +29,7 @@ macro_rules! for_each_number {
 /// Appends a plain value; `None` when it is not one.
 #[inline]
 pub(crate) fn encode<T: ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Option<()> {
-    if cfg!(target_endian = "big") {
+    if !COPIED {
         return None;
     }
     for_each_number!(Number => cast::same::<T, Number>(value).map(|number| {
@@ -33,14 +37,20 @@ pub(crate) fn encode<T: ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Option<()> {
     }));
     for_each_number!(Number => cast::same_slice::<T, Number>(value).map(|row| write_row(row, bytes)));
     for_each_number!(Number => cast::same::<T, Vec<Number>>(value).map(|row| write_row(row, bytes)));
-    None
+    if let Some(truth) = cast::same::<T, bool>(value) {
+        return Some(bytes.push(u8::from(*truth)));
+    }
+    if let Some(text) = cast::same_text(value).or_else(|| cast::same::<T, String>(value).map(String::as_str)) {
+        return Some(write_row(text.as_bytes(), bytes));
+    }
+    cast::same::<T, ()>(value).copied()
 }
 
 /// Reads a plain value from the front of `bytes`, with how many bytes it took; `None` when it is not one, or when it is not
 /// there: then the codec says so.
 #[inline]
 pub(crate) fn decode<T>(bytes: &[u8]) -> Option<(T, usize)> {
-    if cfg!(target_endian = "big") {
+    if !COPIED {
         return None;
     }
     for_each_number!(Number => is::<T, Number>().then(|| {
@@ -51,9 +61,43 @@ pub(crate) fn decode<T>(bytes: &[u8]) -> Option<(T, usize)> {
         let (row, used) = read_row::<Number>(bytes)?;
         cast::into::<Vec<Number>, T>(row).map(|row| (row, used))
     }).flatten());
-    None
+    if is::<T, bool>() {
+        let truth = match bytes.first()? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        return cast::into(truth).map(|truth| (truth, 1));
+    }
+    if is::<T, String>() {
+        let (text, used) = row_bytes(bytes, 1)?;
+        let text = std::str::from_utf8(text).ok()?.to_owned();
+        return cast::into(text).map(|text| (text, used));
+    }
+    cast::into(()).map(|nothing| (nothing, 0))
 }
 
+/// Whether values of this type are short and all of one length, so that they can stand in a row.
+#[inline]
+pub(crate) fn is_short<T>() -> bool {
+    fn is_number<T>() -> Option<()> {
+        for_each_number!(Number => is::<T, Number>().then_some(()));
+        None
+    }
+    COPIED && (is_number::<T>().is_some() || is::<T, bool>() || is::<T, ()>())
+}
+
+/// Adds a value of a type that [`is_short`] to the row of a reply.
+#[inline]
+pub(crate) fn push_short<T>(value: &T, reply: &mut ReplyWriter<'_>) -> Option<()> {
+    for_each_number!(Number => cast::same::<T, Number>(value).map(|number| reply.push_to_row(*number)));
+    if let Some(truth) = cast::same::<T, bool>(value) {
+        return Some(reply.push_to_row(*truth));
+    }
+    cast::same::<T, ()>(value).map(|nothing| reply.push_to_row(*nothing))
+}
+
+#[inline]
 fn is<T, U: 'static>() -> bool {
     typeid::of::<T>() == std::any::TypeId::of::<U>()
 }
@@ -66,14 +110,18 @@ fn write_row<Number: Pod>(row: &[Number], bytes: &mut Vec<u8>) {
 }
 
 fn read_row<Number: Pod>(bytes: &[u8]) -> Option<(Vec<Number>, usize)> {
-    let (len, rest) = bytes.split_first_chunk()?;
-    let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
-    let size = len.checked_mul(size_of::<Number>())?;
-    let row_bytes = rest.get(..size)?;
+    let (row_bytes, used) = row_bytes(bytes, size_of::<Number>())?;
     // The length was checked against the message, so this is no more memory than the message itself.
-    let mut row = vec![Number::zeroed(); len];
+    let mut row = vec![Number::zeroed(); row_bytes.len() / size_of::<Number>()];
     bytemuck::cast_slice_mut(&mut row).copy_from_slice(row_bytes);
-    Some((row, 8 + size))
+    Some((row, used))
+}
+
+/// The bytes of a row of elements of this size, and how many bytes it takes with its length.
+fn row_bytes(bytes: &[u8], element: usize) -> Option<(&[u8], usize)> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    let size = usize::try_from(u64::from_le_bytes(*len)).ok()?.checked_mul(element)?;
+    Some((rest.get(..size)?, 8 + size))
 }
 
 #[cfg(test)]
@@ -105,6 +153,12 @@ mod tests {
         agree(vec![1_u8, 2, 3]);
         agree(vec![1.5_f32, -0.0]);
         agree(vec![i128::MIN]);
+        agree(vec![usize::MAX, 7]);
+        agree(-7_isize);
+        agree(true);
+        agree(());
+        agree("text, näher betrachtet".to_string());
+        agree(String::new());
         let (mut slice, mut vec) = (Vec::new(), Vec::new());
         encode(&[1_u16, 2][..], &mut slice).unwrap();
         encode(&vec![1_u16, 2], &mut vec).unwrap();
@@ -114,11 +168,13 @@ mod tests {
     #[test]
     fn what_is_not_plain_or_not_all_there_is_left_to_the_codec() {
         let mut bytes = Vec::new();
-        assert!(encode("text", &mut bytes).is_none());
-        assert!(encode(&true, &mut bytes).is_none());
+        assert!(encode(&Some(true), &mut bytes).is_none());
+        assert!(encode(&'c', &mut bytes).is_none());
         assert!(encode(&vec!["text"], &mut bytes).is_none());
         assert!(bytes.is_empty());
         assert!(decode::<u64>(&[0; 7]).is_none());
+        assert!(decode::<bool>(&[2]).is_none());
+        assert!(decode::<String>(&[1, 0, 0, 0, 0, 0, 0, 0, 0xff]).is_none());
         assert!(decode::<Vec<u64>>(&u64::MAX.to_le_bytes()).is_none());
     }
 }

@@ -1,0 +1,158 @@
+//! The reply to a parcel, as the parent reads it. [`memory::reply`](crate::memory::reply) has its layout, and writes it.
+
+use super::call::CallFailure;
+use super::codec::{self, CodecError};
+use super::parcel::u64_at;
+use crate::memory::reply::tag;
+
+/// What became of one item, or of several.
+#[derive(Debug)]
+pub(crate) enum Entry<'a> {
+    Value(&'a [u8]),
+    Failure(Result<CallFailure, CodecError>),
+    /// A value that travels beside the lane.
+    Large,
+    /// The values of `count` items, one at least, of `width` bytes each.
+    Row {
+        width: usize,
+        count: usize,
+        bytes: &'a [u8],
+    },
+}
+
+/// The entries of a reply to `done` items, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Entries<'a> {
+    reply: &'a [u8],
+    /// How many items have no entry yet.
+    left: usize,
+}
+
+impl<'a> Entries<'a> {
+    pub(crate) fn of(reply: &'a [u8], done: usize) -> Self {
+        Self { reply, left: done }
+    }
+
+    /// Reads a row behind its first word.
+    fn row(&self, width: usize, rest: &'a [u8]) -> Option<(Entry<'a>, &'a [u8])> {
+        let (count, rest) = u64_at(rest)?;
+        let count = match usize::try_from(count).ok()? {
+            0 => self.left,
+            count => count,
+        };
+        let len = width.checked_mul(count)?;
+        let (bytes, after) = rest.split_at_checked(len)?;
+        let after = after.get(len.next_multiple_of(8) - len..).unwrap_or_default();
+        (count > 0 && count <= self.left).then_some((Entry::Row { width, count, bytes }, after))
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    /// Ends early where the bytes are not entries.
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let (head, rest) = u64_at(self.reply)?;
+        let (kind, len) = (head & 0xff, usize::try_from(head >> 8).ok()?);
+        let (entry, after) = if kind == tag::ROW {
+            self.row(len, rest)?
+        } else {
+            let (padded, after) = rest.split_at_checked(len.checked_next_multiple_of(8)?)?;
+            let bytes = &padded[..len];
+            let entry = match kind {
+                tag::VALUE => Entry::Value(bytes),
+                tag::FAILURE => Entry::Failure(codec::decode_whole(bytes)),
+                tag::LARGE => Entry::Large,
+                _ => return None,
+            };
+            (entry, after)
+        };
+        self.reply = after;
+        self.left -= match entry {
+            Entry::Row { count, .. } => count,
+            _ => 1.min(self.left),
+        };
+        Some(entry)
+    }
+}
+
+/// The bytes of a failure, for an entry.
+pub(crate) fn failure_bytes(failure: CallFailure) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Nothing in a failure refuses to be encoded; if it ever did, the reader would report the empty entry.
+    let _ = codec::encode(&failure.fitting(), &mut bytes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::layout::{LANE, LaneMemory};
+    use crate::memory::reply::ReplyWriter;
+    use crate::sys::memory::Mapping;
+
+    /// A reply, as the worker writes it and the parent copies it; how many items are done, too.
+    fn written(write: impl FnOnce(&mut ReplyWriter<'_>)) -> (Vec<u8>, usize) {
+        let memory = LaneMemory::new(Mapping::private(LANE).unwrap());
+        memory.slot(0).order.limit.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
+        let mut writer = ReplyWriter::new(&memory, 0, 7, false);
+        write(&mut writer);
+        let end = memory.slot(0).progress.reply.load(std::sync::atomic::Ordering::Relaxed);
+        (memory.read_reply(0, 8, end.try_into().unwrap()), writer.done() as usize)
+    }
+
+    #[test]
+    fn a_reply_keeps_values_rows_and_failures_apart() {
+        let (reply, done) = written(|writer| {
+            assert!(writer.push_entry(tag::VALUE, b"12345"));
+            (1..=3_u8).for_each(|value| writer.push_to_row(value));
+            assert!(writer.push_entry(tag::FAILURE, &failure_bytes(CallFailure::UnknownFunction { key: 3 })));
+            (1..=2_u64).for_each(|value| writer.push_to_row(value));
+            assert!(writer.push_entry(tag::LARGE, &[]));
+            (0..4).for_each(|_| writer.push_to_row(()));
+        });
+        assert_eq!(done, 12);
+        let mut read = Entries::of(&reply, done);
+        assert!(matches!(read.next(), Some(Entry::Value(b"12345"))));
+        assert!(matches!(read.next(), Some(Entry::Row { width: 1, count: 3, bytes: [1, 2, 3] })));
+        assert!(matches!(read.next(), Some(Entry::Failure(Ok(CallFailure::UnknownFunction { key: 3 })))));
+        assert!(matches!(read.next(), Some(Entry::Row { width: 8, count: 2, bytes: [1, .., 2, 0, 0, 0, 0, 0, 0, 0] })));
+        assert!(matches!(read.next(), Some(Entry::Large)));
+        assert!(matches!(read.next(), Some(Entry::Row { width: 0, count: 4, bytes: [] })));
+        assert!(read.next().is_none());
+    }
+
+    #[test]
+    fn an_item_is_not_begun_where_its_reply_has_no_room() {
+        let (reply, done) = written(|writer| {
+            while writer.begin() {
+                writer.push_to_row(u128::MAX);
+            }
+            // What is too large goes beside the lane, and says so here.
+            assert!(!writer.push_entry(tag::VALUE, &[0; 64]));
+            assert!(writer.push_entry(tag::LARGE, &[]));
+        });
+        assert!(reply.len() > crate::config::LANE_AREA - 64);
+        assert_eq!(Entries::of(&reply, done).count(), 2);
+    }
+
+    #[test]
+    fn rubbish_gives_no_more_items_than_are_done_and_never_reads_past_its_end() {
+        let (reply, done) = written(|writer| {
+            (1..=3_u32).for_each(|value| writer.push_to_row(value));
+            assert!(writer.push_entry(tag::VALUE, b"12345"));
+        });
+        for at in 0..reply.len() {
+            for rubbish in [0, 3, 0xff] {
+                let mut changed = reply.clone();
+                changed[at] = rubbish;
+                for cut in 0..=changed.len() {
+                    let entries = Entries::of(&changed[..cut], done).take(100);
+                    let items: usize =
+                        entries.map(|entry| if let Entry::Row { count, .. } = entry { count } else { 1 }).sum();
+                    assert!(items <= done + reply.len() / 8, "{items}");
+                }
+            }
+        }
+    }
+}
