@@ -71,8 +71,7 @@ impl Lane {
     /// posted, when it does not fit.
     pub(crate) fn post(&mut self, head: &[u8], items: &[u8]) -> bool {
         let slot = slot_of(self.posted);
-        let fits =
-            self.memory.write_arguments(slot, head.len(), items) && self.memory.write_arguments(slot, 0, head);
+        let fits = self.memory.write_arguments(slot, head.len(), items) && self.memory.write_arguments(slot, 0, head);
         if fits {
             self.fill(head.len() + items.len(), false);
         }

@@ -290,7 +290,11 @@ fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outc
             "the function ran, but its result was lost: no descriptor was free to receive it; raise the limit (`ulimit -n`)",
         )))
     })?;
-    if is_failure { failed(codec::decode_whole(&entry.bytes)) } else { Ok(Outcome::Value(entry.bytes.into(), entry.handles)) }
+    if is_failure {
+        failed(codec::decode_whole(&entry.bytes))
+    } else {
+        Ok(Outcome::Value(entry.bytes.into(), entry.handles))
+    }
 }
 
 fn unreadable(what: &str) -> Error {

@@ -38,10 +38,12 @@ pub(crate) fn encode<T: ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Option<()> {
     for_each_number!(Number => cast::same_slice::<T, Number>(value).map(|row| write_row(row, bytes)));
     for_each_number!(Number => cast::same::<T, Vec<Number>>(value).map(|row| write_row(row, bytes)));
     if let Some(truth) = cast::same::<T, bool>(value) {
-        return Some(bytes.push(u8::from(*truth)));
+        bytes.push(u8::from(*truth));
+        return Some(());
     }
     if let Some(text) = cast::same_text(value).or_else(|| cast::same::<T, String>(value).map(String::as_str)) {
-        return Some(write_row(text.as_bytes(), bytes));
+        write_row(text.as_bytes(), bytes);
+        return Some(());
     }
     cast::same::<T, ()>(value).copied()
 }
@@ -92,9 +94,12 @@ pub(crate) fn is_short<T>() -> bool {
 pub(crate) fn push_short<T>(value: &T, reply: &mut ReplyWriter<'_>) -> Option<()> {
     for_each_number!(Number => cast::same::<T, Number>(value).map(|number| reply.push_to_row(*number)));
     if let Some(truth) = cast::same::<T, bool>(value) {
-        return Some(reply.push_to_row(*truth));
+        reply.push_to_row(*truth);
+        return Some(());
     }
-    cast::same::<T, ()>(value).map(|nothing| reply.push_to_row(*nothing))
+    let nothing: &() = cast::same(value)?;
+    reply.push_to_row(*nothing);
+    Some(())
 }
 
 #[inline]
