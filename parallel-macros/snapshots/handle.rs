@@ -165,6 +165,7 @@ impl ::parallel::__private::Function for cubes {
 )]
 #[automatically_derived]
 impl ::parallel::__private::Accepts<u64> for cubes {
+    #[inline]
     fn encode(
         __item: &u64,
         __arguments: &mut ::parallel::__private::Arguments,

@@ -147,6 +147,7 @@ impl ::parallel::__private::Function for r#match {
 )]
 #[automatically_derived]
 impl ::parallel::__private::Accepts<()> for r#match {
+    #[inline]
     fn encode(
         _: &(),
         _: &mut ::parallel::__private::Arguments,

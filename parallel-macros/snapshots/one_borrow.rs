@@ -180,6 +180,7 @@ impl<__Item> ::parallel::__private::Accepts<__Item> for sum
 where
     [f64]: ::parallel::__private::BorrowedFrom<__Item>,
 {
+    #[inline]
     fn encode(
         __item: &__Item,
         __arguments: &mut ::parallel::__private::Arguments,

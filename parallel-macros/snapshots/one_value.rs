@@ -167,6 +167,7 @@ impl ::parallel::__private::Function for cube {
 )]
 #[automatically_derived]
 impl ::parallel::__private::Accepts<u64> for cube {
+    #[inline]
     fn encode(
         __item: &u64,
         __arguments: &mut ::parallel::__private::Arguments,

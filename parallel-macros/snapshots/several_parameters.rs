@@ -229,6 +229,7 @@ impl<
     '__item,
 > crate::vendored::parallel::__private::Accepts<(&'__item [f64], f64, (f64, f64))>
 for norm {
+    #[inline]
     fn encode(
         __item: &(&'__item [f64], f64, (f64, f64)),
         __arguments: &mut crate::vendored::parallel::__private::Arguments,

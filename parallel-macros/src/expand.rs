@@ -464,6 +464,7 @@ impl<'a> Code<'a> {
             #everywhere
             #[automatically_derived]
             impl #lifetimes #p::Accepts<#item> for #handle #bound {
+                #[inline]
                 fn encode(
                     #item_name: &#item,
                     #arguments_name: &mut #p::Arguments,

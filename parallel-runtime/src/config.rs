@@ -24,7 +24,7 @@ pub(crate) const INLINE: usize = 32 << 10;
 
 /// The bytes of a lane's two argument areas and two reply areas, each. Larger than a chunk of 100 µs of tiny items, small
 /// enough to stay in the second-level cache.
-pub(crate) const LANE_AREA: usize = 64 << 10;
+pub(crate) const LANE_AREA: usize = 256 << 10;
 
 /// How long one who waits for a pool sleeps at most before he looks again: the bound on the harm that a worker does
 /// which scribbles over the bell's words.
@@ -33,6 +33,8 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
 /// How long a pool's chunk should run: long against the 10 µs that handing it over costs, short against what a person or
 /// a deadline notices.
 pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(100);
+/// How long the last chunks of a map should run at least: handing one over costs some 2 µs while both sides are awake.
+pub(crate) const SHORT_CHUNK_TIME: Duration = Duration::from_micros(20);
 /// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
 /// A worker whose latest parcel ran longer than this gets no second one ahead. It gains little by it, one wake-up in so

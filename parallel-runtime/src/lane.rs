@@ -13,10 +13,10 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::fence;
+use std::sync::atomic::{AtomicBool, AtomicU32, fence};
 use std::time::Duration;
 
-use crate::memory::layout::{BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, Slot, listener, state};
+use crate::memory::layout::{BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, Slot, listener, state};
 use crate::memory::reply::{REPLY_HEAD, ReplyWriter};
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait::{self, Event};
@@ -24,6 +24,42 @@ use crate::sys::wait::{self, Event};
 /// How often one who waits looks again before the kernel lets him sleep: some 20 µs, which is what falling asleep and being
 /// woken costs on both sides. With a quarter of it a warm `submit().join()` took 21 µs in place of 1 to 7.
 const SPINS: u32 = 1600;
+/// After so many looks, some 2 µs, others may run who have no core: the one we wait for may be among them.
+const LOOKS: u32 = 160;
+/// Who gave way for longer than this was not alone on his core, in nanoseconds; to give way to nobody takes some 200.
+const GAVE_WAY: u64 = 1_000;
+
+/// How one waits who expects not to wait for long: he looks, and now and then gives way.
+#[derive(Debug, Default)]
+struct Patience {
+    /// Somebody else needed the core. Who sleeps then is put onto another when he is woken, if one is free; who looks and
+    /// gives way in turns with the very one he waits for stays where he is.
+    crowded: AtomicBool,
+}
+
+impl Patience {
+    /// Looks whether `word` has changed from `value`, for a while; true once it has.
+    fn look(&self, word: &AtomicU32, value: u32) -> bool {
+        if self.crowded.swap(false, Relaxed) {
+            return false;
+        }
+        for _ in 0..SPINS / LOOKS {
+            for _ in 0..LOOKS {
+                if word.load(Acquire) != value {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            let before = wait::monotonic_nanos();
+            std::thread::yield_now();
+            if wait::monotonic_nanos() - before > GAVE_WAY {
+                self.crowded.store(true, Relaxed);
+                return word.load(Acquire) != value;
+            }
+        }
+        false
+    }
+}
 
 /// The parent's end.
 #[derive(Debug)]
@@ -129,17 +165,16 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.load(Acquire) == state::DONE
     }
 
-    /// Copies what has been replied to parcel `number`; `None`: what is there is no reply to it, because somebody wrote over
-    /// the words that say so.
-    pub(crate) fn reply(&self, number: u64) -> Option<Vec<u8>> {
-        let len = self.memory.slot(slot_of(number)).progress.reply.load(Acquire);
-        if len == 0 {
-            return Some(Vec::new());
-        }
+    /// What has been replied to parcel `number`; `None`: what is there is no reply to it, because somebody wrote over the
+    /// words that say so.
+    pub(crate) fn reply(&self, number: u64) -> Option<SharedBytes<'_>> {
         let slot = slot_of(number);
-        let whose = self.memory.read_reply(slot, 0, REPLY_HEAD);
-        let end = usize::try_from(len).unwrap_or(usize::MAX);
-        (whose == number.to_le_bytes()).then(|| self.memory.read_reply(slot, REPLY_HEAD, end))
+        let end = self.memory.slot(slot).progress.reply.load(Acquire);
+        let reply = self.memory.reply(slot, 0, usize::try_from(end).unwrap_or(usize::MAX));
+        if reply.len() == 0 {
+            return Some(reply);
+        }
+        (reply.word() == Some(number)).then(|| reply.range(REPLY_HEAD, usize::MAX))
     }
 
     /// How long parcel `number`, which has ended, ran.
@@ -217,6 +252,7 @@ pub(crate) struct WorkerLane {
     taken: u64,
     /// How much mail was read.
     mail: u32,
+    patience: Patience,
 }
 
 /// What a worker is to do next.
@@ -240,7 +276,7 @@ impl WorkerLane {
         if memory.header().magic.load(Acquire) != MAGIC {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
         }
-        Ok(Self { memory, taken: 0, mail: 0 })
+        Ok(Self { memory, taken: 0, mail: 0, patience: Patience::default() })
     }
 
     /// Waits for something to do.
@@ -274,6 +310,11 @@ impl WorkerLane {
         }
     }
 
+    /// Whether the next parcel is not there yet.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.memory.slot(slot_of(self.taken)).order.state.load(Relaxed) != state::FILLED
+    }
+
     /// `None` where the slot holds another parcel than the next: its words are spoilt.
     fn open_slot(&mut self, index: usize) -> Option<Work> {
         let order = &self.memory.slot(index).order;
@@ -303,11 +344,8 @@ impl WorkerLane {
     /// Waits until the parent knocks again after `knocks`.
     fn wait(&self, knocks: u32) {
         let door = &self.memory.header().door;
-        for _ in 0..SPINS {
-            if door.knocks.load(Acquire) != knocks {
-                return;
-            }
-            std::hint::spin_loop();
+        if self.patience.look(&door.knocks, knocks) {
+            return;
         }
         door.waiting.store(1, Relaxed);
         fence(SeqCst);
@@ -343,6 +381,7 @@ impl WorkerLane {
 pub(crate) struct Bell {
     memory: BellMemory,
     descriptor: OwnedFd,
+    patience: Patience,
 }
 
 /// Who is to hear the bell.
@@ -351,13 +390,15 @@ pub(crate) enum Listener {
     Nobody,
     Caller,
     Reactor,
+    /// The reactor, but only for a worker that has nothing more to do.
+    ReactorWhenIdle,
 }
 
 impl Bell {
     pub(crate) fn create() -> io::Result<Self> {
         let descriptor = memory::create(BELL)?;
         let memory = BellMemory::new(Mapping::shared(descriptor.as_fd(), BELL)?);
-        Ok(Self { memory, descriptor })
+        Ok(Self { memory, descriptor, patience: Patience::default() })
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -370,6 +411,7 @@ impl Bell {
             Listener::Nobody => listener::NOBODY,
             Listener::Caller => listener::CALLER,
             Listener::Reactor => listener::REACTOR,
+            Listener::ReactorWhenIdle => listener::REACTOR_WHEN_IDLE,
         };
         self.memory.words().listener.store(value, Release);
         fence(SeqCst);
@@ -383,13 +425,8 @@ impl Bell {
     /// Waits until it rings again after `rings`, at most `timeout`. `spin`: look for a while before sleeping, because a
     /// core is free for it. May return early.
     pub(crate) fn wait(&self, rings: u32, timeout: Duration, spin: bool) {
-        if spin {
-            for _ in 0..SPINS {
-                if self.rings() != rings {
-                    return;
-                }
-                std::hint::spin_loop();
-            }
+        if spin && self.patience.look(&self.memory.words().rings, rings) {
+            return;
         }
         wait::wait_word(&self.memory.words().rings, rings, Some(timeout));
     }
@@ -414,8 +451,9 @@ impl WorkerBell {
         Ok(Self { memory: BellMemory::new(Mapping::shared(descriptor, BELL)?), attention })
     }
 
-    /// Calls whoever listens. `urgent`: somebody must look even if nobody listens.
-    pub(crate) fn ring(&self, urgent: bool) {
+    /// Calls whoever listens. `idle`: this worker has nothing more to do; `urgent`: somebody must look even if nobody
+    /// listens.
+    pub(crate) fn ring(&self, idle: bool, urgent: bool) {
         fence(SeqCst);
         let words = self.memory.words();
         match words.listener.load(Relaxed) {
@@ -424,6 +462,7 @@ impl WorkerBell {
                 wait::wake_word(&words.rings, 1);
             }
             listener::REACTOR => self.attention.set(),
+            listener::REACTOR_WHEN_IDLE if idle => self.attention.set(),
             _ if urgent => self.attention.set(),
             _ => {}
         }

@@ -255,7 +255,7 @@ impl Server<'_> {
                         self.mailbox.parcel(number)?;
                     }
                     // Something may wait for the room.
-                    self.bell.ring(true);
+                    self.bell.ring(true, true);
                 }
                 Work::Mail => while self.mailbox.take(false)? {},
                 Work::Stop => return Ok(0),
@@ -273,7 +273,7 @@ impl Server<'_> {
         let whole = if run.opened.merge == 0 { run.map()? } else { run.merge()? };
         flush();
         self.lane.end(number);
-        self.bell.ring(!whole);
+        self.bell.ring(self.lane.is_idle(), !whole);
         Ok(())
     }
 }

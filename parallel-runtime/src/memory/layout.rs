@@ -3,6 +3,7 @@
 //! A lane is one [`Header`], two argument areas and two reply areas. A bell is one [`BellWords`]. Every word is atomic:
 //! the other process may write it at any time, also when it should not.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::config::LANE_AREA;
@@ -110,6 +111,8 @@ pub(crate) mod listener {
     pub(crate) const CALLER: u32 = 1;
     /// The reactor waits for the attention event.
     pub(crate) const REACTOR: u32 = 2;
+    /// As before, but only a worker that has nothing more to do calls it.
+    pub(crate) const REACTOR_WHEN_IDLE: u32 = 3;
 }
 
 /// The size of a lane's head, in bytes: a page, so that the areas start on one.
@@ -167,11 +170,13 @@ impl LaneMemory {
         self.write(HEAD + (SLOTS + slot) * LANE_AREA, at, bytes)
     }
 
-    /// Copies the reply area of `slot` from `at` to `end`; less when the area is shorter.
-    pub(crate) fn read_reply(&self, slot: usize, at: usize, end: usize) -> Vec<u8> {
+    /// The reply area of `slot` from `at` to `end`; less when the area is shorter.
+    pub(crate) fn reply(&self, slot: usize, at: usize, end: usize) -> SharedBytes<'_> {
         let end = end.min(LANE_AREA);
         let at = at.min(end);
-        self.read(HEAD + (SLOTS + slot) * LANE_AREA + at, end - at)
+        // SAFETY: inside one of the areas of the mapping.
+        let start = unsafe { self.0.as_ptr().add(HEAD + (SLOTS + slot) * LANE_AREA + at) };
+        SharedBytes { start, len: end - at, memory: PhantomData }
     }
 
     #[inline]
@@ -186,19 +191,64 @@ impl LaneMemory {
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
         true
     }
+}
 
-    /// `start` and `len` lie in one of the areas.
-    fn read(&self, start: usize, len: usize) -> Vec<u8> {
-        debug_assert!(start >= HEAD && start + len <= LANE);
-        let mut bytes = Vec::with_capacity(len);
-        // SAFETY: `start` is inside the mapping.
-        let source = unsafe { self.0.as_ptr().add(start) };
-        // SAFETY: inside the area, into fresh memory of that capacity. Should the other process scribble meanwhile, the
-        // copy holds some bytes or others, and every reader of it checks what it reads.
-        unsafe { std::ptr::copy_nonoverlapping(source, bytes.as_mut_ptr(), len) };
-        // SAFETY: `len` bytes were written above.
-        unsafe { bytes.set_len(len) };
+/// Bytes that another process may write at any time: they can only be copied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SharedBytes<'a> {
+    /// The start of `len` bytes that can be read as long as `'a`.
+    start: *const u8,
+    len: usize,
+    memory: PhantomData<&'a [u8]>,
+}
+
+impl<'a> SharedBytes<'a> {
+    /// Bytes that nobody writes.
+    #[cfg(test)]
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        Self { start: bytes.as_ptr(), len: bytes.len(), memory: PhantomData }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The bytes from `at` to `end`; fewer when there are not so many.
+    pub(crate) fn range(&self, at: usize, end: usize) -> Self {
+        let end = end.min(self.len);
+        let at = at.min(end);
+        // SAFETY: not behind the end, as was just made sure.
+        let start = unsafe { self.start.add(at) };
+        Self { start, len: end - at, memory: PhantomData }
+    }
+
+    /// Copies them into `target`, which has as many. Should another process write them meanwhile, the copy holds some bytes
+    /// or others, and every reader of it checks what it reads.
+    ///
+    /// # Panics
+    ///
+    /// When the lengths differ.
+    pub(crate) fn copy_to(&self, target: &mut [u8]) {
+        assert!(self.len == target.len(), "{} bytes for a place of {}", self.len, target.len());
+        // SAFETY: as many bytes as both have; `target` is this process's own and does not overlap shared memory.
+        unsafe { std::ptr::copy_nonoverlapping(self.start, target.as_mut_ptr(), self.len) };
+    }
+
+    /// A copy of them.
+    pub(crate) fn to_vec(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.len);
+        // SAFETY: as in `copy_to`, into fresh memory of that capacity.
+        unsafe { std::ptr::copy_nonoverlapping(self.start, bytes.as_mut_ptr(), self.len) };
+        // SAFETY: so many bytes were written above.
+        unsafe { bytes.set_len(self.len) };
         bytes
+    }
+
+    /// A copy of the word at their start, if there are eight.
+    pub(crate) fn word(&self) -> Option<u64> {
+        let mut word = [0; 8];
+        (self.len >= 8).then(|| self.range(0, 8).copy_to(&mut word))?;
+        Some(u64::from_le_bytes(word))
     }
 }
 

@@ -3,3 +3,4 @@
 pub(crate) mod cast;
 pub(crate) mod layout;
 pub(crate) mod reply;
+pub(crate) mod rows;

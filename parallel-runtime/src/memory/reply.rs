@@ -99,6 +99,11 @@ impl<'a> ReplyWriter<'a> {
         self.publish();
     }
 
+    /// Ends the item that was begun with a value that nobody wants.
+    pub(crate) fn push_nothing(&mut self) {
+        self.push_to_row([0_u8; 0]);
+    }
+
     #[cold]
     fn open_row(&mut self, width: usize) {
         self.write_word(self.at, (width as u64) << 8 | tag::ROW);

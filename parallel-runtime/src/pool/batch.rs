@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::job::Callback;
 use crate::lane::Progress;
+use crate::memory::layout::SharedBytes;
 use crate::registry::Entry;
 use crate::wire::ends::Ends;
 use crate::wire::handles::Handle;
@@ -92,6 +93,12 @@ pub(crate) trait Sink: Send + Sync {
     }
     /// The values of consecutive items, the first of which has this index. A merged batch has one value for all.
     fn values(&self, first: usize, values: Values) -> Vec<Callback>;
+    /// The values of consecutive items, the first of which has this index, of `width` bytes each; false, and nothing is
+    /// done, where they are wanted in another form.
+    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>) -> bool {
+        let _ = (first, width, values);
+        false
+    }
     /// An item has failed for good.
     fn failed(&self, index: usize, error: Error) -> Vec<Callback>;
     /// So many items took so long in the worker.

@@ -240,13 +240,18 @@ impl Core {
         self.queue.is_empty() && self.seated().all(|seat| seat.in_hand.is_empty())
     }
 
-    /// Whether outcomes must be taken in although nobody waits for them here.
-    pub(crate) fn needs_reactor(&self) -> bool {
-        !self.queue.is_empty()
+    /// Who must hear the workers although nobody waits for them here.
+    pub(crate) fn unattended(&self) -> Listener {
+        let mut in_hand = self.seated().flat_map(|seat| &seat.in_hand);
+        if in_hand.any(|hand| hand.batch.is_watched()) {
+            // Somebody is to be called as soon as it has ended.
+            return Listener::Reactor;
+        }
+        let waits = !self.queue.is_empty()
             || self.seated().any(|seat| seat.budget.is_some() && !seat.in_hand.is_empty())
             // Should another worker have nothing first, the second parcel is to go there.
-            || (self.seats.len() > 1 && self.seated().any(|seat| seat.in_hand.len() > 1))
-            || self.seated().flat_map(|seat| &seat.in_hand).any(|hand| hand.batch.is_watched())
+            || (self.seats.len() > 1 && self.seated().any(|seat| seat.in_hand.len() > 1));
+        if waits { Listener::ReactorWhenIdle } else { Listener::Nobody }
     }
 
     /// Refuses new work where the pool takes none.
@@ -391,8 +396,9 @@ impl Shared {
     /// Before the lock goes: arranges who hears the workers, and tells whoever waits of the news.
     fn settle(&self, core: &mut Core) {
         if !core.led {
-            let needed = core.needs_reactor();
-            self.listen(core, if needed { Listener::Reactor } else { Listener::Nobody });
+            let listener = core.unattended();
+            let needed = listener != Listener::Nobody;
+            self.listen(core, listener);
             while needed && core.any_done() {
                 self.pump(core);
             }

@@ -21,7 +21,7 @@ use crate::sys::process::KILL;
 use crate::wire::call::CallFailure;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::handles::Handle;
-use crate::wire::reply::{Entries, Entry};
+use crate::wire::reply::{self, Entries, Entry};
 
 impl Shared {
     /// Takes in what is finished and hands out what waits.
@@ -46,15 +46,25 @@ impl Shared {
             return;
         };
         let elapsed = seat.lane.elapsed(number);
+        let done = progress.done.min(batch.len());
+        let row = if batch.merge.is_none() { reply::whole_row(reply, done) } else { None };
+        // The usual case: numbers that go right where they belong.
+        let placed = row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values));
+        let reply = if placed { Vec::new() } else { reply.to_vec() };
         seat.lane.release(number);
         // What a worker says is bounded by what can be: it may scribble.
         let elapsed = elapsed.min(seat.born.elapsed());
         seat.busy += elapsed;
         seat.latest = Some(elapsed);
         core.stats.busy += elapsed;
-        let done = progress.done.min(batch.len());
         batch.sink.timing(done, elapsed);
-        let rest = self.deliver(core, index, number, batch, &progress, reply);
+        let rest = if placed {
+            core.stats.tasks_done += done as u64;
+            core.news = true;
+            (done < batch.len()).then(|| batch.split(done).1)
+        } else {
+            self.deliver(core, index, number, batch, &progress, reply)
+        };
         if let Some(rest) = rest.filter(|rest| rest.sink.is_wanted()) {
             core.queue.push_front(rest);
         }

@@ -10,6 +10,7 @@ use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::job::{error_of_end, may_retry};
 use crate::lane::Progress;
+use crate::memory::layout::SharedBytes;
 
 impl Shared {
     /// A worker is gone: what it had done is delivered, what it died of fails or is tried again, the rest goes on
@@ -59,7 +60,9 @@ impl Shared {
             return self.salvage(core, index, batch, status, first);
         }
         let progress = seat.lane.progress(number);
-        let Some(reply) = seat.lane.reply(number) else { return self.salvage(core, index, batch, status, first) };
+        let Some(reply) = seat.lane.reply(number).map(SharedBytes::to_vec) else {
+            return self.salvage(core, index, batch, status, first);
+        };
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
         let for_another = meant_for_another(seat, number, status);
         let Some(mut rest) = self.deliver(core, index, number, batch, &progress, reply) else { return Vec::new() };

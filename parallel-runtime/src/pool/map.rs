@@ -14,6 +14,8 @@ use crate::callable::{Accepts, Function};
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Callback;
+use crate::memory::layout::SharedBytes;
+use crate::memory::rows::Rows;
 use crate::poison::lock;
 use crate::registry::Entry;
 use crate::wire::call::{Arguments, decode_result};
@@ -21,6 +23,7 @@ use crate::wire::ends::Ends;
 use crate::wire::handles::Handle;
 use crate::wire::parcel;
 use crate::wire::payload::Payload;
+use crate::wire::plain;
 
 /// A map to be run.
 #[derive(Clone)]
@@ -50,6 +53,10 @@ struct Arrivals {
 struct Inbox {
     arrived: Vec<Arrival>,
     timings: Vec<(usize, Duration)>,
+    /// Where numbers go right away, if they are wanted so.
+    rows: Option<Box<dyn Rows>>,
+    /// How many items have gone there.
+    placed: usize,
 }
 
 impl Sink for Arrivals {
@@ -60,6 +67,15 @@ impl Sink for Arrivals {
     fn values(&self, first: usize, values: Values) -> Vec<Callback> {
         lock(&self.inbox).arrived.push(Arrival::Values { first, values });
         Vec::new()
+    }
+
+    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>) -> bool {
+        let mut inbox = lock(&self.inbox);
+        let placed = inbox.rows.as_mut().is_some_and(|rows| rows.put(first, width, values));
+        if placed {
+            inbox.placed += values.len() / width;
+        }
+        placed
     }
 
     fn failed(&self, index: usize, error: Error) -> Vec<Callback> {
@@ -151,9 +167,12 @@ impl Outbox {
         let arrivals = &self.arrivals;
         let inbox = self.pool.wait_until(None, |_| {
             let mut inbox = lock(&arrivals.inbox);
-            (!inbox.arrived.is_empty()).then(|| std::mem::take(&mut *inbox))
+            let Inbox { arrived, timings, placed, .. } = &mut *inbox;
+            let any = *placed > 0 || !arrived.is_empty();
+            any.then(|| (std::mem::take(placed), std::mem::take(arrived), std::mem::take(timings)))
         });
-        let Inbox { arrived, timings } = inbox.unwrap_or_default();
+        let (placed, arrived, timings) = inbox.unwrap_or_default();
+        self.outstanding -= placed;
         for arrival in &arrived {
             self.outstanding -= match arrival {
                 Arrival::Values { values, .. } => values.items,
@@ -226,6 +245,11 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         self.items.size_hint().0
     }
 
+    /// How many there will be, where the input says so; else a size to start with.
+    fn forecast(&self) -> usize {
+        self.left().unwrap_or(self.expected().min(RESERVE))
+    }
+
     /// Sends items as long as the workers need more, and no more than `room`.
     ///
     /// # Errors
@@ -273,7 +297,17 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         self.outbox.send(Some(H::entry()), self.merge, chunk)
     }
 
-    /// Waits until something has come back; empty when nothing is under way.
+    /// Lets numbers go where they belong as they come back; they do not arrive then.
+    fn place_in(&self, rows: Box<dyn Rows>) {
+        lock(&self.outbox.arrivals.inbox).rows = Some(rows);
+    }
+
+    /// What [`place_in`](Self::place_in) was given.
+    fn placed(&self) -> Option<Box<dyn Rows>> {
+        lock(&self.outbox.arrivals.inbox).rows.take()
+    }
+
+    /// Waits until something has come back; empty when nothing is under way, or all of it was put in its place.
     pub(crate) fn collect(&mut self) -> Vec<Arrival> {
         let (arrived, timings) = self.outbox.collect();
         for (items, elapsed) in timings {
@@ -361,7 +395,45 @@ pub(crate) fn decode<H: Function>((bytes, handles): (&[u8], &[Handle]), index: u
 
 /// Runs a map to its end, in order; the first failure ends it.
 pub(crate) fn map<I: Iterator, H: Accepts<I::Item>>(plan: Plan, items: I) -> Result<Vec<H::Output>> {
-    let mut feeder = Feeder::<I, H>::new(plan, items);
+    let feeder = Feeder::<I, H>::new(plan, items);
+    match plain::rows::<H::Output>(feeder.forecast()) {
+        Some(rows) => map_numbers(feeder, rows),
+        None => map_values(feeder),
+    }
+}
+
+/// Runs a map whose values are numbers.
+fn map_numbers<I: Iterator, H: Accepts<I::Item>>(
+    mut feeder: Feeder<I, H>,
+    rows: Box<dyn Rows>,
+) -> Result<Vec<H::Output>> {
+    feeder.place_in(rows);
+    // What comes back in another form, because something near it failed.
+    let mut others = Vec::new();
+    loop {
+        feeder.feed(usize::MAX)?;
+        if feeder.is_done() {
+            break;
+        }
+        for arrival in feeder.collect() {
+            match arrival {
+                Arrival::Failed { error, .. } => return Err(error),
+                Arrival::Values { first, values } => others.push((first, values)),
+            }
+        }
+    }
+    let taken = feeder.taken();
+    let mut outputs = feeder.placed().and_then(|rows| plain::into_vec(rows, taken)).unwrap_or_default();
+    for (first, values) in others {
+        for (index, value) in (first..).zip(values.iter()) {
+            outputs[index] = decode::<H>(value, index)?;
+        }
+    }
+    Ok(outputs)
+}
+
+/// Runs a map whose values are anything.
+fn map_values<I: Iterator, H: Accepts<I::Item>>(mut feeder: Feeder<I, H>) -> Result<Vec<H::Output>> {
     let mut order = Reorder::new();
     let mut outputs = Vec::with_capacity(feeder.expected().min(RESERVE));
     loop {

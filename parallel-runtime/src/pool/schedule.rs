@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{CHUNK_TIME, LONG_CHUNK_TIME};
+use crate::config::{CHUNK_TIME, LONG_CHUNK_TIME, SHORT_CHUNK_TIME};
 use crate::memory::layout::SLOTS;
 
 /// Chooses the worker for the next parcel: the one with the fewest in hand, the first of equals. `None` where a worker
@@ -16,20 +16,24 @@ pub(crate) fn choose(in_hand: impl Iterator<Item = Option<usize>>) -> Option<usi
 }
 
 /// How many items the next chunk of a map gets, from how long the former took: small at first, growing until a chunk
-/// takes some 100 µs, or up to 2 ms while there is so much left that no worker would wait for another at the end.
+/// takes some 100 µs. Where it is known how many are left, up to 2 ms while no worker would wait for another at the end,
+/// and less and less towards it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunker {
     /// Chosen by the caller, then nothing is measured.
     fixed: Option<usize>,
     /// Nanoseconds an item takes, a moving average.
     per_item: Option<f64>,
+    /// How many items the chunk had that it learned from last.
+    learned: usize,
     last: usize,
     most: usize,
 }
 
 /// A chunk is at most so many times as large as the one before: one quick item says little about the rest.
-const GROWTH: usize = 4;
-/// The weight of the latest chunk in the average.
+const GROWTH: usize = 16;
+/// The weight in the average of a chunk that is no larger than the one before. A larger one weighs more, because what it
+/// costs to hand over is spread over more items.
 const WEIGHT: f64 = 0.3;
 /// Every worker should get at least so many more chunks, so that all end at about the same time.
 const CHUNKS_LEFT: usize = 4;
@@ -37,7 +41,7 @@ const CHUNKS_LEFT: usize = 4;
 impl Chunker {
     /// `most`: the largest chunk that makes sense, for lack of room.
     pub(crate) fn new(fixed: Option<usize>, most: usize) -> Self {
-        Self { fixed, per_item: None, last: 0, most: most.max(1) }
+        Self { fixed, per_item: None, learned: 0, last: 0, most: most.max(1) }
     }
 
     /// The size of the next chunk; `left`: how many items are still to come, where the input says.
@@ -46,16 +50,15 @@ impl Chunker {
             return fixed;
         }
         let share = left.map(|left| (left / (workers.max(1) * CHUNKS_LEFT)).max(1));
-        let wanted = match self.per_item {
-            None => 1,
-            Some(nanos) => {
-                let short = items_in(CHUNK_TIME, nanos);
-                let long = items_in(LONG_CHUNK_TIME, nanos);
-                share.map_or(short, |share| share.clamp(short, long.max(short)))
+        let wanted = match (self.per_item, share) {
+            (None, _) => 1,
+            (Some(nanos), None) => items_in(CHUNK_TIME, nanos),
+            (Some(nanos), Some(share)) => {
+                let (least, longest) = (items_in(SHORT_CHUNK_TIME, nanos), items_in(LONG_CHUNK_TIME, nanos));
+                share.clamp(least, longest.max(least))
             }
         };
-        let most = share.unwrap_or(usize::MAX).min(self.most).min(self.last.saturating_mul(GROWTH).max(1));
-        wanted.clamp(1, most.max(1))
+        wanted.clamp(1, self.most.min(self.last.saturating_mul(GROWTH)).max(1))
     }
 
     /// Notes that a chunk of this size was sent: the next may be somewhat larger.
@@ -70,10 +73,13 @@ impl Chunker {
         }
         #[allow(clippy::cast_precision_loss, reason = "an average of nanoseconds")]
         let nanos = elapsed.as_nanos() as f64 / items as f64;
+        #[allow(clippy::cast_precision_loss, reason = "a part of one")]
+        let weight = (1.0 - self.learned as f64 / items as f64).max(WEIGHT);
         self.per_item = Some(match self.per_item {
             None => nanos,
-            Some(before) => before + WEIGHT * (nanos - before),
+            Some(before) => before + weight * (nanos - before),
         });
+        self.learned = items;
     }
 }
 
@@ -126,9 +132,22 @@ mod tests {
     }
 
     #[test]
+    fn what_handing_over_costs_is_not_taken_for_the_items() {
+        let mut chunker = Chunker::new(None, usize::MAX);
+        for size in [1, 16, 256, 4096] {
+            chunker.sent(size);
+            chunker.learn(size, Duration::from_nanos(1000 + 5 * size as u64));
+        }
+        // 6 ns or so an item, not some 300 as the plain average has it.
+        assert!(chunker.next(None, 2) > 10_000, "{}", chunker.next(None, 2));
+    }
+
+    #[test]
     fn near_the_end_everyone_gets_a_share() {
-        assert_eq!(settle(Duration::from_nanos(1), Some(80)), 10);
-        assert_eq!(settle(Duration::from_nanos(1), Some(3)), 1);
+        assert_eq!(settle(Duration::from_micros(10), Some(80)), 10);
+        assert_eq!(settle(Duration::from_millis(10), Some(3)), 1);
+        // But none that is shorter than it takes to hand it over.
+        assert_eq!(settle(Duration::from_nanos(10), Some(80)), 2_000);
     }
 
     #[test]

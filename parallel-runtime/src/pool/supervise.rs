@@ -12,7 +12,7 @@ use super::core::{Core, Initializer, KilledFor, Phase, Seat, Shared, StartError}
 use super::hear::{StartReport, hear};
 use crate::config;
 use crate::error::Error;
-use crate::lane::Lane;
+use crate::lane::{Lane, Listener};
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
 use crate::process::transfer::{self, Store};
@@ -292,7 +292,8 @@ impl Alarm for Shared {
         }
         self.listen_again(&core);
         self.pump(&mut core);
-        let heartbeat = core.needs_reactor().then(|| now + config::HEARTBEAT);
+        let attended = core.unattended() == Listener::Nobody;
+        let heartbeat = (!attended).then(|| now + config::HEARTBEAT);
         let next = self.enforce(&mut core, now).into_iter().chain(heartbeat).min()?;
         if core.armed.is_some_and(|armed| armed <= next) {
             return None;

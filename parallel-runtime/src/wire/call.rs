@@ -210,21 +210,71 @@ impl<'a> Call<'a> {
     where
         F: FnOnce() -> H::Output,
     {
-        while let Some(item) = self.next() {
-            let mut parameters = Parameters { bytes: item, handles: self.handles };
-            let goes_on = match decode(&mut parameters) {
-                Ok(function) if parameters.bytes.is_empty() => self.run_one::<H, F>(function),
-                Ok(function) => {
-                    drop(function);
-                    self.end(Some(left_over(parameters.bytes.len())))
-                }
-                Err(error) => self.end(Some(CallFailure::Decode(error.seen_by_worker()))),
+        let short = !self.wanted || plain::is_short::<H::Output>();
+        loop {
+            let reply = if short { self.reply.take() } else { None };
+            let failure = match reply {
+                Some(reply) => self.run_short::<H, F>(reply, decode),
+                None => self.run_others::<H, F>(decode),
             };
-            panic::tell_caught();
-            if !goes_on {
+            let Some(failure) = failure else { return };
+            if !self.end(Some(failure)) {
                 return;
             }
         }
+    }
+
+    /// Runs items whose values go straight into the reply, or are dropped, until one fails; `None`: all are done.
+    fn run_short<H: Returns, F>(
+        &mut self,
+        reply: ReplyWriter<'a>,
+        decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
+    ) -> Option<CallFailure>
+    where
+        F: FnOnce() -> H::Output,
+    {
+        let (handles, wanted) = (self.handles, self.wanted);
+        let mut cursor = Cursor { items: self.items.clone(), reply: Some(reply), call: self };
+        while let Some((item, reply)) = cursor.next() {
+            let function = match decode_one(item, handles, decode) {
+                Ok(function) => function,
+                Err(failure) => return Some(failure),
+            };
+            let value = function();
+            if wanted {
+                plain::push_short(&value, reply);
+            } else {
+                drop(value);
+                reply.push_nothing();
+            }
+            panic::tell_caught();
+        }
+        None
+    }
+
+    /// Runs items whose values are encoded first, until one fails or no other is to follow; `None`: all are done.
+    fn run_others<H: Returns, F>(
+        &mut self,
+        decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
+    ) -> Option<CallFailure>
+    where
+        F: FnOnce() -> H::Output,
+    {
+        while let Some(item) = self.next() {
+            let function = match decode_one(item, self.handles, decode) {
+                Ok(function) => function,
+                Err(failure) => return Some(failure),
+            };
+            if let Err(failure) = self.encode::<H>(function()) {
+                return Some(failure);
+            }
+            let goes_on = self.end(None);
+            panic::tell_caught();
+            if !goes_on {
+                return None;
+            }
+        }
+        None
     }
 
     /// Begins the next item; `None` when there is none, or no room for its reply, or nobody wants it.
@@ -239,27 +289,7 @@ impl<'a> Call<'a> {
         self.items.next()
     }
 
-    #[inline]
-    fn run_one<H: Returns, F>(&mut self, function: F) -> bool
-    where
-        F: FnOnce() -> H::Output,
-    {
-        let value = function();
-        match &mut self.reply {
-            Some(reply) if !self.wanted => {
-                drop(value);
-                reply.push_to_row(());
-                true
-            }
-            Some(reply) if plain::is_short::<H::Output>() => {
-                plain::push_short(&value, reply);
-                true
-            }
-            _ => self.encode::<H>(value),
-        }
-    }
-
-    fn encode<H: Returns>(&mut self, value: H::Output) -> bool {
+    fn encode<H: Returns>(&mut self, value: H::Output) -> Result<(), CallFailure> {
         let Payload { bytes, handles } = &mut *self.value;
         bytes.clear();
         handles.clear();
@@ -270,12 +300,12 @@ impl<'a> Call<'a> {
         };
         // The value belongs to the function: a panic in its `Drop` is the function's panic.
         drop(value);
-        let failure = match encoded {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error),
-            Err(report) => Some(CodecError::of_panic::<H::Output>("Serialize", &report)),
+        let error = match encoded {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(report) => CodecError::of_panic::<H::Output>("Serialize", &report),
         };
-        self.end(failure.map(|error| CallFailure::Encode(error.seen_by_worker())))
+        Err(CallFailure::Encode(error.seen_by_worker()))
     }
 
     fn end(&mut self, failure: Option<CallFailure>) -> bool {
@@ -283,13 +313,52 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The worker has read less than there was.
-#[cold]
-fn left_over(bytes: usize) -> CallFailure {
+/// Where the loop over short values stands; the call knows when it is left, also by a panic. The words change with each
+/// item, and are registers as long as they are locals.
+struct Cursor<'c, 'a> {
+    call: &'c mut Call<'a>,
+    items: Items<'a>,
+    reply: Option<ReplyWriter<'a>>,
+}
+
+impl<'a> Cursor<'_, 'a> {
+    #[inline]
+    fn next(&mut self) -> Option<(&'a [u8], &mut ReplyWriter<'a>)> {
+        let reply = self.reply.as_mut()?;
+        // An item that is not there is not begun.
+        if self.items.len() == 0 || !reply.begin() {
+            return None;
+        }
+        Some((self.items.next()?, reply))
+    }
+}
+
+impl Drop for Cursor<'_, '_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.call.items = self.items.clone();
+        self.call.reply = self.reply.take();
+    }
+}
+
+/// Decodes the arguments of one item, all of them.
+#[inline]
+fn decode_one<'a, F>(
+    item: &'a [u8],
+    handles: &'a [Handle],
+    decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
+) -> Result<F, CallFailure> {
+    let mut parameters = Parameters { bytes: item, handles };
+    let function = decode(&mut parameters).map_err(|error| CallFailure::Decode(error.seen_by_worker()))?;
+    if parameters.bytes.is_empty() {
+        return Ok(function);
+    }
+    let left = parameters.bytes.len();
+    drop(function);
     let error = CodecError::of_bytes(format!(
-        "{bytes} bytes were left over after the last argument: a `Deserialize` reads less than its `Serialize` wrote"
+        "{left} bytes were left over after the last argument: a `Deserialize` reads less than its `Serialize` wrote"
     ));
-    CallFailure::Decode(error.seen_by_worker())
+    Err(CallFailure::Decode(error.seen_by_worker()))
 }
 
 /// Decodes a call's result in the calling process.

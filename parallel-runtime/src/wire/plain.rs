@@ -7,6 +7,7 @@ use bytemuck::Pod;
 
 use crate::memory::cast;
 use crate::memory::reply::ReplyWriter;
+use crate::memory::rows::{Rows, RowsOf};
 
 // `usize` is written as 64 bits.
 const COPIED: bool = cfg!(all(target_endian = "little", target_pointer_width = "64"));
@@ -89,6 +90,25 @@ pub(crate) fn is_short<T>() -> bool {
     COPIED && (is_number::<T>().is_some() || is::<T, bool>() || is::<T, ()>())
 }
 
+/// A place for `expected` values of a number type, to be filled in from their bytes; `None` for other types.
+pub(crate) fn rows<T>(expected: usize) -> Option<Box<dyn Rows>> {
+    if !COPIED {
+        return None;
+    }
+    for_each_number!(Number => is::<T, Number>().then(|| Box::new(RowsOf::<Number>::new(expected)) as Box<dyn Rows>));
+    None
+}
+
+/// The first `len` values of what [`rows`] gave.
+pub(crate) fn into_vec<T>(rows: Box<dyn Rows>, len: usize) -> Option<Vec<T>> {
+    let mut rows = Some(rows.into_any());
+    for_each_number!(Number => is::<T, Number>().then(|| {
+        let rows = rows.take()?.downcast::<RowsOf<Number>>().ok()?;
+        cast::into(rows.into_vec(len))
+    }).flatten());
+    None
+}
+
 /// Adds a value of a type that [`is_short`] to the row of a reply.
 #[inline]
 pub(crate) fn push_short<T>(value: &T, reply: &mut ReplyWriter<'_>) -> Option<()> {
@@ -97,9 +117,7 @@ pub(crate) fn push_short<T>(value: &T, reply: &mut ReplyWriter<'_>) -> Option<()
         reply.push_to_row(*truth);
         return Some(());
     }
-    let nothing: &() = cast::same(value)?;
-    reply.push_to_row(*nothing);
-    Some(())
+    is::<T, ()>().then(|| reply.push_nothing())
 }
 
 #[inline]

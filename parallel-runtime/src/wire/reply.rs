@@ -3,7 +3,8 @@
 use super::call::CallFailure;
 use super::codec::{self, CodecError};
 use super::parcel::u64_at;
-use crate::memory::reply::tag;
+use crate::memory::layout::SharedBytes;
+use crate::memory::reply::{ROW_HEAD, tag};
 
 /// What became of one item, or of several.
 #[derive(Debug)]
@@ -76,6 +77,16 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
+/// A reply to `done` items that is one row: the width of its values, and their bytes.
+pub(crate) fn whole_row(reply: SharedBytes<'_>, done: usize) -> Option<(usize, SharedBytes<'_>)> {
+    let head = reply.word()?;
+    let (kind, width) = (head & 0xff, usize::try_from(head >> 8).ok()?);
+    let len = width.checked_mul(done)?;
+    let values = reply.range(ROW_HEAD, ROW_HEAD.checked_add(len)?);
+    let open = reply.range(8, 16).word()? == 0;
+    (kind == tag::ROW && open && values.len() == len).then_some((width, values))
+}
+
 /// The bytes of a failure, for an entry.
 pub(crate) fn failure_bytes(failure: CallFailure) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -98,7 +109,7 @@ mod tests {
         let mut writer = ReplyWriter::new(&memory, 0, 7, false);
         write(&mut writer);
         let end = memory.slot(0).progress.reply.load(std::sync::atomic::Ordering::Relaxed);
-        (memory.read_reply(0, 8, end.try_into().unwrap()), writer.done() as usize)
+        (memory.reply(0, 8, end.try_into().unwrap()).to_vec(), writer.done() as usize)
     }
 
     #[test]

@@ -87,6 +87,26 @@ impl Drop for Mapping {
     }
 }
 
+/// From this size on, memory is asked for in huge pages, in bytes: two of them at least.
+const HUGE_FROM: usize = 4 << 20;
+
+/// Asks for huge pages for memory that is about to be filled: where each small page is touched for the first time, that costs
+/// more than to fill it.
+pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
+    let page = rustix::param::page_size();
+    let bytes = size_of_val(memory);
+    let start = memory.as_mut_ptr().cast::<u8>();
+    let skipped = start.align_offset(page);
+    if bytes < HUGE_FROM || skipped > bytes {
+        return;
+    }
+    let len = (bytes - skipped) / page * page;
+    let first = start.wrapping_add(skipped);
+    // SAFETY: whole pages inside `memory`; the advice changes nothing of what they hold. Where the kernel does not know it,
+    // pages stay small.
+    let _ = unsafe { rustix::mm::madvise(first.cast(), len, rustix::mm::Advice::LinuxHugepage) };
+}
+
 /// Makes `len` bytes of zeros that have no name in any file system. Nobody who holds the descriptor can resize it, so a
 /// mapping of it never faults for a missing page.
 pub(crate) fn create(len: usize) -> io::Result<OwnedFd> {
