@@ -459,7 +459,9 @@ fn no_more_are_inside_than_there_are_permits() {
     for call in calls {
         call.join().unwrap();
     }
-    assert_eq!(inside.get().unwrap(), [0, 2]);
+    let [now, most] = inside.get().unwrap();
+    // On a busy machine no two of them need have met.
+    assert!(now == 0 && (1..=2).contains(&most), "{now} are inside, there were {most}");
     let both = [room.try_acquire().unwrap(), room.try_acquire().unwrap()];
     assert!(both.iter().all(Option::is_some) && room.try_acquire().unwrap().is_none());
 }

@@ -75,14 +75,18 @@ fn enter(control: &'static Control) -> ! {
 fn watch_parent(control: &Control) {
     use std::os::fd::{AsFd, AsRawFd};
     let number = control.as_fd().as_raw_fd();
+    // Before anything can happen that the thread, which may be slow to start, would mistake for the state of things.
+    let parent = process::Parent::get();
     // The thread only waits, so a small stack is enough; signals are for the task's own threads.
     let thread = std::thread::Builder::new().name("parallel-watch".to_string()).stack_size(16 << 10);
     let watching = thread.spawn(move || {
         process::block_signals();
         process::keep_alone(number);
-        let parent = process::Parent::get();
-        if !Socket::wait_for_end(number, parent.pidfd()) {
-            parent.die_with_it();
+        let pidfd = parent.pidfd();
+        // Should the parent have ended before its descriptor was opened, that may be another's by now.
+        if !parent.is_gone() && !Socket::wait_for_end(number, pidfd.as_ref().map(AsFd::as_fd)) {
+            // The task had closed what there was to wait for before this thread could keep it.
+            parent.outlive();
         }
         process::end_own_group();
     });

@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
+use std::time::Duration;
 
 use super::memory::Mapping;
 use super::socket::copy_above_standard;
@@ -183,30 +184,32 @@ pub(crate) fn adopt_rust_signal_state() {
 }
 
 /// The process that started this one, a worker.
-pub(crate) struct Parent {
-    pid: Option<rustix::process::Pid>,
-    /// `None` when no descriptor was free.
-    pidfd: Option<OwnedFd>,
-}
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parent(Option<rustix::process::Pid>);
+
+/// How often one who has no descriptor to hear of it by looks whether the parent lives.
+const LOOK_FOR_PARENT: Duration = Duration::from_millis(100);
 
 impl Parent {
+    /// Ask while it is known to live, or to have died after it put something into the control channel.
     pub(crate) fn get() -> Self {
-        let pid = rustix::process::getppid();
-        let open = |pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
-        Self { pid, pidfd: pid.and_then(open) }
+        Self(rustix::process::getppid())
     }
 
-    /// Becomes readable when it ends.
-    pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().map(AsFd::as_fd)
+    /// What becomes readable when it ends; `None` when no descriptor was free.
+    pub(crate) fn pidfd(self) -> Option<OwnedFd> {
+        rustix::process::pidfd_open(self.0?, rustix::process::PidfdFlags::empty()).ok()
     }
 
-    /// Waits for its death with no descriptor's help: the kernel ends this process then. Returns when it is dead already.
-    pub(crate) fn die_with_it(&self) {
-        // The setting is this thread's own, and counts as that of the main thread does.
-        let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-        while rustix::process::getppid() == self.pid {
-            std::thread::park();
+    /// Whether it has ended: then somebody else is the parent.
+    pub(crate) fn is_gone(self) -> bool {
+        rustix::process::getppid() != self.0
+    }
+
+    /// Waits for its end with no descriptor's help.
+    pub(crate) fn outlive(self) {
+        while !self.is_gone() {
+            std::thread::sleep(LOOK_FOR_PARENT);
         }
     }
 }
