@@ -37,6 +37,11 @@ pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(100);
 pub(crate) const SHORT_CHUNK_TIME: Duration = Duration::from_micros(20);
 /// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
+/// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was
+/// meant to take, and long against what dividing costs.
+pub(crate) const SHARED_AFTER: Duration = Duration::from_millis(1);
+/// What a parcel that has run for so long has done is delivered before its end.
+pub(crate) const LONG_PARCEL: Duration = Duration::from_millis(10);
 /// A worker whose latest parcel ran longer than this gets no second one ahead. It gains little by it, one wake-up in so
 /// long a time; and what lies behind a long task would start after what was queued later.
 pub(crate) const AHEAD_BELOW: Duration = Duration::from_millis(5);

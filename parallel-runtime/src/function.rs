@@ -242,6 +242,7 @@ impl<H: Function> Task<H> {
             name: self.options.name.clone(),
             discard,
             indexed,
+            fixed: self.options.chunk_size.is_some(),
         })
     }
 

@@ -227,6 +227,20 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.limit.store(0, Release);
     }
 
+    /// Tells the worker to run only the first `keep` items of parcel `number`. Returns how many it runs at most: the first
+    /// that are not among them are certainly not started. `None`: it cannot be told.
+    pub(crate) fn divide(&self, number: u64, keep: usize) -> Option<usize> {
+        if self.memory.header().divisible.load(Acquire) == 0 {
+            return None;
+        }
+        let slot = self.memory.slot(slot_of(number));
+        slot.order.limit.store(u32::try_from(keep).ok()?, SeqCst);
+        // The worker says which item it starts, then looks at the limit; this side lowers the limit, then looks. With a fence
+        // between the two steps on either side, one of them sees what the other did.
+        wait::order_all();
+        Some(keep.max(slot.progress.started.load(Acquire) as usize))
+    }
+
     /// Tells the worker to look into the control channel.
     pub(crate) fn announce_mail(&self) {
         self.memory.header().door.mail.fetch_add(1, Release);
@@ -276,6 +290,7 @@ impl WorkerLane {
         if memory.header().magic.load(Acquire) != MAGIC {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
         }
+        memory.header().divisible.store(u32::from(wait::join_order()), Release);
         Ok(Self { memory, taken: 0, mail: 0, patience: Patience::default() })
     }
 

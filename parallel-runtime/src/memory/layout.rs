@@ -90,6 +90,8 @@ pub(crate) struct Door {
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) magic: AtomicU64,
+    /// 1: the worker sees a lowered limit once the parent has ordered all: see [`SlotOrder::limit`].
+    pub(crate) divisible: AtomicU32,
     pub(crate) door: Door,
     pub(crate) slots: [Slot; SLOTS],
 }

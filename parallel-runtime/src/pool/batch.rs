@@ -25,6 +25,8 @@ pub(crate) struct Terms {
     pub(crate) discard: bool,
     /// The items are those of a map, so that errors name their index.
     pub(crate) indexed: bool,
+    /// How many items run together was chosen by the caller, and stays.
+    pub(crate) fixed: bool,
 }
 
 /// The values of consecutive items.
@@ -141,6 +143,11 @@ impl Batch {
     /// of channels open.
     pub(crate) fn is_watched(&self) -> bool {
         self.sink.is_watched() || self.handles.iter().any(|handle| matches!(handle, Handle::Descriptor(_)))
+    }
+
+    /// Whether its items may be run in several processes.
+    pub(crate) fn is_divisible(&self) -> bool {
+        self.merge.is_none() && !self.terms.fixed
     }
 
     /// The function that errors name.

@@ -149,7 +149,10 @@ pub(crate) struct Large {
 /// A batch in a worker's lane.
 pub(crate) struct InHand {
     pub(crate) number: u64,
+    /// The items of which nothing has been delivered yet.
     pub(crate) batch: Batch,
+    /// How many items of the parcel stand before those.
+    pub(crate) delivered: usize,
 }
 
 /// Why we killed a worker.
@@ -350,7 +353,7 @@ impl Shared {
             return core;
         }
         let busy = core.seated().filter(|seat| !seat.in_hand.is_empty()).count();
-        let timeout = left.map_or(config::HEARTBEAT, |left| left.min(config::HEARTBEAT));
+        let timeout = core.look_again().min(left.unwrap_or(Duration::MAX));
         // The news are this caller's own doing: only those who follow have not heard of them.
         self.tell_followers(&mut core);
         drop(core);
@@ -404,7 +407,7 @@ impl Shared {
             }
             if needed {
                 // A ring may be lost where a worker has written over the bell.
-                self.arm(core, Instant::now() + config::HEARTBEAT);
+                self.arm(core, Instant::now() + core.look_again());
             }
         }
         if self.tell_followers(core) && core.led {

@@ -31,6 +31,7 @@ impl Shared {
             while let Some(hand) = take_finished(core, index) {
                 self.finished(core, index, hand);
             }
+            self.deliver_early(core, index);
         }
         self.hand_out(core);
     }
@@ -38,16 +39,16 @@ impl Shared {
     /// A worker has ended a parcel.
     fn finished(&self, core: &mut Core, index: usize, hand: InHand) {
         let Some(seat) = core.seats[index].as_mut() else { return };
-        let InHand { number, batch } = hand;
+        let InHand { number, batch, delivered } = hand;
         let progress = seat.lane.progress(number);
         let Some(reply) = seat.lane.reply(number) else {
-            seat.in_hand.push_front(InHand { number, batch });
+            seat.in_hand.push_front(InHand { number, batch, delivered });
             kill_spoilt(seat);
             return;
         };
         let elapsed = seat.lane.elapsed(number);
-        let done = progress.done.min(batch.len());
-        let row = if batch.merge.is_none() { reply::whole_row(reply, done) } else { None };
+        let done = progress.done.saturating_sub(delivered).min(batch.len());
+        let row = if batch.merge.is_none() { reply::whole_row(reply, delivered + done, delivered) } else { None };
         // The usual case: numbers that go right where they belong.
         let placed = row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values));
         let reply = if placed { Vec::new() } else { reply.to_vec() };
@@ -57,13 +58,13 @@ impl Shared {
         seat.busy += elapsed;
         seat.latest = Some(elapsed);
         core.stats.busy += elapsed;
-        batch.sink.timing(done, elapsed);
+        batch.sink.timing(delivered + done, elapsed);
         let rest = if placed {
             core.stats.tasks_done += done as u64;
             core.news = true;
             (done < batch.len()).then(|| batch.split(done).1)
         } else {
-            self.deliver(core, index, number, batch, &progress, reply)
+            self.deliver(core, index, number, batch, &progress, reply, delivered)
         };
         if let Some(rest) = rest.filter(|rest| rest.sink.is_wanted()) {
             core.queue.push_front(rest);
@@ -75,7 +76,8 @@ impl Shared {
         }
     }
 
-    /// Delivers the outcomes of the items that are done; returns the items that are not.
+    /// Delivers the outcomes of the items that are done, of which so many of the parcel were `delivered` before; returns the
+    /// items that are not.
     pub(crate) fn deliver(
         &self,
         core: &mut Core,
@@ -84,8 +86,9 @@ impl Shared {
         batch: Batch,
         progress: &Progress,
         reply: Vec<u8>,
+        delivered: usize,
     ) -> Option<Batch> {
-        let done = progress.done.min(batch.len());
+        let done = progress.done.saturating_sub(delivered).min(batch.len());
         let merged = batch.merge.is_some();
         if merged && done < batch.len() {
             // Half a merge is nothing; the items are run again.
@@ -95,7 +98,7 @@ impl Shared {
         let mut values = Values::default();
         let mut first = batch.first;
         let wanted = if merged { 1 } else { done };
-        let mut entries = Entries::of(&reply, wanted);
+        let mut entries = Entries::of(&reply, delivered + wanted, delivered);
         let mut item = 0;
         while item < wanted {
             let at = batch.first + item;
@@ -103,7 +106,7 @@ impl Shared {
                 Some(Entry::Row { width, count, bytes }) => {
                     item += count;
                     core.stats.tasks_done += count as u64;
-                    if count == wanted {
+                    if count == wanted && delivered == 0 {
                         // The whole reply, as it is.
                         values = Values::of_row(reply, ROW_HEAD, width, count);
                         break;
@@ -111,7 +114,7 @@ impl Shared {
                     values.push_row(bytes, width, count);
                     continue;
                 }
-                Some(Entry::Large) => large(core, index, number, batch_item(merged, item, batch.len())),
+                Some(Entry::Large) => large(core, index, number, delivered + batch_item(merged, item, batch.len())),
                 Some(Entry::Value(bytes)) => Ok(Outcome::Value(bytes.into(), Vec::new())),
                 Some(Entry::Failure(failure)) => failed(failure),
                 None => Err(unreadable("ends before its last item")),
@@ -192,18 +195,8 @@ impl Shared {
         self.share_out(core);
     }
 
-    /// Gives what waits in a busy worker's lane to a worker that has nothing.
-    fn share_out(&self, core: &mut Core) {
-        loop {
-            let idle = core.seats.iter().position(|seat| seat.as_ref().and_then(Seat::capacity) == Some(0));
-            let Some(idle) = idle else { return };
-            let Some(batch) = core.seats.iter_mut().flatten().find_map(|seat| seat.take_back(1)) else { return };
-            self.post(core, idle, batch);
-        }
-    }
-
     /// Puts a batch into a worker's lane.
-    fn post(&self, core: &mut Core, index: usize, mut batch: Batch) {
+    pub(super) fn post(&self, core: &mut Core, index: usize, mut batch: Batch) {
         let Core { seats, scratch, queue, .. } = core;
         let Some(seat) = seats[index].as_mut() else { return };
         if let Some(budget) = seat.budget.filter(|&budget| budget < batch.cost()) {
@@ -221,7 +214,7 @@ impl Shared {
             *budget -= batch.cost().min(*budget);
         }
         let timeout = batch.terms.timeout;
-        seat.in_hand.push_back(InHand { number, batch });
+        seat.in_hand.push_back(InHand { number, batch, delivered: 0 });
         if let Some(at) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
             self.arm(core, at);
         }

@@ -54,7 +54,7 @@ impl Shared {
         status: Option<ExitStatus>,
         first: bool,
     ) -> Vec<Batch> {
-        let InHand { number, batch } = hand;
+        let InHand { number, batch, delivered } = hand;
         let Some(seat) = core.seats[index].as_ref() else { return vec![batch] };
         if seat.killed_for == Some(KilledFor::Spoilt) {
             return self.salvage(core, index, batch, status, first);
@@ -65,7 +65,9 @@ impl Shared {
         };
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
         let for_another = meant_for_another(seat, number, status);
-        let Some(mut rest) = self.deliver(core, index, number, batch, &progress, reply) else { return Vec::new() };
+        let Some(mut rest) = self.deliver(core, index, number, batch, &progress, reply, delivered) else {
+            return Vec::new();
+        };
         let begun = progress.taken && progress.started > progress.done;
         let item = progress.started.saturating_sub(1);
         let ours = match killed_for {

@@ -24,6 +24,7 @@ pub(crate) mod lazy;
 pub(crate) mod map;
 pub(crate) mod reduce;
 mod schedule;
+mod share;
 pub(crate) mod stats;
 pub(crate) mod submit;
 mod supervise;

@@ -293,7 +293,7 @@ impl Alarm for Shared {
         self.listen_again(&core);
         self.pump(&mut core);
         let attended = core.unattended() == Listener::Nobody;
-        let heartbeat = (!attended).then(|| now + config::HEARTBEAT);
+        let heartbeat = (!attended).then(|| now + core.look_again());
         let next = self.enforce(&mut core, now).into_iter().chain(heartbeat).min()?;
         if core.armed.is_some_and(|armed| armed <= next) {
             return None;

@@ -27,11 +27,14 @@ pub(crate) struct Entries<'a> {
     reply: &'a [u8],
     /// How many items have no entry yet.
     left: usize,
+    /// How many are passed over.
+    skip: usize,
 }
 
 impl<'a> Entries<'a> {
-    pub(crate) fn of(reply: &'a [u8], done: usize) -> Self {
-        Self { reply, left: done }
+    /// The entries of all but the first `skip` items.
+    pub(crate) fn of(reply: &'a [u8], done: usize, skip: usize) -> Self {
+        Self { reply, left: done, skip }
     }
 
     /// Reads a row behind its first word.
@@ -53,6 +56,26 @@ impl<'a> Iterator for Entries<'a> {
 
     /// Ends early where the bytes are not entries.
     fn next(&mut self) -> Option<Entry<'a>> {
+        loop {
+            let entry = self.read()?;
+            let Entry::Row { width, count, bytes } = entry else {
+                if self.skip == 0 {
+                    return Some(entry);
+                }
+                self.skip -= 1;
+                continue;
+            };
+            let skipped = self.skip.min(count);
+            self.skip -= skipped;
+            if skipped < count {
+                return Some(Entry::Row { width, count: count - skipped, bytes: &bytes[skipped * width..] });
+            }
+        }
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn read(&mut self) -> Option<Entry<'a>> {
         let (head, rest) = u64_at(self.reply)?;
         let (kind, len) = (head & 0xff, usize::try_from(head >> 8).ok()?);
         let (entry, after) = if kind == tag::ROW {
@@ -77,14 +100,14 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// A reply to `done` items that is one row: the width of its values, and their bytes.
-pub(crate) fn whole_row(reply: SharedBytes<'_>, done: usize) -> Option<(usize, SharedBytes<'_>)> {
+/// A reply to `done` items that is one row: the width of its values, and their bytes, without the first `skip`.
+pub(crate) fn whole_row(reply: SharedBytes<'_>, done: usize, skip: usize) -> Option<(usize, SharedBytes<'_>)> {
     let head = reply.word()?;
     let (kind, width) = (head & 0xff, usize::try_from(head >> 8).ok()?);
     let len = width.checked_mul(done)?;
     let values = reply.range(ROW_HEAD, ROW_HEAD.checked_add(len)?);
     let open = reply.range(8, 16).word()? == 0;
-    (kind == tag::ROW && open && values.len() == len).then_some((width, values))
+    (kind == tag::ROW && open && values.len() == len).then(|| (width, values.range(skip * width, len)))
 }
 
 /// The bytes of a failure, for an entry.
@@ -123,7 +146,7 @@ mod tests {
             (0..4).for_each(|_| writer.push_to_row(()));
         });
         assert_eq!(done, 12);
-        let mut read = Entries::of(&reply, done);
+        let mut read = Entries::of(&reply, done, 0);
         assert!(matches!(read.next(), Some(Entry::Value(b"12345"))));
         assert!(matches!(read.next(), Some(Entry::Row { width: 1, count: 3, bytes: [1, 2, 3] })));
         assert!(matches!(read.next(), Some(Entry::Failure(Ok(CallFailure::UnknownFunction { key: 3 })))));
@@ -131,6 +154,12 @@ mod tests {
         assert!(matches!(read.next(), Some(Entry::Large)));
         assert!(matches!(read.next(), Some(Entry::Row { width: 0, count: 4, bytes: [] })));
         assert!(read.next().is_none());
+        let items = |entry| if let Entry::Row { count, .. } = entry { count } else { 1 };
+        for skip in 0..=done {
+            assert_eq!(Entries::of(&reply, done, skip).map(items).sum::<usize>(), done - skip);
+        }
+        let mut read = Entries::of(&reply, done, 2);
+        assert!(matches!(read.next(), Some(Entry::Row { width: 1, count: 2, bytes: [2, 3] })));
     }
 
     #[test]
@@ -144,7 +173,7 @@ mod tests {
             assert!(writer.push_entry(tag::LARGE, &[]));
         });
         assert!(reply.len() > crate::config::LANE_AREA - 64);
-        assert_eq!(Entries::of(&reply, done).count(), 2);
+        assert_eq!(Entries::of(&reply, done, 0).count(), 2);
     }
 
     #[test]
@@ -158,7 +187,7 @@ mod tests {
                 let mut changed = reply.clone();
                 changed[at] = rubbish;
                 for cut in 0..=changed.len() {
-                    let entries = Entries::of(&changed[..cut], done).take(100);
+                    let entries = Entries::of(&changed[..cut], done, 0).take(100);
                     let items: usize =
                         entries.map(|entry| if let Entry::Row { count, .. } = entry { count } else { 1 }).sum();
                     assert!(items <= done + reply.len() / 8, "{items}");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec};
 use rustix::io::Errno;
-use rustix::thread::futex;
+use rustix::thread::{MembarrierCommand, futex, membarrier};
 
 use super::socket::above_standard;
 
@@ -22,6 +22,18 @@ pub(crate) fn wait_word(word: &AtomicU32, value: u32, timeout: Option<Duration>)
 /// Wakes up to `count` waiters of `word`, in whatever process; returns how many there were.
 pub(crate) fn wake_word(word: &AtomicU32, count: u32) -> usize {
     futex::wake(word, futex::Flags::empty(), count).unwrap_or(0)
+}
+
+/// Lets [`order_all`] order this process's memory accesses, too; false where the system has no such thing.
+pub(crate) fn join_order() -> bool {
+    membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok()
+}
+
+/// Puts a full fence between whatever the running threads of all processes that called [`join_order`] did before and what
+/// they do after. It costs some microseconds, and them nothing: where they would otherwise need a fence at each step.
+pub(crate) fn order_all() {
+    // It fails only where nobody could have registered.
+    let _ = membarrier(MembarrierCommand::GlobalExpedited);
 }
 
 fn timespec(duration: Duration) -> Timespec {

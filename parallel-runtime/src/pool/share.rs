@@ -1,0 +1,94 @@
+//! Sharing: what a busy worker has not started goes to one that has nothing, and what a long parcel has done is delivered
+//! before its end. So one long item among many short ones keeps none of them waiting.
+
+use std::time::Duration;
+
+use super::core::{Core, Seat, Shared};
+use crate::config::{HEARTBEAT, LONG_PARCEL, SHARED_AFTER};
+use crate::memory::layout::SharedBytes;
+
+impl Core {
+    /// When to look again whether something is to be shared or delivered, if nothing rings before.
+    pub(super) fn look_again(&self) -> Duration {
+        let idle = self.seated().any(|seat| seat.capacity() == Some(0));
+        let mut in_hand = self.seated().filter_map(|seat| seat.in_hand.front());
+        match in_hand.any(|hand| hand.batch.is_divisible() && hand.batch.len() > 1) {
+            true if idle => SHARED_AFTER,
+            true => LONG_PARCEL,
+            false => HEARTBEAT,
+        }
+    }
+}
+
+impl Shared {
+    /// Gives workers that have nothing what waits in another's lane, or what another has not started.
+    pub(super) fn share_out(&self, core: &mut Core) {
+        loop {
+            let idle = core.seats.iter().position(|seat| seat.as_ref().and_then(Seat::capacity) == Some(0));
+            let Some(idle) = idle else { return };
+            let waiting = core.seats.iter_mut().flatten().find_map(|seat| seat.take_back(1));
+            let batch = waiting.or_else(|| {
+                let longest = core.seats.iter_mut().flatten().max_by_key(|seat| not_started(seat))?;
+                take_half(longest)
+            });
+            let Some(batch) = batch else { return };
+            self.post(core, idle, batch);
+        }
+    }
+
+    /// Delivers what a parcel that has run for long has done so far.
+    pub(super) fn deliver_early(&self, core: &mut Core, index: usize) {
+        let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.killed_for.is_none()) else { return };
+        let Some(hand) = seat.in_hand.front_mut() else { return };
+        if !hand.batch.is_divisible() || hand.batch.len() < 2 || seat.lane.ran(hand.number) < LONG_PARCEL {
+            return;
+        }
+        let progress = seat.lane.progress(hand.number);
+        let done = progress.done.saturating_sub(hand.delivered);
+        // What has ended is taken in as a whole.
+        if progress.ended || done == 0 || done >= hand.batch.len() {
+            return;
+        }
+        let Some(reply) = seat.lane.reply(hand.number).map(SharedBytes::to_vec) else { return };
+        let Some(mut hand) = seat.in_hand.pop_front() else { return };
+        let (head, rest) = hand.batch.split(done);
+        self.deliver(core, index, hand.number, head, &progress, reply, hand.delivered);
+        hand.batch = rest;
+        hand.delivered += done;
+        if let Some(seat) = core.seats[index].as_mut() {
+            seat.in_hand.push_front(hand);
+        }
+    }
+}
+
+/// How many items of what a worker runs it has certainly not started, if they may go elsewhere and it is time for that.
+fn not_started(seat: &Seat) -> usize {
+    let Some(hand) = seat.in_hand.front().filter(|_| seat.killed_for.is_none()) else { return 0 };
+    if !hand.batch.is_divisible() || seat.lane.ran(hand.number) < SHARED_AFTER {
+        return 0;
+    }
+    let started = seat.lane.progress(hand.number).started.saturating_sub(hand.delivered);
+    hand.batch.len().saturating_sub(started)
+}
+
+/// Takes the second half of what a worker has not started.
+fn take_half(seat: &mut Seat) -> Option<super::batch::Batch> {
+    let left = not_started(seat);
+    if left == 0 {
+        return None;
+    }
+    let hand = seat.in_hand.front()?;
+    let keep = hand.delivered + hand.batch.len() - left.div_ceil(2);
+    let kept = seat.lane.divide(hand.number, keep)?.saturating_sub(hand.delivered);
+    if kept >= hand.batch.len() {
+        return None;
+    }
+    let mut hand = seat.in_hand.pop_front()?;
+    let (head, tail) = hand.batch.split(kept);
+    hand.batch = head;
+    seat.in_hand.push_front(hand);
+    if let Some(budget) = &mut seat.budget {
+        *budget += tail.cost();
+    }
+    Some(tail)
+}

@@ -1,0 +1,112 @@
+//! How the items of a map are shared out among the workers.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use parallel::prelude::*;
+
+/// How long a test waits for what should happen at once.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A file that one item waits for.
+struct Gate(PathBuf);
+
+impl Gate {
+    fn closed(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("parallel-gate-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        Self(path)
+    }
+
+    fn open(&self) {
+        std::fs::write(&self.0, "").unwrap();
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn pool(gate: &Gate) -> Pool {
+    Pool::builder().workers(2).env("GATE", &gate.0).build().unwrap()
+}
+
+/// Waits for the gate where `x` is divisible by `slow`.
+#[parallel]
+fn passes(x: u64, slow: u64) -> (u64, u32) {
+    if x % slow == 0 {
+        let gate = PathBuf::from(std::env::var_os("GATE").unwrap());
+        let begun = Instant::now();
+        while !gate.exists() {
+            assert!(begun.elapsed() < PATIENCE, "the gate stays closed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    (x, std::process::id())
+}
+
+/// As [`passes`], with a number for its value.
+#[parallel]
+fn passes_as_number(x: u64, slow: u64) -> u64 {
+    passes(x, slow).0
+}
+
+#[test]
+fn one_long_item_among_many_short_ones_keeps_none_of_them_waiting() {
+    const ITEMS: u64 = 300_000;
+    const LONG: u64 = 123_456;
+    let gate = Gate::closed("one");
+    let pool = pool(&gate);
+    for numbers in [false, true] {
+        let mut seen = vec![false; ITEMS as usize];
+        let mut arrives = |x: u64| {
+            assert!(!std::mem::replace(&mut seen[x as usize], true), "{x} came twice");
+        };
+        let items = (1..=ITEMS).map(|x| (if x == LONG { 0 } else { x }, ITEMS + 1));
+        if numbers {
+            let mut outcomes = passes_as_number.on(&pool).window(1 << 20).par_imap_unordered(items);
+            outcomes.by_ref().take(ITEMS as usize - 1).for_each(|(_, x)| arrives(x.unwrap() % ITEMS));
+            // All others are here, and it still runs.
+            gate.open();
+            assert!(matches!(outcomes.next(), Some((_, Ok(0)))));
+            assert!(outcomes.next().is_none());
+        } else {
+            let mut outcomes = passes.on(&pool).window(1 << 20).par_imap_unordered(items);
+            outcomes.by_ref().take(ITEMS as usize - 1).for_each(|(_, x)| arrives(x.unwrap().0 % ITEMS));
+            gate.open();
+            assert!(matches!(outcomes.next(), Some((_, Ok((0, _))))));
+            assert!(outcomes.next().is_none());
+        }
+        drop(std::fs::remove_file(&gate.0));
+        assert_eq!(seen.iter().filter(|seen| **seen).count() as u64, ITEMS - 1);
+    }
+}
+
+#[test]
+fn long_items_at_random_places_keep_the_order_and_lose_nothing() {
+    #[parallel]
+    fn naps(x: u64) -> u64 {
+        if x % 997 == 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        x * x
+    }
+    let pool = Pool::with_workers(4).unwrap();
+    assert_eq!(naps.on(&pool).par_map(0..20_000).unwrap(), (0..20_000).map(|x| x * x).collect::<Vec<_>>());
+    let pairs: Vec<_> = naps.on(&pool).par_imap(0..20_000).map(Result::unwrap).collect();
+    assert_eq!(pairs, (0..20_000).map(|x| x * x).collect::<Vec<_>>());
+    assert_eq!(pool.stats().tasks_done, 40_000);
+}
+
+#[test]
+fn a_size_that_was_chosen_stays() {
+    let gate = Gate::closed("chosen");
+    gate.open();
+    let pool = pool(&gate);
+    let values = passes.on(&pool).chunk_size(7).par_map((1..700).map(|x| (x, 5))).unwrap();
+    for chunk in values.chunks(7) {
+        assert!(chunk.iter().all(|(_, pid)| *pid == chunk[0].1), "{chunk:?}");
+    }
+}
