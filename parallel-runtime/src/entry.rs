@@ -16,6 +16,7 @@ use crate::registry;
 use crate::sys::process;
 use crate::sys::program::{self, Constructor};
 use crate::sys::socket::Socket;
+use crate::sys::wait;
 use crate::worker;
 
 /// The worker could not find its parent: the token was set by hand, or handed on to a program it was not made for.
@@ -65,6 +66,7 @@ fn connect() -> &'static Control {
 fn enter(control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
     program::set_title(&program::name());
+    wait::join_order();
     watch_parent(control);
     // A panic here is a defect of ours; it must not unwind into the C library.
     let code = crate::panic::catch(|| worker::work(control)).unwrap_or(101);

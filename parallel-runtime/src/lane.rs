@@ -279,6 +279,8 @@ pub(crate) enum Work {
     Revoked { number: u64, in_block: bool },
     /// Look into the control channel.
     Mail,
+    /// Nothing, for as long as the worker would wait.
+    Nothing,
     /// Told to stop, or the words are spoilt so that nothing would ever be found.
     Stop,
 }
@@ -290,12 +292,13 @@ impl WorkerLane {
         if memory.header().magic.load(Acquire) != MAGIC {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
         }
-        memory.header().divisible.store(u32::from(wait::join_order()), Release);
+        memory.header().divisible.store(u32::from(wait::is_ordered()), Release);
         Ok(Self { memory, taken: 0, mail: 0, patience: Patience::default() })
     }
 
-    /// Waits for something to do.
-    pub(crate) fn take(&mut self) -> Work {
+    /// Waits for something to do, at most so long.
+    pub(crate) fn take(&mut self, patience: Option<Duration>) -> Work {
+        let mut waited = false;
         loop {
             let door = &self.memory.header().door;
             let knocks = door.knocks.load(Acquire);
@@ -318,11 +321,21 @@ impl WorkerLane {
                     return Work::Mail;
                 }
                 Err(state::EMPTY | state::DONE) if self.memory.header().door.stop.load(Acquire) == 0 => {
-                    self.wait(knocks);
+                    if waited && patience.is_some() {
+                        return Work::Nothing;
+                    }
+                    self.wait(knocks, patience);
+                    waited = true;
                 }
                 Err(_) => return Work::Stop,
             }
         }
+    }
+
+    /// Whether the parent has taken in what was replied to parcel `number`, an earlier one.
+    pub(crate) fn is_taken_in(&self, number: u64) -> bool {
+        let order = &self.memory.slot(slot_of(number)).order;
+        order.number.load(Acquire) != number || order.state.load(Acquire) == state::EMPTY
     }
 
     /// Whether the next parcel is not there yet.
@@ -356,15 +369,15 @@ impl WorkerLane {
         ReplyWriter::new(&self.memory, slot_of(number), number, timed)
     }
 
-    /// Waits until the parent knocks again after `knocks`.
-    fn wait(&self, knocks: u32) {
+    /// Waits until the parent knocks again after `knocks`, at most so long.
+    fn wait(&self, knocks: u32, patience: Option<Duration>) {
         let door = &self.memory.header().door;
         if self.patience.look(&door.knocks, knocks) {
             return;
         }
         door.waiting.store(1, Relaxed);
         fence(SeqCst);
-        wait::wait_word(&door.knocks, knocks, None);
+        wait::wait_word(&door.knocks, knocks, patience);
         door.waiting.store(0, Relaxed);
     }
 
@@ -497,14 +510,14 @@ mod tests {
         for (number, in_a_block) in [(0, false), (1, true)] {
             assert!(lane.revoke(number));
             assert!(!lane.revoke(number));
-            let taken = worker.take();
+            let taken = worker.take(None);
             assert!(
                 matches!(taken, Work::Revoked { number: n, in_block } if (n, in_block) == (number, in_a_block)),
                 "{taken:?}"
             );
         }
         assert!(lane.post(b"the ", b"next"));
-        assert!(matches!(worker.take(), Work::Parcel { number: 2, len: 8, in_block: false }));
+        assert!(matches!(worker.take(None), Work::Parcel { number: 2, len: 8, in_block: false }));
         assert_eq!(worker.parcel(2, 8), b"the next");
     }
 }

@@ -125,14 +125,15 @@ impl Solo {
         let arguments = lock(&self.state).arguments.clone().unwrap_or_default();
         let assign = |control: &Control| {
             let handles = transfer::send_ahead::<Opening>(control, &arguments.handles, None, false)?;
-            let (body, block) = Body::pack(&arguments.bytes)?;
+            let mut block = None;
+            let (body, block) = Body::pack(&[&arguments.bytes], &mut block)?;
             let invocation = Invocation {
                 function: order.entry.hash(),
                 name: order.name.as_deref().map(ToOwned::to_owned),
                 arguments: Package { body, handles },
             };
             let opening = Opening::Assignment(Assignment::Call(invocation));
-            control.send(&opening, &borrowed(block.as_slice()), false)
+            control.send(&opening, &borrowed(block), false)
         };
         let start = Start { environment: &order.environment, assign: &assign, admitted: true };
         reactor.launch(&start, Arc::clone(self) as Arc<dyn Events>)

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
+use crate::config;
 use crate::current::{self, Role};
 use crate::lane::{Work, WorkerBell, WorkerLane};
 use crate::memory::reply::{LONGEST_ENTRY, ReplyWriter, tag};
@@ -14,6 +15,7 @@ use crate::process::control::{
 };
 use crate::process::transfer::{self, Store};
 use crate::registry::{self, Entry};
+use crate::sys::memory::Block;
 use crate::sys::program;
 use crate::sys::wait::Event;
 use crate::wire::call::{Call, CallFailure, Finish};
@@ -91,13 +93,14 @@ fn serve_call(
 
 /// Tells the parent what came of a call; returns the exit code.
 fn report(control: &Control, outcome: Result<Payload, CallFailure>) -> io::Result<i32> {
+    let mut block = None;
     let packed = outcome.and_then(|value| {
         let len = value.bytes.len();
-        transfer::pack::<Report>(control, &value, true).map_err(|error| not_handed_over(len, &error))
+        transfer::pack::<Report>(control, &value, &mut block, true).map_err(|error| not_handed_over(len, &error))
     });
     match packed {
         Ok((package, block)) => {
-            control.send(&Report::Value(package), &borrowed(block.as_slice()), true)?;
+            control.send(&Report::Value(package), &borrowed(block), true)?;
             Ok(0)
         }
         Err(failure) => {
@@ -173,7 +176,7 @@ fn serve_pool(
     } else {
         control.send(&Report::Started, &[], true)?;
     }
-    Server { mailbox, lane, bell, value: Payload::default() }.serve()
+    Server { mailbox, lane, bell, value: Payload::default(), spare: None }.serve()
 }
 
 /// Runs the pool's initializer; an exit code when it failed.
@@ -235,12 +238,15 @@ struct Server<'a> {
     bell: WorkerBell,
     /// The value of the item that runs; kept, so that an item costs no allocation.
     value: Payload,
+    /// What a large result travelled in, for the next one, and the number of its parcel.
+    spare: Option<(Block, u64)>,
 }
 
 impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
         loop {
-            match self.lane.take() {
+            match self.lane.take(self.spare.as_ref().map(|_| config::SPARE_BLOCK)) {
+                Work::Nothing => self.spare = None,
                 Work::Parcel { number, len, in_block } => {
                     let block = if in_block { Some(self.mailbox.parcel(number)?) } else { None };
                     self.run(number, len, block.as_deref())?;
@@ -265,11 +271,11 @@ impl Server<'_> {
 
     /// Runs a parcel, which is in its slot or in a block.
     fn run(&mut self, number: u64, len: usize, block: Option<&[u8]>) -> io::Result<()> {
-        let Self { mailbox, lane, value, .. } = self;
+        let Self { mailbox, lane, value, spare, .. } = self;
         let parcel = block.unwrap_or_else(|| lane.parcel(number, len));
         let opened = Opened::read(parcel).ok_or_else(|| io::Error::other("a parcel that cannot be read"))?;
         let handles = mailbox.handles(&opened)?;
-        let mut run = Run { control: mailbox.control, lane, value, number, opened, handles };
+        let mut run = Run { control: mailbox.control, lane, value, spare, number, opened, handles };
         let whole = if run.opened.merge == 0 { run.map()? } else { run.merge()? };
         flush();
         self.lane.end(number);
@@ -283,6 +289,7 @@ struct Run<'a> {
     control: &'a Control,
     lane: &'a WorkerLane,
     value: &'a mut Payload,
+    spare: &'a mut Option<(Block, u64)>,
     number: u64,
     opened: Opened<'a>,
     handles: Vec<Handle>,
@@ -295,7 +302,8 @@ impl Run<'_> {
         let entry = registry::find(opened.function);
         let reply = self.lane.reply(self.number, opened.flags & parcel::TIMED != 0);
         let wanted = opened.flags & parcel::DISCARD == 0;
-        let mut outbox = Outbox { control: self.control, parcel: self.number, broken: None };
+        let mut outbox =
+            Outbox { control: self.control, lane: self.lane, spare: self.spare, parcel: self.number, broken: None };
         let mut call = Call::new(opened.items(), &self.handles, self.value, wanted, Some(reply), &mut outbox);
         match entry {
             Some(entry) => {
@@ -343,7 +351,8 @@ impl Run<'_> {
     /// Replies with one entry for all items; where it is a failure, the progress names the item.
     fn finish_merged(&mut self, count: u32, merged: Result<Vec<u8>, CallFailure>) -> io::Result<bool> {
         let mut reply = self.lane.reply(self.number, false);
-        let mut outbox = Outbox { control: self.control, parcel: self.number, broken: None };
+        let mut outbox =
+            Outbox { control: self.control, lane: self.lane, spare: self.spare, parcel: self.number, broken: None };
         let (value, failure) = match merged {
             Ok(value) => (value, None),
             Err(failure) => (Vec::new(), Some(failure)),
@@ -359,6 +368,8 @@ impl Run<'_> {
 /// Where outcomes go: into the lane, or beside it what does not fit there.
 struct Outbox<'a> {
     control: &'a Control,
+    lane: &'a WorkerLane,
+    spare: &'a mut Option<(Block, u64)>,
     parcel: u64,
     /// Why nothing can be sent any more.
     broken: Option<io::Error>,
@@ -408,16 +419,20 @@ impl Outbox<'_> {
         !full
     }
 
-    fn send_beside(&self, item: u32, value: &Payload, failed: bool) -> io::Result<()> {
-        match transfer::pack::<Report>(self.control, value, true) {
-            Ok((package, block)) => {
+    fn send_beside(&mut self, item: u32, value: &Payload, failed: bool) -> io::Result<()> {
+        // Once the parent has taken in the parcel that it was for, nobody reads the block any more.
+        let mut block = self.spare.take().filter(|(_, number)| self.lane.is_taken_in(*number)).map(|(block, _)| block);
+        match transfer::pack::<Report>(self.control, value, &mut block, true) {
+            Ok((package, filled)) => {
                 let report = Report::Large { parcel: self.parcel, item, package, failed };
-                self.control.send(&report, &borrowed(block.as_slice()), true)
+                self.control.send(&report, &borrowed(filled), true)?;
+                *self.spare = block.map(|block| (block, self.parcel));
+                Ok(())
             }
             Err(error) => {
                 // A failure is short enough to go in the message itself.
                 let bytes = reply::failure_bytes(not_handed_over(value.bytes.len(), &error));
-                let package = Package { body: Body::pack(&bytes)?.0, handles: Vec::new() };
+                let package = Package { body: Body::Inline(bytes), handles: Vec::new() };
                 self.control.send(&Report::Large { parcel: self.parcel, item, package, failed: true }, &[], true)
             }
         }

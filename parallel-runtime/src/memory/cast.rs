@@ -37,6 +37,15 @@ pub(crate) fn same_text<T: ?Sized>(value: &T) -> Option<&str> {
     Some(unsafe { std::mem::transmute_copy::<&T, &str>(&value) })
 }
 
+/// The reference as one to a `T`, if that is what it is to.
+pub(crate) fn same_ref<U: ?Sized + 'static, T: ?Sized>(value: &U) -> Option<&T> {
+    if typeid::of::<T>() != TypeId::of::<U>() {
+        return None;
+    }
+    // SAFETY: `T` is `U`, so this is one reference copied as another of the same type and lifetime.
+    Some(unsafe { std::mem::transmute_copy::<&U, &T>(&value) })
+}
+
 /// The value as a `T`, if that is what it is.
 pub(crate) fn into<U: 'static, T>(value: U) -> Option<T> {
     if typeid::of::<T>() != TypeId::of::<U>() {

@@ -50,11 +50,15 @@ impl Values {
     }
 
     /// Adds the value of so many items, with its handles.
-    pub(crate) fn push(&mut self, value: &[u8], handles: Vec<Handle>, items: usize) {
+    pub(crate) fn push(&mut self, value: Cow<'_, [u8]>, handles: Vec<Handle>, items: usize) {
         if !handles.is_empty() {
             self.handles.insert(self.ends.len(), handles);
         }
-        self.bytes.extend_from_slice(value);
+        match value {
+            // A large one, perhaps, and perhaps the only one.
+            Cow::Owned(value) if self.bytes.is_empty() => self.bytes = value,
+            value => self.bytes.extend_from_slice(&value),
+        }
         self.ends.push(self.bytes.len() - self.start);
         self.items += items;
     }
@@ -261,7 +265,7 @@ mod tests {
     fn values_come_out_as_they_went_in() {
         let mut values = Values::default();
         for value in [&b"one"[..], b"", b"three"] {
-            values.push(value, Vec::new(), 1);
+            values.push(value.into(), Vec::new(), 1);
         }
         assert_eq!(values.items, 3);
         assert_eq!(values.iter().map(|(value, _)| value).collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);

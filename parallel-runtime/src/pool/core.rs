@@ -22,6 +22,7 @@ use crate::process::control::Delivery;
 use crate::process::reactor::{self, Child, Pulse, Reactor};
 use crate::process::transfer::Store;
 use crate::registry::Entry;
+use crate::sys::memory::Block;
 use crate::wire::payload::Payload;
 
 /// What the builder was told.
@@ -137,6 +138,16 @@ pub(crate) struct Seat {
     pub(crate) busy: Duration,
     /// How long its latest parcel ran; `None` before the first.
     pub(crate) latest: Option<Duration>,
+    /// What a large parcel travelled in, for the next one.
+    pub(crate) block: Option<Spare>,
+}
+
+/// A block that was used before.
+pub(crate) struct Spare {
+    pub(crate) block: Block,
+    /// The parcel that it holds, or held.
+    pub(crate) number: u64,
+    pub(crate) since: Instant,
 }
 
 /// An entry of a reply that travelled beside the lane.
@@ -236,6 +247,11 @@ impl Core {
         self.seated()
             .filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))
             .any(|seat| seat.in_hand.front().is_some_and(|hand| seat.lane.is_done(hand.number)))
+    }
+
+    /// Whether no worker serves, and another try to start one is some time off.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.hopeless && !self.seated().any(|seat| seat.ready)
     }
 
     /// Whether nothing is left to do.

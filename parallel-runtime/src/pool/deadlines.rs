@@ -18,6 +18,7 @@ impl Shared {
             };
         };
         for seat in core.seats.iter_mut().flatten() {
+            at_latest(let_go(seat, now));
             if seat.killed_for.is_some() {
                 continue;
             }
@@ -30,6 +31,17 @@ impl Shared {
         }
         next
     }
+}
+
+/// Gives back the memory of a large parcel that no other followed for a while; otherwise returns when to look again.
+fn let_go(seat: &mut Seat, now: Instant) -> Option<Instant> {
+    let spare = seat.block.as_ref()?;
+    let at = spare.since + config::SPARE_BLOCK;
+    if at > now {
+        return Some(at);
+    }
+    seat.block = None;
+    None
 }
 
 /// Kills a worker whose time is over; otherwise returns when it will be.

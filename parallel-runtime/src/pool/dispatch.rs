@@ -6,7 +6,7 @@ use std::io;
 use std::time::Instant;
 
 use super::batch::{Batch, Values};
-use super::core::{Core, InHand, KilledFor, Large, Seat, Shared};
+use super::core::{Core, InHand, KilledFor, Large, Seat, Shared, Spare};
 use super::hear::hear;
 use super::schedule;
 use crate::config;
@@ -52,6 +52,10 @@ impl Shared {
         // The usual case: numbers that go right where they belong.
         let placed = row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values));
         let reply = if placed { Vec::new() } else { reply.to_vec() };
+        if Entries::of(&reply, delivered + done, delivered).any(|entry| matches!(entry, Entry::Large)) {
+            // Before the worker may use the block of it for the next.
+            hear(seat);
+        }
         seat.lane.release(number);
         // What a worker says is bounded by what can be: it may scribble.
         let elapsed = elapsed.min(seat.born.elapsed());
@@ -64,7 +68,7 @@ impl Shared {
             core.news = true;
             (done < batch.len()).then(|| batch.split(done).1)
         } else {
-            self.deliver(core, index, number, batch, &progress, reply, delivered)
+            self.deliver(core, index, InHand { number, batch, delivered }, &progress, reply)
         };
         if let Some(rest) = rest.filter(|rest| rest.sink.is_wanted()) {
             core.queue.push_front(rest);
@@ -76,18 +80,16 @@ impl Shared {
         }
     }
 
-    /// Delivers the outcomes of the items that are done, of which so many of the parcel were `delivered` before; returns the
-    /// items that are not.
+    /// Delivers the outcomes of the items that are done; returns the items that are not.
     pub(crate) fn deliver(
         &self,
         core: &mut Core,
         index: usize,
-        number: u64,
-        batch: Batch,
+        hand: InHand,
         progress: &Progress,
         reply: Vec<u8>,
-        delivered: usize,
     ) -> Option<Batch> {
+        let InHand { number, batch, delivered } = hand;
         let done = progress.done.saturating_sub(delivered).min(batch.len());
         let merged = batch.merge.is_some();
         if merged && done < batch.len() {
@@ -123,7 +125,7 @@ impl Shared {
             match outcome {
                 Ok(Outcome::Value(value, handles)) => {
                     let items = if merged { batch.len() } else { 1 };
-                    values.push(&value, handles, items);
+                    values.push(value, handles, items);
                     core.stats.tasks_done += items as u64;
                 }
                 Ok(Outcome::Failed(error)) | Err(error) => {
@@ -213,7 +215,7 @@ impl Shared {
         if let Some(budget) = &mut seat.budget {
             *budget -= batch.cost().min(*budget);
         }
-        let timeout = batch.terms.timeout;
+        let timeout = batch.terms.timeout.into_iter().chain(seat.block.as_ref().map(|_| config::SPARE_BLOCK)).min();
         seat.in_hand.push_back(InHand { number, batch, delivered: 0 });
         if let Some(at) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
             self.arm(core, at);
@@ -253,15 +255,17 @@ fn send(seat: &mut Seat, batch: &Batch, scratch: &mut Vec<u8>) -> io::Result<()>
     if seat.lane.post(scratch, &batch.bytes) {
         return Ok(());
     }
-    scratch.extend_from_slice(&batch.bytes);
-    let len = scratch.len();
-    let (body, block) = Body::pack(scratch)?;
-    // One large parcel is no reason to keep so much.
-    scratch.clear();
-    scratch.shrink_to(config::LANE_AREA);
-    let delivery = Delivery::Parcel { number: seat.lane.next_number(), body };
-    control.send(&delivery, &borrowed(block.as_slice()), false)?;
-    seat.lane.announce(len);
+    // The block of the latest large parcel, unless that is still on its way.
+    let number = seat.lane.next_number();
+    let in_use = |spare: &mut Spare| seat.in_hand.iter().any(|hand| hand.number == spare.number);
+    let mut block =
+        if seat.block.as_mut().is_some_and(in_use) { None } else { seat.block.take().map(|spare| spare.block) };
+    let (body, filled) = Body::pack(&[scratch, &batch.bytes], &mut block)?;
+    control.send(&Delivery::Parcel { number, body }, &borrowed(filled), false)?;
+    seat.lane.announce(scratch.len() + batch.bytes.len());
+    if let Some(block) = block {
+        seat.block = Some(Spare { block, number, since: Instant::now() });
+    }
     Ok(())
 }
 

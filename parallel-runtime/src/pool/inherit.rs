@@ -65,7 +65,7 @@ impl Shared {
         };
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
         let for_another = meant_for_another(seat, number, status);
-        let Some(mut rest) = self.deliver(core, index, number, batch, &progress, reply, delivered) else {
+        let Some(mut rest) = self.deliver(core, index, InHand { number, batch, delivered }, &progress, reply) else {
             return Vec::new();
         };
         let begun = progress.taken && progress.started > progress.done;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::core::{Core, Seat, Shared};
+use super::core::{Core, InHand, Seat, Shared};
 use crate::config::{HEARTBEAT, LONG_PARCEL, SHARED_AFTER};
 use crate::memory::layout::SharedBytes;
 
@@ -50,13 +50,11 @@ impl Shared {
             return;
         }
         let Some(reply) = seat.lane.reply(hand.number).map(SharedBytes::to_vec) else { return };
-        let Some(mut hand) = seat.in_hand.pop_front() else { return };
-        let (head, rest) = hand.batch.split(done);
-        self.deliver(core, index, hand.number, head, &progress, reply, hand.delivered);
-        hand.batch = rest;
-        hand.delivered += done;
+        let Some(InHand { number, batch, delivered }) = seat.in_hand.pop_front() else { return };
+        let (head, rest) = batch.split(done);
+        self.deliver(core, index, InHand { number, batch: head, delivered }, &progress, reply);
         if let Some(seat) = core.seats[index].as_mut() {
-            seat.in_hand.push_front(hand);
+            seat.in_hand.push_front(InHand { number, batch: rest, delivered: delivered + done });
         }
     }
 }

@@ -56,8 +56,7 @@ impl Shared {
             let mut initializer = None;
             if let Some(Initializer { entry, arguments, .. }) = &self.settings.initializer {
                 let handles = transfer::send_ahead::<Opening>(control, &arguments.handles, None, false)?;
-                let (body, descriptor) = Body::pack(&arguments.bytes)?;
-                block = descriptor;
+                let (body, _) = Body::pack(&[&arguments.bytes], &mut block)?;
                 let arguments = Package { body, handles };
                 initializer = Some(Invocation { function: entry.hash(), name: None, arguments });
             }
@@ -85,6 +84,7 @@ impl Shared {
             refusal: None,
             busy: Duration::ZERO,
             latest: None,
+            block: None,
         })
     }
 
@@ -96,19 +96,28 @@ impl Shared {
         core.first_error.get_or_insert_with(|| error.clone());
         core.start_error = Some(error);
         core.news = true;
+        if core.is_hopeless() {
+            // Who allows retries has had one more try.
+            for batch in &mut core.queue {
+                batch.attempts += u32::from(batch.attempts <= batch.terms.retries);
+            }
+        }
         self.fail_hopeless(core);
         let at = Instant::now() + back_off;
         core.retry_at = Some(at);
         self.arm(core, at);
     }
 
-    /// Fails what waits for a worker when there is none and another try is some time off.
+    /// Fails what waits for a worker when there is none and another try is some time off; not what is to be tried again.
     pub(crate) fn fail_hopeless(&self, core: &mut Core) {
-        if !core.hopeless || core.seated().any(|seat| seat.ready) {
+        if !core.is_hopeless() {
             return;
         }
         let Some(error) = core.start_error.clone() else { return };
-        for batch in std::mem::take(&mut core.queue) {
+        let (kept, lost): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut core.queue).into_iter().partition(|batch| batch.attempts.max(1) <= batch.terms.retries);
+        core.queue = kept;
+        for batch in lost {
             self.fail_all(core, &batch, || error.to_error());
         }
     }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::config;
-use crate::sys::memory;
+use crate::sys::memory::{self, Block};
 use crate::sys::socket::{Identity, Received, Socket};
 use crate::wire::call::CallFailure;
 use crate::wire::codec;
@@ -26,13 +26,19 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// Chooses by size; a block comes with the descriptor to send along.
-    pub(crate) fn pack(bytes: &[u8]) -> io::Result<(Self, Option<OwnedFd>)> {
-        if bytes.len() <= config::INLINE {
-            return Ok((Self::Inline(bytes.to_vec()), None));
+    /// Chooses by size for `parts`, one behind the other. A block, which is to be sent along, is `spare` filled anew, or stays
+    /// there as a new one.
+    pub(crate) fn pack<'b>(parts: &[&[u8]], spare: &'b mut Option<Block>) -> io::Result<(Self, Option<&'b Block>)> {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        if len <= config::INLINE {
+            return Ok((Self::Inline(parts.concat()), None));
         }
-        let block = memory::write_block(bytes)?;
-        Ok((Self::Block { len: bytes.len() as u64 }, Some(block)))
+        let block = match spare.take() {
+            Some(block) => block,
+            None => Block::new()?,
+        };
+        block.fill(parts)?;
+        Ok((Self::Block { len: len as u64 }, Some(spare.insert(block))))
     }
 
     /// The bytes, with the descriptors that came along.
@@ -185,6 +191,6 @@ impl AsFd for Control {
 }
 
 /// The descriptors of an optional block, for a message.
-pub(crate) fn borrowed(descriptors: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
-    descriptors.iter().map(AsFd::as_fd).collect()
+pub(crate) fn borrowed(block: Option<&Block>) -> Vec<BorrowedFd<'_>> {
+    block.map(AsFd::as_fd).into_iter().collect()
 }

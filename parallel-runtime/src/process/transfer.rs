@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::control::{Body, Control, Delivery, Kind, Note, Opening, Package, Report};
-use crate::sys::memory::{Access, Region, random_id};
+use crate::sys::memory::{Access, Block, Region, random_id};
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::wire::handles::Handle;
 use crate::wire::payload::Payload;
@@ -88,14 +88,15 @@ fn note(handle: &Handle) -> io::Result<Option<Note>> {
 }
 
 /// Sends a payload's handles ahead and packs the rest; the block, if there is one, is to be the last descriptor of the
-/// message.
-pub(crate) fn pack<M: Ahead>(
+/// message. It is `spare` filled anew, or stays there as a new one.
+pub(crate) fn pack<'b, M: Ahead>(
     control: &Control,
     payload: &Payload,
+    spare: &'b mut Option<Block>,
     wait: bool,
-) -> io::Result<(Package, Option<OwnedFd>)> {
+) -> io::Result<(Package, Option<&'b Block>)> {
     let handles = send_ahead::<M>(control, &payload.handles, None, wait)?;
-    let (body, block) = Body::pack(&payload.bytes)?;
+    let (body, block) = Body::pack(&[&payload.bytes], spare)?;
     Ok((Package { body, handles }, block))
 }
 

@@ -65,7 +65,7 @@ pub struct Parameters<'a> {
     handles: &'a [Handle],
 }
 
-impl Parameters<'_> {
+impl<'a> Parameters<'a> {
     /// Takes the next argument, that for the parameter `INDEX` of `F`, by value.
     ///
     /// # Errors
@@ -96,19 +96,40 @@ impl Parameters<'_> {
     /// # Errors
     ///
     /// What the owned type's `Deserialize` says when it refuses.
-    pub fn take_borrowed<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owner<F::Type>, CodecError> {
-        self.take::<F, INDEX>().map(Owner)
+    #[inline]
+    pub fn take_borrowed<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owner<'a, F::Type>, CodecError> {
+        if let Some((view, used)) = plain::view(self.bytes) {
+            self.bytes = &self.bytes[used..];
+            return Ok(Owner(Held::Here(view)));
+        }
+        self.take::<F, INDEX>().map(|owned| Owner(Held::Owned(owned)))
     }
 }
 
-/// Holds the owned form of a borrowed argument while the function runs.
-#[derive(Debug)]
-pub struct Owner<B: Borrowed + ?Sized>(B::Owned);
+/// Holds a borrowed argument while the function runs.
+pub struct Owner<'a, B: Borrowed + ?Sized>(Held<'a, B>);
 
-impl<B: Borrowed + ?Sized> Owner<B> {
+impl<B: Borrowed + ?Sized> std::fmt::Debug for Owner<'_, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Owner").finish_non_exhaustive()
+    }
+}
+
+enum Held<'a, B: Borrowed + ?Sized> {
+    /// In its owned form.
+    Owned(B::Owned),
+    /// Where it arrived.
+    Here(&'a B),
+}
+
+impl<B: Borrowed + ?Sized> Owner<'_, B> {
     /// Borrows it as the parameter says.
+    #[inline]
     pub fn get(&self) -> &B {
-        self.0.borrow()
+        match &self.0 {
+            Held::Owned(owned) => owned.borrow(),
+            Held::Here(view) => view,
+        }
     }
 }
 

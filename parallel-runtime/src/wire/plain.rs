@@ -8,6 +8,7 @@ use bytemuck::Pod;
 use crate::memory::cast;
 use crate::memory::reply::ReplyWriter;
 use crate::memory::rows::{Rows, RowsOf};
+use crate::sys::memory::prefer_huge_pages;
 
 // `usize` is written as 64 bits.
 const COPIED: bool = cfg!(all(target_endian = "little", target_pointer_width = "64"));
@@ -80,6 +81,26 @@ pub(crate) fn decode<T>(bytes: &[u8]) -> Option<(T, usize)> {
     cast::into(()).map(|nothing| (nothing, 0))
 }
 
+/// Sees a row of numbers, or text, where it is at the front of `bytes`, with how many bytes it takes; `None` when it is not
+/// one, or not aligned as it must be.
+#[inline]
+pub(crate) fn view<T: ?Sized>(bytes: &[u8]) -> Option<(&T, usize)> {
+    if !COPIED {
+        return None;
+    }
+    for_each_number!(Number => is::<T, [Number]>().then(|| {
+        let (row, used) = row_bytes(bytes, size_of::<Number>())?;
+        let row: &[Number] = bytemuck::try_cast_slice(row).ok()?;
+        cast::same_ref::<[Number], T>(row).map(|row| (row, used))
+    }).flatten());
+    if is::<T, str>() {
+        let (text, used) = row_bytes(bytes, 1)?;
+        let text = std::str::from_utf8(text).ok()?;
+        return cast::same_ref::<str, T>(text).map(|text| (text, used));
+    }
+    None
+}
+
 /// Whether values of this type are short and all of one length, so that they can stand in a row.
 #[inline]
 pub(crate) fn is_short<T>() -> bool {
@@ -121,13 +142,14 @@ pub(crate) fn push_short<T>(value: &T, reply: &mut ReplyWriter<'_>) -> Option<()
 }
 
 #[inline]
-fn is<T, U: 'static>() -> bool {
+fn is<T: ?Sized, U: ?Sized + 'static>() -> bool {
     typeid::of::<T>() == std::any::TypeId::of::<U>()
 }
 
 fn write_row<Number: Pod>(row: &[Number], bytes: &mut Vec<u8>) {
     let row_bytes: &[u8] = bytemuck::cast_slice(row);
     bytes.reserve(8 + row_bytes.len());
+    prefer_huge_pages(bytes.spare_capacity_mut());
     bytes.extend_from_slice(&(row.len() as u64).to_le_bytes());
     bytes.extend_from_slice(row_bytes);
 }
@@ -136,6 +158,7 @@ fn read_row<Number: Pod>(bytes: &[u8]) -> Option<(Vec<Number>, usize)> {
     let (row_bytes, used) = row_bytes(bytes, size_of::<Number>())?;
     // The length was checked against the message, so this is no more memory than the message itself.
     let mut row = vec![Number::zeroed(); row_bytes.len() / size_of::<Number>()];
+    prefer_huge_pages(&mut row);
     bytemuck::cast_slice_mut(&mut row).copy_from_slice(row_bytes);
     Some((row, used))
 }
@@ -186,6 +209,25 @@ mod tests {
         encode(&[1_u16, 2][..], &mut slice).unwrap();
         encode(&vec![1_u16, 2], &mut vec).unwrap();
         assert_eq!(slice, vec);
+    }
+
+    #[test]
+    fn a_row_is_seen_where_it_is_if_it_is_aligned_there() {
+        // A vector of words is aligned for each of the numbers.
+        let words: Vec<u64> = vec![3, 1, 2, 3, 1, u64::from_le_bytes(*b"\xffaaaaaaa")];
+        let bytes: &[u8] = bytemuck::cast_slice(&words);
+        assert_eq!(view::<[u64]>(bytes), Some((&[1, 2, 3][..], 32)));
+        assert_eq!(view::<[u16]>(bytes), Some((&[1, 0, 0][..], 14)));
+        assert_eq!(view::<[u8]>(bytes), Some((&[1, 0, 0][..], 11)));
+        assert_eq!(view::<str>(bytes), Some(("\u{1}\0\0", 11)));
+        assert_eq!(view::<str>(&bytes[32..]), None, "not UTF-8");
+        assert_eq!(view::<[u64]>(&bytes[24..]), None, "not all there");
+        let mut shifted = vec![0_u64; words.len() + 1];
+        let shifted: &mut [u8] = bytemuck::cast_slice_mut(&mut shifted);
+        shifted[1..=bytes.len()].copy_from_slice(bytes);
+        assert_eq!(view::<[u64]>(&shifted[1..]), None, "not aligned");
+        assert_eq!(view::<[u8]>(&shifted[1..]), Some((&[1, 0, 0][..], 11)));
+        assert!(view::<[String]>(bytes).is_none() && view::<u64>(bytes).is_none());
     }
 
     #[test]

@@ -76,6 +76,7 @@ macro_rules! for_every_case {
             starts {
                 an_initializer_that_fails_is_an_error_of_the_build
                 an_initializer_that_fails_later_fails_the_calls_without_a_storm
+                a_call_that_may_be_tried_again_outlives_workers_that_do_not_start
                 a_worker_that_cannot_come_back_leaves_the_work_to_the_others
                 a_worker_that_fails_to_start_once_is_tried_again
                 a_pool_that_waits_for_its_initializer_can_be_given_up

@@ -272,15 +272,36 @@ pub(crate) fn random_id() -> io::Result<u64> {
     Ok(u64::from_ne_bytes(bytes).max(1))
 }
 
-/// Makes a block that holds a copy of `bytes`, to be handed to another process.
-pub(crate) fn write_block(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let memory = above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC)?)?;
-    let mut file = File::from(memory);
-    file.write_all(bytes)?;
-    Ok(file.into())
+/// Bytes on their way to another process, behind a descriptor. Memory that was written once is written again in a tenth of
+/// the time, so a block is kept by who made it and used for what comes next.
+#[derive(Debug)]
+pub(crate) struct Block(File);
+
+impl Block {
+    /// Makes an empty one.
+    pub(crate) fn new() -> io::Result<Self> {
+        let memory = above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC)?)?;
+        Ok(Self(memory.into()))
+    }
+
+    /// Puts a copy of `parts`, one behind the other, in the place of what was in it.
+    pub(crate) fn fill(&self, parts: &[&[u8]]) -> io::Result<()> {
+        let mut at = 0;
+        for part in parts {
+            self.0.write_all_at(part, at)?;
+            at += part.len() as u64;
+        }
+        Ok(())
+    }
 }
 
-/// Reads the whole of a block that another process made. It is read, not mapped: whoever made it may still cut it
+impl AsFd for Block {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Reads the first `len` bytes of a block that another process made. It is read, not mapped: whoever made it may still cut it
 /// short, which here is an error and in a mapping would be a crash.
 pub(crate) fn read_block(block: OwnedFd, len: usize) -> io::Result<Vec<u8>> {
     let size = rustix::fs::fstat(block.as_fd())?.st_size;
@@ -288,6 +309,7 @@ pub(crate) fn read_block(block: OwnedFd, len: usize) -> io::Result<Vec<u8>> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let mut bytes = vec![0; len];
+    prefer_huge_pages(&mut bytes);
     File::from(block).read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
 }

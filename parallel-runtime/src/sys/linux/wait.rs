@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -24,9 +24,18 @@ pub(crate) fn wake_word(word: &AtomicU32, count: u32) -> usize {
     futex::wake(word, futex::Flags::empty(), count).unwrap_or(0)
 }
 
-/// Lets [`order_all`] order this process's memory accesses, too; false where the system has no such thing.
-pub(crate) fn join_order() -> bool {
-    membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok()
+/// Whether [`order_all`] orders this process's memory accesses, too.
+static ORDERED: AtomicBool = AtomicBool::new(false);
+
+/// Lets [`order_all`] order this process's memory accesses, too, where the system can. Call it while there is one thread:
+/// with more of them it takes the kernel some 10 ms.
+pub(crate) fn join_order() {
+    ORDERED.store(membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok(), Ordering::Relaxed);
+}
+
+/// Whether this process has joined.
+pub(crate) fn is_ordered() -> bool {
+    ORDERED.load(Ordering::Relaxed)
 }
 
 /// Puts a full fence between whatever the running threads of all processes that called [`join_order`] did before and what

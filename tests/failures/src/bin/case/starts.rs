@@ -55,6 +55,31 @@ pub(crate) fn an_initializer_that_fails_is_an_error_of_the_build() {
     }
 }
 
+/// Fails from the second time to the fourth.
+#[parallel]
+fn start_after_a_while() -> Result<(), String> {
+    note("starts");
+    match noted("starts").len() {
+        2..=4 => Err("the model is missing".to_string()),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn a_call_that_may_be_tried_again_outlives_workers_that_do_not_start() {
+    for retries in [0, 1, 3] {
+        forget("starts");
+        let pool = Pool::builder().workers(1).initializer(&start_after_a_while, ()).build().unwrap();
+        assert_eq!(joined(square.on(&pool).submit(2)).unwrap(), 4);
+        send_signal(pool.pids()[0], libc::SIGKILL);
+        eventually("no worker starts", || (noted("starts").len() > 1).then_some(()));
+        let outcome = joined(square.on(&pool).retries(retries).submit(3));
+        match retries {
+            3 => assert_eq!(outcome.unwrap(), 9),
+            _ => says(&outcome.unwrap_err(), 1),
+        }
+    }
+}
+
 pub(crate) fn an_initializer_that_fails_later_fails_the_calls_without_a_storm() {
     for how in 0..=3 {
         forget("starts");
