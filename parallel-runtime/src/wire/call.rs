@@ -314,10 +314,10 @@ impl<'a> Call<'a> {
         let Payload { bytes, handles } = &mut *self.value;
         bytes.clear();
         handles.clear();
-        let encoded = if self.wanted {
-            panic::catch(|| handles::gathering(handles, || H::Codec::encode(&value, bytes)))
-        } else {
+        let encoded = if !self.wanted || plain::encode(&value, bytes).is_some() {
             Ok(Ok(()))
+        } else {
+            panic::catch(|| handles::gathering(handles, || H::Codec::encode(&value, bytes)))
         };
         // The value belongs to the function: a panic in its `Drop` is the function's panic.
         drop(value);
