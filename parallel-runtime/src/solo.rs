@@ -387,3 +387,39 @@ impl Flight for Solo {
         self.landing.when_finished(callback);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::Flag;
+    use crate::registry::FUNCTIONS;
+    use crate::wire::call::Call;
+
+    #[linkme::distributed_slice(FUNCTIONS)]
+    static BEGIN: Entry = Entry::new("the call that nobody hears", "begin", |_: &mut Call<'_>| {
+        Flag::named("begun").raise();
+        Flag::named("heard").wait();
+    });
+
+    #[test]
+    fn a_call_that_has_begun_in_time_is_not_late_because_the_reactor_was_busy() {
+        let (begun, heard) = (Flag::named("begun"), Flag::named("heard"));
+        let order = Order { entry: &BEGIN, name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let solo =
+            Arc::new(Solo { landing: Landing::default(), state: Mutex::default(), changed: Condvar::new(), order });
+        let call = Arc::clone(&solo);
+        // On the reactor's own thread, so that it hears nothing meanwhile.
+        reactor::get().unwrap().run(move |reactor| {
+            Arc::clone(&call).start(reactor).unwrap();
+            Flag::named("begun").wait();
+            lock(&call.state).deadline = Some((Instant::now(), Deadline::Start));
+            assert_eq!(Arc::clone(&call).ring(reactor), None);
+            Flag::named("heard").raise();
+        });
+        assert!(solo.wait(Some(Instant::now() + crate::flags::PATIENCE)));
+        let outcome = solo.take().unwrap();
+        begun.lower();
+        heard.lower();
+        assert!(outcome.is_ok(), "{}", outcome.err().unwrap());
+    }
+}

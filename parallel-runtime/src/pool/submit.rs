@@ -123,6 +123,8 @@ impl Flight for Submitted {
                 // It ended just now; or it is the second, which could not be taken back and is the next to run.
                 return Ok(());
             }
+            #[cfg(test)]
+            tests::looked(seat);
             // Should it end right now, the signal must not hit the one behind it: that goes elsewhere, and should the
             // worker have taken it up already, it is run again.
             if let Some(behind) = seat.take_back(at + 1) {
@@ -167,5 +169,85 @@ impl Flight for Submitted {
         // Entering arranges that the reactor hears of it.
         let mut core = self.pool.enter();
         self.pool.pump(&mut core);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use super::super::Pool;
+    use super::super::core::Seat;
+    use super::*;
+    use crate::flags::{Flag, eventually};
+    use crate::registry::FUNCTIONS;
+    use crate::sys::process::{KILL, TERMINATE};
+    use crate::wire::call::Call;
+
+    type Meanwhile = Box<dyn FnOnce(&Seat)>;
+
+    thread_local! {
+        /// What happens between the look at a call and the signal for it.
+        static MEANWHILE: Cell<Option<Meanwhile>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn looked(seat: &Seat) {
+        if let Some(meanwhile) = MEANWHILE.take() {
+            meanwhile(seat);
+        }
+    }
+
+    #[linkme::distributed_slice(FUNCTIONS)]
+    static FIRST: Entry = Entry::new("the call that is signalled", "first", |_: &mut Call<'_>| {
+        Flag::named("first may end").wait();
+    });
+
+    #[linkme::distributed_slice(FUNCTIONS)]
+    static SECOND: Entry = Entry::new("the call behind it", "second", |_: &mut Call<'_>| {
+        let ran = Flag::named("second has run");
+        if !ran.is_up() {
+            ran.raise();
+            // Until the signal for the first one hits it.
+            Flag::named("never").wait();
+        }
+    });
+
+    #[test]
+    fn a_signal_for_a_call_that_has_just_ended_does_not_fail_the_next() {
+        let (may_end, ran) = (Flag::named("first may end"), Flag::named("second has run"));
+        for signal in [KILL, TERMINATE] {
+            may_end.lower();
+            ran.lower();
+            let pool = Pool::with_workers(1).unwrap();
+            let submit = |entry| Submitted::submit(pool.shared(), entry, Payload::default(), Arc::default());
+            let first = submit(&FIRST);
+            eventually("the first call runs", || first.pid().is_some());
+            // A worker that was quick so far gets the next call ahead.
+            let quick = Some(Duration::ZERO);
+            pool.shared().enter().seats[0].as_mut().unwrap().latest = quick;
+            let second = submit(&SECOND);
+
+            let meanwhile = |seat: &Seat| {
+                assert_eq!(seat.in_hand.len(), 2, "the second call waits behind the first");
+                Flag::named("first may end").raise();
+                let [first, second] = [0, 1].map(|at| seat.in_hand[at].number);
+                eventually("the worker is at the second", || seat.lane.progress(second).started == 1);
+                Flag::named("second has run").wait();
+                assert!(seat.lane.progress(first).ended);
+            };
+            MEANWHILE.set(Some(Box::new(meanwhile)));
+            first.signal(signal).unwrap();
+            for call in [first, second] {
+                let deadline = Instant::now() + crate::flags::PATIENCE;
+                assert!(call.wait(Some(deadline)), "{} has not ended", call.entry.name());
+                let outcome = call.take().unwrap();
+                assert!(outcome.is_ok(), "{}: {}", call.entry.name(), outcome.err().unwrap());
+            }
+            let stats = pool.stats();
+            assert_eq!((stats.tasks_done, stats.tasks_failed, stats.restarts), (2, 0, 1));
+        }
+        may_end.lower();
+        ran.lower();
     }
 }
