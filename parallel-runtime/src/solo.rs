@@ -390,21 +390,22 @@ impl Flight for Solo {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::flags::Flag;
-    use crate::registry::FUNCTIONS;
-    use crate::wire::call::Call;
+    use parallel_macros::parallel;
 
-    #[linkme::distributed_slice(FUNCTIONS)]
-    static BEGIN: Entry = Entry::new("the call that nobody hears", "begin", |_: &mut Call<'_>| {
+    use super::*;
+    use crate::callable::Function;
+    use crate::flags::{Flag, PATIENCE};
+
+    #[parallel(crate = crate)]
+    fn begin() {
         Flag::named("begun").raise();
         Flag::named("heard").wait();
-    });
+    }
 
     #[test]
     fn a_call_that_has_begun_in_time_is_not_late_because_the_reactor_was_busy() {
         let (begun, heard) = (Flag::named("begun"), Flag::named("heard"));
-        let order = Order { entry: &BEGIN, name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let order = Order { entry: begin::entry(), name: None, timeout: None, retries: 0, environment: Vec::new() };
         let solo =
             Arc::new(Solo { landing: Landing::default(), state: Mutex::default(), changed: Condvar::new(), order });
         let call = Arc::clone(&solo);
@@ -416,7 +417,7 @@ mod tests {
             assert_eq!(Arc::clone(&call).ring(reactor), None);
             Flag::named("heard").raise();
         });
-        assert!(solo.wait(Some(Instant::now() + crate::flags::PATIENCE)));
+        assert!(solo.wait(Some(Instant::now() + PATIENCE)));
         let outcome = solo.take().unwrap();
         begun.lower();
         heard.lower();

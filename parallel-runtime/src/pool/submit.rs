@@ -177,13 +177,11 @@ mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
+    use parallel_macros::parallel;
+
     use super::super::Pool;
     use super::super::core::Seat;
-    use super::*;
-    use crate::flags::{Flag, eventually};
-    use crate::registry::FUNCTIONS;
-    use crate::sys::process::{KILL, TERMINATE};
-    use crate::wire::call::Call;
+    use crate::flags::{Flag, PATIENCE, eventually};
 
     type Meanwhile = Box<dyn FnOnce(&Seat)>;
 
@@ -198,51 +196,46 @@ mod tests {
         }
     }
 
-    #[linkme::distributed_slice(FUNCTIONS)]
-    static FIRST: Entry = Entry::new("the call that is signalled", "first", |_: &mut Call<'_>| {
+    #[parallel(crate = crate)]
+    fn first() {
         Flag::named("first may end").wait();
-    });
+    }
 
-    #[linkme::distributed_slice(FUNCTIONS)]
-    static SECOND: Entry = Entry::new("the call behind it", "second", |_: &mut Call<'_>| {
+    #[parallel(crate = crate)]
+    fn second() {
         let ran = Flag::named("second has run");
         if !ran.is_up() {
             ran.raise();
             // Until the signal for the first one hits it.
             Flag::named("never").wait();
         }
-    });
+    }
 
     #[test]
     fn a_signal_for_a_call_that_has_just_ended_does_not_fail_the_next() {
         let (may_end, ran) = (Flag::named("first may end"), Flag::named("second has run"));
-        for signal in [KILL, TERMINATE] {
+        for by_kill in [true, false] {
             may_end.lower();
             ran.lower();
             let pool = Pool::with_workers(1).unwrap();
-            let submit = |entry| Submitted::submit(pool.shared(), entry, Payload::default(), Arc::default());
-            let first = submit(&FIRST);
-            eventually("the first call runs", || first.pid().is_some());
+            let signalled = first.on(&pool).submit();
+            eventually("the first call runs", || signalled.pid().is_some());
             // A worker that was quick so far gets the next call ahead.
             let quick = Some(Duration::ZERO);
             pool.shared().enter().seats[0].as_mut().unwrap().latest = quick;
-            let second = submit(&SECOND);
+            let behind = second.on(&pool).submit();
 
             let meanwhile = |seat: &Seat| {
                 assert_eq!(seat.in_hand.len(), 2, "the second call waits behind the first");
                 Flag::named("first may end").raise();
-                let [first, second] = [0, 1].map(|at| seat.in_hand[at].number);
-                eventually("the worker is at the second", || seat.lane.progress(second).started == 1);
                 Flag::named("second has run").wait();
-                assert!(seat.lane.progress(first).ended);
+                assert!(seat.lane.progress(seat.in_hand[0].number).ended);
             };
             MEANWHILE.set(Some(Box::new(meanwhile)));
-            first.signal(signal).unwrap();
-            for call in [first, second] {
-                let deadline = Instant::now() + crate::flags::PATIENCE;
-                assert!(call.wait(Some(deadline)), "{} has not ended", call.entry.name());
-                let outcome = call.take().unwrap();
-                assert!(outcome.is_ok(), "{}: {}", call.entry.name(), outcome.err().unwrap());
+            if by_kill { signalled.kill() } else { signalled.terminate() }.unwrap();
+            assert!(MEANWHILE.take().is_none(), "the signal was sent");
+            for mut call in [signalled, behind] {
+                assert_eq!(call.join_timeout(PATIENCE).unwrap(), Some(()), "{}", call.name());
             }
             let stats = pool.stats();
             assert_eq!((stats.tasks_done, stats.tasks_failed, stats.restarts), (2, 0, 1));
