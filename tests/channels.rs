@@ -1,5 +1,7 @@
 //! Queues and channels between processes.
 
+mod surroundings;
+
 use std::time::{Duration, Instant};
 
 use parallel::prelude::*;
@@ -329,4 +331,11 @@ fn a_thousand_queues_that_came_and_went_leave_nothing() {
     // In a process of its own, where no other test opens anything.
     let (before, after) = rounds.spawn(1000).join().unwrap();
     assert_eq!(before, after);
+}
+
+#[test]
+fn all_of_this_works_with_few_descriptors_and_without_dev_shm() {
+    // Copies gigabytes, and has the descriptors of one queue.
+    let long = "a_sender_killed_in_the_middle_of_a_message_leaves_the_queue_whole";
+    surroundings::pass_again("all_of_this_works_with_few_descriptors_and_without_dev_shm", &[long]);
 }

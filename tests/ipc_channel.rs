@@ -1,5 +1,7 @@
 //! ipc-channel's own types as arguments.
 
+mod surroundings;
+
 use std::time::Duration;
 
 use ipc_channel::ipc::{self, IpcReceiver, IpcSender, IpcSharedMemory};
@@ -104,4 +106,9 @@ fn a_call_that_never_fetched_its_argument_leaves_no_thread_and_no_file() {
     let outcome = nothing_is_left_in_here.env("TMPDIR", &folder).spawn().join();
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(outcome.unwrap());
+}
+
+#[test]
+fn all_of_this_works_with_few_descriptors_and_without_dev_shm() {
+    surroundings::pass_again("all_of_this_works_with_few_descriptors_and_without_dev_shm", &[]);
 }

@@ -1,5 +1,7 @@
 //! Locks and signals between processes, also where processes die.
 
+mod surroundings;
+
 use std::time::{Duration, Instant};
 
 use parallel::prelude::*;
@@ -657,4 +659,9 @@ fn a_thousand_rounds_of_each_leave_nothing() {
     let [before, after] = make_and_drop.spawn(1_000).join().unwrap();
     // The allocator may have mapped some memory of its own.
     assert!(after <= before + 10, "{before} and {after}");
+}
+
+#[test]
+fn all_of_this_works_with_few_descriptors_and_without_dev_shm() {
+    surroundings::pass_again("all_of_this_works_with_few_descriptors_and_without_dev_shm", &[]);
 }

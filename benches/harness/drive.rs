@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -14,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::event::{Event, Order};
 use crate::options::Options;
+use crate::render;
 use crate::report::{Outcome, Report, RowReport};
 use crate::row::Row;
 use crate::table;
@@ -38,7 +38,7 @@ pub(crate) fn main(name: &str, rows: &[Row], options: &Options) -> ExitCode {
         println!("no row is called so; `--list` names them");
         return ExitCode::SUCCESS;
     }
-    let outcome = measure_all(name, &selected, options);
+    let outcome = if options.render { render::again(name) } else { measure_all(name, &selected, options) };
     outcome.map_or_else(
         |error| {
             eprintln!("{error}");
@@ -58,10 +58,11 @@ fn measure_all(name: &str, rows: &[&Row], options: &Options) -> io::Result<()> {
         report.push(judged);
     }
     // Some rows alone must not pass for the whole table.
-    let file = if options.filters.is_empty() { format!("{name}.json") } else { format!("{name}.partial.json") };
-    let path = report.write(&Path::new(env!("CARGO_MANIFEST_DIR")).join("results"), &file)?;
+    let whole = options.filters.is_empty();
+    let file = if whole { format!("{name}.json") } else { format!("{name}.partial.json") };
+    let path = report.write(&render::results(), &file)?;
     println!("\nwritten to {}", path.display());
-    Ok(())
+    if whole { render::beside(&report, name) } else { Ok(()) }
 }
 
 /// Measures one row, again and without the culprit whenever a contender takes its process down.

@@ -6,12 +6,15 @@
 //!
 //! Limits: Linux only, and the figures of one run say nothing about another machine.
 
+mod chart;
 mod contender;
 mod drive;
 mod event;
 mod machine;
+mod markdown;
 mod measure;
 mod options;
+mod render;
 mod report;
 mod row;
 mod statistics;
@@ -27,7 +30,8 @@ pub const OURS: &str = "parallel";
 
 /// Runs the rows that the command line selects; in a process that was started for one row, measures that row.
 ///
-/// A run of all rows writes `results/NAME.json`, a run of some `results/NAME.partial.json`.
+/// A run of all rows writes `results/NAME.json`, with a chart and a table beside it; a run of some
+/// `results/NAME.partial.json`.
 ///
 /// Call it from `main`, after whatever the contenders need to start processes of their own.
 pub fn run(name: &str, rows: Vec<Row>) -> ExitCode {

@@ -7,13 +7,16 @@ pub(crate) struct Options {
     pub(crate) filters: Vec<String>,
     pub(crate) quick: bool,
     pub(crate) list: bool,
+    /// Measure nothing: draw what was measured before.
+    pub(crate) render: bool,
     /// Whether `cargo bench` started the program, and not `cargo test --benches`, which is not to wait for it.
     pub(crate) bench: bool,
 }
 
-const USAGE: &str = "usage: cargo bench [--bench name] -- [--quick] [--list] [word ...]
+const USAGE: &str = "usage: cargo bench [--bench name] -- [--quick] [--list] [--render] [word ...]
   --quick  fewer rounds: a first look, not a result
   --list   names the rows
+  --render measures nothing: makes chart and table anew from the results of the last run of all rows
   word     only rows whose name or description contains it";
 
 impl Options {
@@ -24,6 +27,7 @@ impl Options {
                 "--bench" => options.bench = true,
                 "--quick" => options.quick = true,
                 "--list" => options.list = true,
+                "--render" => options.render = true,
                 word if !word.starts_with('-') => options.filters.push(argument),
                 "--help" | "-h" => return Err(USAGE.to_string()),
                 unknown => return Err(format!("there is no option `{unknown}`\n{USAGE}")),

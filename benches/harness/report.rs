@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::OURS;
 use crate::machine::{self, Machine};
@@ -15,29 +15,28 @@ use crate::statistics::{Samples, Spread, ratio, spread};
 /// What one contender's samples came to, or why there are none.
 pub(crate) type Outcome = Result<Samples, String>;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     date: String,
     machine: Machine,
     quick: bool,
     load_at_start: Option<f64>,
     load_at_end: Option<f64>,
-    rows: Vec<RowReport>,
+    pub(crate) rows: Vec<RowReport>,
 }
 
 /// One row, judged.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RowReport {
     name: String,
     pub(crate) work: String,
-    #[serde(serialize_with = "unit_name")]
     pub(crate) unit: Unit,
     pub(crate) aim: Option<AimReport>,
     pub(crate) ours: Cell,
     pub(crate) peers: Vec<PeerReport>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PeerReport {
     pub(crate) name: String,
     pub(crate) cell: Cell,
@@ -46,14 +45,14 @@ pub(crate) struct PeerReport {
     pub(crate) aim: Option<AimReport>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Cell {
     Measured(Spread),
     Missing { reason: String },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct AimReport {
     pub(crate) at_most: f64,
     /// `None`: could not be measured.
@@ -72,10 +71,16 @@ impl Report {
         }
     }
 
+    /// Reads what an earlier run has written.
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_slice(&fs::read(path)?)?)
+    }
+
     /// One line that says where and when.
     pub(crate) fn line(&self) -> String {
         let load = self.load_at_start.map_or_else(String::new, |load| format!(", load {load}"));
-        format!("{}, {}{load}", self.machine.line(), self.date)
+        let quick = if self.quick { ", a first look with few rounds" } else { "" };
+        format!("{}, {}{load}{quick}", self.machine.line(), self.date)
     }
 
     pub(crate) fn push(&mut self, row: RowReport) {
@@ -114,6 +119,36 @@ impl RowReport {
     }
 }
 
+/// A row beside the one peer that a picture has room for.
+#[derive(Debug)]
+pub(crate) struct Comparison<'a> {
+    pub(crate) row: &'a RowReport,
+    pub(crate) peer: &'a PeerReport,
+    /// Ours divided by the peer's.
+    pub(crate) ratio: f64,
+    /// What is to be reached: a ratio to this peer, and whether it is.
+    pub(crate) aim: Option<(f64, bool)>,
+}
+
+impl RowReport {
+    /// Compares with the peer against which there is an aim: with several, the one that is hardest to reach. Without any
+    /// it is the first one, and an aim in the row's unit becomes a ratio. `None` where nothing can be compared.
+    pub(crate) fn comparison(&self) -> Option<Comparison<'_>> {
+        let peers = || self.peers.iter().filter_map(|peer| Some((peer, peer.ratio?.median)));
+        let hardest = peers()
+            .filter_map(|(peer, ratio)| Some((peer, ratio, peer.aim.as_ref()?)))
+            .max_by(|one, other| (one.1 / one.2.at_most).total_cmp(&(other.1 / other.2.at_most)));
+        if let Some((peer, ratio, aim)) = hardest {
+            let aim = aim.reached.map(|reached| (aim.at_most, reached));
+            return Some(Comparison { row: self, peer, ratio, aim });
+        }
+        let (peer, ratio) = peers().next()?;
+        let theirs = peer.cell.median().filter(|theirs| *theirs > 0.0);
+        let aim = self.aim.as_ref().and_then(|aim| Some((aim.at_most / theirs?, aim.reached?)));
+        Some(Comparison { row: self, peer, ratio, aim })
+    }
+}
+
 impl Cell {
     fn new(outcome: &Outcome) -> Self {
         let measured = outcome.as_ref().map_err(Clone::clone).and_then(|samples| {
@@ -122,7 +157,7 @@ impl Cell {
         measured.map_or_else(|reason| Self::Missing { reason }, Self::Measured)
     }
 
-    fn median(&self) -> Option<f64> {
+    pub(crate) fn median(&self) -> Option<f64> {
         match self {
             Self::Measured(spread) => Some(spread.median),
             Self::Missing { .. } => None,
@@ -152,21 +187,31 @@ fn aim_of_value(row: &Row, ours: &Cell) -> Option<AimReport> {
     })
 }
 
-// serde asks for a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn unit_name<S: serde::Serializer>(unit: &Unit, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match unit {
-        Unit::Seconds => "seconds",
-        Unit::Bytes => "bytes",
-        Unit::Count => "count",
-    })
+/// A report for tests of what shows it.
+#[cfg(test)]
+pub(crate) fn sample() -> Report {
+    use tests::judged;
+    let one = |value| Ok(vec![(0, value)]);
+    let map = Row::new("map", "Vec<u8> & more", Vec::new).aim("rayon", 1.1);
+    let slow = Row::new("slow", "slow", Vec::new).aim("procspawn", 1.0).aim("futex, spinning", 60.0);
+    let memory = Row::new("memory", "memory", Vec::new).unit(Unit::Bytes).aim_value(1e6);
+    let rows = vec![
+        judged(&map, &[(OURS, one(1.0)), ("serial", one(4.0)), ("rayon", one(2.0))]),
+        judged(&slow, &[(OURS, one(0.09)), ("procspawn", one(0.1)), ("futex, spinning", one(0.001))]),
+        judged(&memory, &[(OURS, one(2e6)), ("a process that waits", one(1e6))]),
+        judged(&Row::new("none", "no aim", Vec::new), &[(OURS, one(1.0)), ("rayon", one(1.0))]),
+        judged(&Row::new("alone", "alone", Vec::new), &[(OURS, one(1.0)), ("rayon", Err("hangs".to_string()))]),
+    ];
+    let machine = r#"{"cpu":"a quick CPU","cores":2,"memory_bytes":1,"kernel":"6.1"}"#;
+    let (date, machine) = ("2026-01-02T03:04:05Z".to_string(), serde_json::from_str(machine).unwrap());
+    Report { date, machine, quick: false, load_at_start: Some(0.5), load_at_end: None, rows }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn judged(row: &Row, outcomes: &[(&str, Outcome)]) -> RowReport {
+    pub(super) fn judged(row: &Row, outcomes: &[(&str, Outcome)]) -> RowReport {
         let order: Vec<String> = outcomes.iter().map(|(name, _)| (*name).to_string()).collect();
         let outcomes = outcomes.iter().map(|(name, outcome)| ((*name).to_string(), outcome.clone())).collect();
         RowReport::new(row, &order, outcomes)
@@ -196,5 +241,24 @@ mod tests {
         let row = Row::new("row", "work", Vec::new).unit(Unit::Bytes).aim_value(10.0);
         assert_eq!(judged(&row, &[(OURS, Ok(vec![(0, 10.0)]))]).aim.unwrap().reached, Some(true));
         assert_eq!(judged(&row, &[(OURS, Ok(vec![(0, 11.0)]))]).aim.unwrap().reached, Some(false));
+    }
+
+    #[test]
+    fn a_row_is_compared_with_the_peer_whose_aim_is_hardest_to_reach() {
+        let report = sample();
+        let compared = |at: usize| report.rows[at].comparison().map(|row| (row.peer.name.as_str(), row.aim));
+        assert_eq!(compared(0), Some(("rayon", Some((1.1, true)))));
+        assert_eq!(compared(1), Some(("futex, spinning", Some((60.0, false)))));
+        assert_eq!(compared(2), Some(("a process that waits", Some((1.0, false)))));
+        assert_eq!(compared(3), Some(("rayon", None)));
+        assert_eq!(compared(4), None);
+    }
+
+    #[test]
+    fn a_report_that_was_written_can_be_read() {
+        let text = serde_json::to_string_pretty(&sample()).unwrap();
+        let read: Report = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&read).unwrap(), text);
+        assert!(text.contains("\"unit\": \"seconds\""));
     }
 }

@@ -1,9 +1,12 @@
 //! Rows: one kind of work, its contenders, and what is to be reached.
 
+use serde::{Deserialize, Serialize};
+
 use crate::contender::Contender;
 
 /// What a row's samples count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Time, in seconds.
     Seconds,

@@ -1,12 +1,12 @@
 //! Medians, and ratios taken within a round.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The samples of one contender: round and value.
 pub(crate) type Samples = Vec<(usize, f64)>;
 
 /// The middle and the ends of some values.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) min: f64,

@@ -62,7 +62,7 @@ fn judgement(aim: &AimReport, show: impl Fn(f64) -> String) -> String {
     format!("≤ {} {word}", show(aim.at_most))
 }
 
-fn quantity(value: f64, unit: Unit) -> String {
+pub(crate) fn quantity(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Seconds => scaled(value, &[("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)]),
         Unit::Bytes => scaled(value, &[("MB", 1e6), ("kB", 1e3), ("B", 1.0)]),
@@ -77,7 +77,7 @@ fn scaled(value: f64, units: &[(&str, f64)]) -> String {
 }
 
 /// One digit more than an aim has, so that an aim just missed shows.
-fn quotient(ratio: f64) -> String {
+pub(crate) fn quotient(ratio: f64) -> String {
     if ratio < 10.0 { format!("{ratio:.3}") } else { digits(ratio) }
 }
 
@@ -93,6 +93,12 @@ fn digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// Three digits that count, without zeros that say nothing: for what somebody chose.
+pub(crate) fn plain(value: f64) -> String {
+    let text = digits(value);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +110,10 @@ mod tests {
         assert_eq!(quantity(1_700_000.0, Unit::Bytes), "1.70 MB");
         assert_eq!(quantity(12.0, Unit::Bytes), "12.0 B");
         assert_eq!(quantity(0.0, Unit::Count), "0");
+    }
+
+    #[test]
+    fn chosen_numbers_have_no_digits_that_nobody_chose() {
+        assert_eq!([60.0, 1.05, 0.05, 1000.0, 0.0001, 0.0].map(plain), ["60", "1.05", "0.05", "1000", "0.0001", "0"]);
     }
 }

@@ -84,7 +84,7 @@ fn together() -> Vec<Contender> {
     };
     vec![
         Contender::timed(OURS, all, in_processes, move |turns| *turns == u64::from(all)),
-        Contender::timed(OURS_IN_THREADS, all, in_threads, move |turns| *turns == u64::from(all)),
         Contender::timed(STD, all, with_std, move |turns| *turns == u64::from(all)),
+        Contender::timed(OURS_IN_THREADS, all, in_threads, move |turns| *turns == u64::from(all)),
     ]
 }

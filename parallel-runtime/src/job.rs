@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::{lock, wait};
-use crate::sys::process::KILL;
+use crate::sys::process::{self, KILL};
 use crate::sys::program;
 use crate::wire::call::CallFailure;
 use crate::wire::payload::Payload;
@@ -120,11 +120,10 @@ pub(crate) fn error_of(failure: CallFailure) -> Error {
 
 /// The error of a call whose process ended under it, by no doing of ours.
 pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
-    use std::os::unix::process::ExitStatusExt;
     match status {
-        Some(status) => match status.signal() {
-            Some(signal) => {
-                let error = Error::new(ErrorKind::Signaled { signal, core_dumped: status.core_dumped() });
+        Some(status) => match process::deadly_signal(status) {
+            Some((signal, core_dumped)) => {
+                let error = Error::new(ErrorKind::Signaled { signal, core_dumped });
                 if signal == KILL && program::new_memory_kill() {
                     error.with_note("the kernel killed it because its control group was out of memory")
                 } else {

@@ -32,6 +32,9 @@ pub mod channel;
 pub mod shared;
 pub mod sync;
 
+#[cfg(test)]
+mod flags;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;

@@ -33,13 +33,13 @@ pub(crate) struct Solo {
     order: Order,
     landing: Landing,
     state: Mutex<State>,
-    /// Told when the phase changes.
+    /// Told when the stage changes.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    phase: Phase,
+    stage: Stage,
     /// Kept as long as they may be needed for another attempt, and no longer: the ends of channels among them stay open
     /// with them.
     arguments: Option<Arc<Payload>>,
@@ -60,7 +60,7 @@ struct State {
 }
 
 #[derive(Default)]
-enum Phase {
+enum Stage {
     /// On its way to the reactor, or being started.
     #[default]
     Handed,
@@ -112,7 +112,7 @@ impl Solo {
     fn over(&self, outcome: Outcome) {
         {
             let mut state = lock(&self.state);
-            state.phase = Phase::Over;
+            state.stage = Stage::Over;
             state.deadline = None;
             state.arguments = None;
         }
@@ -144,7 +144,7 @@ impl Solo {
         let mut state = lock(&self.state);
         match report {
             Report::Started => {
-                if let Phase::Running { started, .. } = &mut state.phase {
+                if let Stage::Running { started, .. } = &mut state.stage {
                     *started = true;
                 }
                 let timeout = self.order.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -177,7 +177,7 @@ impl Solo {
 
     /// What an attempt that has ended came to.
     fn verdict(&self, state: &mut State, status: Option<ExitStatus>) -> Outcome {
-        let started = matches!(state.phase, Phase::Running { started: true, .. });
+        let started = matches!(state.stage, Stage::Running { started: true, .. });
         match (state.said.take(), state.killed_for.take()) {
             (Some(Said::Value(bytes)), _) => Ok(bytes),
             (Some(Said::Failed(error)), _) => Err(error),
@@ -203,11 +203,11 @@ impl Waiting for Solo {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
         {
             let mut state = lock(&self.state);
-            if matches!(state.phase, Phase::Over) {
+            if matches!(state.stage, Stage::Over) {
                 // Cancelled while it waited.
                 return Ok(());
             }
-            state.phase = Phase::Starting;
+            state.stage = Stage::Starting;
         }
         let launched = self.launch(reactor);
         let at = Instant::now().checked_add(config::start_timeout());
@@ -218,10 +218,10 @@ impl Waiting for Solo {
                 if state.attempts > self.order.retries {
                     state.arguments = state.arguments.take().and_then(|arguments| arguments.kept().map(Arc::new));
                 }
-                state.phase = Phase::Running { child: Arc::clone(child), started: false };
+                state.stage = Stage::Running { child: Arc::clone(child), started: false };
                 state.deadline = at.map(|at| (at, Deadline::Start));
             } else {
-                state.phase = Phase::Queued;
+                state.stage = Stage::Queued;
             }
         }
         self.changed.notify_all();
@@ -235,8 +235,8 @@ impl Waiting for Solo {
     fn queued(&self) {
         {
             let mut state = lock(&self.state);
-            if matches!(state.phase, Phase::Handed) {
-                state.phase = Phase::Queued;
+            if matches!(state.stage, Stage::Handed) {
+                state.stage = Stage::Queued;
             }
         }
         self.changed.notify_all();
@@ -284,7 +284,7 @@ impl Events for Solo {
         };
         match verdict {
             Err(error) if may_retry(&error) && attempts <= self.order.retries && wanted => {
-                lock(&self.state).phase = Phase::Queued;
+                lock(&self.state).stage = Stage::Queued;
                 reactor.queue(self);
             }
             Err(error) => self.over(Err(self.describe(error, Some(child.pid()), attempts))),
@@ -296,8 +296,8 @@ impl Events for Solo {
 impl Alarm for Solo {
     fn ring(self: Arc<Self>, reactor: &mut Loop) -> Option<Instant> {
         // A busy reactor may not have heard yet that it has started.
-        let child = match &lock(&self.state).phase {
-            Phase::Running { child, started: false } => Some(Arc::clone(child)),
+        let child = match &lock(&self.state).stage {
+            Stage::Running { child, started: false } => Some(Arc::clone(child)),
             _ => None,
         };
         if let Some(child) = child {
@@ -311,7 +311,7 @@ impl Alarm for Solo {
         }
         state.deadline = None;
         state.killed_for = Some(reason);
-        if let Phase::Running { child, .. } = &state.phase {
+        if let Stage::Running { child, .. } = &state.stage {
             let _ = child.signal(KILL);
         }
         None
@@ -334,12 +334,12 @@ impl Flight for Solo {
     /// Waits while the call is on its way to the reactor, which takes no longer than starting a process.
     fn pid(&self) -> Option<u32> {
         let mut state = lock(&self.state);
-        while matches!(state.phase, Phase::Handed | Phase::Starting) {
+        while matches!(state.stage, Stage::Handed | Stage::Starting) {
             state = wait(&self.changed, state, None);
         }
-        match &state.phase {
-            Phase::Running { child, .. } => Some(child.pid()),
-            Phase::Handed | Phase::Queued | Phase::Starting | Phase::Over => None,
+        match &state.stage {
+            Stage::Running { child, .. } => Some(child.pid()),
+            Stage::Handed | Stage::Queued | Stage::Starting | Stage::Over => None,
         }
     }
 
@@ -348,12 +348,12 @@ impl Flight for Solo {
             let _ = self.pid();
             let mut state = lock(&self.state);
             state.signalled = true;
-            match &state.phase {
-                Phase::Running { child, .. } => {
+            match &state.stage {
+                Stage::Running { child, .. } => {
                     return child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
                 }
-                Phase::Over => return Ok(()),
-                Phase::Handed | Phase::Queued | Phase::Starting => {}
+                Stage::Over => return Ok(()),
+                Stage::Handed | Stage::Queued | Stage::Starting => {}
             }
             drop(state);
             // Its turn may have come in between.
@@ -365,17 +365,17 @@ impl Flight for Solo {
 
     fn exit_status(&self) -> Option<ExitStatus> {
         let state = lock(&self.state);
-        if matches!(state.phase, Phase::Over) { state.exit_status } else { None }
+        if matches!(state.stage, Stage::Over) { state.exit_status } else { None }
     }
 
     fn cancel(&self) -> bool {
         let attempts = {
             let mut state = lock(&self.state);
-            if !matches!(state.phase, Phase::Handed | Phase::Queued) {
+            if !matches!(state.stage, Stage::Handed | Stage::Queued) {
                 return false;
             }
             // The reactor passes it by.
-            state.phase = Phase::Over;
+            state.stage = Stage::Over;
             state.attempts
         };
         self.changed.notify_all();
@@ -386,5 +386,46 @@ impl Flight for Solo {
 
     fn when_finished(&self, callback: Callback) {
         self.landing.when_finished(callback);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parallel_macros::parallel;
+
+    use super::*;
+    use crate::callable::Function;
+    use crate::flags::{Flag, PATIENCE};
+
+    #[parallel(crate = crate)]
+    fn begin() {
+        Flag::named("begun").raise();
+        Flag::named("heard").wait();
+    }
+
+    #[test]
+    fn a_call_that_has_begun_in_time_is_not_late_because_the_reactor_was_busy() {
+        let (begun, heard) = (Flag::named("begun"), Flag::named("heard"));
+        let reactor = reactor::get().unwrap();
+        // What is handed to the reactor while it is kept busy it does in one go, and hears nothing in between.
+        let (go_on, busy) = std::sync::mpsc::channel::<()>();
+        reactor.run(move |_| {
+            let _ = busy.recv();
+        });
+        let order = Order { entry: begin::entry(), name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let solo = Solo::spawn(order, Payload::default());
+        let call = Arc::clone(&solo);
+        reactor.run(move |reactor| {
+            Flag::named("begun").wait();
+            lock(&call.state).deadline = Some((Instant::now(), Deadline::Start));
+            assert_eq!(Arc::clone(&call).ring(reactor), None);
+            Flag::named("heard").raise();
+        });
+        drop(go_on);
+        assert!(solo.wait(Some(Instant::now() + PATIENCE)));
+        let outcome = solo.take().unwrap();
+        begun.lower();
+        heard.lower();
+        assert!(outcome.is_ok(), "{}", outcome.err().unwrap());
     }
 }

@@ -1,7 +1,6 @@
 //! What a dead worker leaves: what it had done is delivered, what it died of fails or is tried again, the rest goes on
 //! elsewhere.
 
-use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use super::batch::Batch;
@@ -11,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::job::{error_of_end, may_retry};
 use crate::lane::Progress;
 use crate::memory::layout::SharedBytes;
+use crate::sys::process;
 
 impl Shared {
     /// A worker is gone: what it had done is delivered, what it died of fails or is tried again, the rest goes on
@@ -161,6 +161,6 @@ impl Shared {
 
 /// Whether a worker died of the signal that a handle had sent it, on a parcel that was not that handle's.
 fn meant_for_another(seat: &Seat, number: u64, status: Option<ExitStatus>) -> bool {
-    seat.signalled
-        .is_some_and(|(meant, signal)| meant != number && status.and_then(|status| status.signal()) == Some(signal))
+    let died_of = status.and_then(process::deadly_signal).map(|(signal, _)| signal);
+    seat.signalled.is_some_and(|(meant, signal)| meant != number && died_of == Some(signal))
 }

@@ -123,6 +123,8 @@ impl Flight for Submitted {
                 // It ended just now; or it is the second, which could not be taken back and is the next to run.
                 return Ok(());
             }
+            #[cfg(test)]
+            tests::looked(seat);
             // Should it end right now, the signal must not hit the one behind it: that goes elsewhere, and should the
             // worker have taken it up already, it is run again.
             if let Some(behind) = seat.take_back(at + 1) {
@@ -167,5 +169,78 @@ impl Flight for Submitted {
         // Entering arranges that the reactor hears of it.
         let mut core = self.pool.enter();
         self.pool.pump(&mut core);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use parallel_macros::parallel;
+
+    use super::super::Pool;
+    use super::super::core::Seat;
+    use crate::flags::{Flag, PATIENCE, eventually};
+
+    type Meanwhile = Box<dyn FnOnce(&Seat)>;
+
+    thread_local! {
+        /// What happens between the look at a call and the signal for it.
+        static MEANWHILE: Cell<Option<Meanwhile>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn looked(seat: &Seat) {
+        if let Some(meanwhile) = MEANWHILE.take() {
+            meanwhile(seat);
+        }
+    }
+
+    #[parallel(crate = crate)]
+    fn first() {
+        Flag::named("first may end").wait();
+    }
+
+    #[parallel(crate = crate)]
+    fn second() {
+        let ran = Flag::named("second has run");
+        if !ran.is_up() {
+            ran.raise();
+            // Until the signal for the first one hits it.
+            Flag::named("never").wait();
+        }
+    }
+
+    #[test]
+    fn a_signal_for_a_call_that_has_just_ended_does_not_fail_the_next() {
+        let (may_end, ran) = (Flag::named("first may end"), Flag::named("second has run"));
+        for by_kill in [true, false] {
+            may_end.lower();
+            ran.lower();
+            let pool = Pool::with_workers(1).unwrap();
+            let signalled = first.on(&pool).submit();
+            eventually("the first call runs", || signalled.pid().is_some());
+            // A worker that was quick so far gets the next call ahead.
+            let quick = Some(Duration::ZERO);
+            pool.shared().enter().seats[0].as_mut().unwrap().latest = quick;
+            let behind = second.on(&pool).submit();
+
+            let meanwhile = |seat: &Seat| {
+                assert_eq!(seat.in_hand.len(), 2, "the second call waits behind the first");
+                Flag::named("first may end").raise();
+                Flag::named("second has run").wait();
+                assert!(seat.lane.progress(seat.in_hand[0].number).ended);
+            };
+            MEANWHILE.set(Some(Box::new(meanwhile)));
+            if by_kill { signalled.kill() } else { signalled.terminate() }.unwrap();
+            assert!(MEANWHILE.take().is_none(), "the signal was sent");
+            for mut call in [signalled, behind] {
+                assert_eq!(call.join_timeout(PATIENCE).unwrap(), Some(()), "{}", call.name());
+            }
+            let stats = pool.stats();
+            assert_eq!((stats.tasks_done, stats.tasks_failed, stats.restarts), (2, 0, 1));
+        }
+        may_end.lower();
+        ran.lower();
     }
 }

@@ -474,3 +474,59 @@ impl Child {
         let _ = process::wait(&self.pidfd);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Counts what starts, and how much had started when the reactor came to do something else after the first.
+    #[derive(Default)]
+    struct Counts {
+        started: AtomicUsize,
+        heard_after: OnceLock<usize>,
+    }
+
+    struct Fake(Arc<Counts>, Mutex<Option<mpsc::Sender<()>>>);
+
+    impl Waiting for Fake {
+        fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
+            if self.0.started.fetch_add(1, Ordering::Relaxed) == 0 {
+                let counts = Arc::clone(&self.0);
+                reactor.shared.run(move |_| {
+                    let _ = counts.heard_after.set(counts.started.load(Ordering::Relaxed));
+                });
+            }
+            drop(lock(&self.1).take());
+            Ok(())
+        }
+
+        fn queued(&self) {}
+
+        fn refuse(self: Arc<Self>, _: &mut Loop, error: io::Error) {
+            panic!("{error}");
+        }
+    }
+
+    #[test]
+    fn between_the_starts_of_many_the_reactor_hears_what_else_happens() {
+        const MANY: usize = 1_000;
+        let counts = Arc::new(Counts::default());
+        let (waits, all_started) = mpsc::channel();
+        let fakes: Vec<Arc<dyn Waiting>> = (0..MANY)
+            .map(|_| Arc::new(Fake(Arc::clone(&counts), Mutex::new(Some(waits.clone())))) as Arc<dyn Waiting>)
+            .collect();
+        drop(waits);
+        get().unwrap().run(move |reactor| {
+            reactor.waiting.extend(fakes);
+            reactor.admit();
+        });
+        let end = all_started.recv_timeout(crate::flags::PATIENCE);
+        assert_eq!(end, Err(mpsc::RecvTimeoutError::Disconnected), "all start, though nothing else happens");
+        assert_eq!(counts.started.load(Ordering::Relaxed), MANY);
+        let heard_after = *counts.heard_after.get().unwrap();
+        assert!(heard_after <= 2 * config::STARTS_AT_A_TIME, "it heard nothing before {heard_after} had started");
+    }
+}

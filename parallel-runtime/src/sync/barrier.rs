@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::object::{Object, Words};
-use super::words::barrier::{BarrierWord, MOST, Outcome};
+use super::words::barrier::{BarrierWord, MOST, RoundEnd};
 use super::words::platform::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -116,9 +116,9 @@ impl Barrier {
 
     fn wait_until(&self, deadline: Deadline) -> Result<BarrierWaitResult> {
         match self.object.words().wait_until(self.parties, deadline) {
-            Outcome::Leader => Ok(BarrierWaitResult(true)),
-            Outcome::Follower => Ok(BarrierWaitResult(false)),
-            Outcome::Broken => Err(Error::new(ErrorKind::Broken)),
+            RoundEnd::Leader => Ok(BarrierWaitResult(true)),
+            RoundEnd::Follower => Ok(BarrierWaitResult(false)),
+            RoundEnd::Broken => Err(Error::new(ErrorKind::Broken)),
         }
     }
 

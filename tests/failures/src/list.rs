@@ -106,13 +106,13 @@ macro_rules! for_every_case {
                 a_reduction_ends_however_few_tasks_a_worker_runs
                 a_cancelled_call_takes_nothing_of_a_workers_tasks
                 thousands_of_cancelled_calls_take_nothing_of_workers_tasks
-                a_signal_for_a_call_that_has_just_ended_never_hits_the_next
+                a_call_that_is_signalled_at_about_its_end_takes_no_other_along
                 an_initializer_whose_error_cannot_be_told_is_an_error_of_the_build
                 an_initializer_whose_error_calls_us_is_an_error_of_the_build
                 a_waker_may_wait_for_another_call_of_the_same_pool
                 a_task_that_left_its_group_is_ended_by_its_timeout
                 a_task_that_left_its_group_is_ended_by_its_handle_and_its_pool
-                many_calls_at_once_are_heard_before_their_start_is_late
+                hundreds_of_calls_at_once_start_within_a_short_time_limit
                 large_results_in_a_chunk_without_descriptors_fail_alone
                 every_item_has_one_outcome_when_the_pool_ends_under_a_bad_item
                 what_waits_behind_a_long_task_goes_to_a_free_worker_though_nobody_waits

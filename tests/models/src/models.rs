@@ -5,7 +5,7 @@ use loom::model::Builder;
 use loom::sync::Arc;
 use loom::thread;
 
-use crate::barrier::{BarrierWord, Outcome};
+use crate::barrier::{BarrierWord, RoundEnd};
 use crate::condvar::CondvarWords;
 use crate::event::EventWord;
 use crate::lock::{Left, LockWord, Refused};
@@ -351,7 +351,7 @@ fn all_go_on_together_round_after_round_with_one_leader_each() {
         let mine = rounds(&barrier);
         let theirs = other.join().unwrap();
         for (mine, theirs) in mine.into_iter().zip(theirs) {
-            assert!(mine != theirs && ![mine, theirs].contains(&Outcome::Broken));
+            assert!(mine != theirs && ![mine, theirs].contains(&RoundEnd::Broken));
         }
     });
 }
@@ -369,9 +369,9 @@ fn a_barrier_is_broken_for_all_or_for_none() {
             })
             .collect();
         let clock = process(4, move || timer.fire());
-        let mine = barrier.wait_until(3, Deadline::NEVER) == Outcome::Broken;
+        let mine = barrier.wait_until(3, Deadline::NEVER) == RoundEnd::Broken;
         for other in others {
-            assert_eq!(other.join().unwrap() == Outcome::Broken, mine);
+            assert_eq!(other.join().unwrap() == RoundEnd::Broken, mine);
         }
         clock.join().unwrap();
         assert_eq!(barrier.is_broken(), mine);
@@ -395,9 +395,9 @@ fn one_that_waits_learns_of_a_reset_also_when_others_were_quicker() {
         let mine = barrier.wait_until(2, Deadline::PASSED);
         let first = first.join().unwrap();
         match mine {
-            Outcome::Leader => assert_eq!(first, Outcome::Follower),
-            Outcome::Follower => assert_eq!(first, Outcome::Leader),
-            Outcome::Broken => assert_eq!(first, Outcome::Broken),
+            RoundEnd::Leader => assert_eq!(first, RoundEnd::Follower),
+            RoundEnd::Follower => assert_eq!(first, RoundEnd::Leader),
+            RoundEnd::Broken => assert_eq!(first, RoundEnd::Broken),
         }
     });
 }

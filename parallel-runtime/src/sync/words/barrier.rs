@@ -37,9 +37,9 @@ const BROKEN: u32 = 1;
 #[repr(transparent)]
 pub(crate) struct BarrierWord(AtomicU64);
 
-/// How a wait ended.
+/// How a round ended, for one of its parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum RoundEnd {
     /// All came, and this one was the last.
     Leader,
     /// All came.
@@ -86,11 +86,11 @@ impl BarrierWord {
     }
 
     /// Comes, and waits until `parties` have; breaks the barrier when that takes longer than the deadline.
-    pub(crate) fn wait_until(&self, parties: u32, deadline: Deadline) -> Outcome {
+    pub(crate) fn wait_until(&self, parties: u32, deadline: Deadline) -> RoundEnd {
         let mut word = self.0.load(Ordering::Relaxed);
         let mine = loop {
             if is_broken(word) {
-                return Outcome::Broken;
+                return RoundEnd::Broken;
             }
             let last = come(word) + 1 >= parties;
             let after = if last { next(word, true) } else { word + PARTY };
@@ -98,7 +98,7 @@ impl BarrierWord {
             match self.0.compare_exchange(word, after, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) if last => {
                     self.wake_all();
-                    return Outcome::Leader;
+                    return RoundEnd::Leader;
                 }
                 Ok(_) => break round(word),
                 Err(now) => word = now,
@@ -107,10 +107,10 @@ impl BarrierWord {
         loop {
             let word = self.0.load(Ordering::Acquire);
             if round(word) != mine {
-                return if was_complete(word, mine) { Outcome::Follower } else { Outcome::Broken };
+                return if was_complete(word, mine) { RoundEnd::Follower } else { RoundEnd::Broken };
             }
             if is_broken(word) {
-                return Outcome::Broken;
+                return RoundEnd::Broken;
             }
             if deadline.has_passed() {
                 // Unless the last one comes at this moment: the turn above sees.

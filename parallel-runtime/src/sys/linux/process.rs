@@ -257,6 +257,11 @@ pub(crate) fn wait(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
     wait_with(pidfd, 0)
 }
 
+/// The signal that ended a process, and whether it left a core dump; `None` where it exited.
+pub(crate) fn deadly_signal(status: ExitStatus) -> Option<(i32, bool)> {
+    status.signal().map(|signal| (signal, status.core_dumped()))
+}
+
 fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> {
     let id = libc::id_t::try_from(pidfd.as_raw_fd()).map_err(io::Error::other)?;
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
