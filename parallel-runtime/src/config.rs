@@ -45,6 +45,13 @@ pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
 pub(crate) const SHARED_AFTER: Duration = Duration::from_millis(1);
 /// What a parcel that has run for so long has done is delivered before its end.
 pub(crate) const LONG_PARCEL: Duration = Duration::from_millis(10);
+/// How long submitted calls that travel together should take: as long as a few round trips, and so short that nobody waits
+/// for the one in front.
+pub(crate) const GROUP_TIME: Duration = Duration::from_micros(50);
+/// So many submitted calls travel together at most: then a round trip costs each of them next to nothing.
+pub(crate) const LARGEST_GROUP: usize = 256;
+/// What a submitted call that travels with others may have for arguments, in bytes.
+pub(crate) const LONGEST_IN_GROUP: usize = 512;
 /// A worker whose latest parcel ran longer than this gets no second one ahead. It gains little by it, one wake-up in so
 /// long a time; and what lies behind a long task would start after what was queued later.
 pub(crate) const AHEAD_BELOW: Duration = Duration::from_millis(5);

@@ -227,10 +227,15 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.limit.store(0, Release);
     }
 
+    /// Whether parcels that run can be divided.
+    pub(crate) fn is_divisible(&self) -> bool {
+        self.memory.header().divisible.load(Acquire) != 0
+    }
+
     /// Tells the worker to run only the first `keep` items of parcel `number`. Returns how many it runs at most: the first
     /// that are not among them are certainly not started. `None`: it cannot be told.
     pub(crate) fn divide(&self, number: u64, keep: usize) -> Option<usize> {
-        if self.memory.header().divisible.load(Acquire) == 0 {
+        if !self.is_divisible() {
             return None;
         }
         let slot = self.memory.slot(slot_of(number));

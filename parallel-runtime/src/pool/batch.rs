@@ -16,7 +16,7 @@ use crate::wire::parcel::{self, Parcel};
 use crate::wire::payload::Payload;
 
 /// What a caller asked for, shared by all batches of one call.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Terms {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
@@ -96,6 +96,14 @@ pub(crate) trait Sink: Send + Sync {
     /// Whether somebody is to be called when outcomes arrive, who does not wait here.
     fn is_watched(&self) -> bool {
         false
+    }
+    /// Whether it is one call, which may travel with others.
+    fn is_call(&self) -> bool {
+        false
+    }
+    /// The index of a call among those whose outcomes come here.
+    fn find(&self, call: *const ()) -> Option<usize> {
+        std::ptr::addr_eq(self, call).then_some(0)
     }
     /// The values of consecutive items, the first of which has this index. A merged batch has one value for all.
     fn values(&self, first: usize, values: Values) -> Vec<Callback>;

@@ -91,6 +91,8 @@ pub(crate) struct Core {
     pub(crate) callbacks: Vec<Callback>,
     /// Whether an outcome has arrived, or something else has changed that somebody may wait for.
     pub(crate) news: bool,
+    /// How long an item of the function that ended last took.
+    pub(crate) pace: Option<(&'static Entry, Duration)>,
     /// For writing the heads of parcels.
     pub(crate) scratch: Vec<u8>,
 }
@@ -129,8 +131,8 @@ pub(crate) struct Seat {
     /// The shared memory that it keeps.
     pub(crate) known: HashSet<u64>,
     pub(crate) killed_for: Option<KilledFor>,
-    /// The parcel whose handle asked for a signal, and the signal.
-    pub(crate) signalled: Option<(u64, i32)>,
+    /// The parcel and the item in it whose handle asked for a signal, and the signal.
+    pub(crate) signalled: Option<(u64, usize, i32)>,
     /// The panic it dies of, where the program is built with `panic = "abort"`.
     pub(crate) last_words: Option<Error>,
     /// What it said when it could not start.
@@ -234,6 +236,7 @@ impl Core {
             armed: None,
             callbacks: Vec::new(),
             news: false,
+            pace: None,
             scratch: Vec::new(),
         }
     }

@@ -63,6 +63,9 @@ impl Shared {
         seat.latest = Some(elapsed);
         core.stats.busy += elapsed;
         batch.sink.timing(delivered + done, elapsed);
+        if let (Some(entry), Ok(items @ 1..)) = (batch.entry, u32::try_from(delivered + done)) {
+            core.pace = Some((entry, elapsed / items));
+        }
         let rest = if placed {
             core.stats.tasks_done += done as u64;
             core.news = true;
@@ -70,10 +73,13 @@ impl Shared {
         } else {
             self.deliver(core, index, InHand { number, batch, delivered }, &progress, reply)
         };
+        let unused = rest.as_ref().map_or(0, Batch::cost);
         if let Some(rest) = rest.filter(|rest| rest.sink.is_wanted()) {
             core.queue.push_front(rest);
         }
         if let Some(seat) = core.seats[index].as_mut() {
+            // What it has not run is none of its tasks.
+            seat.budget = seat.budget.map(|budget| budget + unused);
             if seat.in_hand.is_empty() && seat.budget == Some(0) {
                 self.stop(core, index);
             }
@@ -191,6 +197,7 @@ impl Shared {
             let capacities = core.seats.iter().map(|seat| seat.as_ref().and_then(Seat::capacity));
             let Some(index) = schedule::choose(capacities) else { return };
             if let Some(batch) = core.queue.pop_front() {
+                let batch = Self::gather(core, index, batch);
                 self.post(core, index, batch);
             }
         }

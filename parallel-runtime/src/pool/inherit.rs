@@ -64,7 +64,7 @@ impl Shared {
             return self.salvage(core, index, batch, status, first);
         };
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
-        let for_another = meant_for_another(seat, number, status);
+        let for_another = meant_for_another(seat, number, progress.started.saturating_sub(1), status);
         let Some(mut rest) = self.deliver(core, index, InHand { number, batch, delivered }, &progress, reply) else {
             return Vec::new();
         };
@@ -160,7 +160,7 @@ impl Shared {
 }
 
 /// Whether a worker died of the signal that a handle had sent it, on a parcel that was not that handle's.
-fn meant_for_another(seat: &Seat, number: u64, status: Option<ExitStatus>) -> bool {
+fn meant_for_another(seat: &Seat, number: u64, item: usize, status: Option<ExitStatus>) -> bool {
     let died_of = status.and_then(process::deadly_signal).map(|(signal, _)| signal);
-    seat.signalled.is_some_and(|(meant, signal)| meant != number && died_of == Some(signal))
+    seat.signalled.is_some_and(|(meant, which, signal)| (meant, which) != (number, item) && died_of == Some(signal))
 }

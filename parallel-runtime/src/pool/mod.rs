@@ -18,6 +18,7 @@ pub(crate) mod builder;
 pub(crate) mod core;
 mod deadlines;
 mod dispatch;
+mod group;
 mod hear;
 mod inherit;
 pub(crate) mod lazy;

@@ -77,16 +77,6 @@ fn take_half(seat: &mut Seat) -> Option<super::batch::Batch> {
     }
     let hand = seat.in_hand.front()?;
     let keep = hand.delivered + hand.batch.len() - left.div_ceil(2);
-    let kept = seat.lane.divide(hand.number, keep)?.saturating_sub(hand.delivered);
-    if kept >= hand.batch.len() {
-        return None;
-    }
-    let mut hand = seat.in_hand.pop_front()?;
-    let (head, tail) = hand.batch.split(kept);
-    hand.batch = head;
-    seat.in_hand.push_front(hand);
-    if let Some(budget) = &mut seat.budget {
-        *budget += tail.cost();
-    }
-    Some(tail)
+    let at = keep - hand.delivered;
+    seat.take_from(0, at).filter(|tail| tail.len() > 0)
 }

@@ -56,9 +56,9 @@ impl Submitted {
         submitted
     }
 
-    /// Whether `batch` is this call.
-    fn is(&self, batch: &Batch) -> bool {
-        std::ptr::addr_eq(Arc::as_ptr(&batch.sink), self.me.as_ptr())
+    /// What tells this call from others.
+    fn identity(&self) -> *const () {
+        self.me.as_ptr().cast()
     }
 }
 
@@ -69,6 +69,10 @@ impl Sink for Submitted {
 
     fn is_watched(&self) -> bool {
         self.watched.load(Ordering::Relaxed)
+    }
+
+    fn is_call(&self) -> bool {
+        true
     }
 
     fn values(&self, _first: usize, values: Values) -> Vec<Callback> {
@@ -104,8 +108,10 @@ impl Flight for Submitted {
         }
         let core = self.pool.enter();
         core.seated().find_map(|seat| {
-            let hand = seat.in_hand.iter().find(|hand| self.is(&hand.batch))?;
-            seat.lane.progress(hand.number).taken.then(|| seat.child.pid())
+            let (at, position) = seat.find(self.identity())?;
+            let hand = &seat.in_hand[at];
+            let progress = seat.lane.progress(hand.number);
+            (progress.taken && progress.started > hand.delivered + position).then(|| seat.child.pid())
         })
     }
 
@@ -116,23 +122,25 @@ impl Flight for Submitted {
         let mut guard = self.pool.enter();
         let core = &mut *guard;
         for seat in core.seats.iter_mut().flatten() {
-            let Some(at) = seat.in_hand.iter().position(|hand| self.is(&hand.batch)) else { continue };
-            let number = seat.in_hand[at].number;
+            let Some((at, position)) = seat.find(self.identity()) else { continue };
+            let hand = &seat.in_hand[at];
+            let (number, item) = (hand.number, hand.delivered + position);
             let progress = seat.lane.progress(number);
-            if !progress.taken || progress.ended {
-                // It ended just now; or it is the second, which could not be taken back and is the next to run.
+            if !progress.taken || progress.ended || progress.started != item + 1 || progress.done > item {
+                // It ended just now; or it could not be taken back and is the next to run.
                 return Ok(());
             }
             #[cfg(test)]
             tests::looked(seat);
-            // Should it end right now, the signal must not hit the one behind it: that goes elsewhere, and should the
-            // worker have taken it up already, it is run again.
-            if let Some(behind) = seat.take_back(at + 1) {
-                core.queue.push_front(behind);
+            // Should it end right now, the signal must not hit what is behind it: that goes elsewhere, and should the worker
+            // have taken it up already, it is run again.
+            let behind = [seat.take_back(at + 1), seat.take_from(at, position + 1)];
+            for batch in behind.into_iter().flatten().filter(|batch| batch.len() > 0) {
+                core.queue.push_front(batch);
             }
-            seat.signalled = Some((number, signal));
-            let hand = &mut seat.in_hand[at];
+            seat.signalled = Some((number, item, signal));
             // Who ends a call does not want it tried again.
+            let hand = &mut seat.in_hand[at];
             hand.batch.terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
             return seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
         }
@@ -146,14 +154,7 @@ impl Flight for Submitted {
     fn cancel(&self) -> bool {
         let mut core = self.pool.enter();
         self.pool.pump(&mut core);
-        let queued = core.queue.iter().position(|batch| self.is(batch));
-        let withdrawn = match queued {
-            Some(at) => core.queue.remove(at).is_some(),
-            None => core.seats.iter_mut().flatten().any(|seat| {
-                let at = seat.in_hand.iter().position(|hand| self.is(&hand.batch));
-                at.is_some_and(|at| seat.take_back(at).is_some())
-            }),
-        };
+        let withdrawn = core.withdraw(self.identity());
         if withdrawn {
             let error = Error::new(ErrorKind::Cancelled).in_function(self.entry.name());
             let callbacks = self.landing.finish(Err(error));
