@@ -1,4 +1,4 @@
-//! The models.
+//! The models of locks and their kin.
 
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
@@ -15,7 +15,7 @@ use crate::semaphore::{MOST, SemaphoreWords};
 /// How often a thread may be interrupted where it would not wait. Most faults in such code show with two.
 const PREEMPTIONS: usize = 2;
 
-fn check(model: impl Fn() + Sync + Send + 'static) {
+pub(crate) fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound.get_or_insert(PREEMPTIONS);
     builder.max_branches = 100_000;
@@ -63,7 +63,7 @@ impl Guarded {
 }
 
 /// Runs `work` as the process of that number.
-fn process<T: 'static>(pid: u64, work: impl FnOnce() -> T + 'static) -> thread::JoinHandle<T> {
+pub(crate) fn process<T: 'static>(pid: u64, work: impl FnOnce() -> T + 'static) -> thread::JoinHandle<T> {
     thread::spawn(move || {
         become_process(pid);
         work()
