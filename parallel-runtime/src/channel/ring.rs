@@ -130,7 +130,8 @@ impl Ring {
     pub(super) fn shrink(&self) {
         if let Some(down) = self.words().shrinkage(self.levels) {
             self.words().commit(down);
-            self.release(down.from);
+            // All of them: one who was killed in a move has left memory at a level where the ring never was.
+            self.release(1, self.levels - 1);
         }
     }
 
@@ -143,14 +144,15 @@ impl Ring {
         self.write(to, 0, &moved);
         self.words().commit(up);
         if from > 0 {
-            self.release(from);
+            self.release(from, from);
         }
         Ok(())
     }
 
-    /// Gives back the memory of a level at which the ring no longer is.
-    fn release(&self, level: u64) {
-        self.region.release(start_of(level) as usize, RingWords::size(level) as usize);
+    /// Gives back the memory of levels at which the ring no longer is.
+    fn release(&self, first: u64, last: u64) {
+        let (start, end) = (start_of(first), end_of(last));
+        self.region.release(start as usize, (end - start) as usize);
     }
 
     /// Copies bytes to a position of a level, around its end if need be.

@@ -371,7 +371,8 @@ fn who_counts_without_a_lock_never_counts_what_never_was() {
             let pipe = Arc::clone(&pipe);
             process(2, move || {
                 for message in 1..=2 {
-                    pipe.send(message, NO_BOUND, Killed::Not);
+                    // Without a bell, whose fences would hide what is looked for.
+                    assert_eq!(pipe.put(message, NO_BOUND, Killed::Not), Some(true));
                     assert_eq!(pipe.take(), Some(message));
                     let to = if message == 1 {
                         pipe.marks.growth(LEVELS as u64, (FIRST as u64 + 1) * ALIGNMENT).unwrap()
