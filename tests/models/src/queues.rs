@@ -17,6 +17,22 @@ const FIRST: usize = 2;
 const LEVELS: usize = 3;
 const NO_BOUND: usize = usize::MAX;
 
+/// All of them.
+const KILLED: [Killed; 6] = [
+    Killed::BeforeIt,
+    Killed::AfterIt,
+    Killed::InTheMove(1),
+    Killed::InTheMove(3),
+    Killed::InTheMove(5),
+    Killed::AfterTheMove,
+];
+
+impl Killed {
+    fn is_in_a_move(self) -> bool {
+        matches!(self, Self::InTheMove(_) | Self::AfterTheMove)
+    }
+}
+
 /// A pipe as that of the runtime, with messages of one number.
 struct Pipe {
     senders: Turn,
@@ -41,8 +57,8 @@ enum Killed {
     BeforeIt,
     /// It has taken effect; the lock is still held.
     AfterIt,
-    /// The move is written aside; both locks are held.
-    InTheMove,
+    /// So many words of the move are written aside; both locks are held.
+    InTheMove(usize),
     /// The move has taken effect; both locks are held.
     AfterTheMove,
 }
@@ -85,8 +101,9 @@ impl Pipe {
         for at in (0..to.used).step_by(ALIGNMENT as usize) {
             self.write(to.to, at, self.read(to.from, to.position + at));
         }
-        if killed == Killed::InTheMove {
-            self.marks.prepare(to);
+        if let Killed::InTheMove(words) = killed {
+            let aside = self.marks.aside(to).into_iter();
+            aside.take(words).for_each(|(word, value)| word.store(value, Ordering::Release));
             return false;
         }
         self.marks.commit(to);
@@ -190,7 +207,7 @@ impl Pipe {
                 first.commit(ALIGNMENT);
             }
         }
-        if [Killed::InTheMove, Killed::AfterTheMove].contains(&killed) {
+        if killed.is_in_a_move() {
             if let Some(both) = self.senders.try_take() {
                 if let Some(down) = self.marks.shrinkage(LEVELS as u64) {
                     self.make(down, killed);
@@ -300,10 +317,10 @@ fn who_waits_hears_that_the_pipe_was_closed() {
 /// taken over.
 #[test]
 fn a_sender_killed_anywhere_leaves_the_ring_whole() {
-    for killed in [Killed::BeforeIt, Killed::AfterIt, Killed::InTheMove, Killed::AfterTheMove] {
+    for killed in KILLED {
         check(move || {
             let pipe = Pipe::new();
-            let moves = [Killed::InTheMove, Killed::AfterTheMove].contains(&killed);
+            let moves = killed.is_in_a_move();
             let waiting = if moves { FIRST as u32 } else { 0 };
             (1..=waiting).for_each(|message| pipe.send(message, NO_BOUND, Killed::Not));
             let dying = {
@@ -336,7 +353,7 @@ fn a_sender_killed_anywhere_leaves_the_ring_whole() {
 
 #[test]
 fn a_receiver_killed_anywhere_leaves_the_ring_whole() {
-    for killed in [Killed::BeforeIt, Killed::AfterIt, Killed::InTheMove, Killed::AfterTheMove] {
+    for killed in KILLED {
         check(move || {
             let pipe = Pipe::new();
             // The ring is at level 1, with one message.

@@ -325,22 +325,21 @@ impl<const FIRST: u64> Marks<FIRST> {
 
     /// Lets the ring be where the move leads, where what waits has been copied to. Under both locks.
     pub(crate) fn commit(&self, to: Move) {
-        let moves = self.prepare(to);
+        for (word, value) in self.aside(to) {
+            // Release: who counts without a lock and sees this sees the move before it, too, and counts anew.
+            word.store(value, Ordering::Release);
+        }
         // Release, for those who count without a lock, and for those who take over the locks.
-        self.moves.store(moves, Ordering::Release);
+        self.moves.store(self.moves.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
     }
 
-    /// Writes a move aside; returns the word with which it takes effect.
-    pub(crate) fn prepare(&self, to: Move) -> u32 {
-        let moves = self.moves.load(Ordering::Relaxed).wrapping_add(1);
-        let state = self.state(moves);
-        state.level.store(to.to, Ordering::Relaxed);
-        for (side, own, other) in [(&state.senders, to.tail, to.head), (&state.receivers, to.head, to.tail)] {
-            // Release: who counts and sees this sees the move before it, too, and counts anew.
-            side.own.store(own.0, Ordering::Release);
-            side.copy.store(other.0, Ordering::Relaxed);
-        }
-        moves
+    /// The words of the state that does not hold, and what a move writes there.
+    pub(crate) fn aside(&self, to: Move) -> [(&AtomicU64, u64); 5] {
+        let State { senders, receivers, level } = self.state(self.moves.load(Ordering::Relaxed).wrapping_add(1));
+        let (head, tail) = (to.head.0, to.tail.0);
+        let senders = [(&senders.own, tail), (&senders.copy, head)];
+        let receivers = [(&receivers.own, head), (&receivers.copy, tail)];
+        [(level, to.to), senders[0], senders[1], receivers[0], receivers[1]]
     }
 
     /// Sets both marks of an empty ring.
