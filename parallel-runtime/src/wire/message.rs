@@ -12,10 +12,13 @@ use super::plain;
 use crate::memory::cast;
 use crate::panic;
 
+/// Whether numbers in memory are as the codec writes them, `usize` among them.
+const COPIED: bool = cfg!(all(target_endian = "little", target_pointer_width = "64"));
+
 /// Tries an expression for every number type, until one gives something.
 macro_rules! for_each_number {
     ($number:ident => $try:expr) => {
-        for_each_number!(@ $number => $try; u8 i8 u16 i16 u32 i32 u64 i64 u128 i128 f32 f64)
+        for_each_number!(@ $number => $try; u8 i8 u16 i16 u32 i32 u64 i64 usize isize u128 i128 f32 f64)
     };
     (@ $number:ident => $try:expr; $($type:ty)*) => {
         $({
@@ -33,27 +36,30 @@ pub(crate) const LARGEST_NUMBER: usize = 16;
 /// The bytes of a message that needs no encoding, as they stand in memory.
 pub(crate) enum Plain<'a> {
     Number(&'a [u8]),
-    /// How many numbers there are, and they.
+    /// How many numbers, or bytes of text, there are, and they.
     Row([u8; 8], &'a [u8]),
 }
 
-/// A number or a row of numbers, as its bytes: those that [`encode`] would write. It runs no code of the user's, and holds no
+/// A number, a row of numbers or a text, as its bytes: those that [`encode`] would write. It runs no code of the user's, and holds no
 /// handles.
 #[inline]
 pub(crate) fn as_plain<T>(message: &T) -> Option<Plain<'_>> {
-    if cfg!(target_endian = "big") {
+    if !COPIED {
         return None;
     }
     for_each_number!(Number => cast::same::<T, Number>(message).map(|number| Plain::Number(bytemuck::bytes_of(number))));
     for_each_number!(Number => cast::same::<T, Vec<Number>>(message).map(|row| {
         Plain::Row((row.len() as u64).to_le_bytes(), bytemuck::cast_slice(row))
     }));
-    None
+    cast::same::<T, String>(message).map(|text| Plain::Row((text.len() as u64).to_le_bytes(), text.as_bytes()))
 }
 
 /// The size of a number, in bytes; `None` for any other type.
 #[inline]
 pub(crate) fn size_of_number<T>() -> Option<usize> {
+    if !COPIED {
+        return None;
+    }
     for_each_number!(Number => (typeid::of::<T>() == TypeId::of::<Number>()).then_some(size_of::<Number>()));
     None
 }
@@ -104,8 +110,10 @@ mod tests {
         agree(0.1_f64);
         agree(vec![1.5_f32, -0.0]);
         agree(Vec::<u64>::new());
+        agree(usize::MAX);
+        agree("text".to_string());
         assert_eq!((size_of_number::<u16>(), size_of_number::<Vec<u16>>()), (Some(2), None));
         assert_eq!(number::<u16>(&[1, 2]), Some(0x0201));
-        assert!(as_plain(&"text").is_none());
+        assert!(as_plain(&true).is_none() && as_plain(&vec![true]).is_none());
     }
 }
