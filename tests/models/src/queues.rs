@@ -77,6 +77,12 @@ impl Pipe {
         })
     }
 
+    /// For two processes.
+    fn shared() -> (Arc<Self>, Arc<Self>) {
+        let pipe = Self::new();
+        (Arc::clone(&pipe), pipe)
+    }
+
     fn cell(&self, level: u64, position: u64) -> &UnsafeCell<u32> {
         let level = &self.levels[level as usize];
         &level[(position / ALIGNMENT) as usize % level.len()]
@@ -229,21 +235,22 @@ impl Pipe {
     }
 }
 
+/// Runs both, as two processes: what loom's first thread does after it has started another is not tried in all orders.
+fn both<T: 'static>(one: impl FnOnce() + 'static, other: impl FnOnce() -> T + 'static) -> T {
+    let (one, other) = (process(2, one), process(3, other));
+    one.join().unwrap();
+    other.join().unwrap()
+}
+
 /// Fails when a mark is stored or read `Relaxed` (a message is read while it is written, or written while it is read), when
 /// a fence of the bell is left out or `act` does not look again (all sleep).
 #[test]
 fn messages_arrive_whole_and_in_order_where_there_is_little_room() {
     check(|| {
-        let pipe = Pipe::new();
-        let sender = {
-            let pipe = Arc::clone(&pipe);
-            process(2, move || (1..=3).for_each(|message| pipe.send(message, 1, Killed::Not)))
-        };
-        for message in 1..=3 {
-            assert_eq!(pipe.receive(), Some(message));
-        }
-        sender.join().unwrap();
-        assert_eq!(pipe.marks.len(), 0);
+        let (pipe, to) = Pipe::shared();
+        let send = move || (1..=3).for_each(|message| to.send(message, 1, Killed::Not));
+        let came = both(send, move || [pipe.receive(), pipe.receive(), pipe.receive()]);
+        assert_eq!(came, [Some(1), Some(2), Some(3)]);
     });
 }
 
@@ -252,18 +259,17 @@ fn messages_arrive_whole_and_in_order_where_there_is_little_room() {
 #[test]
 fn messages_arrive_whole_and_in_order_while_the_ring_grows_and_shrinks() {
     check(|| {
-        let pipe = Pipe::new();
-        let sender = {
-            let pipe = Arc::clone(&pipe);
-            process(2, move || (1..=4).for_each(|message| pipe.send(message, NO_BOUND, Killed::Not)))
-        };
-        for message in 1..=4 {
-            assert_eq!(pipe.receive(), Some(message));
-            if message == 3 {
-                pipe.shrink();
+        let (pipe, to) = Pipe::shared();
+        let send = move || (1..=4).for_each(|message| to.send(message, NO_BOUND, Killed::Not));
+        let receive = move || {
+            for message in 1..=4 {
+                assert_eq!(pipe.receive(), Some(message));
+                if message == 3 {
+                    pipe.shrink();
+                }
             }
-        }
-        sender.join().unwrap();
+        };
+        both(send, receive);
     });
 }
 
@@ -277,8 +283,11 @@ fn two_messages_wake_two_who_wait() {
             process(pid, move || pipe.receive().unwrap())
         };
         let (one, other) = (receiver(2), receiver(3));
-        pipe.send(1, NO_BOUND, Killed::Not);
-        pipe.send(2, NO_BOUND, Killed::Not);
+        let sender = {
+            let pipe = Arc::clone(&pipe);
+            process(4, move || [1, 2].into_iter().for_each(|message| pipe.send(message, NO_BOUND, Killed::Not)))
+        };
+        sender.join().unwrap();
         let mut came = [one.join().unwrap(), other.join().unwrap()];
         came.sort_unstable();
         assert_eq!(came, [1, 2]);
@@ -293,7 +302,8 @@ fn two_senders_at_one_place_both_get_it() {
             let pipe = Arc::clone(&pipe);
             process(pid, move || pipe.send(pid as u32, 1, Killed::Not))
         });
-        assert_eq!(pipe.receive().unwrap() + pipe.receive().unwrap(), 5);
+        let receiver = process(4, move || pipe.receive().unwrap() + pipe.receive().unwrap());
+        assert_eq!(receiver.join().unwrap(), 5);
         senders.into_iter().for_each(|sender| sender.join().unwrap());
     });
 }
@@ -307,8 +317,11 @@ fn who_waits_hears_that_the_pipe_was_closed() {
             let pipe = Arc::clone(&pipe);
             process(pid, move || assert_eq!(pipe.receive(), None))
         });
-        pipe.closed.store(1, Ordering::Release);
-        pipe.arrivals.ring_all();
+        let closer = process(4, move || {
+            pipe.closed.store(1, Ordering::Release);
+            pipe.arrivals.ring_all();
+        });
+        closer.join().unwrap();
         receivers.into_iter().for_each(|receiver| receiver.join().unwrap());
     });
 }
@@ -383,25 +396,20 @@ fn a_receiver_killed_anywhere_leaves_the_ring_whole() {
 #[test]
 fn who_counts_without_a_lock_never_counts_what_never_was() {
     check(|| {
-        let pipe = Pipe::new();
-        let mover = {
-            let pipe = Arc::clone(&pipe);
-            process(2, move || {
-                for message in 1..=2 {
-                    // Without a bell, whose fences would hide what is looked for.
-                    assert_eq!(pipe.put(message, NO_BOUND, Killed::Not), Some(true));
-                    assert_eq!(pipe.take(), Some(message));
-                    let to = if message == 1 {
-                        pipe.marks.growth(LEVELS as u64, (FIRST as u64 + 1) * ALIGNMENT).unwrap()
-                    } else {
-                        pipe.marks.shrinkage(LEVELS as u64)
-                    };
-                    assert!(pipe.make(to.unwrap(), Killed::Not));
-                }
-            })
+        let (pipe, moved) = Pipe::shared();
+        let r#move = move || {
+            for message in 1..=2 {
+                // Without a bell, whose fences would hide what is looked for.
+                assert_eq!(moved.put(message, NO_BOUND, Killed::Not), Some(true));
+                assert_eq!(moved.take(), Some(message));
+                let to = if message == 1 {
+                    moved.marks.growth(LEVELS as u64, (FIRST as u64 + 1) * ALIGNMENT).unwrap()
+                } else {
+                    moved.marks.shrinkage(LEVELS as u64)
+                };
+                assert!(moved.make(to.unwrap(), Killed::Not));
+            }
         };
-        assert!(pipe.marks.len() <= 1);
-        mover.join().unwrap();
-        assert_eq!(pipe.marks.len(), 0);
+        assert!(both(r#move, move || pipe.marks.len()) <= 1);
     });
 }

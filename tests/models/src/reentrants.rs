@@ -55,18 +55,17 @@ fn thread_of<T: 'static>(pid: u64, number: u64, work: impl FnOnce() -> T + 'stat
 }
 
 /// Fails when the mark is not taken away before the lock is freed (the thread that had it then takes another thread's lock
-/// for its own), and when one of the two is not looked at.
+/// for its own), and when it is not looked at.
 #[test]
 fn threads_of_one_process_exclude_each_other_as_processes_do() {
     for other in [1, 2] {
         check(move || {
             let guarded = Guarded::new();
-            let others = {
+            let both = [(1, 1), (other, 2)].map(|(pid, number)| {
                 let guarded = Arc::clone(&guarded);
-                thread_of(other, 1, move || (0..2).for_each(|_| guarded.add_twice()))
-            };
-            (0..2).for_each(|_| guarded.add_twice());
-            others.join().unwrap();
+                thread_of(pid, number, move || (0..2).for_each(|_| guarded.add_twice()))
+            });
+            both.into_iter().for_each(|thread| thread.join().unwrap());
             assert_eq!(guarded.words.try_lock(), Ok(true));
             assert_eq!(guarded.add(0), 8);
         });
