@@ -254,8 +254,7 @@ fn messages_arrive_whole_and_in_order_where_there_is_little_room() {
     });
 }
 
-/// Fails as the one above, and when a move is made under the senders' lock alone, or takes effect before what waits was
-/// copied.
+/// Fails as the one above, and when a move is made under the senders' lock alone.
 #[test]
 fn messages_arrive_whole_and_in_order_while_the_ring_grows_and_shrinks() {
     check(|| {
@@ -273,7 +272,7 @@ fn messages_arrive_whole_and_in_order_while_the_ring_grows_and_shrinks() {
     });
 }
 
-/// Fails when one who was counted in and not woken takes along the call for another.
+/// Fails when one who was woken counts another out, or a call that woke one empties the count.
 #[test]
 fn two_messages_wake_two_who_wait() {
     check(|| {
@@ -326,8 +325,7 @@ fn who_waits_hears_that_the_pipe_was_closed() {
     });
 }
 
-/// Fails when a commit comes before the message, when a move takes effect in parts, and when the lock of a dead one is not
-/// taken over.
+/// Fails when a move is written over the state that holds, and when the lock of a dead one is not taken over.
 #[test]
 fn a_sender_killed_anywhere_leaves_the_ring_whole() {
     for killed in KILLED {

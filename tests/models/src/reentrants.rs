@@ -55,7 +55,7 @@ fn thread_of<T: 'static>(pid: u64, number: u64, work: impl FnOnce() -> T + 'stat
 }
 
 /// Fails when the mark is not taken away before the lock is freed (the thread that had it then takes another thread's lock
-/// for its own), and when it is not looked at.
+/// for its own), when it is not looked at, and when who takes the lock leaves the depth as it is.
 #[test]
 fn threads_of_one_process_exclude_each_other_as_processes_do() {
     for other in [1, 2] {
@@ -100,7 +100,7 @@ fn one_thread_holds_it_while_two_others_of_two_processes_try() {
     });
 }
 
-/// Fails when `taken` leaves the depth, or the note of a panic, of the holder that died.
+/// Fails when who takes the lock leaves the note of a panic as it is.
 #[test]
 fn a_death_at_any_depth_is_refused_until_it_is_recovered_and_nothing_of_it_is_left() {
     check(|| {
