@@ -8,7 +8,7 @@ use loom::sync::Arc;
 
 use crate::bell::Bell;
 use crate::marks::{ALIGNMENT, Marks, Move, Room};
-use crate::models::{check, process};
+use crate::models::{check, check_large, process};
 use crate::platform::{AtomicU32, Ordering, SLICE, die};
 use crate::turn::Turn;
 
@@ -329,7 +329,7 @@ fn who_waits_hears_that_the_pipe_was_closed() {
 #[test]
 fn a_sender_killed_anywhere_leaves_the_ring_whole() {
     for killed in KILLED {
-        check(move || {
+        check_large(move || {
             let pipe = Pipe::new();
             let moves = killed.is_in_a_move();
             let waiting = if moves { FIRST as u32 } else { 0 };

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::lock::{Left, Refused};
-use crate::models::{check, process};
+use crate::models::{check, check_large, process};
 use crate::platform::{become_thread, die};
 use crate::reentrant::{Failed, ReentrantWords};
 
@@ -74,7 +74,7 @@ fn threads_of_one_process_exclude_each_other_as_processes_do() {
 
 #[test]
 fn one_thread_holds_it_while_two_others_of_two_processes_try() {
-    check(|| {
+    check_large(|| {
         let guarded = Guarded::new();
         let others: Vec<_> = [1, 2]
             .into_iter()
