@@ -268,6 +268,38 @@ fn a_queue_goes_through_a_queue_and_a_running_process_can_be_handed_a_new_one() 
 }
 
 #[parallel]
+fn send_many(queue: Queue<Vec<Value<u64>>>, counts: Vec<u64>) {
+    for count in counts {
+        let values: Vec<_> = (0..count).map(|number| Value::new(number).unwrap()).collect();
+        queue.send(&values).unwrap();
+    }
+}
+
+#[test]
+fn messages_of_many_handles_wait_for_room_and_arrive_whole() {
+    let queue = Queue::new().unwrap();
+    let one = Value::new(7).unwrap();
+    let mut waiting = 0_u32;
+    while queue.try_send(vec![one.clone()]).unwrap().is_none() {
+        waiting += 1;
+        assert!(waiting < 100_000, "there is no end to the room for handles");
+    }
+    // More than fit one message of the socket, too.
+    let counts = vec![200, 600];
+    let sender = send_many.spawn(queue.clone(), counts.clone());
+    for _ in 0..waiting {
+        let values = queue.recv_timeout(LONG).unwrap().unwrap();
+        assert_eq!(values.iter().map(|value| value.get().unwrap()).collect::<Vec<_>>(), [7]);
+    }
+    for count in counts {
+        let values = queue.recv_timeout(LONG).unwrap().unwrap();
+        assert!(values.iter().map(|value| value.get().unwrap()).eq(0..count), "{count} handles in their order");
+    }
+    sender.join().unwrap();
+    assert!(queue.is_empty());
+}
+
+#[parallel]
 fn make_queue(messages: u32) -> Queue<u32> {
     let queue = Queue::new().unwrap();
     for number in 0..messages {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::pipe::{Patience, Pipe, decode, encode};
+use super::pipe::{Patience, Pipe};
 use super::wires::{Wire, Wires};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::handles::{self, Handle};
@@ -133,8 +133,8 @@ impl<T: Serialize> Sender<T> {
     ///
     /// See [`channel`].
     pub fn send(&self, message: &T) -> Result<()> {
-        let message = encode(message)?;
-        self.end.pipe.send(message, usize::MAX, Patience::Endless, &self.end.wires).map(|_| ())
+        let End { pipe, wires } = &*self.end;
+        pipe.send(message, usize::MAX, Patience::Endless, wires).map(|_| ())
     }
 }
 
@@ -195,8 +195,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     }
 
     fn recv_patiently(&self, patience: Patience) -> Result<Option<T>> {
-        let received = self.end.pipe.receive(patience, &self.end.wires)?;
-        received.map(decode).transpose()
+        self.end.pipe.receive(patience, &self.end.wires)
     }
 }
 

@@ -3,10 +3,12 @@
 //! All of them live in anonymous shared memory and can be arguments, results and messages of `#[parallel]` calls.
 
 mod duplex;
+mod message;
 mod pipe;
 mod queue;
 mod ring;
 mod wires;
+mod words;
 
 pub use duplex::{Duplex, Receiver, Sender, channel, duplex};
 pub use queue::{Iter, Queue};

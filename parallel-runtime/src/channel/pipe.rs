@@ -1,35 +1,31 @@
 //! A pipe: a ring behind a lock for either side, with somebody waiting at either end.
 //!
 //! Each side changes the ring under its own lock only, and both locks, the senders' first, are held while it moves to
-//! another level. Every change is whole (see [`ring`](super::ring)), so a lock whose holder died is taken over and
-//! nothing more is to be done. Whoever finds the ring empty or full is counted in a [`Bell`], looks once
-//! more, and sleeps until it rings; who has changed the ring looks at the count afterwards. One of the two sees the
-//! other, so no call is lost. Should one who was woken die before he acts, the others look again after a slice of time.
+//! another level. Every change is whole (see [`marks`](super::words::marks)), so a lock whose holder died is taken over and
+//! nothing more is to be done. Whoever finds the ring empty or full waits for a [`Bell`].
 //!
 //! Handles travel beside the ring, through a pair of sockets that every holder has: a message's handles are put in before
 //! the message, and taken out with it. Its sockets also tell when everybody at the other end is gone, however they went.
 
-use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicU32, AtomicU64, fence};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, SeqCst};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use super::ring::{self, Ring, RingError, RingWords, Room};
+use super::message::{Incoming, Outgoing, encoded};
+use super::ring::{self, Popped, Ring, RingWords};
 use super::wires::{Wires, none_left};
+use super::words::bell::Bell;
+use super::words::marks::{Gap, RingError, Room};
+use super::words::turn::{Held, Turn};
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::control::{Incoming, Note};
-use crate::process::transfer::{Ahead, Store, send_ahead};
-use crate::sync::words::lock::{Left, LockWord, Refused};
 use crate::sync::words::platform::Deadline;
 use crate::sys::memory::Region;
-use crate::sys::word::{wait_low_half, wake_low_half};
 use crate::wire::codec::CodecError;
-use crate::wire::message;
 use crate::wire::payload::Payload;
 
 /// How long one who waits sleeps before he looks again whether the other end lives.
@@ -39,8 +35,6 @@ const LOOKS: u32 = 12;
 /// How long he pauses between two looks, in turns of the processor's pause, so that the other side keeps its cache
 /// lines meanwhile and puts in several messages: some microseconds in all.
 const PAUSES: u32 = 32;
-/// The largest buffer that a thread keeps for its next message, in bytes.
-const SPARE: usize = 64 << 10;
 /// The address space of a pipe: what waits in it has room for this much, where the process's limits allow it.
 const ROOM: [u64; 4] = [16 << 30, 1 << 30, 64 << 20, 1 << 20];
 
@@ -48,9 +42,9 @@ const ROOM: [u64; 4] = [16 << 30, 1 << 30, 64 << 20, 1 << 20];
 #[repr(C)]
 struct PipeWords {
     /// Held by who puts in.
-    senders: Lock,
+    senders: Turn,
     /// Held by who takes out.
-    receivers: Lock,
+    receivers: Turn,
     /// Rung by who has put in.
     arrivals: Bell,
     /// Rung by who has taken out.
@@ -59,10 +53,6 @@ struct PipeWords {
     ring: RingWords,
 }
 
-/// A lock with a cache line of its own (two, which processors fetch together).
-#[repr(C, align(128))]
-struct Lock(LockWord);
-
 /// Words that hardly ever change, so that looking at them costs nothing.
 #[repr(C, align(128))]
 struct Ends {
@@ -70,84 +60,6 @@ struct Ends {
     closed: AtomicU32,
     /// How many ends were dropped.
     drops: AtomicU32,
-}
-
-/// Who waits, and how often they were woken.
-///
-/// ```text
-///  63             32  31                             0
-/// | how many wait    | how often it rang; they sleep on this half |
-/// ```
-///
-/// The count may be too high, by those who were killed: then a call finds nobody, and empties it. It is too low for no
-/// longer than a slice.
-#[repr(C, align(128))]
-struct Bell(AtomicU64);
-
-/// One who waits, in the upper half.
-const WAITER: u64 = 1 << 32;
-
-impl Bell {
-    fn word(waiters: u64, rings: u32) -> u64 {
-        waiters << 32 | u64::from(rings)
-    }
-
-    /// Counts in one who waits, and then looks once more; returns how often it rang.
-    fn count_in(&self) -> u32 {
-        let rings = self.0.fetch_add(WAITER, SeqCst) as u32;
-        // All are sequentially consistent, the ring's marks too: either he sees the change, or who made it sees him. The
-        // fence is for the sockets, as is that in `take`.
-        fence(SeqCst);
-        rings
-    }
-
-    /// Counts one out who was not woken.
-    fn count_out(&self, rings: u32) {
-        let out = |word: u64| (word as u32 == rings).then(|| word.checked_sub(WAITER)).flatten();
-        let _ = self.0.fetch_update(Relaxed, Relaxed, out);
-    }
-
-    /// How often it rang. Who reads this before he looks at the ends hears of what happens to them after.
-    fn rings(&self) -> u32 {
-        self.0.load(Acquire) as u32
-    }
-
-    /// Sleeps until it rings, or no longer than it takes to see that it rang since `before`; having been counted in.
-    fn sleep(&self, before: u32, rings: u32, slice: Duration) {
-        wait_low_half(&self.0, before, Some(slice));
-        self.count_out(rings);
-    }
-
-    /// Wakes one who waits, if there is one; after the ring was changed.
-    fn ring(&self) {
-        if self.0.load(SeqCst) >= WAITER {
-            self.wake_one();
-        }
-    }
-
-    #[cold]
-    fn wake_one(&self) {
-        let mut word = self.0.load(Relaxed);
-        let rung = loop {
-            let Some(waiters) = (word >> 32).checked_sub(1) else { return };
-            let rung = Self::word(waiters, (word as u32).wrapping_add(1));
-            match self.0.compare_exchange_weak(word, rung, Release, Relaxed) {
-                Ok(_) => break rung,
-                Err(now) => word = now,
-            }
-        };
-        if wake_low_half(&self.0, 1) == 0 {
-            // They were killed, or have not fallen asleep yet and see that it rang. Fails where somebody came since.
-            let _ = self.0.compare_exchange(rung, Self::word(0, rung as u32), Relaxed, Relaxed);
-        }
-    }
-
-    /// Wakes everybody.
-    fn wake_all(&self) {
-        let rung = |word: u64| Some(Self::word(0, (word as u32).wrapping_add(1)));
-        let _ = self.0.fetch_update(SeqCst, Relaxed, rung);
-        wake_low_half(&self.0, u32::MAX >> 1);
-    }
 }
 
 /// How long to wait.
@@ -192,16 +104,6 @@ pub(super) struct Pipe {
     ring: Ring,
 }
 
-/// A message that carries descriptors beside the ring.
-#[derive(Debug, Serialize, Deserialize)]
-struct Beside(Vec<Note>);
-
-impl Ahead for Beside {
-    fn ahead(notes: Vec<Note>) -> Self {
-        Self(notes)
-    }
-}
-
 impl Pipe {
     /// Makes an empty pipe.
     pub(super) fn create() -> Result<Self> {
@@ -240,20 +142,13 @@ impl Pipe {
         unsafe { &*self.region.as_ptr().cast::<PipeWords>() }
     }
 
-    /// Takes a lock, from a holder that died too; `None`: not in time.
-    fn lock(Lock(lock): &Lock, patience: Patience) -> Option<Held<'_>> {
-        loop {
-            let taken = match patience {
-                Patience::None => lock.try_lock(),
-                Patience::Until(_) => lock.lock_until(patience.deadline()).map(|()| true),
-                Patience::Endless => lock.lock().map(|()| true),
-            };
-            match taken {
-                Ok(true) => return Some(Held { lock }),
-                Ok(false) | Err(Refused::TimedOut) => return None,
-                // Every change of the ring is whole, so there is nothing to mend.
-                Err(Refused::OwnerDied(_)) => lock.recover(),
-            }
+    /// Takes a turn; `None`: not in time.
+    #[inline]
+    fn take_turn(turn: &Turn, patience: Patience) -> Option<Held<'_>> {
+        match patience {
+            Patience::Endless => Some(turn.take()),
+            Patience::None => turn.try_take(),
+            Patience::Until(_) => turn.take_until(patience.deadline()),
         }
     }
 
@@ -268,29 +163,47 @@ impl Pipe {
     /// Lets nothing more be put in, and wakes everybody who waits.
     pub(super) fn close(&self) {
         self.words().ends.closed.store(1, SeqCst);
-        self.wake_all();
+        self.ring_all();
     }
 
     /// An end was dropped: lets everybody who waits look again.
     pub(super) fn note_drop(&self) {
         self.words().ends.drops.fetch_add(1, SeqCst);
-        self.wake_all();
+        self.ring_all();
     }
 
     /// Lets everybody who waits look again.
-    fn wake_all(&self) {
-        self.words().arrivals.wake_all();
-        self.words().departures.wake_all();
+    fn ring_all(&self) {
+        self.words().arrivals.ring_all();
+        self.words().departures.ring_all();
     }
 
-    /// Puts a message in; false: there was no room in time. `bound`: how many may wait in it.
-    pub(super) fn send(&self, message: Payload, bound: usize, patience: Patience, wires: &Wires) -> Result<bool> {
-        let sent = self.send_borrowed(&message, bound, patience, wires);
-        keep(message.bytes);
-        sent
+    /// Sends a message; false: there was no room in time. `bound`: how many may wait.
+    #[inline]
+    pub(super) fn send<T: Serialize>(
+        &self,
+        message: &T,
+        bound: usize,
+        patience: Patience,
+        wires: &Wires,
+    ) -> Result<bool> {
+        encoded(message, |message| self.put_in(message, bound, patience, wires))
     }
 
-    fn send_borrowed(&self, message: &Payload, bound: usize, patience: Patience, wires: &Wires) -> Result<bool> {
+    /// Receives the first message; `None`: there was none in time.
+    #[inline]
+    pub(super) fn receive<T: DeserializeOwned>(&self, patience: Patience, wires: &Wires) -> Result<Option<T>> {
+        let mut message = Incoming::of::<T>();
+        if self.take_out(&mut message, patience, wires)? {
+            message.decode().map(Some)
+        } else {
+            message.give_up();
+            Ok(None)
+        }
+    }
+
+    /// Puts a message in; false: there was no room in time.
+    fn put_in(&self, message: &Outgoing<'_>, bound: usize, patience: Patience, wires: &Wires) -> Result<bool> {
         let PipeWords { senders, arrivals, departures, ends, .. } = self.words();
         let mut spun = false;
         loop {
@@ -298,7 +211,7 @@ impl Pipe {
             if wires.receivers_are_gone(ends.drops.load(Acquire)) {
                 return Err(Error::new(ErrorKind::Closed));
             }
-            let Some(held) = Self::lock(senders, patience) else { return Ok(false) };
+            let Some(held) = Self::take_turn(senders, patience) else { return Ok(false) };
             if self.is_closed() {
                 return Err(Error::new(ErrorKind::Closed));
             }
@@ -315,29 +228,30 @@ impl Pipe {
                 spun = true;
                 continue;
             }
-            let rings = departures.count_in();
-            let put = self.put(message, bound, patience, wires);
-            drop(held);
+            let mut put = Ok(false);
+            let act = || {
+                put = self.put(message, bound, patience, wires);
+                !matches!(put, Ok(false))
+            };
+            departures.wait(before, held, act, slice);
             if !matches!(put, Ok(false)) {
-                departures.count_out(rings);
                 arrivals.ring();
                 return put;
             }
-            departures.sleep(before, rings, slice);
             spun = false;
         }
     }
 
-    /// Takes the first message out; `None`: there was none in time.
-    pub(super) fn receive(&self, patience: Patience, wires: &Wires) -> Result<Option<Payload>> {
+    /// Takes the first message out; false: there was none in time.
+    fn take_out(&self, message: &mut Incoming, patience: Patience, wires: &Wires) -> Result<bool> {
         let PipeWords { senders, receivers, arrivals, departures, .. } = self.words();
         let (mut over, mut spun) = (false, matches!(patience, Patience::None));
         loop {
-            let Some(held) = Self::lock(receivers, patience) else { return Ok(None) };
-            if let Some(payload) = self.take(wires)? {
+            let Some(held) = Self::take_turn(receivers, patience) else { return Ok(false) };
+            if self.take(message, wires)? {
                 drop(held);
                 departures.ring();
-                return Ok(Some(payload));
+                return Ok(true);
             }
             if over {
                 return Err(Error::new(ErrorKind::Closed));
@@ -353,74 +267,109 @@ impl Pipe {
             if over {
                 // What they put in before they went is looked for once more, after those who are at it.
                 drop(held);
-                if Self::lock(senders, patience).is_none() {
-                    return Ok(None);
+                if Self::take_turn(senders, patience).is_none() {
+                    return Ok(false);
                 }
                 continue;
             }
-            let Some(slice) = patience.slice() else { return Ok(None) };
-            let rings = arrivals.count_in();
-            let taken = self.take(wires);
-            drop(held);
-            if !matches!(taken, Ok(None)) {
-                arrivals.count_out(rings);
+            let Some(slice) = patience.slice() else { return Ok(false) };
+            let mut taken = Ok(false);
+            let act = || {
+                taken = self.take(message, wires);
+                !matches!(taken, Ok(false))
+            };
+            arrivals.wait(before, held, act, slice);
+            if !matches!(taken, Ok(false)) {
                 departures.ring();
                 return taken;
             }
-            arrivals.sleep(before, rings, slice);
             spun = false;
         }
     }
 
     /// Puts a message in, under the senders' lock; false: it, or its handles, have no room now.
-    fn put(&self, message: &Payload, bound: usize, patience: Patience, wires: &Wires) -> Result<bool> {
-        let Payload { bytes, handles } = message;
-        let len = bytes.len() + handles.len() * size_of::<u64>();
-        match self.ring.room(len, bound).map_err(spoilt)? {
-            Room::Enough => {}
-            Room::Full => return Ok(false),
-            Room::Narrow => {
-                let Some(_both) = Self::lock(&self.words().receivers, patience) else { return Ok(false) };
-                self.ring.grow(len).map_err(|error| refused(error, len))?;
-            }
+    #[inline]
+    fn put(&self, message: &Outgoing<'_>, bound: usize, patience: Patience, wires: &Wires) -> Result<bool> {
+        let Outgoing { head, bytes, handles } = message;
+        if !handles.is_empty() {
+            return self.put_with_handles(message, bound, patience, wires);
         }
-        if handles.is_empty() {
-            self.ring.push(&[], bytes, 0).map_err(spoilt)?;
-            return Ok(true);
-        }
-        let ids = match &wires.into {
-            Some(into) => send_ahead::<Beside>(into.control(), handles, None, false),
-            None => Ok(Vec::new()),
-        };
-        let ids = match ids {
+        let Some(gap) = self.gap(head.len() + bytes.len(), bound, patience)? else { return Ok(false) };
+        self.ring.push(gap, head, bytes, 0);
+        Ok(true)
+    }
+
+    #[cold]
+    fn put_with_handles(
+        &self,
+        message: &Outgoing<'_>,
+        bound: usize,
+        patience: Patience,
+        wires: &Wires,
+    ) -> Result<bool> {
+        let Outgoing { head, bytes, handles } = message;
+        let len = handles.len() * size_of::<u64>();
+        let Some(gap) = self.gap(len + head.len() + bytes.len(), bound, patience)? else { return Ok(false) };
+        let ids = match wires.send_handles(handles) {
             Ok(ids) => ids,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(none_left(&error)),
         };
         let count = ids.len() as u64;
         let ids: Vec<u8> = ids.into_iter().flat_map(u64::to_le_bytes).collect();
-        self.ring.push(&ids, bytes, count).map_err(spoilt)?;
+        self.ring.push(gap, &[&ids, *head].concat(), bytes, count);
         Ok(true)
     }
 
-    /// Takes the first message out, under the receivers' lock.
-    fn take(&self, wires: &Wires) -> Result<Option<Payload>> {
-        let mut bytes = spare();
-        let Some(handles) = self.ring.pop(&mut bytes).map_err(spoilt)? else {
-            keep(bytes);
-            return Ok(None);
-        };
-        if self.ring.may_shrink() {
-            // A sender who is at it makes it grow again at once, or leaves it to the next receiver.
-            if let Some(_both) = Self::lock(&self.words().senders, Patience::None) {
-                self.ring.shrink();
+    /// Finds room for a message of `len` bytes, under the senders' lock; `None`: there is none now.
+    #[inline]
+    fn gap(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Gap<'_>>> {
+        match self.ring.room(len, bound) {
+            Ok(Room::Enough(gap)) => Ok(Some(gap)),
+            Ok(Room::Full) => Ok(None),
+            Ok(Room::Narrow) => self.grow(len, bound, patience),
+            Err(error) => Err(refused(error, len)),
+        }
+    }
+
+    #[cold]
+    fn grow(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Gap<'_>>> {
+        let Some(_both) = Self::take_turn(&self.words().receivers, patience) else { return Ok(None) };
+        self.ring.grow(len).map_err(|error| refused(error, len))?;
+        match self.ring.room(len, bound) {
+            Ok(Room::Enough(gap)) => Ok(Some(gap)),
+            Ok(Room::Full) => Ok(None),
+            Ok(Room::Narrow) => Err(refused(RingError::Spoilt, len)),
+            Err(error) => Err(refused(error, len)),
+        }
+    }
+
+    /// Takes the first message out, under the receivers' lock; false: there is none.
+    #[inline]
+    fn take(&self, message: &mut Incoming, wires: &Wires) -> Result<bool> {
+        let (number, bytes) = message.places();
+        let popped = self.ring.pop(number, bytes).map_err(spoilt)?;
+        match popped {
+            None => return Ok(false),
+            Some(Popped::Short) => message.is_number = true,
+            Some(Popped::Long { handles }) => {
+                if handles > 0 {
+                    take_apart(&mut message.payload, handles, wires)?;
+                }
             }
         }
-        let taken = take_apart(bytes, handles, wires);
-        if handles > 0 {
-            fence(SeqCst);
+        if self.ring.may_shrink() {
+            self.shrink();
         }
-        taken.map(Some)
+        Ok(true)
+    }
+
+    #[cold]
+    fn shrink(&self) {
+        // A sender who is at it makes it grow again at once, or leaves it to the next receiver.
+        if let Some(_both) = self.words().senders.try_take() {
+            self.ring.shrink();
+        }
     }
 }
 
@@ -434,65 +383,22 @@ fn spin(there: impl Fn() -> bool) {
     }
 }
 
-thread_local! {
-    /// A buffer for this thread's next message.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// An empty buffer, used before where there is one.
-fn spare() -> Vec<u8> {
-    // While the thread ends there is none.
-    BUFFER.try_with(Cell::take).unwrap_or_default()
-}
-
-/// Keeps a buffer for the next message.
-fn keep(mut bytes: Vec<u8>) {
-    if bytes.capacity() <= SPARE {
-        bytes.clear();
-        let _ = BUFFER.try_with(|buffer| buffer.set(bytes));
-    }
-}
-
-/// Finds the handles of a message, under the lock.
-fn take_apart(mut bytes: Vec<u8>, handles: u64, wires: &Wires) -> Result<Payload> {
-    if handles == 0 {
-        return Ok(Payload { bytes, handles: Vec::new() });
-    }
-    let lost = |error: io::Error| {
+/// Finds the handles of a message, whose numbers are in front of its bytes; under the receivers' lock.
+#[cold]
+fn take_apart(message: &mut Payload, handles: u64, wires: &Wires) -> Result<()> {
+    let len = usize::try_from(handles).ok().and_then(|handles| handles.checked_mul(size_of::<u64>()));
+    let len = len.filter(|&len| len <= message.bytes.len()).ok_or_else(|| spoilt(RingError::Spoilt))?;
+    let rest = message.bytes.split_off(len);
+    let ids = std::mem::replace(&mut message.bytes, rest);
+    let ids: Vec<u64> = ids.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().unwrap_or_default())).collect();
+    message.handles = wires.receive_handles(&ids).map_err(|error| {
         let text = format!("a message was lost, because its handles could not be received: {error}");
         Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))
-    };
-    let len =
-        usize::try_from(handles).ok().and_then(|handles| handles.checked_mul(8)).filter(|&len| len <= bytes.len());
-    let Some(len) = len else { return Err(spoilt(RingError::Spoilt)) };
-    let rest = bytes.split_off(len);
-    let ids: Vec<u64> = bytes.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().unwrap_or_default())).collect();
-    let Some(out) = &wires.out else { return Err(spoilt(RingError::Spoilt)) };
-    let mut store = Store::default();
-    while !store.has_all(&ids) {
-        match out.control().receive::<Beside>(false).map_err(lost)? {
-            // Those of a message that was never finished lie before them, and are dropped here.
-            Incoming::Message(Beside(notes), descriptors) => store.keep(&notes, descriptors).map_err(lost)?,
-            Incoming::Nothing | Incoming::End => return Err(lost(io::Error::other("a shared handle did not arrive"))),
-        }
-    }
-    let handles = store.find(ids.into_iter(), false).map_err(lost)?;
-    Ok(Payload { bytes: rest, handles })
+    })?;
+    Ok(())
 }
 
-/// Encodes a message.
-pub(super) fn encode<T: Serialize>(message: &T) -> Result<Payload> {
-    message::encode(message, spare()).map_err(|error| Error::new(ErrorKind::Encode(error)))
-}
-
-/// Decodes a message.
-pub(super) fn decode<T: DeserializeOwned>(payload: Payload) -> Result<T> {
-    let decoded = message::decode(&payload).map_err(|error| Error::new(ErrorKind::Decode(error)));
-    keep(payload.bytes);
-    decoded
-}
-
-/// Why the ring does not grow for a message of `len` bytes.
+/// Why the ring has no room for a message of `len` bytes.
 fn refused(error: RingError, len: usize) -> Error {
     match error {
         RingError::TooLarge => Error::invalid(format!("a message of {len} bytes is larger than the room of the queue")),
@@ -502,15 +408,4 @@ fn refused(error: RingError, len: usize) -> Error {
 
 fn spoilt(_error: RingError) -> Error {
     Error::new(ErrorKind::Decode(CodecError::of_bytes("some process wrote over the memory of the queue")))
-}
-
-/// The lock, held.
-struct Held<'a> {
-    lock: &'a LockWord,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.lock.unlock(Left::Whole);
-    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::pipe::{Patience, Pipe, decode, encode};
+use super::pipe::{Patience, Pipe};
 use super::wires::{Wire, Wires};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::handles::{self, Handle};
@@ -166,7 +166,7 @@ impl<T: Serialize> Queue<T> {
     /// See [`Queue`].
     pub fn send(&self, message: &T) -> Result<()> {
         let Shared { pipe, wires, bound } = &*self.shared;
-        pipe.send(encode(message)?, *bound, Patience::Endless, wires).map(|_| ())
+        pipe.send(message, *bound, Patience::Endless, wires).map(|_| ())
     }
 
     /// Sends a message if there is room; otherwise gives it back.
@@ -205,7 +205,7 @@ impl<T: Serialize> Queue<T> {
 
     fn send_patiently(&self, message: T, patience: Patience) -> Result<Option<T>> {
         let Shared { pipe, wires, bound } = &*self.shared;
-        let sent = pipe.send(encode(&message)?, *bound, patience, wires)?;
+        let sent = pipe.send(&message, *bound, patience, wires)?;
         Ok((!sent).then_some(message))
     }
 }
@@ -220,6 +220,7 @@ impl<T: DeserializeOwned> Queue<T> {
     /// # Examples
     ///
     /// See [`Queue`].
+    #[inline]
     pub fn recv(&self) -> Result<T> {
         self.recv_patiently(Patience::Endless)?.ok_or_else(|| Error::new(ErrorKind::Closed))
     }
@@ -265,7 +266,7 @@ impl<T: DeserializeOwned> Queue<T> {
 
     fn recv_patiently(&self, patience: Patience) -> Result<Option<T>> {
         let Shared { pipe, wires, .. } = &*self.shared;
-        pipe.receive(patience, wires)?.map(decode).transpose()
+        pipe.receive(patience, wires)
     }
 
     /// Gives messages until the queue is closed and empty; one that cannot be decoded ends it too.

@@ -1,15 +1,20 @@
 //! The wires of a pipe: a pair of connected sockets. What is put into the sending end comes out of the receiving end; and
 //! either end shows when nobody holds the other any more, however they went.
 
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
-use crate::process::control::Control;
-use crate::sys::socket::Socket;
+use crate::process::control::{Control, Incoming, Note};
+use crate::process::transfer::{Ahead, Store, send_ahead};
+use crate::sys::socket::{MAX_DESCRIPTORS, Socket};
 use crate::sys::wait::monotonic_nanos;
+use crate::wire::handles::Handle;
 
 /// How long a sender goes on before it looks again whether a receiver is left, in nanoseconds. One that was dropped is
 /// told of at once; this is for those that were killed.
@@ -47,8 +52,22 @@ impl Wire {
 }
 
 /// There is no memory or descriptor for another queue.
-pub(super) fn none_left(error: &std::io::Error) -> Error {
+pub(super) fn none_left(error: &io::Error) -> Error {
     Error::invalid(format!("the system has no memory or descriptor left for a queue: {error}"))
+}
+
+/// What travels on the wires: the handles of one message of the pipe in one message, so that all of them are put in or none.
+#[derive(Debug, Serialize, Deserialize)]
+enum Beside {
+    Handles(Vec<Note>),
+    /// The handles are too many for one message. Each descriptor is a wire that carries some of them.
+    Bundles,
+}
+
+impl Ahead for Beside {
+    fn ahead(notes: Vec<Note>) -> Self {
+        Self::Handles(notes)
+    }
 }
 
 /// What a process holds of a pipe's wires.
@@ -90,5 +109,127 @@ impl Wires {
             (None, Some(out)) => out.other_end_is_gone(),
             _ => false,
         }
+    }
+    /// Puts the handles of one message in, and returns their numbers. All of them are sent, or none: `WouldBlock` when there
+    /// is no room now.
+    pub(super) fn send_handles(&self, handles: &[Handle]) -> io::Result<Vec<u64>> {
+        let Some(into) = &self.into else { return Ok(Vec::new()) };
+        if handles.len() <= MAX_DESCRIPTORS {
+            return send_ahead::<Beside>(into.control(), handles, None, false);
+        }
+        if handles.len() > MAX_DESCRIPTORS * MAX_DESCRIPTORS {
+            return Err(io::Error::other(format!("{} handles are more than a message can have", handles.len())));
+        }
+        let mut ids = Vec::with_capacity(handles.len());
+        let mut bundles = Vec::new();
+        for some in handles.chunks(MAX_DESCRIPTORS) {
+            let (in_there, out) = Socket::pair()?;
+            ids.extend(send_ahead::<Beside>(&Control::new(in_there), some, None, false)?);
+            bundles.push(out);
+        }
+        let bundles: Vec<BorrowedFd<'_>> = bundles.iter().map(AsFd::as_fd).collect();
+        into.control().send(&Beside::Bundles, &bundles, false)?;
+        Ok(ids)
+    }
+
+    /// Takes out the handles of a message with these numbers.
+    pub(super) fn receive_handles(&self, ids: &[u64]) -> io::Result<Vec<Handle>> {
+        let missing = || io::Error::other("a shared handle did not arrive");
+        let out = self.out.as_ref().ok_or_else(missing)?;
+        let mut store = Store::default();
+        while !store.has_all(ids) {
+            // Those of a message that was never finished lie before them, and are dropped here.
+            if !take_into(&mut store, out.control())? {
+                return Err(missing());
+            }
+        }
+        store.find(ids.iter().copied(), false)
+    }
+}
+
+/// Takes one message from a wire; false: there is none.
+fn take_into(store: &mut Store, control: &Control) -> io::Result<bool> {
+    match control.receive::<Beside>(false)? {
+        Incoming::Message(Beside::Handles(notes), descriptors) => store.keep(&notes, descriptors)?,
+        Incoming::Message(Beside::Bundles, descriptors) => {
+            for bundle in descriptors {
+                take_into(store, &Control::new(Socket::shared(Arc::new(bundle))))?;
+            }
+        }
+        Incoming::Nothing | Incoming::End => return Ok(false),
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memory::Region;
+
+    /// How many descriptors of other things than bundles came out, until there were no more.
+    fn drain(wires: &Wires, mut messages: usize) -> Vec<u64> {
+        fn ids(control: &Control, into: &mut Vec<u64>) -> bool {
+            match control.receive::<Beside>(false).unwrap() {
+                Incoming::Message(Beside::Handles(notes), descriptors) => {
+                    assert_eq!(notes.len(), descriptors.len());
+                    into.extend(notes.iter().map(|note| note.id));
+                }
+                Incoming::Message(Beside::Bundles, descriptors) => {
+                    for bundle in descriptors {
+                        assert!(ids(&Control::new(Socket::shared(Arc::new(bundle))), into));
+                    }
+                }
+                Incoming::Nothing | Incoming::End => return false,
+            }
+            true
+        }
+        let mut found = Vec::new();
+        while messages > 0 && ids(wires.out.as_ref().unwrap().control(), &mut found) {
+            messages -= 1;
+        }
+        found
+    }
+
+    #[test]
+    fn many_handles_and_no_room_are_sent_once_and_all_or_none() {
+        let (into, out) = Wire::pair().unwrap();
+        let wires = Wires::new(Some(into), Some(out));
+        let memory = || Handle::Memory(Region::zeroed(8).unwrap());
+        for count in [200, MAX_DESCRIPTORS, MAX_DESCRIPTORS + 1, 2 * MAX_DESCRIPTORS + 1] {
+            let handles: Vec<Handle> = (0..count).map(|_| memory()).collect();
+            let one = [memory()];
+            let (mut before, mut after) = (0, Vec::new());
+            loop {
+                match wires.send_handles(&one) {
+                    Ok(_) => before += 1,
+                    Err(error) => break assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}"),
+                }
+            }
+            // Room for a little more each time: at some point for a part of the message, if it came in parts.
+            let ids = loop {
+                match wires.send_handles(&handles) {
+                    Ok(ids) => break ids,
+                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}"),
+                }
+                after.extend(drain(&wires, 1));
+            };
+            after.extend(drain(&wires, usize::MAX));
+            assert_eq!(after.len(), before + count);
+            assert_eq!(&after[before..], ids);
+        }
+    }
+
+    #[test]
+    fn more_handles_than_fit_a_message_arrive_in_their_order() {
+        let (into, out) = Wire::pair().unwrap();
+        let wires = Wires::new(Some(into), Some(out));
+        let regions: Vec<_> = (0..MAX_DESCRIPTORS + 7).map(|_| Region::zeroed(8).unwrap()).collect();
+        let handles: Vec<Handle> = regions.iter().cloned().map(Handle::Memory).collect();
+        let ids = wires.send_handles(&handles).unwrap();
+        let came = wires.receive_handles(&ids).unwrap();
+        for (came, region) in came.iter().zip(&regions) {
+            assert!(matches!(came, Handle::Memory(came) if came.id() == region.id()));
+        }
+        assert_eq!(came.len(), regions.len());
     }
 }

@@ -1,4 +1,4 @@
-//! The models.
+//! The models of locks and their kin.
 
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
@@ -15,9 +15,18 @@ use crate::semaphore::{MOST, SemaphoreWords};
 /// How often a thread may be interrupted where it would not wait. Most faults in such code show with two.
 const PREEMPTIONS: usize = 2;
 
-fn check(model: impl Fn() + Sync + Send + 'static) {
+pub(crate) fn check(model: impl Fn() + Sync + Send + 'static) {
+    check_within(PREEMPTIONS, model);
+}
+
+/// As [`check`], for models with so many turns that an unoptimized build takes minutes: that one goes less far.
+pub(crate) fn check_large(model: impl Fn() + Sync + Send + 'static) {
+    check_within(if cfg!(debug_assertions) { 1 } else { PREEMPTIONS }, model);
+}
+
+fn check_within(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
-    builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.preemption_bound.get_or_insert(preemptions);
     builder.max_branches = 100_000;
     builder.check(model);
 }
@@ -63,7 +72,7 @@ impl Guarded {
 }
 
 /// Runs `work` as the process of that number.
-fn process<T: 'static>(pid: u64, work: impl FnOnce() -> T + 'static) -> thread::JoinHandle<T> {
+pub(crate) fn process<T: 'static>(pid: u64, work: impl FnOnce() -> T + 'static) -> thread::JoinHandle<T> {
     thread::spawn(move || {
         become_process(pid);
         work()

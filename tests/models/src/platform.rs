@@ -6,7 +6,7 @@ use std::time::Duration;
 use loom::sync::Mutex;
 use loom::thread::{self, Thread};
 
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 pub(crate) const PID_BITS: u32 = 22;
 /// Looking again and again adds orders without adding outcomes.
@@ -18,6 +18,11 @@ pub(crate) const PROMISE: Duration = Duration::MAX;
 
 /// As many as there are permits in a model in which somebody dies.
 pub(crate) const HOLDERS: usize = 1;
+
+/// No read-modify-write is a fence here.
+pub(crate) fn fence_after_swap() {
+    fence(Ordering::SeqCst);
+}
 
 pub(crate) fn spin_loop() {
     thread::yield_now();
@@ -46,6 +51,7 @@ loom::lazy_static! {
 
 loom::thread_local! {
     static IDENTITY: Cell<u64> = Cell::new(1);
+    static THREAD: Cell<u64> = Cell::new(0);
 }
 
 thread_local! {
@@ -56,6 +62,15 @@ thread_local! {
 /// Makes this thread the process of that number.
 pub(crate) fn become_process(pid: u64) {
     IDENTITY.with(|identity| identity.set(pid));
+}
+
+/// Makes this thread the one of that number in its process; the others are number 0.
+pub(crate) fn become_thread(number: u64) {
+    THREAD.with(|thread| thread.set(number));
+}
+
+pub(crate) fn own_thread() -> u64 {
+    own_identity() << 8 | THREAD.with(Cell::get)
 }
 
 /// Says whether who waits asks for the lock at once, or never.

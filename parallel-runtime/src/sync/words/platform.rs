@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 pub(crate) use std::hint::spin_loop;
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 pub(crate) use crate::sys::wait::wait_word as sleep;
 pub(crate) use crate::sys::word::{PID_BITS, is_gone, own_identity, wait_low_half as sleep_low_half};
@@ -14,6 +14,17 @@ pub(crate) use crate::sys::word::{wake, wake_low_half};
 
 /// How often one who waits for a lock looks at the word before it sleeps: as often as std's mutex does.
 pub(crate) const SPINS: u32 = 100;
+
+/// A full fence, behind a read-modify-write that this thread has just made.
+#[inline]
+pub(crate) fn fence_after_swap() {
+    if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
+        // There every read-modify-write, also one that fails, is a full fence; only the compiler is left.
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
+    }
+}
 
 /// How long one who waits sleeps at most before it looks again whether the holder lives, and whether it was forgotten by
 /// one who died between changing a word and waking: short against what a person notices, long against the 20 µs of

@@ -12,8 +12,8 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType,
 };
 
-/// The most descriptors that travel with one message; the kernel takes 253.
-pub(crate) const MAX_DESCRIPTORS: usize = 60;
+/// The most descriptors that travel with one message: as many as the kernel takes.
+pub(crate) const MAX_DESCRIPTORS: usize = 253;
 
 /// One end of a pair.
 #[derive(Debug)]

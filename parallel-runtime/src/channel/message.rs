@@ -1,0 +1,106 @@
+//! Messages on their way into a pipe and out of it.
+//!
+//! Numbers go as they are, from where the sender has them into the ring, and from there to where the receiver wants them.
+//! Everything else is encoded into a buffer and decoded from one, which a thread keeps for its next message.
+
+use std::cell::Cell;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::handles::Handle;
+use crate::wire::message::{self, LARGEST_NUMBER, Plain};
+use crate::wire::payload::Payload;
+
+/// The largest buffer that a thread keeps for its next message, in bytes.
+const SPARE: usize = 64 << 10;
+
+/// A message as it is sent: bytes, in two parts, and handles.
+#[derive(Debug)]
+pub(super) struct Outgoing<'a> {
+    pub(super) head: &'a [u8],
+    pub(super) bytes: &'a [u8],
+    pub(super) handles: &'a [Handle],
+}
+
+/// Runs `send` with the message, encoded.
+#[inline]
+pub(super) fn encoded<T: Serialize, R>(message: &T, send: impl FnOnce(&Outgoing<'_>) -> Result<R>) -> Result<R> {
+    match message::as_plain(message) {
+        Some(Plain::Number(bytes)) => send(&Outgoing { head: &[], bytes, handles: &[] }),
+        Some(Plain::Row(len, bytes)) => send(&Outgoing { head: &len, bytes, handles: &[] }),
+        None => {
+            let Payload { bytes, handles } =
+                message::encode(message, spare()).map_err(|error| Error::new(ErrorKind::Encode(error)))?;
+            let sent = send(&Outgoing { head: &[], bytes: &bytes, handles: &handles });
+            keep(bytes);
+            sent
+        }
+    }
+}
+
+/// Where a message is put that is taken out.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    number: [u8; LARGEST_NUMBER],
+    /// How long a number would be, in bytes; 0: none is wanted.
+    size: usize,
+    /// Whether that is what came; otherwise it is in `payload`.
+    pub(super) is_number: bool,
+    pub(super) payload: Payload,
+}
+
+impl Incoming {
+    /// Where to put a `T`.
+    #[inline]
+    pub(super) fn of<T>() -> Self {
+        let size = message::size_of_number::<T>().unwrap_or(0);
+        let bytes = if size > 0 { Vec::new() } else { spare() };
+        let payload = Payload { bytes, handles: Vec::new() };
+        Self { number: [0; LARGEST_NUMBER], size, is_number: false, payload }
+    }
+
+    /// Where a number goes, and where the bytes of anything else.
+    #[inline]
+    pub(super) fn places(&mut self) -> (&mut [u8], &mut Vec<u8>) {
+        (&mut self.number[..self.size], &mut self.payload.bytes)
+    }
+
+    /// Decodes what came.
+    #[inline]
+    pub(super) fn decode<T: DeserializeOwned>(self) -> Result<T> {
+        if self.is_number {
+            if let Some(number) = message::number(&self.number[..self.size]) {
+                return Ok(number);
+            }
+        }
+        let decoded = message::decode(&self.payload).map_err(|error| Error::new(ErrorKind::Decode(error)));
+        keep(self.payload.bytes);
+        decoded
+    }
+
+    /// Nothing came.
+    pub(super) fn give_up(self) {
+        keep(self.payload.bytes);
+    }
+}
+
+thread_local! {
+    /// A buffer for this thread's next message.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// An empty buffer, used before where there is one.
+fn spare() -> Vec<u8> {
+    // While the thread ends there is none.
+    BUFFER.try_with(Cell::take).unwrap_or_default()
+}
+
+/// Keeps a buffer for the next message.
+fn keep(mut bytes: Vec<u8>) {
+    if (1..=SPARE).contains(&bytes.capacity()) {
+        bytes.clear();
+        let _ = BUFFER.try_with(|buffer| buffer.set(bytes));
+    }
+}
