@@ -110,3 +110,102 @@ fn a_size_that_was_chosen_stays() {
         assert!(chunk.iter().all(|(_, pid)| *pid == chunk[0].1), "{chunk:?}");
     }
 }
+
+/// Ends as `x` says; most of the time at once and well.
+#[parallel]
+fn short(x: u64) -> u64 {
+    match x % 1_000 {
+        250 => panic!("no {x}"),
+        500 => std::process::exit(8),
+        750 => passes(0, 1).0,
+        _ => x * x,
+    }
+}
+
+/// Makes the pool know that the calls are short, so that they travel together.
+fn warm(pool: &Pool) {
+    let handles: Vec<_> = (1..100).map(|x| short.on(pool).submit(x)).collect();
+    handles.into_iter().for_each(|handle| drop(handle.join().unwrap()));
+}
+
+#[test]
+fn short_calls_that_travel_together_end_each_for_itself() {
+    let gate = Gate::closed("together");
+    gate.open();
+    let pool = pool(&gate);
+    warm(&pool);
+    let handles: Vec<_> = (0..10_000).map(|x| short.on(&pool).submit(x)).collect();
+    for (x, handle) in (0..10_000_u64).rev().zip(handles.into_iter().rev()) {
+        let outcome = handle.join();
+        match x % 1_000 {
+            250 => assert!(
+                matches!(outcome.unwrap_err().kind(), ErrorKind::Panicked(report) if report.message() == format!("no {x}"))
+            ),
+            500 => {
+                let error = outcome.unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::Exited { code: 8 }), "{error}");
+                assert_eq!((error.function(), error.index(), error.attempts()), (Some("short"), None, 1));
+                assert!(error.pid().is_some());
+            }
+            750 => assert_eq!(outcome.unwrap(), 0),
+            _ => assert_eq!(outcome.unwrap(), x * x),
+        }
+    }
+    let stats = pool.stats();
+    assert_eq!((stats.tasks_done, stats.tasks_failed, stats.restarts), (99 + 9_980, 20, 10));
+}
+
+#[test]
+fn a_long_call_among_short_ones_keeps_none_of_them_waiting_and_can_be_ended_alone() {
+    for ended in [false, true] {
+        let gate = Gate::closed("alone");
+        let pool = pool(&gate);
+        warm(&pool);
+        let before: Vec<_> = (1..200).map(|x| short.on(&pool).submit(x)).collect();
+        let long = short.on(&pool).submit(750);
+        let behind: Vec<_> = (1..200).map(|x| short.on(&pool).submit(x)).collect();
+        for (x, handle) in (1..200).chain(1..200).zip(before.into_iter().chain(behind)) {
+            assert_eq!(handle.join().unwrap(), x * x);
+        }
+        // It runs, and shows where.
+        let begun = Instant::now();
+        while long.pid().is_none() {
+            assert!(!long.is_finished() && begun.elapsed() < PATIENCE);
+        }
+        assert!(pool.pids().contains(&long.pid().unwrap()));
+        assert!(!long.cancel());
+        if ended {
+            long.kill().unwrap();
+            let error = long.join().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Signaled { signal: 9, .. }), "{error}");
+        } else {
+            gate.open();
+            assert_eq!(long.join().unwrap(), 0);
+        }
+        assert_eq!(pool.stats().tasks_failed, u64::from(ended));
+    }
+}
+
+#[test]
+fn a_call_can_be_cancelled_as_long_as_it_has_not_started_whatever_it_travels_with() {
+    let gate = Gate::closed("cancelled");
+    let pool = pool(&gate);
+    warm(&pool);
+    // Both workers are held up, each by a call in front of a group.
+    let held: Vec<_> = (0..2).map(|_| short.on(&pool).submit(750)).collect();
+    let handles: Vec<_> = (1..200).map(|x| short.on(&pool).submit(x)).collect();
+    let begun = Instant::now();
+    while held.iter().any(|handle| handle.pid().is_none()) {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", pool.stats());
+    }
+    let cancelled: Vec<bool> = handles.iter().enumerate().map(|(at, handle)| at % 3 == 0 && handle.cancel()).collect();
+    gate.open();
+    for ((x, handle), cancelled) in (1..).zip(handles).zip(&cancelled) {
+        match handle.join() {
+            Ok(value) => assert!(!cancelled && value == x * x),
+            Err(error) => assert!(*cancelled && matches!(error.kind(), ErrorKind::Cancelled), "{error}"),
+        }
+    }
+    assert_eq!(cancelled.iter().filter(|cancelled| **cancelled).count(), 199_usize.div_ceil(3));
+    held.into_iter().for_each(|handle| assert_eq!(handle.join().unwrap(), 0));
+}
