@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::bootstrap;
+use crate::process::bootstrap::{self, Role};
 use crate::process::control::Control;
+use crate::process::zygote;
 use crate::registry;
 use crate::sys::process;
 use crate::sys::program::{self, Constructor};
@@ -24,7 +25,8 @@ const NO_PARENT: i32 = 125;
 
 #[used]
 // SAFETY: the section is the table of functions that the C library calls before `main`, with these three arguments.
-#[unsafe(link_section = ".init_array")]
+// The last of those with a priority: whatever has none runs behind it, and so in each worker that a zygote forks.
+#[unsafe(link_section = ".init_array.65534")]
 static CONSTRUCTOR: Constructor = construct;
 
 /// Whether the constructor ran in this process; where it did, it runs in every process started from this program.
@@ -42,7 +44,8 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
     enter(control)
 }
 
-/// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker.
+/// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker. In a
+/// zygote it returns only in the copies, which are workers as any other from here on.
 fn connect() -> &'static Control {
     let token = program::raw_variable(config::TOKEN_C).map(ToOwned::to_owned).unwrap_or_default();
     // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
@@ -50,7 +53,8 @@ fn connect() -> &'static Control {
     unsafe { program::remove_variable(config::TOKEN_C) };
     match bootstrap::connect(&token) {
         // It is needed to the end of the process.
-        Ok(control) => Box::leak(Box::new(control)),
+        Ok((Role::Worker, socket)) => Box::leak(Box::new(Control::new(socket))),
+        Ok((Role::Zygote, socket)) => Box::leak(Box::new(zygote::serve(socket))),
         Err(error) => {
             eprintln!(
                 "parallel: {}={} is set, but this process is not a worker ({error}); unset it",

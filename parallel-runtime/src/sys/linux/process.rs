@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::memory::Mapping;
 use super::socket::copy_above_standard;
+use super::surroundings::Affinity;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
@@ -31,6 +32,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) keep: BorrowedFd<'a>,
     /// The new process's stdin; and its stdout and stderr, where this process has them closed.
     pub(crate) null: BorrowedFd<'a>,
+    /// The cores that it may run on, where they are not those of the calling thread.
+    pub(crate) affinity: Option<Affinity>,
 }
 
 /// A process that was started; its number stays its own until it is reaped.
@@ -46,6 +49,7 @@ struct Plan {
     environment: *const *const c_char,
     keep: RawFd,
     null: RawFd,
+    affinity: Option<Affinity>,
     parent: libc::pid_t,
     error: c_int,
 }
@@ -65,6 +69,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         environment: environment.as_ptr(),
         keep: launch.keep.as_raw_fd(),
         null: launch.null.as_raw_fd(),
+        affinity: launch.affinity,
         parent: rustix::process::getpid().as_raw_nonzero().get(),
         error: 0,
     };
@@ -131,6 +136,9 @@ unsafe fn become_worker(plan: &mut Plan) {
         if libc::getppid() != plan.parent {
             // The parent died before the line above.
             libc::_exit(0);
+        }
+        if let Some(affinity) = &plan.affinity {
+            affinity.take();
         }
         libc::dup2(plan.null, 0);
         for output in 1..=2 {
@@ -333,6 +341,37 @@ pub(crate) fn signal_group(pid: u32, signal: i32) -> io::Result<()> {
     }
     let error = io::Error::last_os_error();
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
+}
+
+/// Lets a process that has not run exec, a child of this one, lead a group of its own.
+pub(crate) fn lead_group(pid: u32) {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return };
+    // One that has died needs none.
+    // SAFETY: a plain system call.
+    unsafe { libc::setpgid(pid, pid) };
+}
+
+/// Kills and reaps all children of this process that are in the group of `leader`, which may be one of them or have been.
+/// Its number is nobody else's while one of them is not reaped.
+pub(crate) fn end_children_of_group(leader: u32) {
+    while look_for_child(leader, libc::WNOHANG | libc::WNOWAIT) {
+        let _ = signal_group(leader, KILL);
+        // Whoever gets this signal has not long to go.
+        look_for_child(leader, 0);
+    }
+}
+
+/// Waits for a child in the group to end; false where there is none.
+fn look_for_child(group: u32, options: c_int) -> bool {
+    loop {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: `info` is memory for the answer.
+        let answer =
+            unsafe { libc::waitid(libc::P_PGID, group, info.as_mut_ptr(), libc::WEXITED | libc::__WALL | options) };
+        if answer == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
+            return answer == 0;
+        }
+    }
 }
 
 /// Whether the process still leads the group that it was started in.
