@@ -378,9 +378,14 @@ impl Loop {
         let Launched { started, control, way } =
             self.launcher.launch(start.environment, start.affinity, &self.poller)?;
         let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
-        if let Err(error) = (start.assign)(&child.control) {
-            child.discard();
-            return Err(error);
+        match (start.assign)(&child.control) {
+            // It has died already, of which its end will tell more.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => {
+                child.discard();
+                return Err(error);
+            }
+            Ok(()) => {}
         }
         let child = Arc::new(child);
         let key = self.next;

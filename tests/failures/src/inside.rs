@@ -77,6 +77,14 @@ pub fn runs(pid: u32) -> bool {
     state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
+/// Whether a process is a zygote, which leads its own group, and no copy of one that has not begun.
+fn is_zygote(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Name in brackets, state, parent, group.
+    let group = status.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(2));
+    status.contains("(zygote)") && group == Some(&pid.to_string())
+}
+
 /// Sends a signal from outside of everything that the runtime knows.
 pub fn send_signal(pid: u32, signal: i32) {
     if let Ok(pid) = pid.try_into() {
@@ -85,11 +93,12 @@ pub fn send_signal(pid: u32, signal: i32) {
     }
 }
 
-/// What a program holds: processes, descriptors, threads and shared mappings.
+/// What a program holds: processes, descriptors, threads and shared mappings. Its zygote, which stays, is not counted, nor
+/// are the two descriptors that lead to it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Census {
     children: Vec<(u32, String)>,
-    descriptors: BTreeMap<String, usize>,
+    descriptors: BTreeMap<String, isize>,
     threads: BTreeMap<String, usize>,
     mappings: usize,
 }
@@ -108,6 +117,7 @@ impl Census {
             let (state, parent) = (fields.next()?, fields.next()?);
             (parent == own).then(|| (pid, state.to_string()))
         });
+        let (zygotes, children): (Vec<_>, Vec<_>) = children.partition(|(pid, _)| is_zygote(*pid));
         let mut descriptors = BTreeMap::new();
         for entry in fs::read_dir("/proc/self/fd").expect("/proc").flatten() {
             // The number of a socket tells nothing; what it is does. The folder that is being read is gone by now.
@@ -117,6 +127,11 @@ impl Census {
                 *descriptors.entry(kind).or_default() += 1;
             }
         }
+        // The channel, and what tells of its end.
+        for kind in ["socket", "anon_inode"].into_iter().filter(|_| !zygotes.is_empty()) {
+            *descriptors.entry(kind.to_string()).or_default() -= 1;
+        }
+        descriptors.retain(|_, count| *count > 0);
         let mut threads = BTreeMap::new();
         for entry in fs::read_dir("/proc/self/task").expect("/proc").flatten() {
             let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
@@ -124,7 +139,7 @@ impl Census {
         }
         let maps = fs::read_to_string("/proc/self/maps").expect("/proc");
         let mappings = maps.lines().filter(|line| line.contains("memfd:")).count();
-        Self { children: children.collect(), descriptors, threads, mappings }
+        Self { children, descriptors, threads, mappings }
     }
 
     /// Counts once nothing of the runtime is under way any more.
