@@ -5,6 +5,7 @@
 //! never runs in it.
 
 use std::ffi::{c_char, c_int};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,8 +17,8 @@ use crate::process::zygote;
 use crate::registry;
 use crate::sys::process;
 use crate::sys::program::{self, Constructor};
-use crate::sys::socket::Socket;
 use crate::sys::wait;
+use crate::sys::watch;
 use crate::worker;
 
 /// The worker could not find its parent: the token was set by hand, or handed on to a program it was not made for.
@@ -77,27 +78,10 @@ fn enter(control: &'static Control) -> ! {
     std::process::exit(code)
 }
 
-/// Ends this process, and what it started in its group, as soon as the parent is gone, whatever the task is doing.
+/// Ends this process with its parent, whatever the task is doing.
 fn watch_parent(control: &Control) {
-    use std::os::fd::{AsFd, AsRawFd};
-    let number = control.as_fd().as_raw_fd();
-    // Before anything can happen that the thread, which may be slow to start, would mistake for the state of things.
-    let parent = process::Parent::get();
-    // The thread only waits, so a small stack is enough; signals are for the task's own threads.
-    let thread = std::thread::Builder::new().name("parallel-watch".to_string()).stack_size(16 << 10);
-    let watching = thread.spawn(move || {
-        process::block_signals();
-        process::keep_alone(number);
-        let pidfd = parent.pidfd();
-        // Should the parent have ended before its descriptor was opened, that may be another's by now.
-        if !parent.is_gone() && !Socket::wait_for_end(number, pidfd.as_ref().map(AsFd::as_fd)) {
-            // The task had closed what there was to wait for before this thread could keep it.
-            parent.outlive();
-        }
-        process::end_own_group();
-    });
     // Without the thread, the death signal of the start remains, which ends this process alone.
-    if watching.is_ok() {
+    if watch::end_with_parent(control.as_fd().as_raw_fd()).is_ok() {
         process::leave_death_to_watcher();
     }
 }

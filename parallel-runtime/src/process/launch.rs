@@ -42,13 +42,20 @@ pub(super) struct Launched {
     pub(super) way: Way,
 }
 
-/// A zygote, and what was around when it was started.
+/// What a process finds when it is started.
+#[derive(PartialEq)]
+struct Found {
+    environment: Vec<CString>,
+    surroundings: Surroundings,
+}
+
+/// A zygote, and what it found when it was started.
 struct Zygote {
     started: Started,
     socket: Socket,
     born: Instant,
     ready: bool,
-    surroundings: Surroundings,
+    found: Found,
 }
 
 /// Starts processes; lives on the reactor's thread.
@@ -59,7 +66,7 @@ pub(super) struct Launcher {
     /// Whether there may be one at all.
     allowed: bool,
     /// What the latest starts by exec found, and how many in a row.
-    latest: Option<(Surroundings, u32)>,
+    latest: Option<(Found, u32)>,
     /// A start has gone by exec since this was last looked at.
     missed: bool,
     /// Zygotes that failed since one forked.
@@ -95,34 +102,37 @@ impl Launcher {
     ) -> io::Result<Launched> {
         let environment = program::environment(environment)?;
         let affinity = affinity.and_then(Affinity::unless_own);
-        let now = if self.allowed { Surroundings::now(environment.clone()).ok() } else { None };
-        let (ours, theirs) = Socket::pair()?;
-        if let Some(started) = now.as_ref().and_then(|now| self.fork(now, &theirs, poller)) {
+        // The zygote forks while this process looks around.
+        let asked = self.ask(&environment, poller);
+        let surroundings = if self.allowed { Surroundings::now().ok() } else { None };
+        if let Some(launched) = asked.and_then(|ours| self.take_copy(ours, surroundings.as_ref(), poller)) {
             if let Some(affinity) = affinity {
-                affinity.give_to(started.pid);
+                affinity.give_to(launched.started.pid);
             }
-            return Ok(Launched { started, control: Control::new(ours), way: Way::Forked });
+            return Ok(launched);
         }
-        let mut started = self.execute(environment.clone(), Role::Worker, &theirs, affinity);
+        let (ours, theirs) = Socket::pair()?;
+        let mut started = self.execute(&environment, Role::Worker, &theirs, affinity);
         if self.zygote.is_some() && started.as_ref().is_err_and(process::is_passing) {
             // What the zygote takes may be what is missing.
             self.give_up(poller);
-            started = self.execute(environment, Role::Worker, &theirs, affinity);
+            started = self.execute(&environment, Role::Worker, &theirs, affinity);
         }
         let started = started?;
-        if let Some(now) = now {
-            self.note(now);
+        if let Some(surroundings) = surroundings {
+            self.note(Found { environment, surroundings });
         }
         Ok(Launched { started, control: Control::new(ours), way: Way::Executed })
     }
 
     fn execute(
         &self,
-        mut environment: Vec<CString>,
+        environment: &[CString],
         role: Role,
         theirs: &Socket,
         affinity: Option<Affinity>,
     ) -> io::Result<Started> {
+        let mut environment = environment.to_vec();
         environment.push(bootstrap::token(role, theirs)?);
         process::launch(&Launch {
             arguments: &self.arguments,
@@ -134,7 +144,7 @@ impl Launcher {
     }
 
     /// Notes what a start by exec found.
-    fn note(&mut self, now: Surroundings) {
+    fn note(&mut self, now: Found) {
         self.missed = true;
         match &mut self.latest {
             Some((latest, times)) if *latest == now => *times += 1,
@@ -142,24 +152,33 @@ impl Launcher {
         }
     }
 
-    /// Has the zygote fork a process; `None` where it cannot, and nothing has come of it.
-    fn fork(&mut self, now: &Surroundings, theirs: &Socket, poller: &Poller) -> Option<Started> {
+    /// Asks the zygote, if there is one for this environment, for a copy; returns our end of the copy's channel.
+    fn ask(&mut self, environment: &[CString], poller: &Poller) -> Option<Socket> {
         self.hear(poller);
-        let zygote = self.zygote.as_ref().filter(|zygote| zygote.ready && zygote.surroundings == *now)?;
+        let zygote = self.zygote.as_ref().filter(|zygote| zygote.ready && zygote.found.environment == environment)?;
+        let (ours, theirs) = Socket::pair().ok()?;
         let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
         let [stdout, stderr] = [stdout.as_fd(), stderr.as_fd()].map(|stream| self.open_or_null(stream));
-        let asked = zygote.socket.send(&zygote::FORK, &[theirs.as_fd(), stdout, stderr], false);
-        if asked.is_err() {
-            // A stream was closed just now; or the zygote is going, of which its end will tell.
-            return None;
-        }
-        let answered = wait::wait_readable(zygote.socket.as_fd(), Some(config::ZYGOTE_PATIENCE));
-        match answered.then(|| answer(&zygote.socket)).flatten() {
+        // An error: a stream was closed just now, or the zygote is going, of which its end will tell.
+        zygote.socket.send(&zygote::FORK, &[theirs.as_fd(), stdout, stderr], false).ok().map(|()| ours)
+    }
+
+    /// Takes the copy that was asked for. `None` where there is none, or it is not as it should be; then nothing has come
+    /// of it.
+    fn take_copy(&mut self, ours: Socket, surroundings: Option<&Surroundings>, poller: &Poller) -> Option<Launched> {
+        let zygote = self.zygote.as_ref()?;
+        match next_answer(&zygote.socket) {
             Some((Answer::Forked(pid), Some(pidfd))) => {
+                let started = Started { pid, pidfd };
+                if surroundings != Some(&zygote.found.surroundings) {
+                    let _ = process::signal(&started.pidfd, process::KILL);
+                    let _ = process::wait(&started.pidfd);
+                    return None;
+                }
                 // From here on it is not one of those that end with the zygote.
                 process::lead_group(pid);
                 self.failures = 0;
-                Some(Started { pid, pidfd })
+                Some(Launched { started, control: Control::new(ours), way: Way::Forked })
             }
             Some((Answer::Failed, _)) => None,
             // Dead, stopped, or spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
@@ -214,33 +233,46 @@ impl Launcher {
             return;
         }
         let rests = self.rests_until.is_some_and(|until| Instant::now() < until);
-        let is_wanted = |&mut (ref now, times): &mut (Surroundings, u32)| {
-            let is_there = self.zygote.as_ref().is_some_and(|zygote| zygote.surroundings == *now);
+        let is_wanted = |&mut (ref now, times): &mut (Found, u32)| {
+            let is_there = self.zygote.as_ref().is_some_and(|zygote| zygote.found == *now);
             !rests && !is_there && times >= config::STARTS_BEFORE_ZYGOTE
         };
-        let Some((surroundings, _)) = self.latest.take_if(is_wanted) else { return };
+        let Some((found, _)) = self.latest.take_if(is_wanted) else { return };
         if let Some(former) = self.zygote.take() {
             end(former, poller);
         }
         let started = Socket::pair().and_then(|(socket, theirs)| {
-            let started = self.execute(surroundings.environment().to_vec(), Role::Zygote, &theirs, None)?;
+            let started = self.execute(&found.environment, Role::Zygote, &theirs, None)?;
             Ok((started, socket))
         });
         let Ok((started, socket)) = started else { return self.rest() };
         let watched = poller.add(started.pidfd.as_fd(), number);
-        self.zygote = Some(Zygote { started, socket, born: Instant::now(), ready: false, surroundings });
+        self.zygote = Some(Zygote { started, socket, born: Instant::now(), ready: false, found });
         if watched.is_err() {
             self.give_up(poller);
         }
     }
 }
 
-/// Ends a zygote and what it has forked unheard; returns what was around when it was started.
-fn end(zygote: Zygote, poller: &Poller) -> Surroundings {
+/// Ends a zygote and what it has forked unheard; returns what it found.
+fn end(zygote: Zygote, poller: &Poller) -> Found {
     poller.remove(zygote.started.pidfd.as_fd());
     let _ = process::signal(&zygote.started.pidfd, process::KILL);
     process::end_children_of_group(zygote.started.pid);
-    zygote.surroundings
+    zygote.found
+}
+
+/// The zygote's answer to what it was asked, and the descriptor that came along.
+fn next_answer(socket: &Socket) -> Option<(Answer, Option<OwnedFd>)> {
+    // It comes soon: to be woken takes longer than to look a few times.
+    let asked = Instant::now();
+    while asked.elapsed() < config::ZYGOTE_SPIN {
+        if let Some(answer) = answer(socket) {
+            return Some(answer);
+        }
+        std::thread::yield_now();
+    }
+    wait::wait_readable(socket.as_fd(), Some(config::ZYGOTE_PATIENCE)).then(|| answer(socket)).flatten()
 }
 
 /// What the zygote has said, if anything, and the descriptor that came along.

@@ -9,8 +9,10 @@
 //! nothing, for the program to end.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 
 use super::control::Control;
+use crate::config;
 use crate::sys::fork::{self, Forked, Original};
 use crate::sys::program;
 use crate::sys::socket::{Received, Socket};
@@ -98,6 +100,10 @@ fn begin(program: Socket, descriptors: Vec<OwnedFd>) -> Control {
     fork::set_streams([stdout.as_fd(), stderr.as_fd()]);
     drop((stdout, stderr));
     let channel = Socket::shared(channel.into());
+    let forked = Instant::now();
+    while !channel.has_message() && forked.elapsed() < config::ZYGOTE_SPIN {
+        std::thread::yield_now();
+    }
     wait::wait_readable(channel.as_fd(), None);
     if !channel.has_message() {
         // The program does not want this copy, or is gone.

@@ -7,4 +7,5 @@ pub(crate) mod program;
 pub(crate) mod socket;
 pub(crate) mod surroundings;
 pub(crate) mod wait;
+pub(crate) mod watch;
 pub(crate) mod word;

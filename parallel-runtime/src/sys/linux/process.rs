@@ -12,7 +12,6 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
-use std::time::Duration;
 
 use super::memory::Mapping;
 use super::socket::copy_above_standard;
@@ -189,54 +188,6 @@ pub(crate) fn block_signals() {
 pub(crate) fn adopt_rust_signal_state() {
     // SAFETY: sets a disposition; no handler runs.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-}
-
-/// The process that started this one, a worker.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Parent(Option<rustix::process::Pid>);
-
-/// How often one who has no descriptor to hear of it by looks whether the parent lives.
-const LOOK_FOR_PARENT: Duration = Duration::from_millis(100);
-
-impl Parent {
-    /// Ask while it is known to live, or to have died after it put something into the control channel.
-    pub(crate) fn get() -> Self {
-        Self(rustix::process::getppid())
-    }
-
-    /// What becomes readable when it ends; `None` when no descriptor was free.
-    pub(crate) fn pidfd(self) -> Option<OwnedFd> {
-        rustix::process::pidfd_open(self.0?, rustix::process::PidfdFlags::empty()).ok()
-    }
-
-    /// Whether it has ended: then somebody else is the parent.
-    pub(crate) fn is_gone(self) -> bool {
-        rustix::process::getppid() != self.0
-    }
-
-    /// Waits for its end with no descriptor's help.
-    pub(crate) fn outlive(self) {
-        while !self.is_gone() {
-            std::thread::sleep(LOOK_FOR_PARENT);
-        }
-    }
-}
-
-/// Gives this thread a table of descriptors of its own, with nothing in it but `number`: a task that closes whatever it
-/// finds does not find that one. Where the system refuses it, as some containers do, the thread shares the process's
-/// table as before.
-pub(crate) fn keep_alone(number: RawFd) {
-    let Ok(kept) = u32::try_from(number) else { return };
-    // SAFETY: a plain system call; nothing on this thread uses another descriptor.
-    if unsafe { libc::unshare(libc::CLONE_FILES) } != 0 {
-        return;
-    }
-    let close = |first: u32, last: u32| {
-        // SAFETY: closes numbers of this thread's own table only.
-        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }
-    };
-    close(0, kept - 1);
-    close(kept + 1, u32::MAX);
 }
 
 /// Leaves the parent's death to a thread of this process that watches for it: the kernel no longer kills this process

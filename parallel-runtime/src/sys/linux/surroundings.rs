@@ -1,9 +1,8 @@
 //! What a process hands on to those it starts, apart from arguments and descriptors.
 
-use std::ffi::CString;
-use std::fs;
 use std::io;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
 
@@ -36,13 +35,12 @@ impl Affinity {
     }
 }
 
-/// What a process started now would find. Two that are equal cannot be told apart by the process.
+/// What a process started now would find, its environment aside. Two that are equal cannot be told apart by the process.
 #[derive(PartialEq)]
 pub(crate) struct Surroundings {
-    environment: Vec<CString>,
     /// Device and inode of the current folder and of the root.
     places: [(u64, u64); 2],
-    limits: Vec<Rlimit>,
+    limits: [Rlimit; LIMITS.len()],
     priorities: [i64; 4],
     /// Lines of `status`, the control group, and the weight when memory runs out.
     texts: [Vec<u8>; 3],
@@ -89,34 +87,42 @@ const LIMITS: [Resource; 16] = [
 ];
 
 impl Surroundings {
-    /// Those of a process that the calling thread would start with `environment`.
+    /// Those of a process that the calling thread would start.
     ///
     /// # Errors
     ///
     /// Where the system does not tell, as without `/proc`.
-    pub(crate) fn now(environment: Vec<CString>) -> io::Result<Self> {
+    pub(crate) fn now() -> io::Result<Self> {
         let place = |path| rustix::fs::stat(path).map(|status| (status.st_dev, status.st_ino));
-        let status = fs::read("/proc/thread-self/status")?;
+        let status = read("/proc/thread-self/status")?;
         let is_wanted = |line: &&[u8]| {
             let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
             LINES.iter().any(|wanted| wanted.as_bytes() == name)
         };
         let lines: Vec<&[u8]> = status.split(|&byte| byte == b'\n').filter(is_wanted).collect();
         Ok(Self {
-            environment,
-            places: [place("."), place("/")].map(|place| place.unwrap_or_default()),
-            limits: LIMITS.map(rustix::process::getrlimit).to_vec(),
+            places: [place(".")?, place("/")?],
+            limits: LIMITS.map(rustix::process::getrlimit),
             priorities: priorities(),
-            texts: [
-                lines.join(&b'\n'),
-                fs::read("/proc/thread-self/cgroup").unwrap_or_default(),
-                fs::read("/proc/self/oom_score_adj").unwrap_or_default(),
-            ],
+            texts: [lines.join(&b'\n'), read("/proc/thread-self/cgroup")?, read("/proc/self/oom_score_adj")?],
         })
     }
+}
 
-    pub(crate) fn environment(&self) -> &[CString] {
-        &self.environment
+/// Reads a small file of the kernel's, with as few calls as it takes.
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut text = vec![0; 8 << 10];
+    let mut len = 0;
+    loop {
+        let read = rustix::io::read(&file, &mut text[len..])?;
+        len += read;
+        // The kernel gives as much as there is room for.
+        if len < text.len() {
+            text.truncate(len);
+            return Ok(text);
+        }
+        text.resize(2 * len, 0);
     }
 }
 
