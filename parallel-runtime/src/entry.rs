@@ -39,23 +39,28 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
     if program::raw_variable(config::TOKEN_C).is_none() || !program::is_own_constructor(construct) {
         return;
     }
-    let control = connect();
+    let (role, control) = connect();
     // SAFETY: called from the constructor with its own arguments; `enter` never returns.
     unsafe { program::run_constructors_after(construct, count, arguments, environment) };
-    enter(control)
+    enter(role, control)
 }
 
 /// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker. In a
 /// zygote it returns only in the copies, which are workers as any other from here on.
-fn connect() -> &'static Control {
+fn connect() -> (Role, &'static Control) {
     let token = program::raw_variable(config::TOKEN_C).map(ToOwned::to_owned).unwrap_or_default();
     // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
     // environment right now would have been in danger from any `setenv` of the program as well.
     unsafe { program::remove_variable(config::TOKEN_C) };
     match bootstrap::connect(&token) {
         // It is needed to the end of the process.
-        Ok((Role::Worker, socket)) => Box::leak(Box::new(Control::new(socket))),
-        Ok((Role::Zygote, socket)) => Box::leak(Box::new(zygote::serve(socket))),
+        Ok((role, socket)) => {
+            let control = match role {
+                Role::Worker => Control::new(socket),
+                Role::Zygote => zygote::serve(socket, watch_parent),
+            };
+            (role, Box::leak(Box::new(control)))
+        }
         Err(error) => {
             eprintln!(
                 "parallel: {}={} is set, but this process is not a worker ({error}); unset it",
@@ -68,11 +73,12 @@ fn connect() -> &'static Control {
 }
 
 /// Works until there is nothing left to do, then ends the process as `main` would: with `atexit`, and buffers flushed.
-fn enter(control: &'static Control) -> ! {
+fn enter(role: Role, control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
     program::set_title(&program::name());
-    wait::join_order();
-    watch_parent(control);
+    if role == Role::Worker {
+        watch_parent(control);
+    }
     // A panic here is a defect of ours; it must not unwind into the C library.
     let code = crate::panic::catch(|| worker::work(control)).unwrap_or(101);
     std::process::exit(code)
@@ -80,6 +86,8 @@ fn enter(control: &'static Control) -> ! {
 
 /// Ends this process with its parent, whatever the task is doing.
 fn watch_parent(control: &Control) {
+    // While there is one thread.
+    wait::join_order();
     // Without the thread, the death signal of the start remains, which ends this process alone.
     if watch::end_with_parent(control.as_fd().as_raw_fd()).is_ok() {
         process::leave_death_to_watcher();
@@ -98,7 +106,8 @@ pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if !CONSTRUCTED.swap(true, Ordering::Relaxed) && program::raw_variable(config::TOKEN_C).is_some() {
-            enter(connect());
+            let (role, control) = connect();
+            enter(role, control);
         }
     });
 }

@@ -10,13 +10,16 @@
 //! | none | warming | so many starts in a row found the same surroundings; after a pause where the last one failed |
 //! | warming | ready | it has said so |
 //! | warming | unfit, for ever | it has said so |
-//! | ready | none | it dies, or gives no answer in time, or descriptors or processes run out |
+//! | ready | none | it dies, or gives no answer in time, or descriptors or processes run short |
 //! | ready | warming | so many starts in a row found other surroundings |
+//!
+//! When it is ready, and whenever a process has ended, the zygote forks a *spare* ahead, a copy that waits. A start takes
+//! the spare, or the next copy where there is none.
 
 use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use super::bootstrap::{self, Role};
 use super::control::Control;
@@ -24,7 +27,7 @@ use super::zygote::{self, Answer};
 use crate::config;
 use crate::sys::process::{self, Launch, Started};
 use crate::sys::program;
-use crate::sys::socket::{Received, Socket};
+use crate::sys::socket::{self, Received, Socket};
 use crate::sys::surroundings::{Affinity, Surroundings};
 use crate::sys::wait::{self, Poller};
 
@@ -56,10 +59,31 @@ struct Zygote {
     born: Instant,
     ready: bool,
     found: Found,
+    /// Our end of the channel of a copy that it was asked for and has not given.
+    asked: Option<Socket>,
+    spare: Option<Copy>,
+}
+
+/// A process that the zygote has forked, and that has not begun.
+struct Copy {
+    started: Started,
+    channel: Socket,
+}
+
+/// The numbers by which the launcher knows what it watches.
+#[derive(Clone, Copy)]
+pub(super) struct Numbers {
+    /// The zygote has ended.
+    pub(super) end: u64,
+    /// It has said something.
+    pub(super) answer: u64,
+    /// The spare has ended.
+    pub(super) spare: u64,
 }
 
 /// Starts processes; lives on the reactor's thread.
 pub(super) struct Launcher {
+    numbers: Numbers,
     arguments: Vec<CString>,
     null: OwnedFd,
     zygote: Option<Zygote>,
@@ -69,6 +93,8 @@ pub(super) struct Launcher {
     latest: Option<(Found, u32)>,
     /// A start has gone by exec since this was last looked at.
     missed: bool,
+    /// There is time to fork a spare.
+    wants_spare: bool,
     /// Zygotes that failed since one forked.
     failures: u32,
     /// No other one is started before.
@@ -76,14 +102,16 @@ pub(super) struct Launcher {
 }
 
 impl Launcher {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(numbers: Numbers) -> io::Result<Self> {
         Ok(Self {
+            numbers,
             arguments: program::arguments(),
             null: program::null_device()?,
             zygote: None,
             allowed: config::zygote(),
             latest: None,
             missed: false,
+            wants_spare: false,
             failures: 0,
             rests_until: None,
         })
@@ -102,10 +130,15 @@ impl Launcher {
     ) -> io::Result<Launched> {
         let environment = program::environment(environment)?;
         let affinity = affinity.and_then(Affinity::unless_own);
-        // The zygote forks while this process looks around.
-        let asked = self.ask(&environment, poller);
+        self.hear(poller);
+        let usable = self.zygote.as_ref().is_some_and(|zygote| zygote.ready && zygote.found.environment == environment);
+        if usable {
+            // Where there is no spare, the zygote forks while this process looks around.
+            self.ask(poller);
+        }
         let surroundings = if self.allowed { Surroundings::now().ok() } else { None };
-        if let Some(launched) = asked.and_then(|ours| self.take_copy(ours, surroundings.as_ref(), poller)) {
+        let copy = if usable { self.take_copy(surroundings.as_ref(), poller) } else { None };
+        if let Some(launched) = copy.and_then(|copy| self.begin(copy)) {
             if let Some(affinity) = affinity {
                 affinity.give_to(launched.started.pid);
             }
@@ -152,66 +185,104 @@ impl Launcher {
         }
     }
 
-    /// Asks the zygote, if there is one for this environment, for a copy; returns our end of the copy's channel.
-    fn ask(&mut self, environment: &[CString], poller: &Poller) -> Option<Socket> {
-        self.hear(poller);
-        let zygote = self.zygote.as_ref().filter(|zygote| zygote.ready && zygote.found.environment == environment)?;
-        let (ours, theirs) = Socket::pair().ok()?;
-        let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
-        let [stdout, stderr] = [stdout.as_fd(), stderr.as_fd()].map(|stream| self.open_or_null(stream));
-        // An error: a stream was closed just now, or the zygote is going, of which its end will tell.
-        zygote.socket.send(&zygote::FORK, &[theirs.as_fd(), stdout, stderr], false).ok().map(|()| ours)
+    /// Asks the zygote for a copy, unless there is one.
+    fn ask(&mut self, poller: &Poller) {
+        let Some(zygote) = self.zygote.as_mut().filter(|zygote| zygote.ready) else { return };
+        if zygote.spare.is_some() || zygote.asked.is_some() {
+            return;
+        }
+        let Some((ours, theirs)) = pair_where_plenty() else { return self.give_up(poller) };
+        // An error: the zygote is going, of which its end will tell.
+        if zygote.socket.send(&zygote::FORK, &[theirs.as_fd()], false).is_ok() {
+            zygote.asked = Some(ours);
+        }
     }
 
-    /// Takes the copy that was asked for. `None` where there is none, or it is not as it should be; then nothing has come
-    /// of it.
-    fn take_copy(&mut self, ours: Socket, surroundings: Option<&Surroundings>, poller: &Poller) -> Option<Launched> {
-        let zygote = self.zygote.as_ref()?;
-        match next_answer(&zygote.socket) {
-            Some((Answer::Forked(pid), Some(pidfd))) => {
-                let started = Started { pid, pidfd };
-                if surroundings != Some(&zygote.found.surroundings) {
-                    let _ = process::signal(&started.pidfd, process::KILL);
-                    let _ = process::wait(&started.pidfd);
-                    return None;
-                }
-                // From here on it is not one of those that end with the zygote.
-                process::lead_group(pid);
-                self.failures = 0;
-                Some(Launched { started, control: Control::new(ours), way: Way::Forked })
-            }
-            Some((Answer::Failed, _)) => None,
-            // Dead, stopped, or spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
-            _ => {
-                self.give_up(poller);
-                None
-            }
+    /// Takes a copy that finds these surroundings; waits a little for one that was asked for.
+    fn take_copy(&mut self, surroundings: Option<&Surroundings>, poller: &Poller) -> Option<Copy> {
+        let is_right = |zygote: &&mut Zygote| Some(&zygote.found.surroundings) == surroundings;
+        let zygote = self.zygote.as_mut().filter(is_right)?;
+        if zygote.spare.is_none() && zygote.asked.is_some() && !has_answer(&zygote.socket) {
+            // Dead, stopped, or spoilt.
+            self.give_up(poller);
+            return None;
         }
+        self.hear(poller);
+        let copy = self.zygote.as_mut()?.spare.take()?;
+        poller.remove(copy.started.pidfd.as_fd());
+        Some(copy)
+    }
+
+    /// Lets a copy begin.
+    fn begin(&mut self, copy: Copy) -> Option<Launched> {
+        let Copy { started, channel } = copy;
+        // From here on it is not one of those that end with the zygote.
+        process::lead_group(started.pid);
+        let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+        let streams = [stdout.as_fd(), stderr.as_fd()].map(|stream| self.open_or_null(stream));
+        let control = Control::new(channel);
+        if control.send_bytes(&zygote::BEGIN, &streams).is_ok() {
+            self.failures = 0;
+            return Some(Launched { started, control, way: Way::Forked });
+        }
+        // It is dead, or a stream was closed just now.
+        let _ = process::signal(&started.pidfd, process::KILL);
+        let _ = process::wait(&started.pidfd);
+        None
     }
 
     fn open_or_null<'a>(&'a self, stream: BorrowedFd<'a>) -> BorrowedFd<'a> {
         if program::is_open(stream) { stream } else { self.null.as_fd() }
     }
 
-    /// Takes what a zygote says of itself when it has started.
-    fn hear(&mut self, poller: &Poller) {
-        let Some(zygote) = self.zygote.as_mut().filter(|zygote| !zygote.ready) else { return };
-        match answer(&zygote.socket) {
-            Some((Answer::Ready, _)) => zygote.ready = true,
-            Some((Answer::Unfit(_), _)) => {
-                self.allowed = false;
-                self.give_up(poller);
+    /// Takes what the zygote has said.
+    pub(super) fn hear(&mut self, poller: &Poller) {
+        while let Some(zygote) = &mut self.zygote {
+            let Ok(answer) = answer(&zygote.socket) else { return self.give_up(poller) };
+            let Some((answer, descriptor)) = answer else { break };
+            match (answer, zygote.asked.take(), descriptor) {
+                (Answer::Ready, None, None) => {
+                    zygote.ready = true;
+                    self.wants_spare = true;
+                }
+                (Answer::Forked(pid), Some(channel), Some(pidfd)) => {
+                    // Where its end cannot be watched, it shows when it is needed.
+                    let _ = poller.add(pidfd.as_fd(), self.numbers.spare);
+                    zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
+                }
+                (Answer::Failed, Some(_), None) => {}
+                (Answer::Unfit(_), ..) => {
+                    self.allowed = false;
+                    return self.give_up(poller);
+                }
+                // Spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
+                _ => return self.give_up(poller),
             }
-            Some(_) => self.give_up(poller),
-            None if zygote.born.elapsed() > config::start_timeout() => self.give_up(poller),
-            None => {}
+        }
+        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > config::start_timeout();
+        if self.zygote.as_ref().is_some_and(hangs) {
+            self.give_up(poller);
         }
     }
 
-    /// The zygote has ended.
-    pub(super) fn zygote_ended(&mut self, poller: &Poller) {
+    /// Something that the launcher watches has happened.
+    pub(super) fn happened(&mut self, number: u64, poller: &Poller) {
         self.hear(poller);
-        self.give_up(poller);
+        if number == self.numbers.spare {
+            // It may be another's end that was told, of a spare that was taken since.
+            let has_ended = |copy: &mut Copy| !matches!(process::try_wait(&copy.started.pidfd), Ok(None));
+            if let Some(copy) = self.zygote.as_mut().and_then(|zygote| zygote.spare.take_if(has_ended)) {
+                poller.remove(copy.started.pidfd.as_fd());
+            }
+        } else if number == self.numbers.end {
+            self.give_up(poller);
+        }
+    }
+
+    /// A process of ours has ended, so that there is room for the next one. While it ran, forking would have been in its
+    /// way where cores are few.
+    pub(super) fn prepare(&mut self) {
+        self.wants_spare = true;
     }
 
     /// Ends the zygote and what it has forked unheard. The next start by exec brings another one, after a pause.
@@ -228,7 +299,10 @@ impl Launcher {
     }
 
     /// Starts a zygote where one would have been of use; call it when nothing more urgent is to do.
-    pub(super) fn tend(&mut self, poller: &Poller, number: u64) {
+    pub(super) fn tend(&mut self, poller: &Poller) {
+        if std::mem::take(&mut self.wants_spare) {
+            self.ask(poller);
+        }
         if !std::mem::take(&mut self.missed) || !self.allowed {
             return;
         }
@@ -241,47 +315,69 @@ impl Launcher {
         if let Some(former) = self.zygote.take() {
             end(former, poller);
         }
-        let started = Socket::pair().and_then(|(socket, theirs)| {
-            let started = self.execute(&found.environment, Role::Zygote, &theirs, None)?;
-            Ok((started, socket))
+        let started = pair_where_plenty().and_then(|(socket, theirs)| {
+            let started = self.execute(&found.environment, Role::Zygote, &theirs, None).ok()?;
+            Some((started, socket))
         });
-        let Ok((started, socket)) = started else { return self.rest() };
-        let watched = poller.add(started.pidfd.as_fd(), number);
-        self.zygote = Some(Zygote { started, socket, born: Instant::now(), ready: false, found });
+        let Some((started, socket)) = started else { return self.rest() };
+        let watched = poller
+            .add(started.pidfd.as_fd(), self.numbers.end)
+            .and_then(|()| poller.add(socket.as_fd(), self.numbers.answer));
+        let born = Instant::now();
+        self.zygote = Some(Zygote { started, socket, born, ready: false, found, asked: None, spare: None });
         if watched.is_err() {
             self.give_up(poller);
         }
     }
 }
 
+/// A pair of sockets for a zygote or its copy, which only save time; none where the program has used half of the
+/// descriptors that it may have: the rest is for what it asks for.
+fn pair_where_plenty() -> Option<(Socket, Socket)> {
+    let pair = Socket::pair().ok()?;
+    // The system gives the lowest number that is free.
+    let highest = pair.0.as_fd().as_raw_fd().max(pair.1.as_fd().as_raw_fd());
+    u64::try_from(highest).is_ok_and(|used| used < program::descriptor_limit() / 2).then_some(pair)
+}
+
 /// Ends a zygote and what it has forked unheard; returns what it found.
 fn end(zygote: Zygote, poller: &Poller) -> Found {
     poller.remove(zygote.started.pidfd.as_fd());
+    poller.remove(zygote.socket.as_fd());
+    if let Some(spare) = &zygote.spare {
+        poller.remove(spare.started.pidfd.as_fd());
+    }
     let _ = process::signal(&zygote.started.pidfd, process::KILL);
     process::end_children_of_group(zygote.started.pid);
     zygote.found
 }
 
-/// The zygote's answer to what it was asked, and the descriptor that came along.
-fn next_answer(socket: &Socket) -> Option<(Answer, Option<OwnedFd>)> {
+/// Waits for an answer of the zygote.
+fn has_answer(socket: &Socket) -> bool {
     // It comes soon: to be woken takes longer than to look a few times.
     let asked = Instant::now();
     while asked.elapsed() < config::ZYGOTE_SPIN {
-        if let Some(answer) = answer(socket) {
-            return Some(answer);
+        if wait::wait_readable(socket.as_fd(), Some(Duration::ZERO)) {
+            return true;
         }
         std::thread::yield_now();
     }
-    wait::wait_readable(socket.as_fd(), Some(config::ZYGOTE_PATIENCE)).then(|| answer(socket)).flatten()
+    wait::wait_readable(socket.as_fd(), Some(config::ZYGOTE_PATIENCE))
 }
 
 /// What the zygote has said, if anything, and the descriptor that came along.
-fn answer(socket: &Socket) -> Option<(Answer, Option<OwnedFd>)> {
+///
+/// # Errors
+///
+/// When it has closed its side, or says what cannot be read; when no descriptor is free.
+fn answer(socket: &Socket) -> io::Result<Option<(Answer, Option<OwnedFd>)>> {
     let mut buffer = [0; zygote::LONGEST];
-    match socket.receive(&mut buffer, false) {
-        Ok(Received::Message { len, mut descriptors }) => {
-            Answer::from_bytes(&buffer[..len]).map(|answer| (answer, descriptors.pop()))
+    match socket.receive(&mut buffer, false)? {
+        Received::Message { len, mut descriptors } => {
+            let answer = Answer::from_bytes(&buffer[..len]).ok_or(io::ErrorKind::InvalidData)?;
+            Ok(Some((answer, descriptors.pop().map(socket::above_standard).transpose()?)))
         }
-        _ => None,
+        Received::Nothing => Ok(None),
+        Received::End => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::control::Control;
-use super::launch::{Launched, Launcher, Way};
+use super::launch::{Launched, Launcher, Numbers, Way};
 use crate::config;
 use crate::poison::lock;
 use crate::sys::memory;
@@ -167,7 +167,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
         attention: Event::new()?,
     };
     let poller = Poller::new()?;
-    let launcher = Launcher::new()?;
+    let launcher = Launcher::new(LAUNCHER)?;
     poller.add(reactor.wake.as_fd(), WAKE)?;
     poller.add(reactor.attention.as_fd(), ATTENTION)?;
     // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
@@ -250,9 +250,9 @@ pub(crate) fn pids() -> Vec<u32> {
 
 const WAKE: u64 = 0;
 const ATTENTION: u64 = 1;
-const ZYGOTE: u64 = 2;
+const LAUNCHER: Numbers = Numbers { end: 2, answer: 3, spare: 4 };
 /// Below this, numbers are not those of workers.
-const FIRST_CHILD: u64 = 4;
+const FIRST_CHILD: u64 = 6;
 /// Below this, alarms that are no longer wanted are not worth looking for.
 const FEW_ALARMS: usize = 1024;
 
@@ -313,14 +313,14 @@ impl Loop {
                 let _ = crate::panic::catch(|| match number {
                     WAKE => self.shared.wake.clear(),
                     ATTENTION => self.pulse(),
-                    ZYGOTE => self.launcher.zygote_ended(&self.poller),
+                    number @ ..FIRST_CHILD => self.launcher.happened(number, &self.poller),
                     number => self.happened(number),
                 });
             }
             self.take_inbox();
             let _ = crate::panic::catch(|| self.ring_alarms());
             let _ = crate::panic::catch(|| self.admit());
-            let _ = crate::panic::catch(|| self.launcher.tend(&self.poller, ZYGOTE));
+            let _ = crate::panic::catch(|| self.launcher.tend(&self.poller));
         }
     }
 
@@ -365,6 +365,7 @@ impl Loop {
         if self.children.remove(&key).is_some_and(|watched| watched.admitted) {
             self.admitted -= 1;
         }
+        self.launcher.prepare();
         events.ended(self, child, status);
         self.admit();
     }

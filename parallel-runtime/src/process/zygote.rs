@@ -3,26 +3,25 @@
 //! [`launch`](super::launch).
 //!
 //! It has one thread for all its life and holds nothing of the program's: its streams lead nowhere, and what it is sent
-//! it closes once it has forked. Its copies are children of the program. Such a copy waits, in the zygote's group, until
-//! its assignment comes; the program sends that after it has the copy's pidfd and has moved it into a group of its own.
-//! So when a zygote dies, whatever is left in its group is a copy that nobody will ever hear of and that has done
-//! nothing, for the program to end.
+//! it closes once it has forked. Its copies are children of the program. Such a copy waits, in the zygote's group, for its
+//! streams, which say that it may begin; the program sends them after it has the copy's pidfd and has moved it into a
+//! group of its own. So when a zygote dies, whatever is left in its group is a copy that has done nothing, for the program
+//! to end.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
 
 use super::control::Control;
-use crate::config;
 use crate::sys::fork::{self, Forked, Original};
 use crate::sys::program;
 use crate::sys::socket::{Received, Socket};
-use crate::sys::wait;
 
 /// What a zygote is called in `ps` and `top`.
 const TITLE: &str = "zygote";
 
-/// The one request there is. Its descriptors: the new worker's channel, stdout, stderr.
+/// The one request there is, with the copy's channel.
 pub(super) const FORK: [u8; 1] = *b"f";
+/// What a copy hears first, with its stdout and stderr.
+pub(super) const BEGIN: [u8; 1] = *b"b";
 /// The longest answer.
 pub(super) const LONGEST: usize = 512;
 
@@ -61,9 +60,9 @@ impl Answer {
     }
 }
 
-/// Forks whenever the program asks, and ends with it. Returns in the copies only, with their own channel and the first
-/// message in it.
-pub(crate) fn serve(program: Socket) -> Control {
+/// Forks whenever the program asks, and ends with it. Returns in the copies only, with their own channel, once they may
+/// begin; each has called `watch_parent` then.
+pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
     program::set_title(TITLE);
     let original = match Original::new(program.as_fd()) {
         Ok(original) => original,
@@ -83,7 +82,10 @@ pub(crate) fn serve(program: Socket) -> Control {
             fork::leave()
         };
         told = match original.fork() {
-            Ok(Forked::Copy) => return begin(program, descriptors),
+            Ok(Forked::Copy) => {
+                drop(program);
+                return begin(descriptors, watch_parent);
+            }
             Ok(Forked::Original(copy)) => {
                 drop(descriptors);
                 program.send(&Answer::Forked(copy.pid).to_bytes(), &[copy.pidfd.as_fd()], true)
@@ -94,22 +96,19 @@ pub(crate) fn serve(program: Socket) -> Control {
 }
 
 /// Makes a copy a worker, once the program knows of it.
-fn begin(program: Socket, descriptors: Vec<OwnedFd>) -> Control {
-    drop(program);
-    let Ok([channel, stdout, stderr]) = <[OwnedFd; 3]>::try_from(descriptors) else { fork::leave() };
-    fork::set_streams([stdout.as_fd(), stderr.as_fd()]);
-    drop((stdout, stderr));
-    let channel = Socket::shared(channel.into());
-    let forked = Instant::now();
-    while !channel.has_message() && forked.elapsed() < config::ZYGOTE_SPIN {
-        std::thread::yield_now();
-    }
-    wait::wait_readable(channel.as_fd(), None);
-    if !channel.has_message() {
+fn begin(mut descriptors: Vec<OwnedFd>, watch_parent: fn(&Control)) -> Control {
+    let Some(channel) = descriptors.pop().map(|channel| Socket::shared(channel.into())) else { fork::leave() };
+    let control = Control::new(channel);
+    // While there is time: it takes as long as the rest of a worker's start.
+    watch_parent(&control);
+    match control.receive_bytes(&mut [0; BEGIN.len()]) {
+        Ok(Received::Message { descriptors, .. }) if descriptors.len() == 2 => {
+            fork::set_streams([descriptors[0].as_fd(), descriptors[1].as_fd()]);
+        }
         // The program does not want this copy, or is gone.
-        fork::leave();
+        _ => fork::leave(),
     }
-    Control::new(channel)
+    control
 }
 
 #[cfg(test)]

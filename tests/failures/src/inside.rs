@@ -77,12 +77,12 @@ pub fn runs(pid: u32) -> bool {
     state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
-/// Whether a process is a zygote, which leads its own group, and no copy of one that has not begun.
-fn is_zygote(pid: u32) -> bool {
+/// Whether a process is a zygote, which leads its own group, or (false) a copy of one that has not begun.
+fn is_zygote(pid: u32) -> Option<bool> {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // Name in brackets, state, parent, group.
     let group = status.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(2));
-    status.contains("(zygote)") && group == Some(&pid.to_string())
+    status.contains("(zygote)").then(|| group == Some(&pid.to_string()))
 }
 
 /// Sends a signal from outside of everything that the runtime knows.
@@ -93,8 +93,8 @@ pub fn send_signal(pid: u32, signal: i32) {
     }
 }
 
-/// What a program holds: processes, descriptors, threads and shared mappings. Its zygote, which stays, is not counted, nor
-/// are the two descriptors that lead to it.
+/// What a program holds: processes, descriptors, threads and shared mappings. Its zygote and the copy of it that waits,
+/// which stay, are not counted, nor are the two descriptors that lead to each.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Census {
     children: Vec<(u32, String)>,
@@ -117,7 +117,12 @@ impl Census {
             let (state, parent) = (fields.next()?, fields.next()?);
             (parent == own).then(|| (pid, state.to_string()))
         });
-        let (zygotes, children): (Vec<_>, Vec<_>) = children.partition(|(pid, _)| is_zygote(*pid));
+        let (zygotes, others): (Vec<_>, Vec<_>) = children.partition(|(pid, _)| is_zygote(*pid) == Some(true));
+        let (mut spares, mut children): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(pid, _)| is_zygote(*pid) == Some(false));
+        // One waits; another would be lost.
+        let spare = spares.pop();
+        children.append(&mut spares);
         let mut descriptors = BTreeMap::new();
         for entry in fs::read_dir("/proc/self/fd").expect("/proc").flatten() {
             // The number of a socket tells nothing; what it is does. The folder that is being read is gone by now.
@@ -127,9 +132,10 @@ impl Census {
                 *descriptors.entry(kind).or_default() += 1;
             }
         }
-        // The channel, and what tells of its end.
-        for kind in ["socket", "anon_inode"].into_iter().filter(|_| !zygotes.is_empty()) {
-            *descriptors.entry(kind.to_string()).or_default() -= 1;
+        // The channel, and what tells of its end, for each.
+        for kind in ["socket", "anon_inode"] {
+            *descriptors.entry(kind.to_string()).or_default() -=
+                isize::from(!zygotes.is_empty()) + isize::from(spare.is_some());
         }
         descriptors.retain(|_, count| *count > 0);
         let mut threads = BTreeMap::new();

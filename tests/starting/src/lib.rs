@@ -355,21 +355,29 @@ pub fn mappings(pid: u32) -> usize {
     fs::read_to_string(format!("/proc/{pid}/maps")).map_or(0, |maps| maps.lines().count())
 }
 
-/// The children of a process, zombies included; its zygote aside, which stays.
+/// The children of a process, zombies included; its zygote aside, and the one copy of it that waits, which stay.
 pub fn children(pid: u32) -> BTreeSet<u32> {
-    all_children(pid).into_iter().filter(|&child| !is_zygote(child)).collect()
+    let (mut spares, children): (BTreeSet<u32>, BTreeSet<u32>) = all_children(pid)
+        .into_iter()
+        .filter(|&child| !(is_called_zygote(child) && leads_group(child)))
+        .partition(|&child| is_called_zygote(child));
+    spares.pop_first();
+    children.union(&spares).copied().collect()
 }
 
 /// The zygotes of a process, those that have ended and are not reaped included: one at most, at any time.
 pub fn zygotes(pid: u32) -> BTreeSet<u32> {
-    all_children(pid).into_iter().filter(|&child| is_zygote(child)).collect()
+    all_children(pid).into_iter().filter(|&child| is_called_zygote(child) && leads_group(child)).collect()
 }
 
 /// A copy that has not begun is called so too, but is in the group of another.
-fn is_zygote(pid: u32) -> bool {
+fn is_called_zygote(pid: u32) -> bool {
     status(pid, "Name").is_some_and(|name| name == "zygote")
-        // The group is told in each namespace; the last one is its own.
-        && status(pid, "NSpgid").is_some_and(|groups| groups.split_whitespace().next_back() == Some(&pid.to_string()))
+}
+
+fn leads_group(pid: u32) -> bool {
+    // The group is told in each namespace; the last one is its own.
+    status(pid, "NSpgid").is_some_and(|groups| groups.split_whitespace().next_back() == Some(&pid.to_string()))
 }
 
 fn all_children(pid: u32) -> BTreeSet<u32> {

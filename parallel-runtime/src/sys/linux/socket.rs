@@ -59,12 +59,6 @@ impl Socket {
         rustix::event::poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
     }
 
-    /// Whether a message waits here, which is left alone.
-    pub(crate) fn has_message(&self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        rustix::net::recv(&self.0, &mut [0_u8; 1], flags).is_ok_and(|(len, _)| len > 0)
-    }
-
     /// Takes over the end that this process's parent made and handed on.
     ///
     /// # Errors
