@@ -135,14 +135,13 @@ impl Launcher {
         if usable {
             // Where there is no spare, the zygote forks while this process looks around.
             self.ask(poller);
-        }
-        let surroundings = if self.allowed { Surroundings::now().ok() } else { None };
-        let copy = if usable { self.take_copy(surroundings.as_ref(), poller) } else { None };
-        if let Some(launched) = copy.and_then(|copy| self.begin(copy)) {
-            if let Some(affinity) = affinity {
-                affinity.give_to(launched.started.pid);
+            let copy = Surroundings::now().ok().and_then(|now| self.take_copy(&now, poller));
+            if let Some(launched) = copy.and_then(|copy| self.begin(copy)) {
+                if let Some(affinity) = affinity {
+                    affinity.give_to(launched.started.pid);
+                }
+                return Ok(launched);
             }
-            return Ok(launched);
         }
         let (ours, theirs) = Socket::pair()?;
         let mut started = self.execute(&environment, Role::Worker, &theirs, affinity);
@@ -152,8 +151,11 @@ impl Launcher {
             started = self.execute(&environment, Role::Worker, &theirs, affinity);
         }
         let started = started?;
-        if let Some(surroundings) = surroundings {
-            self.note(Found { environment, surroundings });
+        if self.allowed {
+            // While the program is executed.
+            if let Ok(surroundings) = Surroundings::now() {
+                self.note(Found { environment, surroundings });
+            }
         }
         Ok(Launched { started, control: Control::new(ours), way: Way::Executed })
     }
@@ -199,8 +201,8 @@ impl Launcher {
     }
 
     /// Takes a copy that finds these surroundings; waits a little for one that was asked for.
-    fn take_copy(&mut self, surroundings: Option<&Surroundings>, poller: &Poller) -> Option<Copy> {
-        let is_right = |zygote: &&mut Zygote| Some(&zygote.found.surroundings) == surroundings;
+    fn take_copy(&mut self, surroundings: &Surroundings, poller: &Poller) -> Option<Copy> {
+        let is_right = |zygote: &&mut Zygote| zygote.found.surroundings == *surroundings;
         let zygote = self.zygote.as_mut().filter(is_right)?;
         if zygote.spare.is_none() && zygote.asked.is_some() && !has_answer(&zygote.socket) {
             // Dead, stopped, or spoilt.
