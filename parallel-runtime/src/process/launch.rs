@@ -10,7 +10,7 @@
 //! | none | warming | so many starts in a row found the same surroundings; after a pause where the last one failed |
 //! | warming | ready | it has said so |
 //! | warming | unfit, for ever | it has said so |
-//! | ready | none | it dies, or gives no answer in time, or descriptors or processes run short |
+//! | ready | none | it dies, cannot fork, or gives no answer in time, or descriptors or processes run short |
 //! | ready | warming | so many starts in a row found other surroundings |
 //!
 //! When it is ready, and whenever a process has ended, the zygote forks a *spare* ahead, a copy that waits. A start takes
@@ -136,27 +136,29 @@ impl Launcher {
             // Where there is no spare, the zygote forks while this process looks around.
             self.ask(poller);
             let copy = Surroundings::now().ok().and_then(|now| self.take_copy(&now, poller));
-            if let Some(launched) = copy.and_then(|copy| self.begin(copy)) {
-                if let Some(affinity) = affinity {
-                    affinity.give_to(launched.started.pid);
-                }
+            if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
                 return Ok(launched);
             }
         }
-        let (ours, theirs) = Socket::pair()?;
-        let mut started = self.execute(&environment, Role::Worker, &theirs, affinity);
-        if self.zygote.is_some() && started.as_ref().is_err_and(process::is_passing) {
+        let mut executed = self.execute_worker(&environment, affinity);
+        if self.zygote.is_some() && executed.as_ref().is_err_and(process::is_passing) {
             // What the zygote takes may be what is missing.
             self.give_up(poller);
-            started = self.execute(&environment, Role::Worker, &theirs, affinity);
+            executed = self.execute_worker(&environment, affinity);
         }
-        let started = started?;
+        let launched = executed?;
         if self.allowed {
             // While the program is executed.
             if let Ok(surroundings) = Surroundings::now() {
                 self.note(Found { environment, surroundings });
             }
         }
+        Ok(launched)
+    }
+
+    fn execute_worker(&self, environment: &[CString], affinity: Option<Affinity>) -> io::Result<Launched> {
+        let (ours, theirs) = Socket::pair()?;
+        let started = self.execute(environment, Role::Worker, &theirs, affinity)?;
         Ok(Launched { started, control: Control::new(ours), way: Way::Executed })
     }
 
@@ -216,10 +218,13 @@ impl Launcher {
     }
 
     /// Lets a copy begin.
-    fn begin(&mut self, copy: Copy) -> Option<Launched> {
+    fn begin(&mut self, copy: Copy, affinity: Option<Affinity>) -> Option<Launched> {
         let Copy { started, channel } = copy;
         // From here on it is not one of those that end with the zygote.
         process::lead_group(started.pid);
+        if let Some(affinity) = affinity {
+            affinity.give_to(started.pid);
+        }
         let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
         let streams = [stdout.as_fd(), stderr.as_fd()].map(|stream| self.open_or_null(stream));
         let control = Control::new(channel);
@@ -252,12 +257,11 @@ impl Launcher {
                     let _ = poller.add(pidfd.as_fd(), self.numbers.spare);
                     zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
                 }
-                (Answer::Failed, Some(_), None) => {}
                 (Answer::Unfit(_), ..) => {
                     self.allowed = false;
                     return self.give_up(poller);
                 }
-                // Spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
+                // It cannot fork, or is spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
                 _ => return self.give_up(poller),
             }
         }
