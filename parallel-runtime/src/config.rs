@@ -23,8 +23,8 @@ const ZYGOTE: &str = "PARALLEL_ZYGOTE";
 pub(crate) const STARTS_BEFORE_ZYGOTE: u32 = 3;
 /// How long the program looks for the answer of its zygote before it sleeps.
 pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);
-/// How long a zygote may take to fork before the start goes by exec and the zygote is killed. It takes some 0.1 ms, and
-/// exec holds the reactor for 0.5 ms; this much passes on a machine that is busy, or with a zygote that is stopped.
+/// How long a zygote may take to fork before the start goes by exec and the zygote is killed. It takes some 0.1 ms, as
+/// long as exec holds the reactor; this much passes on a machine that is busy, or with a zygote that is stopped.
 pub(crate) const ZYGOTE_PATIENCE: Duration = Duration::from_millis(50);
 
 /// A process on a loaded machine may be slow to start; one that takes longer than this hangs.
