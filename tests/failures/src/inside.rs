@@ -128,15 +128,18 @@ impl Census {
             // The number of a socket tells nothing; what it is does. The folder that is being read is gone by now.
             let target = fs::read_link(entry.path()).map(|target| target.display().to_string()).unwrap_or_default();
             let kind = target.split(':').next().unwrap_or_default().to_string();
-            if !target.is_empty() && !target.ends_with("/fd") {
+            // What tells of the end of a process names it.
+            let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", entry.file_name().to_string_lossy()))
+                .unwrap_or_default();
+            let told = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+            let stays = told.is_some_and(|told: u32| zygotes.iter().chain(&spare).any(|(pid, _)| *pid == told));
+            if !target.is_empty() && !target.ends_with("/fd") && !stays {
                 *descriptors.entry(kind).or_default() += 1;
             }
         }
-        // The channel, and what tells of its end, for each.
-        for kind in ["socket", "anon_inode"] {
-            *descriptors.entry(kind.to_string()).or_default() -=
-                isize::from(!zygotes.is_empty()) + isize::from(spare.is_some());
-        }
+        // The channel to each.
+        *descriptors.entry("socket".to_string()).or_default() -=
+            isize::from(!zygotes.is_empty()) + isize::from(spare.is_some());
         descriptors.retain(|_, count| *count > 0);
         let mut threads = BTreeMap::new();
         for entry in fs::read_dir("/proc/self/task").expect("/proc").flatten() {
