@@ -79,6 +79,15 @@
 //! the environment variable `PARALLEL_WORKERS` says. [`Pool::builder`] makes others: with another size, with workers
 //! that are replaced after some tasks, with a function that runs once in each worker.
 //!
+//! # How processes start
+//!
+//! The first ones by executing the program once more. After some starts a *zygote* is ready, which `ps` shows under this
+//! name: the program once more with a single thread, from which later processes are forked in a third of the time. They
+//! are the same otherwise. What the zygote could not hand on as it is now (an environment, folder, umask, limit or right
+//! that has changed since it was started) is still executed, and so is everything while there is no zygote: killing it
+//! harms nobody. A constructor of a library that starts a thread or opens a descriptor rules it out; handlers of
+//! `pthread_atfork` are not run. `PARALLEL_ZYGOTE=0` does without one, and [`PoolStats`] tells which way workers came.
+//!
 //! # State that workers share
 //!
 //! Handles to shared memory can be arguments, results and queue messages of `#[parallel]` calls; a clone, and what

@@ -53,7 +53,7 @@ fn measure_all(name: &str, rows: &[&Row], options: &Options) -> io::Result<()> {
     let mut report = Report::begin(options.quick);
     println!("{}\n\n{}", report.line(), table::head());
     for row in rows {
-        let judged = measure(row, options.quick, |order, told| follow(row_process(order)?, silence, told))?;
+        let judged = measure(row, options.quick, |order, told| follow(row_process(row, order)?, silence, told))?;
         println!("{}", table::row(&judged));
         report.push(judged);
     }
@@ -116,10 +116,10 @@ impl Attempt {
 }
 
 /// This program, to measure one row.
-fn row_process(order: &Order) -> io::Result<Command> {
+fn row_process(row: &Row, order: &Order) -> io::Result<Command> {
     let (variable, value) = order.as_variable();
     let mut command = Command::new(env::current_exe()?);
-    command.env(variable, value);
+    command.envs(row.environment.iter().map(|(name, value)| (name, value))).env(variable, value);
     Ok(command)
 }
 

@@ -31,6 +31,7 @@ pub struct Row {
     pub(crate) work: String,
     pub(crate) unit: Unit,
     pub(crate) aims: Vec<Aim>,
+    pub(crate) environment: Vec<(String, String)>,
     contenders: Box<dyn Fn() -> Vec<Contender>>,
 }
 
@@ -47,6 +48,7 @@ impl Row {
             work: work.into(),
             unit: Unit::Seconds,
             aims: Vec::new(),
+            environment: Vec::new(),
             contenders: Box::new(contenders),
         }
     }
@@ -55,6 +57,13 @@ impl Row {
     #[must_use]
     pub fn unit(mut self, unit: Unit) -> Self {
         self.unit = unit;
+        self
+    }
+
+    /// Sets a variable for the row's own process, and so for every contender.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_string(), value.to_string()));
         self
     }
 

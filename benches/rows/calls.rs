@@ -2,7 +2,7 @@
 
 use parallel_benches::{Contender, OURS, Row};
 
-use super::{PROCSPAWN, procspawn_pool, workers};
+use super::{PROCSPAWN, procspawn_pool, warm_zygote, workers};
 use crate::limits::{futex, process};
 use crate::python::multiprocessing;
 use crate::works::{identities, identity};
@@ -12,7 +12,11 @@ const SUBMITS: u32 = 10_000;
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        Row::new("spawn", "spawn().join() of a fresh process", spawn).aim(process::SELF_EXEC, 1.3),
+        Row::new("spawn", "spawn().join() of a fresh process, by the zygote", || spawn(warm_zygote))
+            .aim(process::SELF_EXEC, 0.35),
+        Row::new("spawn-exec", "spawn().join() of a fresh process, by exec", || spawn(|| ()))
+            .env("PARALLEL_ZYGOTE", "0")
+            .aim(process::SELF_EXEC, 1.05),
         Row::new("round-trip", "submit(x).join() on a warm pool", round_trip)
             .aim(PROCSPAWN, 1.0)
             .aim(futex::SPIN_THEN_PARK, 2.0),
@@ -20,10 +24,14 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-fn spawn() -> Vec<Contender> {
+fn spawn(prepare: fn()) -> Vec<Contender> {
     let check = |value: &u64| *value == 3;
+    let ours = move || {
+        prepare();
+        || identities.spawn(3).join().expect("ours")
+    };
     vec![
-        Contender::timed(OURS, 1, || || identities.spawn(3).join().expect("ours"), check),
+        Contender::timed(OURS, 1, ours, check),
         process::self_exec(),
         process::fork(),
         Contender::timed(PROCSPAWN, 1, || || procspawn::spawn(3, identity).join().expect("procspawn"), check),

@@ -65,6 +65,17 @@ where
     handles.into_iter().flat_map(|handle| handle.join().expect("procspawn's chunk")).collect()
 }
 
+/// Starts workers until one is forked, so that the next ones are as well.
+fn warm_zygote() {
+    for _ in 0..1_000 {
+        let pool = parallel::Pool::with_workers(1).expect("a pool");
+        if pool.stats().forked == 1 {
+            return;
+        }
+    }
+    panic!("no worker was forked");
+}
+
 fn procspawn_pool() -> procspawn::Pool {
     procspawn::Pool::new(workers()).expect("procspawn's pool")
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parallel::prelude::*;
 use parallel_benches::{Contender, OURS, Row, Unit};
 
-use super::{PROCSPAWN, in_chunks, procspawn_pool, workers};
+use super::{PROCSPAWN, in_chunks, procspawn_pool, warm_zygote, workers};
 use crate::limits::process::{self, Waiting};
 use crate::python::multiprocessing;
 use crate::works::{square_root, square_roots};
@@ -18,7 +18,11 @@ const WAITING: &str = "a process that waits";
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        Row::new("cold", "pool of 2, map of 10,000, terminate", cold).aim(process::SELF_EXEC, 2.5),
+        Row::new("cold", "pool of 2, map of 10,000, terminate, by the zygote", || cold(warm_zygote))
+            .aim(process::SELF_EXEC, 2.5),
+        Row::new("cold-exec", "pool of 2, map of 10,000, terminate, by exec", || cold(|| ()))
+            .env("PARALLEL_ZYGOTE", "0")
+            .aim(process::SELF_EXEC, 2.5),
         Row::new("idle-memory", "idle worker: private dirty memory", || idle("idle memory", private_dirty))
             .unit(Unit::Bytes)
             .aim_value(1e6),
@@ -28,9 +32,10 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-fn cold() -> Vec<Contender> {
+fn cold(prepare: fn()) -> Vec<Contender> {
     let check = |results: &Vec<f64>| results.len() == ITEMS as usize;
-    let ours = || {
+    let ours = move || {
+        prepare();
         || {
             let pool = Pool::with_workers(COLD_WORKERS).expect("a pool");
             let results = square_roots.on(&pool).par_map(0..ITEMS).expect("ours");

@@ -15,6 +15,18 @@ const WORKERS: &str = "PARALLEL_WORKERS";
 /// Seconds that a new process has to report in: see [`start_timeout`].
 const START_TIMEOUT: &str = "PARALLEL_START_TIMEOUT";
 
+/// Whether workers may be forked from a zygote: see [`zygote`].
+const ZYGOTE: &str = "PARALLEL_ZYGOTE";
+
+/// So many starts in a row must find the same surroundings before a zygote is started for the next ones. A program that
+/// calls once or twice, or has a pool of two, never pays for one: its start costs as much as a worker's.
+pub(crate) const STARTS_BEFORE_ZYGOTE: u32 = 3;
+/// How long the program looks for the answer of its zygote before it sleeps.
+pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);
+/// How long a zygote may take to fork before the start goes by exec and the zygote is killed. It takes some 0.1 ms, as
+/// long as exec holds the reactor; this much passes on a machine that is busy, or with a zygote that is stopped.
+pub(crate) const ZYGOTE_PATIENCE: Duration = Duration::from_millis(50);
+
 /// A process on a loaded machine may be slow to start; one that takes longer than this hangs.
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -104,6 +116,11 @@ pub(crate) fn start_timeout() -> Duration {
         .and_then(|text| text.trim().parse().ok())
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .unwrap_or(DEFAULT_START_TIMEOUT)
+}
+
+/// Whether workers may be forked from a zygote: yes, unless `PARALLEL_ZYGOTE` is `0`.
+pub(crate) fn zygote() -> bool {
+    std::env::var_os(ZYGOTE).is_none_or(|text| text != "0")
 }
 
 /// How many workers a pool may have: each costs as much as any process.

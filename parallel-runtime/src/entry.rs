@@ -5,18 +5,20 @@
 //! never runs in it.
 
 use std::ffi::{c_char, c_int};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::bootstrap;
+use crate::process::bootstrap::{self, Role};
 use crate::process::control::Control;
+use crate::process::zygote;
 use crate::registry;
 use crate::sys::process;
 use crate::sys::program::{self, Constructor};
-use crate::sys::socket::Socket;
 use crate::sys::wait;
+use crate::sys::watch;
 use crate::worker;
 
 /// The worker could not find its parent: the token was set by hand, or handed on to a program it was not made for.
@@ -24,7 +26,8 @@ const NO_PARENT: i32 = 125;
 
 #[used]
 // SAFETY: the section is the table of functions that the C library calls before `main`, with these three arguments.
-#[unsafe(link_section = ".init_array")]
+// The last of those with a priority: whatever has none runs behind it, and so in each worker that a zygote forks.
+#[unsafe(link_section = ".init_array.65534")]
 static CONSTRUCTOR: Constructor = construct;
 
 /// Whether the constructor ran in this process; where it did, it runs in every process started from this program.
@@ -36,21 +39,28 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
     if program::raw_variable(config::TOKEN_C).is_none() || !program::is_own_constructor(construct) {
         return;
     }
-    let control = connect();
+    let (role, control) = connect();
     // SAFETY: called from the constructor with its own arguments; `enter` never returns.
     unsafe { program::run_constructors_after(construct, count, arguments, environment) };
-    enter(control)
+    enter(role, control)
 }
 
-/// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker.
-fn connect() -> &'static Control {
+/// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker. In a
+/// zygote it returns only in the copies, which are workers as any other from here on.
+fn connect() -> (Role, &'static Control) {
     let token = program::raw_variable(config::TOKEN_C).map(ToOwned::to_owned).unwrap_or_default();
     // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
     // environment right now would have been in danger from any `setenv` of the program as well.
     unsafe { program::remove_variable(config::TOKEN_C) };
     match bootstrap::connect(&token) {
         // It is needed to the end of the process.
-        Ok(control) => Box::leak(Box::new(control)),
+        Ok((role, socket)) => {
+            let control = match role {
+                Role::Worker => Control::new(socket),
+                Role::Zygote => zygote::serve(socket, watch_parent),
+            };
+            (role, Box::leak(Box::new(control)))
+        }
         Err(error) => {
             eprintln!(
                 "parallel: {}={} is set, but this process is not a worker ({error}); unset it",
@@ -63,37 +73,23 @@ fn connect() -> &'static Control {
 }
 
 /// Works until there is nothing left to do, then ends the process as `main` would: with `atexit`, and buffers flushed.
-fn enter(control: &'static Control) -> ! {
+fn enter(role: Role, control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
     program::set_title(&program::name());
-    wait::join_order();
-    watch_parent(control);
+    if role == Role::Worker {
+        watch_parent(control);
+    }
     // A panic here is a defect of ours; it must not unwind into the C library.
     let code = crate::panic::catch(|| worker::work(control)).unwrap_or(101);
     std::process::exit(code)
 }
 
-/// Ends this process, and what it started in its group, as soon as the parent is gone, whatever the task is doing.
+/// Ends this process with its parent, whatever the task is doing.
 fn watch_parent(control: &Control) {
-    use std::os::fd::{AsFd, AsRawFd};
-    let number = control.as_fd().as_raw_fd();
-    // Before anything can happen that the thread, which may be slow to start, would mistake for the state of things.
-    let parent = process::Parent::get();
-    // The thread only waits, so a small stack is enough; signals are for the task's own threads.
-    let thread = std::thread::Builder::new().name("parallel-watch".to_string()).stack_size(16 << 10);
-    let watching = thread.spawn(move || {
-        process::block_signals();
-        process::keep_alone(number);
-        let pidfd = parent.pidfd();
-        // Should the parent have ended before its descriptor was opened, that may be another's by now.
-        if !parent.is_gone() && !Socket::wait_for_end(number, pidfd.as_ref().map(AsFd::as_fd)) {
-            // The task had closed what there was to wait for before this thread could keep it.
-            parent.outlive();
-        }
-        process::end_own_group();
-    });
+    // While there is one thread.
+    wait::join_order();
     // Without the thread, the death signal of the start remains, which ends this process alone.
-    if watching.is_ok() {
+    if watch::end_with_parent(control.as_fd().as_raw_fd()).is_ok() {
         process::leave_death_to_watcher();
     }
 }
@@ -110,7 +106,8 @@ pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if !CONSTRUCTED.swap(true, Ordering::Relaxed) && program::raw_variable(config::TOKEN_C).is_some() {
-            enter(connect());
+            let (role, control) = connect();
+            enter(role, control);
         }
     });
 }

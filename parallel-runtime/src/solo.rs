@@ -16,6 +16,7 @@ use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
 use crate::process::transfer::{self, Store};
 use crate::registry::Entry;
 use crate::sys::process::KILL;
+use crate::sys::surroundings::Affinity;
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
 
@@ -31,6 +32,8 @@ pub(crate) struct Order {
 /// A spawned call in flight.
 pub(crate) struct Solo {
     order: Order,
+    /// The cores of the thread that called.
+    affinity: Option<Affinity>,
     landing: Landing,
     state: Mutex<State>,
     /// Told when the stage changes.
@@ -92,8 +95,13 @@ impl Solo {
     /// Hands a call to the reactor.
     pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
         let state = State { arguments: Some(Arc::new(arguments)), ..State::default() };
-        let solo =
-            Arc::new(Self { order, landing: Landing::default(), state: Mutex::new(state), changed: Condvar::new() });
+        let solo = Arc::new(Self {
+            order,
+            affinity: Affinity::own(),
+            landing: Landing::default(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
         match reactor::get() {
             Ok(reactor) => reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>),
             Err(error) => solo.over(Err(solo.describe(Error::new(ErrorKind::Start(error)), None, 0))),
@@ -135,7 +143,7 @@ impl Solo {
             let opening = Opening::Assignment(Assignment::Call(invocation));
             control.send(&opening, &borrowed(block), false)
         };
-        let start = Start { environment: &order.environment, assign: &assign, admitted: true };
+        let start = Start { environment: &order.environment, affinity: self.affinity, assign: &assign, admitted: true };
         reactor.launch(&start, Arc::clone(self) as Arc<dyn Events>)
     }
 

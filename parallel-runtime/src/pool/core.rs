@@ -23,6 +23,7 @@ use crate::process::reactor::{self, Child, Pulse, Reactor};
 use crate::process::transfer::Store;
 use crate::registry::Entry;
 use crate::sys::memory::Block;
+use crate::sys::surroundings::Affinity;
 use crate::wire::payload::Payload;
 
 /// What the builder was told.
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     pub(crate) tasks_per_worker: Option<usize>,
     pub(crate) environment: Vec<(OsString, OsString)>,
+    /// The cores of the thread that made the pool.
+    pub(crate) affinity: Option<Affinity>,
     pub(crate) initializer: Option<Initializer>,
 }
 

@@ -35,6 +35,12 @@ pub struct PoolStats {
     pub restarts: u64,
     /// Workers that were replaced after `tasks_per_worker` tasks.
     pub recycled: u64,
+    /// Workers that were started by forking the program's zygote, as later ones mostly are: the crate's documentation
+    /// says when.
+    pub forked: u64,
+    /// Workers that were started by executing the program once more, as all are where there is no zygote, or where a
+    /// fork of it would not be what a fresh process is.
+    pub executed: u64,
     /// Tasks that wait for a worker now.
     pub queued: usize,
     /// Tasks that are in a worker's hands now.

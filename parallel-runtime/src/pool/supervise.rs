@@ -14,6 +14,7 @@ use crate::config;
 use crate::error::Error;
 use crate::lane::{Lane, Listener};
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
+use crate::process::launch::Way;
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
 use crate::process::transfer::{self, Store};
 use crate::sys::process::KILL;
@@ -30,6 +31,11 @@ impl Shared {
     pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
         let seated = self.start_worker(reactor, index);
         let mut core = self.enter();
+        match seated.as_ref().ok().map(|seat| seat.child.way()) {
+            Some(Way::Forked) => core.stats.forked += 1,
+            Some(Way::Executed) => core.stats.executed += 1,
+            None => {}
+        }
         match seated {
             Ok(seat) if core.phase == Phase::Open || core.phase == Phase::Joining => {
                 core.seats[index] = Some(seat);
@@ -65,7 +71,12 @@ impl Shared {
             let assignment = Assignment::Serve { index: index as u64, initializer };
             control.send(&Opening::Assignment(assignment), &descriptors, false)
         };
-        let start = Start { environment: &self.settings.environment, assign: &assign, admitted: false };
+        let start = Start {
+            environment: &self.settings.environment,
+            affinity: self.settings.affinity,
+            assign: &assign,
+            admitted: false,
+        };
         let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {
             child,

@@ -1,10 +1,9 @@
-//! The token: how a process learns that it is a worker, and finds the channel to its parent.
+//! The token: how a process learns what it is for, and finds the channel to its parent.
 
-use std::ffi::{CStr, OsString};
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use super::control::Control;
 use crate::config;
 use crate::sys::socket::Socket;
 
@@ -12,9 +11,24 @@ use crate::sys::socket::Socket;
 /// the token is not ours.
 const VERSION: u32 = 1;
 
-/// The environment variable that makes a new process a worker on `control`.
-pub(crate) fn token(control: &Socket) -> (OsString, OsString) {
-    (config::TOKEN.into(), format!("{VERSION}:{}", control.as_fd().as_raw_fd()).into())
+/// Stands behind the channel in the token of a zygote.
+const ZYGOTE: &str = "zygote";
+
+/// What a process that was started with a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Worker,
+    Zygote,
+}
+
+/// The entry in the environment that makes a new process what `role` says, on `channel`.
+pub(crate) fn token(role: Role, channel: &Socket) -> io::Result<CString> {
+    let behind = match role {
+        Role::Worker => String::new(),
+        Role::Zygote => format!(":{ZYGOTE}"),
+    };
+    let entry = format!("{}={VERSION}:{}{behind}", config::TOKEN, channel.as_fd().as_raw_fd());
+    CString::new(entry).map_err(io::Error::other)
 }
 
 /// Finds the channel that the token names.
@@ -22,14 +36,14 @@ pub(crate) fn token(control: &Socket) -> (OsString, OsString) {
 /// # Errors
 ///
 /// When the token is not one of this version, or names no channel: somebody set the variable by hand, or handed it on.
-pub(crate) fn connect(token: &CStr) -> io::Result<Control> {
-    let number = token
-        .to_str()
-        .ok()
-        .and_then(|token| token.split_once(':'))
-        .filter(|(version, _)| version.parse() == Ok(VERSION))
-        .and_then(|(_, number)| number.parse::<RawFd>().ok())
-        .filter(|&number| number > 2)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the token is malformed"))?;
-    Socket::inherit(number).map(Control::new)
+pub(crate) fn connect(token: &CStr) -> io::Result<(Role, Socket)> {
+    let malformed = || io::Error::new(io::ErrorKind::InvalidInput, "the token is malformed");
+    let (version, rest) = token.to_str().ok().and_then(|token| token.split_once(':')).ok_or_else(malformed)?;
+    let (number, role) = match rest.split_once(':') {
+        None => (rest, Role::Worker),
+        Some((number, ZYGOTE)) => (number, Role::Zygote),
+        Some(_) => return Err(malformed()),
+    };
+    let number = number.parse::<RawFd>().ok().filter(|&number| number > 2 && version.parse() == Ok(VERSION));
+    Socket::inherit(number.ok_or_else(malformed)?).map(|socket| (role, socket))
 }

@@ -169,6 +169,16 @@ impl Control {
         self.socket.send(&bytes, descriptors, wait)
     }
 
+    /// Waits for what is no message of its own but a few bytes.
+    pub(crate) fn receive_bytes(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.socket.receive(buffer, true)
+    }
+
+    /// Sends such.
+    pub(crate) fn send_bytes(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.socket.send(bytes, descriptors, false)
+    }
+
     /// Receives a message; what does not read as one is an error.
     pub(crate) fn receive<M: DeserializeOwned>(&self, wait: bool) -> io::Result<Incoming<M>> {
         let mut buffer = vec![0; LONGEST];

@@ -2,5 +2,7 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod control;
+pub(crate) mod launch;
 pub(crate) mod reactor;
 pub(crate) mod transfer;
+pub(crate) mod zygote;

@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
-use std::ffi::{CString, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -14,14 +14,14 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use super::bootstrap;
 use super::control::Control;
+use super::launch::{Launched, Launcher, Numbers, Way};
 use crate::config;
 use crate::poison::lock;
 use crate::sys::memory;
-use crate::sys::process::{self, Launch};
+use crate::sys::process;
 use crate::sys::program;
-use crate::sys::socket::Socket;
+use crate::sys::surroundings::Affinity;
 use crate::sys::wait::{Event, Poller};
 
 /// What is told to whoever watches a process.
@@ -54,6 +54,7 @@ pub(crate) struct Child {
     pid: u32,
     pidfd: OwnedFd,
     control: Control,
+    way: Way,
     /// False once reaped: then the number may be another's, and is not signalled.
     alive: Mutex<bool>,
 }
@@ -65,6 +66,11 @@ impl Child {
 
     pub(crate) fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// How it was started.
+    pub(crate) fn way(&self) -> Way {
+        self.way
     }
 
     /// Signals the process and what it started in its group; does nothing once it is reaped.
@@ -99,6 +105,8 @@ impl Child {
 /// What to start.
 pub(crate) struct Start<'a> {
     pub(crate) environment: &'a [(OsString, OsString)],
+    /// The cores of the thread that asked for it.
+    pub(crate) affinity: Option<Affinity>,
     /// Puts what the process is for into its channel.
     pub(crate) assign: &'a dyn Fn(&Control) -> io::Result<()>,
     /// Whether it came through the queue, and so counts against what may run at a time.
@@ -159,14 +167,14 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
         attention: Event::new()?,
     };
     let poller = Poller::new()?;
-    let null = program::null_device()?;
+    let launcher = Launcher::new(LAUNCHER)?;
     poller.add(reactor.wake.as_fd(), WAKE)?;
     poller.add(reactor.attention.as_fd(), ATTENTION)?;
     // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
     let (ready, filled) = std::sync::mpsc::channel::<&'static Reactor>();
     std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
         if let Ok(reactor) = filled.recv() {
-            Loop::new(reactor, poller, null).run();
+            Loop::new(reactor, poller, launcher).run();
         }
     })?;
     let reactor = REACTOR.get_or_init(|| reactor);
@@ -242,8 +250,9 @@ pub(crate) fn pids() -> Vec<u32> {
 
 const WAKE: u64 = 0;
 const ATTENTION: u64 = 1;
-/// Below this, numbers are not those of processes.
-const FIRST_CHILD: u64 = 2;
+const LAUNCHER: Numbers = Numbers { end: 2, answer: 3, spare: 4 };
+/// Below this, numbers are not those of workers.
+const FIRST_CHILD: u64 = 6;
 /// Below this, alarms that are no longer wanted are not worth looking for.
 const FEW_ALARMS: usize = 1024;
 
@@ -257,7 +266,7 @@ struct Watched {
 pub(crate) struct Loop {
     shared: &'static Reactor,
     poller: Poller,
-    null: OwnedFd,
+    launcher: Launcher,
     children: HashMap<u64, Watched>,
     next: u64,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
@@ -268,15 +277,14 @@ pub(crate) struct Loop {
     swept: usize,
     waiting: VecDeque<Arc<dyn Waiting>>,
     admitted: usize,
-    arguments: Vec<CString>,
 }
 
 impl Loop {
-    fn new(shared: &'static Reactor, poller: Poller, null: OwnedFd) -> Self {
+    fn new(shared: &'static Reactor, poller: Poller, launcher: Launcher) -> Self {
         Self {
             shared,
             poller,
-            null,
+            launcher,
             children: HashMap::new(),
             next: FIRST_CHILD,
             alarms: BinaryHeap::new(),
@@ -285,7 +293,6 @@ impl Loop {
             swept: FEW_ALARMS,
             waiting: VecDeque::new(),
             admitted: 0,
-            arguments: program::arguments(),
         }
     }
 
@@ -306,12 +313,14 @@ impl Loop {
                 let _ = crate::panic::catch(|| match number {
                     WAKE => self.shared.wake.clear(),
                     ATTENTION => self.pulse(),
+                    number @ ..FIRST_CHILD => self.launcher.happened(number, &self.poller),
                     number => self.happened(number),
                 });
             }
             self.take_inbox();
             let _ = crate::panic::catch(|| self.ring_alarms());
             let _ = crate::panic::catch(|| self.admit());
+            let _ = crate::panic::catch(|| self.launcher.tend(&self.poller));
         }
     }
 
@@ -356,6 +365,7 @@ impl Loop {
         if self.children.remove(&key).is_some_and(|watched| watched.admitted) {
             self.admitted -= 1;
         }
+        self.launcher.prepare();
         events.ended(self, child, status);
         self.admit();
     }
@@ -366,26 +376,25 @@ impl Loop {
     ///
     /// What the system says; nothing is left behind then.
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
-        let (ours, theirs) = Socket::pair()?;
-        let control = Control::new(ours);
-        // It waits in the socket until the process reads it.
-        (start.assign)(&control)?;
-        let mut environment = start.environment.to_vec();
-        environment.push(bootstrap::token(&theirs));
-        let started = process::launch(&Launch {
-            arguments: &self.arguments,
-            environment: &program::environment(&environment)?,
-            keep: theirs.as_fd(),
-            null: self.null.as_fd(),
-        })?;
-        let child = Arc::new(Child { pid: started.pid, pidfd: started.pidfd, control, alive: Mutex::new(true) });
+        let Launched { started, control, way } =
+            self.launcher.launch(start.environment, start.affinity, &self.poller)?;
+        let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
+        match (start.assign)(&child.control) {
+            // It has died already, of which its end will tell more.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => {
+                child.discard();
+                return Err(error);
+            }
+            Ok(()) => {}
+        }
+        let child = Arc::new(child);
         let key = self.next;
         self.next += 2;
         let watching =
             self.poller.add(child.pidfd.as_fd(), key).and_then(|()| self.poller.add(child.control.as_fd(), key + 1));
         if let Err(error) = watching {
-            let _ = child.signal(process::KILL);
-            child.reap_killed();
+            child.discard();
             return Err(error);
         }
         lock(&self.shared.pids).insert(child.pid);
@@ -468,8 +477,9 @@ impl Loop {
 }
 
 impl Child {
-    /// Reaps a process that was just killed and was never watched.
-    fn reap_killed(&self) {
+    /// Ends a process that is never watched.
+    fn discard(&self) {
+        let _ = self.signal(process::KILL);
         *lock(&self.alive) = false;
         let _ = process::wait(&self.pidfd);
     }

@@ -77,6 +77,14 @@ pub fn runs(pid: u32) -> bool {
     state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
+/// Whether a process is a zygote, which leads its own group, or (false) a copy of one that has not begun.
+fn is_zygote(pid: u32) -> Option<bool> {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Name in brackets, state, parent, group.
+    let group = status.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(2));
+    status.contains("(zygote)").then(|| group == Some(&pid.to_string()))
+}
+
 /// Sends a signal from outside of everything that the runtime knows.
 pub fn send_signal(pid: u32, signal: i32) {
     if let Ok(pid) = pid.try_into() {
@@ -85,11 +93,12 @@ pub fn send_signal(pid: u32, signal: i32) {
     }
 }
 
-/// What a program holds: processes, descriptors, threads and shared mappings.
+/// What a program holds: processes, descriptors, threads and shared mappings. Its zygote and the copy of it that waits,
+/// which stay, are not counted, nor are the two descriptors that lead to each.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Census {
     children: Vec<(u32, String)>,
-    descriptors: BTreeMap<String, usize>,
+    descriptors: BTreeMap<String, isize>,
     threads: BTreeMap<String, usize>,
     mappings: usize,
 }
@@ -108,15 +117,30 @@ impl Census {
             let (state, parent) = (fields.next()?, fields.next()?);
             (parent == own).then(|| (pid, state.to_string()))
         });
+        let (zygotes, others): (Vec<_>, Vec<_>) = children.partition(|(pid, _)| is_zygote(*pid) == Some(true));
+        let (mut spares, mut children): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(pid, _)| is_zygote(*pid) == Some(false));
+        // One waits; another would be lost.
+        let spare = spares.pop();
+        children.append(&mut spares);
         let mut descriptors = BTreeMap::new();
         for entry in fs::read_dir("/proc/self/fd").expect("/proc").flatten() {
             // The number of a socket tells nothing; what it is does. The folder that is being read is gone by now.
             let target = fs::read_link(entry.path()).map(|target| target.display().to_string()).unwrap_or_default();
             let kind = target.split(':').next().unwrap_or_default().to_string();
-            if !target.is_empty() && !target.ends_with("/fd") {
+            // What tells of the end of a process names it.
+            let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", entry.file_name().to_string_lossy()))
+                .unwrap_or_default();
+            let told = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+            let stays = told.is_some_and(|told: u32| zygotes.iter().chain(&spare).any(|(pid, _)| *pid == told));
+            if !target.is_empty() && !target.ends_with("/fd") && !stays {
                 *descriptors.entry(kind).or_default() += 1;
             }
         }
+        // The channel to each.
+        *descriptors.entry("socket".to_string()).or_default() -=
+            isize::from(!zygotes.is_empty()) + isize::from(spare.is_some());
+        descriptors.retain(|_, count| *count > 0);
         let mut threads = BTreeMap::new();
         for entry in fs::read_dir("/proc/self/task").expect("/proc").flatten() {
             let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
@@ -124,7 +148,7 @@ impl Census {
         }
         let maps = fs::read_to_string("/proc/self/maps").expect("/proc");
         let mappings = maps.lines().filter(|line| line.contains("memfd:")).count();
-        Self { children: children.collect(), descriptors, threads, mappings }
+        Self { children, descriptors, threads, mappings }
     }
 
     /// Counts once nothing of the runtime is under way any more.

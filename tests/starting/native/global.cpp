@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <string>
+#include <sys/mman.h>
+#include <thread>
 #include <unistd.h>
 
 #define TEXT_OF(word) #word
@@ -32,6 +34,12 @@ void misbehave(const char *variable) {
         _exit(3);
     } else if (wanted == "abort") {
         abort();
+    } else if (wanted == "thread") {
+        std::thread([] { for (;;) pause(); }).detach();
+    } else if (wanted == "descriptor") {
+        if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0) _exit(5);
+    } else if (wanted == "shared") {
+        if (mmap(nullptr, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) _exit(6);
     } else if (wanted == "start") {
         // A program that starts itself, at a time when the token is still there.
         std::string self = "\"" + std::string("/proc/self/exe") + "\"";

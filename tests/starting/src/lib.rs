@@ -85,6 +85,7 @@ impl Program {
             .env("RUST_BACKTRACE", "0")
             .env_remove("PARALLEL_WORKERS")
             .env_remove("PARALLEL_START_TIMEOUT")
+            .env_remove("PARALLEL_ZYGOTE")
             // A group of its own, as a shell gives it: signals to it do not reach the test.
             .process_group(0);
         // Whoever runs the tests has left descriptors open that are no business of the program, and may ignore the signal of
@@ -333,6 +334,16 @@ pub fn threads(pid: u32) -> usize {
     numbers(format!("/proc/{pid}/task")).len()
 }
 
+/// Random bytes that the kernel gives to each execution of a program. Forked processes have those of the one they were
+/// forked from.
+pub fn execution() -> [u8; 16] {
+    // SAFETY: reads the process's own auxiliary vector.
+    let address = unsafe { libc::getauxval(libc::AT_RANDOM) } as *const [u8; 16];
+    assert!(!address.is_null(), "Linux gives them");
+    // SAFETY: the address of 16 bytes on the stack above `main`.
+    unsafe { address.read_unaligned() }
+}
+
 /// The open descriptors of a process, with what they lead to.
 pub fn descriptors(pid: u32) -> Vec<(u32, PathBuf)> {
     let folder = format!("/proc/{pid}/fd");
@@ -344,8 +355,32 @@ pub fn mappings(pid: u32) -> usize {
     fs::read_to_string(format!("/proc/{pid}/maps")).map_or(0, |maps| maps.lines().count())
 }
 
-/// The children of a process, zombies included.
+/// The children of a process, zombies included; its zygote aside, and the one copy of it that waits, which stay.
 pub fn children(pid: u32) -> BTreeSet<u32> {
+    let (mut spares, children): (BTreeSet<u32>, BTreeSet<u32>) = all_children(pid)
+        .into_iter()
+        .filter(|&child| !(is_called_zygote(child) && leads_group(child)))
+        .partition(|&child| is_called_zygote(child));
+    spares.pop_first();
+    children.union(&spares).copied().collect()
+}
+
+/// The zygotes of a process, those that have ended and are not reaped included: one at most, at any time.
+pub fn zygotes(pid: u32) -> BTreeSet<u32> {
+    all_children(pid).into_iter().filter(|&child| is_called_zygote(child) && leads_group(child)).collect()
+}
+
+/// A copy that has not begun is called so too, but is in the group of another.
+fn is_called_zygote(pid: u32) -> bool {
+    status(pid, "Name").is_some_and(|name| name == "zygote")
+}
+
+fn leads_group(pid: u32) -> bool {
+    // The group is told in each namespace; the last one is its own.
+    status(pid, "NSpgid").is_some_and(|groups| groups.split_whitespace().next_back() == Some(&pid.to_string()))
+}
+
+fn all_children(pid: u32) -> BTreeSet<u32> {
     let is_child = |&other: &u32| status(other, "PPid").is_some_and(|parent| parent == pid.to_string());
     processes().into_iter().filter(is_child).collect()
 }

@@ -86,6 +86,23 @@ fn a_worker_that_dies_in_a_constructor_is_an_error_that_says_how_and_no_storm() 
 
 #[test]
 #[cfg_attr(no_cpp, ignore = "needs a C++ compiler")]
+fn a_program_is_forked_unless_its_copies_would_share_what_a_constructor_made() {
+    // A constructor behind ours runs in each copy, as in each executed worker.
+    for (place, how, forked) in [
+        ("nowhere", "", true),
+        ("before", "thread", false),
+        ("before", "descriptor", false),
+        ("before", "shared", false),
+        ("after", "thread", true),
+        ("after", "descriptor", true),
+        ("after", "shared", true),
+    ] {
+        assert_eq!(misbehave("way", place, how).0, [format!("forked: {forked}"), "done".to_string()], "{place} {how}");
+    }
+}
+
+#[test]
+#[cfg_attr(no_cpp, ignore = "needs a C++ compiler")]
 fn a_token_that_was_handed_on_to_another_process_makes_no_second_worker() {
     let program = Program::start_as(CONSTRUCTORS, &["spawn"], |command| {
         command.env("STARTING_before", "start");

@@ -1,8 +1,11 @@
 //! Linux 5.11 or later: pidfd, memfd with seals, futex, epoll, close_range.
 
+pub(crate) mod fork;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod socket;
+pub(crate) mod surroundings;
 pub(crate) mod wait;
+pub(crate) mod watch;
 pub(crate) mod word;

@@ -12,10 +12,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
-use std::time::Duration;
 
 use super::memory::Mapping;
 use super::socket::copy_above_standard;
+use super::surroundings::Affinity;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
@@ -31,6 +31,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) keep: BorrowedFd<'a>,
     /// The new process's stdin; and its stdout and stderr, where this process has them closed.
     pub(crate) null: BorrowedFd<'a>,
+    /// The cores that it may run on, where they are not those of the calling thread.
+    pub(crate) affinity: Option<Affinity>,
 }
 
 /// A process that was started; its number stays its own until it is reaped.
@@ -46,6 +48,7 @@ struct Plan {
     environment: *const *const c_char,
     keep: RawFd,
     null: RawFd,
+    affinity: Option<Affinity>,
     parent: libc::pid_t,
     error: c_int,
 }
@@ -65,6 +68,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         environment: environment.as_ptr(),
         keep: launch.keep.as_raw_fd(),
         null: launch.null.as_raw_fd(),
+        affinity: launch.affinity,
         parent: rustix::process::getpid().as_raw_nonzero().get(),
         error: 0,
     };
@@ -132,6 +136,9 @@ unsafe fn become_worker(plan: &mut Plan) {
             // The parent died before the line above.
             libc::_exit(0);
         }
+        if let Some(affinity) = &plan.affinity {
+            affinity.take();
+        }
         libc::dup2(plan.null, 0);
         for output in 1..=2 {
             if libc::fcntl(output, libc::F_GETFD) == -1 {
@@ -181,54 +188,6 @@ pub(crate) fn block_signals() {
 pub(crate) fn adopt_rust_signal_state() {
     // SAFETY: sets a disposition; no handler runs.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-}
-
-/// The process that started this one, a worker.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Parent(Option<rustix::process::Pid>);
-
-/// How often one who has no descriptor to hear of it by looks whether the parent lives.
-const LOOK_FOR_PARENT: Duration = Duration::from_millis(100);
-
-impl Parent {
-    /// Ask while it is known to live, or to have died after it put something into the control channel.
-    pub(crate) fn get() -> Self {
-        Self(rustix::process::getppid())
-    }
-
-    /// What becomes readable when it ends; `None` when no descriptor was free.
-    pub(crate) fn pidfd(self) -> Option<OwnedFd> {
-        rustix::process::pidfd_open(self.0?, rustix::process::PidfdFlags::empty()).ok()
-    }
-
-    /// Whether it has ended: then somebody else is the parent.
-    pub(crate) fn is_gone(self) -> bool {
-        rustix::process::getppid() != self.0
-    }
-
-    /// Waits for its end with no descriptor's help.
-    pub(crate) fn outlive(self) {
-        while !self.is_gone() {
-            std::thread::sleep(LOOK_FOR_PARENT);
-        }
-    }
-}
-
-/// Gives this thread a table of descriptors of its own, with nothing in it but `number`: a task that closes whatever it
-/// finds does not find that one. Where the system refuses it, as some containers do, the thread shares the process's
-/// table as before.
-pub(crate) fn keep_alone(number: RawFd) {
-    let Ok(kept) = u32::try_from(number) else { return };
-    // SAFETY: a plain system call; nothing on this thread uses another descriptor.
-    if unsafe { libc::unshare(libc::CLONE_FILES) } != 0 {
-        return;
-    }
-    let close = |first: u32, last: u32| {
-        // SAFETY: closes numbers of this thread's own table only.
-        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }
-    };
-    close(0, kept - 1);
-    close(kept + 1, u32::MAX);
 }
 
 /// Leaves the parent's death to a thread of this process that watches for it: the kernel no longer kills this process
@@ -333,6 +292,37 @@ pub(crate) fn signal_group(pid: u32, signal: i32) -> io::Result<()> {
     }
     let error = io::Error::last_os_error();
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
+}
+
+/// Lets a process that has not run exec, a child of this one, lead a group of its own.
+pub(crate) fn lead_group(pid: u32) {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return };
+    // One that has died needs none.
+    // SAFETY: a plain system call.
+    unsafe { libc::setpgid(pid, pid) };
+}
+
+/// Kills and reaps all children of this process that are in the group of `leader`, which may be one of them or have been.
+/// Its number is nobody else's while one of them is not reaped.
+pub(crate) fn end_children_of_group(leader: u32) {
+    while look_for_child(leader, libc::WNOHANG | libc::WNOWAIT) {
+        let _ = signal_group(leader, KILL);
+        // Whoever gets this signal has not long to go.
+        look_for_child(leader, 0);
+    }
+}
+
+/// Waits for a child in the group to end; false where there is none.
+fn look_for_child(group: u32, options: c_int) -> bool {
+    loop {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: `info` is memory for the answer.
+        let answer =
+            unsafe { libc::waitid(libc::P_PGID, group, info.as_mut_ptr(), libc::WEXITED | libc::__WALL | options) };
+        if answer == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
+            return answer == 0;
+        }
+    }
 }
 
 /// Whether the process still leads the group that it was started in.

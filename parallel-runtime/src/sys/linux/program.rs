@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -179,6 +179,11 @@ pub(crate) fn environment(more: &[(OsString, OsString)]) -> io::Result<Vec<CStri
 pub(crate) fn null_device() -> io::Result<OwnedFd> {
     let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     above_standard(file.into())
+}
+
+/// Whether the descriptor is open: a program may have closed its own streams.
+pub(crate) fn is_open(fd: BorrowedFd<'_>) -> bool {
+    rustix::io::fcntl_getfd(fd).is_ok()
 }
 
 /// Set in a process that was forked from this one.

@@ -127,26 +127,6 @@ impl Socket {
         }
         Ok(Received::Message { len: message.bytes, descriptors })
     }
-
-    /// Waits until the other end is closed, by its owner or by its owner's death, or until `owner` is readable, which
-    /// is the owner's pidfd: somebody else may hold the other end. Messages are left alone. False where a task that
-    /// closes whatever it finds has closed one of them, if it can find them.
-    pub(crate) fn wait_for_end(number: RawFd, owner: Option<BorrowedFd<'_>>) -> bool {
-        // SAFETY: only polled; a number that was closed meanwhile is reported as such, and one that was reused cannot
-        // be told apart, which `owner` covers.
-        let fd = unsafe { BorrowedFd::borrow_raw(number) };
-        let end = PollFlags::HUP | PollFlags::ERR | PollFlags::IN;
-        loop {
-            let mut fds = vec![PollFd::from_borrowed_fd(fd, PollFlags::empty())];
-            fds.extend(owner.map(|owner| PollFd::from_borrowed_fd(owner, PollFlags::IN)));
-            match rustix::event::poll(&mut fds, None) {
-                Ok(_) if fds.iter().any(|fd| fd.revents().contains(PollFlags::NVAL)) => return false,
-                Ok(_) if fds.iter().any(|fd| fd.revents().intersects(end)) => return true,
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => return false,
-            }
-        }
-    }
 }
 
 impl AsFd for Socket {

@@ -84,6 +84,17 @@ mod program {
                     Err(error) => tell(Err::<(), _>(error)),
                 }
             }
+            "way" => {
+                // Far more starts than a zygote is waited for.
+                let forked = (0..40).map(|_| {
+                    let pool = Pool::with_workers(1).expect("a pool");
+                    assert_eq!(look.on(&pool).submit().join().expect("it works"), seen(true));
+                    let stats = pool.stats();
+                    assert_eq!(stats.forked + stats.executed, 1);
+                    stats.forked
+                });
+                println!("forked: {}", forked.sum::<u64>() > 0);
+            }
             "nothing" => println!("main of a process that was started by hand"),
             other => panic!("what is {other}?"),
         }

@@ -136,6 +136,23 @@ fn main() -> parallel::Result<()> {
     assert!(!there["environment"].contains("PARALLEL_WORKER"));
     pool.join()?;
 
+    // All of it once more in what the zygote forks.
+    let mut forked = false;
+    for _ in 0..1_000 {
+        let pool = Pool::with_workers(1)?;
+        there = look.on(&pool).submit().join()?;
+        forked = pool.stats().forked == 1;
+        if forked {
+            break;
+        }
+    }
+    assert!(forked);
+    compare(&here, &there);
+    is_equal("environment", &here, &there);
+    there = look.spawn().join()?;
+    compare(&here, &there);
+    is_equal("environment", &here, &there);
+
     let after = look();
     // The signals of its children's ends are pending: it blocks them.
     for key in here.keys().filter(|key| !key.starts_with("descriptor") && !key.ends_with("Pnd")) {

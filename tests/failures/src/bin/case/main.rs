@@ -14,8 +14,8 @@ mod timeouts;
 mod ways;
 
 use parallel::prelude::*;
-use parallel_failures::for_every_case;
 use parallel_failures::inside::Census;
+use parallel_failures::{eventually, for_every_case};
 
 macro_rules! table {
     ($($module:ident { $($name:ident)* })*) => {
@@ -36,7 +36,13 @@ fn main() {
     ways::limit(libc::RLIMIT_CORE, 0);
     // What lives as long as the program is there before the first count.
     nothing.spawn().join().unwrap();
-    Pool::with_workers(1).unwrap().join().unwrap();
+    // So does the zygote, which forks workers from some start on.
+    eventually("workers are forked", || {
+        let pool = Pool::with_workers(1).unwrap();
+        let forked = pool.stats().forked;
+        pool.join().unwrap();
+        (forked == 1 || std::env::var_os("PARALLEL_ZYGOTE").is_some()).then_some(())
+    });
     let before = Census::at_rest();
     case();
     before.is_restored();

@@ -1,0 +1,389 @@
+//! Starting a worker: one function with two ways in.
+//!
+//! Either the program is executed once more, or its [zygote](super::zygote) forks. The zygote is used only while a worker
+//! that it forks finds exactly what an executed one would find: as long as the environment, the current folder, the
+//! limits and the rest of the [`Surroundings`] are what they were when the zygote was started. Everything else, and every
+//! trouble with the zygote, goes by exec, without a word but in what [`Way`] tells.
+//!
+//! | zygote | becomes | when |
+//! |---|---|---|
+//! | none | warming | so many starts in a row found the same surroundings; after a pause where the last one failed |
+//! | warming | ready | it has said so |
+//! | warming | unfit, for ever | it has said so |
+//! | ready | none | it dies, cannot fork, or gives no answer in time, or descriptors or processes run short |
+//! | ready | warming | so many starts in a row found other surroundings |
+//!
+//! When it is ready, and whenever a process has ended, the zygote forks a *spare* ahead, a copy that waits. A start takes
+//! the spare, or the next copy where there is none.
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::bootstrap::{self, Role};
+use super::control::Control;
+use super::zygote::{self, Answer};
+use crate::config;
+use crate::sys::process::{self, Launch, Started};
+use crate::sys::program;
+use crate::sys::socket::{self, Received, Socket};
+use crate::sys::surroundings::{Affinity, Surroundings};
+use crate::sys::wait::{self, Poller};
+
+/// How a process was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Executed,
+    Forked,
+}
+
+/// A process that was started and waits for its assignment.
+pub(super) struct Launched {
+    pub(super) started: Started,
+    pub(super) control: Control,
+    pub(super) way: Way,
+}
+
+/// What a process finds when it is started.
+#[derive(PartialEq)]
+struct Found {
+    environment: Vec<CString>,
+    surroundings: Surroundings,
+}
+
+/// A zygote, and what it found when it was started.
+struct Zygote {
+    started: Started,
+    socket: Socket,
+    born: Instant,
+    ready: bool,
+    found: Found,
+    /// Our end of the channel of a copy that it was asked for and has not given.
+    asked: Option<Socket>,
+    spare: Option<Copy>,
+}
+
+/// A process that the zygote has forked, and that has not begun.
+struct Copy {
+    started: Started,
+    channel: Socket,
+}
+
+/// The numbers by which the launcher knows what it watches.
+#[derive(Clone, Copy)]
+pub(super) struct Numbers {
+    /// The zygote has ended.
+    pub(super) end: u64,
+    /// It has said something.
+    pub(super) answer: u64,
+    /// The spare has ended.
+    pub(super) spare: u64,
+}
+
+/// Starts processes; lives on the reactor's thread.
+pub(super) struct Launcher {
+    numbers: Numbers,
+    arguments: Vec<CString>,
+    null: OwnedFd,
+    zygote: Option<Zygote>,
+    /// Whether there may be one at all.
+    allowed: bool,
+    /// What the latest starts by exec found, and how many in a row.
+    latest: Option<(Found, u32)>,
+    /// A start has gone by exec since this was last looked at.
+    missed: bool,
+    /// There is time to fork a spare.
+    wants_spare: bool,
+    /// Zygotes that failed since one forked.
+    failures: u32,
+    /// No other one is started before.
+    rests_until: Option<Instant>,
+}
+
+impl Launcher {
+    pub(super) fn new(numbers: Numbers) -> io::Result<Self> {
+        Ok(Self {
+            numbers,
+            arguments: program::arguments(),
+            null: program::null_device()?,
+            zygote: None,
+            allowed: config::zygote(),
+            latest: None,
+            missed: false,
+            wants_spare: false,
+            failures: 0,
+            rests_until: None,
+        })
+    }
+
+    /// Starts a process that waits for its assignment.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; nothing is left behind then.
+    pub(super) fn launch(
+        &mut self,
+        environment: &[(OsString, OsString)],
+        affinity: Option<Affinity>,
+        poller: &Poller,
+    ) -> io::Result<Launched> {
+        let environment = program::environment(environment)?;
+        let affinity = affinity.and_then(Affinity::unless_own);
+        self.hear(poller);
+        let usable = self.zygote.as_ref().is_some_and(|zygote| zygote.ready && zygote.found.environment == environment);
+        if usable {
+            // Where there is no spare, the zygote forks while this process looks around.
+            self.ask(poller);
+            let copy = Surroundings::now().ok().and_then(|now| self.take_copy(&now, poller));
+            if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
+                return Ok(launched);
+            }
+        }
+        let mut executed = self.execute_worker(&environment, affinity);
+        if self.zygote.is_some() && executed.as_ref().is_err_and(process::is_passing) {
+            // What the zygote takes may be what is missing.
+            self.give_up(poller);
+            executed = self.execute_worker(&environment, affinity);
+        }
+        let launched = executed?;
+        if self.allowed {
+            // While the program is executed.
+            if let Ok(surroundings) = Surroundings::now() {
+                self.note(Found { environment, surroundings });
+            }
+        }
+        Ok(launched)
+    }
+
+    fn execute_worker(&self, environment: &[CString], affinity: Option<Affinity>) -> io::Result<Launched> {
+        let (ours, theirs) = Socket::pair()?;
+        let started = self.execute(environment, Role::Worker, &theirs, affinity)?;
+        Ok(Launched { started, control: Control::new(ours), way: Way::Executed })
+    }
+
+    fn execute(
+        &self,
+        environment: &[CString],
+        role: Role,
+        theirs: &Socket,
+        affinity: Option<Affinity>,
+    ) -> io::Result<Started> {
+        let mut environment = environment.to_vec();
+        environment.push(bootstrap::token(role, theirs)?);
+        process::launch(&Launch {
+            arguments: &self.arguments,
+            environment: &environment,
+            keep: theirs.as_fd(),
+            null: self.null.as_fd(),
+            affinity,
+        })
+    }
+
+    /// Notes what a start by exec found.
+    fn note(&mut self, now: Found) {
+        self.missed = true;
+        match &mut self.latest {
+            Some((latest, times)) if *latest == now => *times += 1,
+            latest => *latest = Some((now, 1)),
+        }
+    }
+
+    /// Asks the zygote for a copy, unless there is one.
+    fn ask(&mut self, poller: &Poller) {
+        let Some(zygote) = self.zygote.as_mut().filter(|zygote| zygote.ready) else { return };
+        if zygote.spare.is_some() || zygote.asked.is_some() {
+            return;
+        }
+        let Some((ours, theirs)) = pair_where_plenty() else { return self.give_up(poller) };
+        // An error: the zygote is going, of which its end will tell.
+        if zygote.socket.send(&zygote::FORK, &[theirs.as_fd()], false).is_ok() {
+            zygote.asked = Some(ours);
+        }
+    }
+
+    /// Takes a copy that finds these surroundings; waits a little for one that was asked for.
+    fn take_copy(&mut self, surroundings: &Surroundings, poller: &Poller) -> Option<Copy> {
+        let is_right = |zygote: &&mut Zygote| zygote.found.surroundings == *surroundings;
+        let zygote = self.zygote.as_mut().filter(is_right)?;
+        if zygote.spare.is_none() && zygote.asked.is_some() && !has_answer(&zygote.socket) {
+            // Dead, stopped, or spoilt.
+            self.give_up(poller);
+            return None;
+        }
+        self.hear(poller);
+        let copy = self.zygote.as_mut()?.spare.take()?;
+        poller.remove(copy.started.pidfd.as_fd());
+        Some(copy)
+    }
+
+    /// Lets a copy begin.
+    fn begin(&mut self, copy: Copy, affinity: Option<Affinity>) -> Option<Launched> {
+        let Copy { started, channel } = copy;
+        // From here on it is not one of those that end with the zygote.
+        process::lead_group(started.pid);
+        if let Some(affinity) = affinity {
+            affinity.give_to(started.pid);
+        }
+        let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+        let streams = [stdout.as_fd(), stderr.as_fd()].map(|stream| self.open_or_null(stream));
+        let control = Control::new(channel);
+        if control.send_bytes(&zygote::BEGIN, &streams).is_ok() {
+            self.failures = 0;
+            return Some(Launched { started, control, way: Way::Forked });
+        }
+        // It is dead, or a stream was closed just now.
+        let _ = process::signal(&started.pidfd, process::KILL);
+        let _ = process::wait(&started.pidfd);
+        None
+    }
+
+    fn open_or_null<'a>(&'a self, stream: BorrowedFd<'a>) -> BorrowedFd<'a> {
+        if program::is_open(stream) { stream } else { self.null.as_fd() }
+    }
+
+    /// Takes what the zygote has said.
+    pub(super) fn hear(&mut self, poller: &Poller) {
+        while let Some(zygote) = &mut self.zygote {
+            let Ok(answer) = answer(&zygote.socket) else { return self.give_up(poller) };
+            let Some((answer, descriptor)) = answer else { break };
+            match (answer, zygote.asked.take(), descriptor) {
+                (Answer::Ready, None, None) => {
+                    zygote.ready = true;
+                    self.wants_spare = true;
+                }
+                (Answer::Forked(pid), Some(channel), Some(pidfd)) => {
+                    // Where its end cannot be watched, it shows when it is needed.
+                    let _ = poller.add(pidfd.as_fd(), self.numbers.spare);
+                    zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
+                }
+                (Answer::Unfit(_), ..) => {
+                    self.allowed = false;
+                    return self.give_up(poller);
+                }
+                // It cannot fork, or is spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
+                _ => return self.give_up(poller),
+            }
+        }
+        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > config::start_timeout();
+        if self.zygote.as_ref().is_some_and(hangs) {
+            self.give_up(poller);
+        }
+    }
+
+    /// Something that the launcher watches has happened.
+    pub(super) fn happened(&mut self, number: u64, poller: &Poller) {
+        self.hear(poller);
+        if number == self.numbers.spare {
+            // It may be another's end that was told, of a spare that was taken since.
+            let has_ended = |copy: &mut Copy| !matches!(process::try_wait(&copy.started.pidfd), Ok(None));
+            if let Some(copy) = self.zygote.as_mut().and_then(|zygote| zygote.spare.take_if(has_ended)) {
+                poller.remove(copy.started.pidfd.as_fd());
+            }
+        } else if number == self.numbers.end {
+            self.give_up(poller);
+        }
+    }
+
+    /// A process of ours has ended, so that there is room for the next one. While it ran, forking would have been in its
+    /// way where cores are few.
+    pub(super) fn prepare(&mut self) {
+        self.wants_spare = true;
+    }
+
+    /// Ends the zygote and what it has forked unheard. The next start by exec brings another one, after a pause.
+    fn give_up(&mut self, poller: &Poller) {
+        if let Some(zygote) = self.zygote.take() {
+            self.latest = Some((end(zygote, poller), config::STARTS_BEFORE_ZYGOTE));
+            self.rest();
+        }
+    }
+
+    fn rest(&mut self) {
+        self.failures += 1;
+        self.rests_until = Instant::now().checked_add(config::back_off(self.failures));
+    }
+
+    /// Starts a zygote where one would have been of use; call it when nothing more urgent is to do.
+    pub(super) fn tend(&mut self, poller: &Poller) {
+        if std::mem::take(&mut self.wants_spare) {
+            self.ask(poller);
+        }
+        if !std::mem::take(&mut self.missed) || !self.allowed {
+            return;
+        }
+        let rests = self.rests_until.is_some_and(|until| Instant::now() < until);
+        let is_wanted = |&mut (ref now, times): &mut (Found, u32)| {
+            let is_there = self.zygote.as_ref().is_some_and(|zygote| zygote.found == *now);
+            !rests && !is_there && times >= config::STARTS_BEFORE_ZYGOTE
+        };
+        let Some((found, _)) = self.latest.take_if(is_wanted) else { return };
+        if let Some(former) = self.zygote.take() {
+            end(former, poller);
+        }
+        let started = pair_where_plenty().and_then(|(socket, theirs)| {
+            let started = self.execute(&found.environment, Role::Zygote, &theirs, None).ok()?;
+            Some((started, socket))
+        });
+        let Some((started, socket)) = started else { return self.rest() };
+        let watched = poller
+            .add(started.pidfd.as_fd(), self.numbers.end)
+            .and_then(|()| poller.add(socket.as_fd(), self.numbers.answer));
+        let born = Instant::now();
+        self.zygote = Some(Zygote { started, socket, born, ready: false, found, asked: None, spare: None });
+        if watched.is_err() {
+            self.give_up(poller);
+        }
+    }
+}
+
+/// A pair of sockets for a zygote or its copy, which only save time; none where the program has used half of the
+/// descriptors that it may have: the rest is for what it asks for.
+fn pair_where_plenty() -> Option<(Socket, Socket)> {
+    let pair = Socket::pair().ok()?;
+    // The system gives the lowest number that is free.
+    let highest = pair.0.as_fd().as_raw_fd().max(pair.1.as_fd().as_raw_fd());
+    u64::try_from(highest).is_ok_and(|used| used < program::descriptor_limit() / 2).then_some(pair)
+}
+
+/// Ends a zygote and what it has forked unheard; returns what it found.
+fn end(zygote: Zygote, poller: &Poller) -> Found {
+    poller.remove(zygote.started.pidfd.as_fd());
+    poller.remove(zygote.socket.as_fd());
+    if let Some(spare) = &zygote.spare {
+        poller.remove(spare.started.pidfd.as_fd());
+    }
+    let _ = process::signal(&zygote.started.pidfd, process::KILL);
+    process::end_children_of_group(zygote.started.pid);
+    zygote.found
+}
+
+/// Waits for an answer of the zygote.
+fn has_answer(socket: &Socket) -> bool {
+    // It comes soon: to be woken takes longer than to look a few times.
+    let asked = Instant::now();
+    while asked.elapsed() < config::ZYGOTE_SPIN {
+        if wait::wait_readable(socket.as_fd(), Some(Duration::ZERO)) {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    wait::wait_readable(socket.as_fd(), Some(config::ZYGOTE_PATIENCE))
+}
+
+/// What the zygote has said, if anything, and the descriptor that came along.
+///
+/// # Errors
+///
+/// When it has closed its side, or says what cannot be read; when no descriptor is free.
+fn answer(socket: &Socket) -> io::Result<Option<(Answer, Option<OwnedFd>)>> {
+    let mut buffer = [0; zygote::LONGEST];
+    match socket.receive(&mut buffer, false)? {
+        Received::Message { len, mut descriptors } => {
+            let answer = Answer::from_bytes(&buffer[..len]).ok_or(io::ErrorKind::InvalidData)?;
+            Ok(Some((answer, descriptors.pop().map(socket::above_standard).transpose()?)))
+        }
+        Received::Nothing => Ok(None),
+        Received::End => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}

@@ -1,0 +1,140 @@
+//! What a process hands on to those it starts, apart from arguments and descriptors.
+
+use std::io;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::CpuSet;
+
+/// The cores that a thread may run on.
+#[derive(Clone, Copy)]
+pub(crate) struct Affinity(CpuSet);
+
+impl Affinity {
+    /// Those of the calling thread; `None` where the machine has more than fit.
+    pub(crate) fn own() -> Option<Self> {
+        rustix::thread::sched_getaffinity(None).ok().map(Self)
+    }
+
+    /// `None` where it is that of the calling thread, so that a process it starts has it anyway.
+    pub(crate) fn unless_own(self) -> Option<Self> {
+        (Some(self.0) != rustix::thread::sched_getaffinity(None).ok()).then_some(self)
+    }
+
+    /// Gives them to a process of one thread; where the system refuses, it keeps what it has.
+    pub(crate) fn give_to(self, pid: u32) {
+        let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        if pid.is_some() {
+            let _ = rustix::thread::sched_setaffinity(pid, &self.0);
+        }
+    }
+
+    /// Takes them for the calling thread. One system call, good between clone and exec.
+    pub(crate) fn take(&self) {
+        let _ = rustix::thread::sched_setaffinity(None, &self.0);
+    }
+}
+
+/// What a process started now would find, its environment aside. Two that are equal cannot be told apart by the process.
+#[derive(PartialEq)]
+pub(crate) struct Surroundings {
+    /// Device and inode of the current folder and of the root.
+    places: [(u64, u64); 2],
+    limits: [Rlimit; LIMITS.len()],
+    priorities: [i64; 4],
+    /// Lines of `status`, the control group, and the weight when memory runs out.
+    texts: [Vec<u8>; 3],
+}
+
+/// The lines of `/proc/thread-self/status` that say what is handed on: who the user is and what he may do, where he may
+/// run.
+const LINES: [&str; 16] = [
+    "Umask",
+    "Uid",
+    "Gid",
+    "Groups",
+    "NSsid",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+    "Cpus_allowed",
+    "Mems_allowed",
+    "THP_enabled",
+];
+
+const LIMITS: [Resource; 16] = [
+    Resource::As,
+    Resource::Core,
+    Resource::Cpu,
+    Resource::Data,
+    Resource::Fsize,
+    Resource::Locks,
+    Resource::Memlock,
+    Resource::Msgqueue,
+    Resource::Nice,
+    Resource::Nofile,
+    Resource::Nproc,
+    Resource::Rss,
+    Resource::Rtprio,
+    Resource::Rttime,
+    Resource::Sigpending,
+    Resource::Stack,
+];
+
+impl Surroundings {
+    /// Those of a process that the calling thread would start.
+    ///
+    /// # Errors
+    ///
+    /// Where the system does not tell, as without `/proc`.
+    pub(crate) fn now() -> io::Result<Self> {
+        let place = |path| rustix::fs::stat(path).map(|status| (status.st_dev, status.st_ino));
+        let status = read("/proc/thread-self/status")?;
+        let is_wanted = |line: &&[u8]| {
+            let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+            LINES.iter().any(|wanted| wanted.as_bytes() == name)
+        };
+        let lines: Vec<&[u8]> = status.split(|&byte| byte == b'\n').filter(is_wanted).collect();
+        Ok(Self {
+            places: [place(".")?, place("/")?],
+            limits: LIMITS.map(rustix::process::getrlimit),
+            priorities: priorities(),
+            texts: [lines.join(&b'\n'), read("/proc/thread-self/cgroup")?, read("/proc/self/oom_score_adj")?],
+        })
+    }
+}
+
+/// Reads a small file of the kernel's, with as few calls as it takes.
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut text = vec![0; 8 << 10];
+    let mut len = 0;
+    loop {
+        let read = rustix::io::read(&file, &mut text[len..])?;
+        len += read;
+        // The kernel gives as much as there is room for.
+        if len < text.len() {
+            text.truncate(len);
+            return Ok(text);
+        }
+        text.resize(2 * len, 0);
+    }
+}
+
+/// Niceness, policy, input and output, and how the program is executed; an error reads as a number of its own.
+fn priorities() -> [i64; 4] {
+    let nice = rustix::process::getpriority_process(None).map_or(-100, i64::from);
+    // SAFETY: a plain system call.
+    let policy = unsafe { libc::sched_getscheduler(0) };
+    const WHO_PROCESS: i32 = 1;
+    // SAFETY: a plain system call.
+    let io = unsafe { libc::syscall(libc::SYS_ioprio_get, WHO_PROCESS, 0) };
+    // SAFETY: only asks.
+    let personality = unsafe { libc::personality(0xffff_ffff) };
+    [nice, policy.into(), io, personality.into()]
+}

@@ -1,0 +1,160 @@
+//! The thread of a worker that waits for the end of its parent.
+//!
+//! It is made with the C library's own call and takes no memory from the heap, so that it costs what a thread costs: a
+//! first allocation on a thread of its own would set up a heap for it, which takes as long as the thread itself.
+
+use std::ffi::c_void;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags};
+
+use super::process::{block_signals, end_own_group};
+
+/// The thread makes a few system calls; only what is touched takes memory.
+const STACK: usize = 64 << 10;
+
+/// Ends this process, and what it started in its group, as soon as the parent is gone, whatever the task is doing.
+/// `channel`: the end of a pair of sockets whose other end the parent holds.
+///
+/// # Errors
+///
+/// When there is no thread to be had.
+pub(crate) fn end_with_parent(channel: RawFd) -> io::Result<()> {
+    // Before anything can happen that the thread, which may be slow to start, would mistake for the state of things.
+    let watched = Watched { channel, parent: Parent::get() };
+    // A program whose thread-locals are large needs more than that.
+    start(watched, Some(STACK)).or_else(|_| start(watched, None))
+}
+
+fn start(watched: Watched, stack: Option<usize>) -> io::Result<()> {
+    let mut attributes = MaybeUninit::uninit();
+    // SAFETY: fills the attributes.
+    let mut error = unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) };
+    if error == 0
+        && let Some(stack) = stack
+    {
+        // SAFETY: filled above.
+        error = unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack) };
+    }
+    if error == 0 {
+        // SAFETY: filled above.
+        error = unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
+    }
+    if error == 0 {
+        let mut thread = MaybeUninit::uninit();
+        // SAFETY: `watch` neither unwinds nor returns, and its argument is two numbers.
+        error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), watch, watched.to_argument()) };
+    }
+    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+extern "C" fn watch(watched: *mut c_void) -> *mut c_void {
+    let Watched { channel, parent } = Watched::from_argument(watched);
+    let _ = rustix::thread::set_name(c"parallel-watch");
+    // They are for the task's own threads.
+    block_signals();
+    keep_alone(channel);
+    let pidfd = parent.pidfd();
+    // Should the parent have ended before its descriptor was opened, that may be another's by now.
+    if !parent.is_gone() && !wait_for_end(channel, pidfd.as_ref().map(AsFd::as_fd)) {
+        // The task had closed what there was to wait for before this thread could keep it.
+        parent.outlive();
+    }
+    end_own_group()
+}
+
+/// What the thread is given, as one word.
+#[derive(Clone, Copy)]
+struct Watched {
+    channel: RawFd,
+    parent: Parent,
+}
+
+const _: () = assert!(size_of::<usize>() == 8, "two numbers of 32 bits");
+
+impl Watched {
+    fn to_argument(self) -> *mut c_void {
+        let parent = self.parent.0.map_or(0, |parent| parent.as_raw_nonzero().get());
+        ptr::without_provenance_mut((self.channel as u32 as usize) << 32 | parent as u32 as usize)
+    }
+
+    fn from_argument(argument: *mut c_void) -> Self {
+        let both = argument.addr();
+        Self { channel: (both >> 32) as RawFd, parent: Parent(Pid::from_raw(both as u32 as i32)) }
+    }
+}
+
+/// The process that started this one, a worker.
+#[derive(Debug, Clone, Copy)]
+struct Parent(Option<Pid>);
+
+/// How often one who has no descriptor to hear of it by looks whether the parent lives.
+const LOOK_FOR_PARENT: Duration = Duration::from_millis(100);
+
+impl Parent {
+    /// Ask while it is known to live, or to have died after it put something into the control channel.
+    fn get() -> Self {
+        Self(rustix::process::getppid())
+    }
+
+    /// What becomes readable when it ends; `None` when no descriptor was free.
+    fn pidfd(self) -> Option<OwnedFd> {
+        rustix::process::pidfd_open(self.0?, PidfdFlags::empty()).ok()
+    }
+
+    /// Whether it has ended: then somebody else is the parent.
+    fn is_gone(self) -> bool {
+        rustix::process::getppid() != self.0
+    }
+
+    /// Waits for its end with no descriptor's help.
+    fn outlive(self) {
+        while !self.is_gone() {
+            std::thread::sleep(LOOK_FOR_PARENT);
+        }
+    }
+}
+
+/// Gives this thread a table of descriptors of its own, with nothing in it but `number`: a task that closes whatever it
+/// finds does not find that one. Where the system refuses it, as some containers do, the thread shares the process's
+/// table as before.
+fn keep_alone(number: RawFd) {
+    let Ok(kept) = u32::try_from(number) else { return };
+    // SAFETY: a plain system call; nothing on this thread uses another descriptor.
+    if unsafe { libc::unshare(libc::CLONE_FILES) } != 0 {
+        return;
+    }
+    let close = |first: u32, last: u32| {
+        // SAFETY: closes numbers of this thread's own table only.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }
+    };
+    close(0, kept - 1);
+    close(kept + 1, u32::MAX);
+}
+
+/// Waits until the other end is closed, by its owner or by its owner's death, or until `owner` is readable, which
+/// is the owner's pidfd: somebody else may hold the other end. Messages are left alone. False where a task that
+/// closes whatever it finds has closed one of them, if it can find them.
+fn wait_for_end(number: RawFd, owner: Option<BorrowedFd<'_>>) -> bool {
+    // SAFETY: only polled; a number that was closed meanwhile is reported as such, and one that was reused cannot
+    // be told apart, which `owner` covers.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    let end = PollFlags::HUP | PollFlags::ERR | PollFlags::IN;
+    loop {
+        let channel = PollFd::from_borrowed_fd(fd, PollFlags::empty());
+        // Twice the channel where there is no other.
+        let mut fds = [channel.clone(), owner.map_or(channel, |owner| PollFd::from_borrowed_fd(owner, PollFlags::IN))];
+        match rustix::event::poll(&mut fds, None) {
+            Ok(_) if fds.iter().any(|fd| fd.revents().contains(PollFlags::NVAL)) => return false,
+            Ok(_) if fds.iter().any(|fd| fd.revents().intersects(end)) => return true,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}
