@@ -125,7 +125,9 @@ fn short(x: u64) -> u64 {
 /// Makes the pool know that the calls are short, so that they travel together.
 fn warm(pool: &Pool) {
     let handles: Vec<_> = (1..100).map(|x| short.on(pool).submit(x)).collect();
-    handles.into_iter().for_each(|handle| drop(handle.join().unwrap()));
+    for (x, handle) in (1..100).zip(handles) {
+        assert_eq!(handle.join().unwrap(), x * x);
+    }
 }
 
 #[test]
