@@ -127,7 +127,9 @@ impl Census {
         for entry in fs::read_dir("/proc/self/fd").expect("/proc").flatten() {
             // The number of a socket tells nothing; what it is does. The folder that is being read is gone by now.
             let target = fs::read_link(entry.path()).map(|target| target.display().to_string()).unwrap_or_default();
-            let kind = target.split(':').next().unwrap_or_default().to_string();
+            let kind =
+                if target.starts_with("anon_inode:") { &target } else { target.split(':').next().unwrap_or_default() };
+            let kind = kind.to_string();
             // What tells of the end of a process names it.
             let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", entry.file_name().to_string_lossy()))
                 .unwrap_or_default();
@@ -159,7 +161,8 @@ impl Census {
     pub fn at_rest() -> Self {
         eventually("nothing runs", || {
             let census = Self::take();
-            let of_workers = ["socket", "/memfd"].iter().any(|kind| census.descriptors.contains_key(*kind));
+            let of_workers =
+                census.descriptors.keys().any(|kind| kind == "socket" || kind == "/memfd" || kind.contains("pidfd"));
             (census.children.is_empty() && census.mappings == 0 && !of_workers).then_some(census)
         })
     }
