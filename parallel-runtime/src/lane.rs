@@ -126,6 +126,7 @@ impl Lane {
         slot.progress.done.store(0, Relaxed);
         slot.progress.reply.store(0, Relaxed);
         slot.progress.begun_at.store(0, Relaxed);
+        slot.progress.beside.store(0, Relaxed);
         slot.order.in_block.store(u32::from(in_block), Relaxed);
         slot.order.number.store(self.posted, Relaxed);
         slot.order.len.store(len as u64, Relaxed);
@@ -175,6 +176,11 @@ impl Lane {
             return Some(reply);
         }
         (reply.word() == Some(number)).then(|| reply.range(REPLY_HEAD, usize::MAX))
+    }
+
+    /// Whether some of the reply to parcel `number` travels beside the lane.
+    pub(crate) fn replies_beside(&self, number: u64) -> bool {
+        self.memory.slot(slot_of(number)).progress.beside.load(Acquire) != 0
     }
 
     /// How long parcel `number`, which has ended, ran.

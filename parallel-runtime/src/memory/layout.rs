@@ -63,6 +63,8 @@ pub(crate) struct SlotProgress {
     pub(crate) begun_at: AtomicU64,
     /// How long the parcel ran, in nanoseconds.
     pub(crate) elapsed: AtomicU64,
+    /// 1: some of the reply travels beside the lane.
+    pub(crate) beside: AtomicU32,
 }
 
 /// One slot.
@@ -170,6 +172,18 @@ impl LaneMemory {
     #[inline]
     pub(crate) fn write_reply(&self, slot: usize, at: usize, bytes: &[u8]) -> bool {
         self.write(HEAD + (SLOTS + slot) * LANE_AREA, at, bytes)
+    }
+
+    /// Tells the processor that the reply area of `slot` is about to be written from `at` on.
+    #[inline]
+    pub(crate) fn expect_reply(&self, slot: usize, at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+            let target = self.0.as_ptr().wrapping_add(HEAD + (SLOTS + slot) * LANE_AREA + at);
+            // SAFETY: only a hint, for whatever address.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(target.cast::<i8>()) };
+        }
     }
 
     /// The reply area of `slot` from `at` to `end`; less when the area is shorter.

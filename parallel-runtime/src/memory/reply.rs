@@ -36,6 +36,9 @@ pub(crate) const REPLY_HEAD: usize = 8;
 const ENTRY_HEAD: usize = 8;
 /// What a row costs beside its values.
 pub(crate) const ROW_HEAD: usize = 16;
+/// How far ahead of what is written the processor is told of it, in bytes. The parent has read the lines of the area when it
+/// was used last; to take one back takes as long as ten short items.
+const AHEAD: usize = 512;
 /// The widest value of a row.
 const WIDEST: usize = 16;
 /// What an item needs at most that does not travel beside the lane for its size: it is not started where there is less.
@@ -93,6 +96,7 @@ impl<'a> ReplyWriter<'a> {
         if self.row.is_none() {
             self.open_row(size_of::<T>());
         }
+        self.memory.expect_reply(self.slot, self.at + AHEAD);
         // There is room: an item is not begun where there is none.
         self.memory.write_reply(self.slot, self.at, bytemuck::bytes_of(&value));
         self.at += size_of::<T>();
@@ -121,6 +125,9 @@ impl<'a> ReplyWriter<'a> {
         }
         if let Some((row, before)) = self.row.take() {
             self.write_word(row + ENTRY_HEAD, u64::from(self.done - before));
+        }
+        if tag == tag::LARGE {
+            self.words.progress.beside.store(1, Relaxed);
         }
         self.write_word(at, (bytes.len() as u64) << 8 | tag);
         self.memory.write_reply(self.slot, at + ENTRY_HEAD, bytes);

@@ -52,7 +52,7 @@ impl Shared {
         // The usual case: numbers that go right where they belong.
         let placed = row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values));
         let reply = if placed { Vec::new() } else { reply.to_vec() };
-        if Entries::of(&reply, delivered + done, delivered).any(|entry| matches!(entry, Entry::Large)) {
+        if seat.lane.replies_beside(number) {
             // Before the worker may use the block of it for the next.
             hear(seat);
         }

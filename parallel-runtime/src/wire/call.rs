@@ -80,6 +80,8 @@ impl<'a> Parameters<'a> {
         self.take_through_codec::<F, INDEX>()
     }
 
+    // Out of the way of plain arguments, whose loops are to stay small.
+    #[inline(never)]
     fn take_through_codec<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owned<F, INDEX>, CodecError> {
         match panic::catch(|| handles::providing(self.handles, || F::Codec::decode(self.bytes))) {
             Ok(Ok((value, used))) => {
@@ -397,6 +399,7 @@ pub(crate) fn decode_result<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Res
     }
 }
 
+#[inline(never)]
 fn decode_through_codec<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<H::Output, CodecError> {
     match panic::catch(|| handles::providing(handles, || H::Codec::decode_whole(bytes))) {
         Ok(decoded) => decoded,
