@@ -43,7 +43,7 @@ pub(crate) const LANE_AREA: usize = 256 << 10;
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// How long the memory that a large parcel or result travelled in is kept for the next.
-pub(crate) const SPARE_BLOCK: Duration = Duration::from_secs(1);
+pub(crate) const SPARE_BLOCK: Duration = Duration::from_secs(5);
 
 /// How long a pool's chunk should run: long against the 10 µs that handing it over costs, short against what a person or
 /// a deadline notices.
