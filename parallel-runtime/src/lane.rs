@@ -8,7 +8,11 @@
 //! steps on either side no call is lost.
 //!
 //! The worker publishes `started` before it touches an item and `done` after its reply is written, so that a death shows
-//! which item it died of, and the replies before it are whole.
+//! which item it died of, and the replies before it are whole ([`memory::reply`](crate::memory::reply) does both).
+//!
+//! A parcel that runs can be divided: the parent lowers the limit of its items, lets all cores pass a barrier, and then
+//! looks which item was started last; the worker says which item it starts, and then looks at the limit. So one of them sees
+//! what the other did, and what is above both is the parent's again.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -128,7 +132,7 @@ impl Lane {
         slot.progress.begun_at.store(0, Relaxed);
         slot.progress.beside.store(0, Relaxed);
         slot.order.in_block.store(u32::from(in_block), Relaxed);
-        slot.order.number.store(self.posted, Relaxed);
+        slot.order.number.store(self.posted, Release);
         slot.order.len.store(len as u64, Relaxed);
         slot.order.limit.store(u32::MAX, Relaxed);
         slot.order.state.store(state::FILLED, Release);
@@ -245,10 +249,11 @@ impl Lane {
             return None;
         }
         let slot = self.memory.slot(slot_of(number));
-        slot.order.limit.store(u32::try_from(keep).ok()?, SeqCst);
+        // What was cancelled stays so.
+        slot.order.limit.fetch_min(u32::try_from(keep).ok()?, SeqCst);
         // The worker says which item it starts, then looks at the limit; this side lowers the limit, then looks. With a fence
         // between the two steps on either side, one of them sees what the other did.
-        wait::order_all();
+        wait::order_all().then_some(())?;
         Some(keep.max(slot.progress.started.load(Acquire) as usize))
     }
 

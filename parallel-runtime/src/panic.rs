@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Once, OnceLock};
 
@@ -133,7 +134,8 @@ pub(crate) fn tell_caught() {
 
 #[cold]
 fn tell(report: &PanicReport) {
-    eprintln!("thread panicked at {}:\n{}", report.location(), report.message());
+    // `eprintln!` would panic where nobody reads.
+    let _ = writeln!(io::stderr(), "thread panicked at {}:\n{}", report.location(), report.message());
 }
 
 fn install_hook() {

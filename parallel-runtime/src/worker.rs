@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use crate::config;
 use crate::current::{self, Role};
@@ -238,8 +239,16 @@ struct Server<'a> {
     bell: WorkerBell,
     /// The value of the item that runs; kept, so that an item costs no allocation.
     value: Payload,
-    /// What a large result travelled in, for the next one, and the number of its parcel.
-    spare: Option<(Block, u64)>,
+    /// What a large result travelled in, for the next one.
+    spare: Option<Spare>,
+}
+
+/// A block that was used before.
+struct Spare {
+    block: Block,
+    /// The parcel whose result it held.
+    number: u64,
+    since: Instant,
 }
 
 impl Server<'_> {
@@ -250,6 +259,9 @@ impl Server<'_> {
                 Work::Parcel { number, len, in_block } => {
                     let block = if in_block { Some(self.mailbox.parcel(number)?) } else { None };
                     self.run(number, len, block.as_deref())?;
+                    if self.spare.as_ref().is_some_and(|spare| spare.since.elapsed() > config::SPARE_BLOCK) {
+                        self.spare = None;
+                    }
                     if !self.mailbox.control.is_intact() {
                         // The task closed what it found: nothing large can leave, and nobody can be called. Another one
                         // serves.
@@ -289,7 +301,7 @@ struct Run<'a> {
     control: &'a Control,
     lane: &'a WorkerLane,
     value: &'a mut Payload,
-    spare: &'a mut Option<(Block, u64)>,
+    spare: &'a mut Option<Spare>,
     number: u64,
     opened: Opened<'a>,
     handles: Vec<Handle>,
@@ -302,9 +314,9 @@ impl Run<'_> {
         let entry = registry::find(opened.function);
         let reply = self.lane.reply(self.number, opened.flags & parcel::TIMED != 0);
         let wanted = opened.flags & parcel::DISCARD == 0;
-        let mut outbox =
-            Outbox { control: self.control, lane: self.lane, spare: self.spare, parcel: self.number, broken: None };
-        let mut call = Call::new(opened.items(), &self.handles, self.value, wanted, Some(reply), &mut outbox);
+        let mut outlet =
+            Outlet { control: self.control, lane: self.lane, spare: self.spare, parcel: self.number, broken: None };
+        let mut call = Call::new(opened.items(), &self.handles, self.value, wanted, Some(reply), &mut outlet);
         match entry {
             Some(entry) => {
                 current::set_call(entry.name(), opened.name);
@@ -313,7 +325,7 @@ impl Run<'_> {
             None => call.fail_all(&CallFailure::UnknownFunction { key: opened.function }),
         }
         let whole = call.done() as usize == opened.count();
-        outbox.broken.map_or(Ok(whole), Err)
+        outlet.broken.map_or(Ok(whole), Err)
     }
 
     /// Runs the items, if there is a function for them, and merges their values into one.
@@ -351,31 +363,31 @@ impl Run<'_> {
     /// Replies with one entry for all items; where it is a failure, the progress names the item.
     fn finish_merged(&mut self, count: u32, merged: Result<Vec<u8>, CallFailure>) -> io::Result<bool> {
         let mut reply = self.lane.reply(self.number, false);
-        let mut outbox =
-            Outbox { control: self.control, lane: self.lane, spare: self.spare, parcel: self.number, broken: None };
+        let mut outlet =
+            Outlet { control: self.control, lane: self.lane, spare: self.spare, parcel: self.number, broken: None };
         let (value, failure) = match merged {
             Ok(value) => (value, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
         self.value.handles.clear();
         self.value.bytes = value;
-        outbox.put(&mut reply, count - 1, self.value, failure);
+        outlet.put(&mut reply, count - 1, self.value, failure);
         reply.finish_all(count);
-        outbox.broken.map_or(Ok(true), Err)
+        outlet.broken.map_or(Ok(true), Err)
     }
 }
 
 /// Where outcomes go: into the lane, or beside it what does not fit there.
-struct Outbox<'a> {
+struct Outlet<'a> {
     control: &'a Control,
     lane: &'a WorkerLane,
-    spare: &'a mut Option<(Block, u64)>,
+    spare: &'a mut Option<Spare>,
     parcel: u64,
     /// Why nothing can be sent any more.
     broken: Option<io::Error>,
 }
 
-impl Finish for Outbox<'_> {
+impl Finish for Outlet<'_> {
     fn finish(
         &mut self,
         reply: Option<&mut ReplyWriter<'_>>,
@@ -386,7 +398,7 @@ impl Finish for Outbox<'_> {
     }
 }
 
-impl Outbox<'_> {
+impl Outlet<'_> {
     /// Puts the outcome of an item where it fits; false when no other should follow.
     fn put(
         &mut self,
@@ -421,12 +433,13 @@ impl Outbox<'_> {
 
     fn send_beside(&mut self, item: u32, value: &Payload, failed: bool) -> io::Result<()> {
         // Once the parent has taken in the parcel that it was for, nobody reads the block any more.
-        let mut block = self.spare.take().filter(|(_, number)| self.lane.is_taken_in(*number)).map(|(block, _)| block);
+        let free = self.spare.take().filter(|spare| self.lane.is_taken_in(spare.number));
+        let mut block = free.map(|spare| spare.block);
         match transfer::pack::<Report>(self.control, value, &mut block, true) {
             Ok((package, filled)) => {
                 let report = Report::Large { parcel: self.parcel, item, package, failed };
                 self.control.send(&report, &borrowed(filled), true)?;
-                *self.spare = block.map(|block| (block, self.parcel));
+                *self.spare = block.map(|block| Spare { block, number: self.parcel, since: Instant::now() });
                 Ok(())
             }
             Err(error) => {

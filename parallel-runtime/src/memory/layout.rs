@@ -32,7 +32,7 @@ pub(crate) mod state {
     pub(crate) const REVOKED: u32 = 4;
 }
 
-/// The words of one slot that the parent writes.
+/// The words of one slot that the parent writes; the worker, too, changes its state.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct SlotOrder {
@@ -43,11 +43,11 @@ pub(crate) struct SlotOrder {
     pub(crate) number: AtomicU64,
     /// The parcel's length in bytes.
     pub(crate) len: AtomicU64,
-    /// Only the first so many items are to be run.
+    /// Only the first so many items are to be run: [`lane`](crate::lane) says how a parcel is divided by it.
     pub(crate) limit: AtomicU32,
 }
 
-/// The words of one slot that the worker writes.
+/// The words of one slot that the worker writes, from what the parent has put there with the parcel.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct SlotProgress {
@@ -92,7 +92,7 @@ pub(crate) struct Door {
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) magic: AtomicU64,
-    /// 1: the worker sees a lowered limit once the parent has ordered all: see [`SlotOrder::limit`].
+    /// 1: the worker sees a lowered limit once the parent has ordered all: see [`lane`](crate::lane).
     pub(crate) divisible: AtomicU32,
     pub(crate) door: Door,
     pub(crate) slots: [Slot; SLOTS],
@@ -203,7 +203,7 @@ impl LaneMemory {
         // SAFETY: `area` is the start of one of the areas inside the mapping.
         let target = unsafe { self.0.as_ptr().add(area + at) };
         // SAFETY: the check above keeps it inside the area; `bytes` is this process's own memory and does not overlap
-        // the mapping. The other process reads the area only after the state word that follows.
+        // the mapping. What the other process reads of it meanwhile it copies, and checks the copy.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
         true
     }

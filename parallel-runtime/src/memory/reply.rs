@@ -86,7 +86,12 @@ impl<'a> ReplyWriter<'a> {
         progress.started.store(self.done + 1, Release);
         // The parent lowers the limit, makes all cores pass a barrier, and then looks what was started.
         compiler_fence(SeqCst);
-        self.done < order.limit.load(Relaxed)
+        if self.done >= order.limit.load(Relaxed) {
+            // It is not worked on after all.
+            progress.started.store(self.done, Release);
+            return false;
+        }
+        true
     }
 
     /// Ends the item that was begun with a value for the row: values of the same width, at most 16 bytes.

@@ -193,7 +193,7 @@ impl Batch {
             ends: self.ends.split_off(at),
             first: self.first + at,
             attempts: if at == 0 { self.attempts } else { 0 },
-            deaths: 0,
+            deaths: if at == 0 { self.deaths } else { 0 },
             terms: Arc::clone(&self.terms),
             sink: Arc::clone(&self.sink),
         };
@@ -266,6 +266,8 @@ mod tests {
             assert_eq!((head.first, tail.first), (10, 10 + at));
             assert_eq!([head.bytes, tail.bytes].concat(), b"aabbbc");
             assert_eq!(tail.ends.last(), [6, 4, 1, 0][at]);
+            // What was held against its first item is held against it still.
+            assert_eq!((tail.attempts, tail.deaths), if at == 0 { (2, 1) } else { (0, 0) });
         }
     }
 

@@ -275,7 +275,8 @@ impl Core {
         let waits = !self.queue.is_empty()
             || self.seated().any(|seat| seat.budget.is_some() && !seat.in_hand.is_empty())
             // Should another worker have nothing first, the second parcel is to go there.
-            || (self.seats.len() > 1 && self.seated().any(|seat| seat.in_hand.len() > 1));
+            || (self.seats.len() > 1 && self.seated().any(|seat| seat.in_hand.len() > 1))
+            || self.can_divide();
         if waits { Listener::ReactorWhenIdle } else { Listener::Nobody }
     }
 
@@ -421,13 +422,15 @@ impl Shared {
     /// Before the lock goes: arranges who hears the workers, and tells whoever waits of the news.
     fn settle(&self, core: &mut Core) {
         if !core.led {
-            let listener = core.unattended();
-            let needed = listener != Listener::Nobody;
+            let mut listener = core.unattended();
             self.listen(core, listener);
-            while needed && core.any_done() {
+            while listener != Listener::Nobody && core.any_done() {
                 self.pump(core);
+                // What it handed out may need another listener.
+                listener = core.unattended();
+                self.listen(core, listener);
             }
-            if needed {
+            if listener != Listener::Nobody {
                 // A ring may be lost where a worker has written over the bell.
                 self.arm(core, Instant::now() + core.look_again());
             }

@@ -111,6 +111,7 @@ impl Shared {
         while item < wanted {
             let at = batch.first + item;
             let outcome = match entries.next() {
+                Some(Entry::Row { .. }) if merged => Err(unreadable("has many values where there is one")),
                 Some(Entry::Row { width, count, bytes }) => {
                     item += count;
                     core.stats.tasks_done += count as u64;

@@ -117,11 +117,16 @@ impl Shared {
         &self,
         core: &mut Core,
         index: usize,
-        batch: Batch,
+        mut batch: Batch,
         status: Option<ExitStatus>,
         first: bool,
     ) -> Vec<Batch> {
         if !first {
+            return vec![batch];
+        }
+        if batch.attempts < batch.terms.retries {
+            batch.attempts += 1;
+            core.stats.tasks_retried += 1;
             return vec![batch];
         }
         let pid = core.seats[index].as_ref().map(|seat| seat.child.pid());
@@ -159,7 +164,7 @@ impl Shared {
     }
 }
 
-/// Whether a worker died of the signal that a handle had sent it, on a parcel that was not that handle's.
+/// Whether a worker died of the signal that a handle had sent it, on a parcel or an item that was not that handle's.
 fn meant_for_another(seat: &Seat, number: u64, item: usize, status: Option<ExitStatus>) -> bool {
     let died_of = status.and_then(process::deadly_signal).map(|(signal, _)| signal);
     seat.signalled.is_some_and(|(meant, which, signal)| (meant, which) != (number, item) && died_of == Some(signal))

@@ -8,12 +8,21 @@ use crate::config::{HEARTBEAT, LONG_PARCEL, SHARED_AFTER};
 use crate::memory::layout::SharedBytes;
 
 impl Core {
+    /// Whether some worker's parcel has items that another might run.
+    pub(super) fn can_divide(&self) -> bool {
+        let divisible = |seat: &Seat| {
+            let parcel = seat.in_hand.front().is_some_and(|hand| hand.batch.is_divisible() && hand.batch.len() > 1);
+            parcel && seat.lane.is_divisible()
+        };
+        self.seats.len() > 1 && self.seated().any(divisible)
+    }
+
     /// When to look again whether something is to be shared or delivered, if nothing rings before.
     pub(super) fn look_again(&self) -> Duration {
         let idle = self.seated().any(|seat| seat.capacity() == Some(0));
         let mut in_hand = self.seated().filter_map(|seat| seat.in_hand.front());
         match in_hand.any(|hand| hand.batch.is_divisible() && hand.batch.len() > 1) {
-            true if idle => SHARED_AFTER,
+            true if idle && self.can_divide() => SHARED_AFTER,
             true => LONG_PARCEL,
             false => HEARTBEAT,
         }
@@ -32,7 +41,9 @@ impl Shared {
                 take_half(longest)
             });
             let Some(batch) = batch else { return };
-            self.post(core, idle, batch);
+            if batch.sink.is_wanted() {
+                self.post(core, idle, batch);
+            }
         }
     }
 
@@ -62,7 +73,8 @@ impl Shared {
 /// How many items of what a worker runs it has certainly not started, if they may go elsewhere and it is time for that.
 fn not_started(seat: &Seat) -> usize {
     let Some(hand) = seat.in_hand.front().filter(|_| seat.killed_for.is_none()) else { return 0 };
-    if !hand.batch.is_divisible() || seat.lane.ran(hand.number) < SHARED_AFTER {
+    let may_go = hand.batch.is_divisible() && hand.batch.sink.is_wanted();
+    if !may_go || seat.lane.ran(hand.number) < SHARED_AFTER {
         return 0;
     }
     let started = seat.lane.progress(hand.number).started.saturating_sub(hand.delivered);

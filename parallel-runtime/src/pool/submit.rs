@@ -13,6 +13,10 @@ use crate::registry::Entry;
 use crate::wire::ends::Ends;
 use crate::wire::payload::Payload;
 
+/// How often one looks for a call that is to be signalled and is neither waiting nor running nor over: some microseconds pass
+/// in between.
+const SIGNAL_TRIES: usize = 100;
+
 /// A submitted call in flight.
 pub(crate) struct Submitted {
     pool: Arc<Shared>,
@@ -54,6 +58,35 @@ impl Submitted {
             run_callbacks(submitted.landing.finish(Err(error.in_function(entry.name()))));
         }
         submitted
+    }
+
+    /// Signals the worker that runs it; `None` where none does right now.
+    fn signal_running(&self, signal: i32) -> Option<Result<()>> {
+        let mut guard = self.pool.enter();
+        let core = &mut *guard;
+        for seat in core.seats.iter_mut().flatten() {
+            let Some((at, position)) = seat.find(self.identity()) else { continue };
+            let hand = &seat.in_hand[at];
+            let (number, item) = (hand.number, hand.delivered + position);
+            let progress = seat.lane.progress(number);
+            if !progress.taken || progress.ended || progress.started != item + 1 || progress.done > item {
+                return None;
+            }
+            #[cfg(test)]
+            tests::looked(seat);
+            // Should it end right now, the signal must not hit what is behind it: that goes elsewhere, and should the worker
+            // have taken it up already, it is run again.
+            let behind = [seat.take_back(at + 1), seat.take_from(at, position + 1)];
+            for batch in behind.into_iter().flatten().filter(|batch| batch.len() > 0) {
+                core.queue.push_front(batch);
+            }
+            seat.signalled = Some((number, item, signal));
+            // Who ends a call does not want it tried again.
+            let hand = &mut seat.in_hand[at];
+            hand.batch.terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
+            return Some(seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))));
+        }
+        None
     }
 
     /// What tells this call from others.
@@ -111,38 +144,21 @@ impl Flight for Submitted {
             let (at, position) = seat.find(self.identity())?;
             let hand = &seat.in_hand[at];
             let progress = seat.lane.progress(hand.number);
-            (progress.taken && progress.started > hand.delivered + position).then(|| seat.child.pid())
+            let item = hand.delivered + position;
+            (progress.taken && progress.started > item && progress.done <= item).then(|| seat.child.pid())
         })
     }
 
     fn signal(&self, signal: i32) -> Result<()> {
-        if self.cancel() || self.is_finished() {
-            return Ok(());
-        }
-        let mut guard = self.pool.enter();
-        let core = &mut *guard;
-        for seat in core.seats.iter_mut().flatten() {
-            let Some((at, position)) = seat.find(self.identity()) else { continue };
-            let hand = &seat.in_hand[at];
-            let (number, item) = (hand.number, hand.delivered + position);
-            let progress = seat.lane.progress(number);
-            if !progress.taken || progress.ended || progress.started != item + 1 || progress.done > item {
-                // It ended just now; or it could not be taken back and is the next to run.
+        for _ in 0..SIGNAL_TRIES {
+            if self.cancel() || self.is_finished() {
                 return Ok(());
             }
-            #[cfg(test)]
-            tests::looked(seat);
-            // Should it end right now, the signal must not hit what is behind it: that goes elsewhere, and should the worker
-            // have taken it up already, it is run again.
-            let behind = [seat.take_back(at + 1), seat.take_from(at, position + 1)];
-            for batch in behind.into_iter().flatten().filter(|batch| batch.len() > 0) {
-                core.queue.push_front(batch);
+            if let Some(signalled) = self.signal_running(signal) {
+                return signalled;
             }
-            seat.signalled = Some((number, item, signal));
-            // Who ends a call does not want it tried again.
-            let hand = &mut seat.in_hand[at];
-            hand.batch.terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
-            return seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
+            // It is just being started, or has come back because its parcel was divided.
+            std::thread::yield_now();
         }
         Ok(())
     }
@@ -155,6 +171,10 @@ impl Flight for Submitted {
         let mut core = self.pool.enter();
         self.pool.pump(&mut core);
         let withdrawn = core.withdraw(self.identity());
+        if withdrawn {
+            // What it travelled with waits again.
+            self.pool.pump(&mut core);
+        }
         if withdrawn {
             let error = Error::new(ErrorKind::Cancelled).in_function(self.entry.name());
             let callbacks = self.landing.finish(Err(error));

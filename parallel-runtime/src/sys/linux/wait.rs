@@ -40,9 +40,11 @@ pub(crate) fn is_ordered() -> bool {
 
 /// Puts a full fence between whatever the running threads of all processes that called [`join_order`] did before and what
 /// they do after. It costs some microseconds, and them nothing: where they would otherwise need a fence at each step.
-pub(crate) fn order_all() {
-    // It fails only where nobody could have registered.
-    let _ = membarrier(MembarrierCommand::GlobalExpedited);
+///
+/// False where the system refuses it, as it may from some moment on: then nothing was ordered.
+#[must_use]
+pub(crate) fn order_all() -> bool {
+    membarrier(MembarrierCommand::GlobalExpedited).is_ok()
 }
 
 fn timespec(duration: Duration) -> Timespec {
