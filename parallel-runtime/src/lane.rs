@@ -17,7 +17,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU32, fence};
+use std::sync::atomic::{AtomicU32, fence};
 use std::time::Duration;
 
 use crate::memory::layout::{BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, Slot, listener, state};
@@ -28,41 +28,26 @@ use crate::sys::wait::{self, Event};
 /// How often one who waits looks again before the kernel lets him sleep: some 20 µs, which is what falling asleep and being
 /// woken costs on both sides. With a quarter of it a warm `submit().join()` took 21 µs in place of 1 to 7.
 const SPINS: u32 = 1600;
-/// After so many looks, some 2 µs, others may run who have no core: the one we wait for may be among them.
+/// After so many looks, some 2 µs, one gives way where there are more processes than cores: the one he waits for may be
+/// among those who have none.
 const LOOKS: u32 = 160;
-/// Who gave way for longer than this was not alone on his core, in nanoseconds; to give way to nobody takes some 200.
-const GAVE_WAY: u64 = 1_000;
 
-/// How one waits who expects not to wait for long: he looks, and now and then gives way.
-#[derive(Debug, Default)]
-struct Patience {
-    /// Somebody else needed the core. Who sleeps then is put onto another when he is woken, if one is free; who looks and
-    /// gives way in turns with the very one he waits for stays where he is.
-    crowded: AtomicBool,
-}
-
-impl Patience {
-    /// Looks whether `word` has changed from `value`, for a while; true once it has.
-    fn look(&self, word: &AtomicU32, value: u32) -> bool {
-        if self.crowded.swap(false, Relaxed) {
-            return false;
-        }
-        for _ in 0..SPINS / LOOKS {
-            for _ in 0..LOOKS {
-                if word.load(Acquire) != value {
-                    return true;
-                }
-                std::hint::spin_loop();
+/// Looks whether `word` has changed from `value`, for a while; true once it has. `crowded`: not everybody has a core.
+fn look(word: &AtomicU32, value: u32, crowded: bool) -> bool {
+    for _ in 0..SPINS / LOOKS {
+        for _ in 0..LOOKS {
+            if word.load(Acquire) != value {
+                return true;
             }
-            let before = wait::monotonic_nanos();
+            std::hint::spin_loop();
+        }
+        // Where everybody has one, who gave way could stay on one core for ever with the one he waits for: as long as only
+        // one of the two is at work at a time, the system sees no reason to part them.
+        if crowded {
             std::thread::yield_now();
-            if wait::monotonic_nanos() - before > GAVE_WAY {
-                self.crowded.store(true, Relaxed);
-                return word.load(Acquire) != value;
-            }
         }
-        false
     }
+    false
 }
 
 /// The parent's end.
@@ -105,6 +90,11 @@ impl Lane {
     /// The number that the next parcel gets.
     pub(crate) fn next_number(&self) -> u64 {
         self.posted
+    }
+
+    /// Tells the worker whether there are more processes at work than cores.
+    pub(crate) fn tell_crowded(&self, crowded: bool) {
+        self.memory.header().door.crowded.store(u32::from(crowded), Relaxed);
     }
 
     /// Posts a parcel, its head and its items, into the slot that [`has_room`](Self::has_room); false, and nothing is
@@ -282,7 +272,6 @@ pub(crate) struct WorkerLane {
     taken: u64,
     /// How much mail was read.
     mail: u32,
-    patience: Patience,
 }
 
 /// What a worker is to do next.
@@ -309,7 +298,7 @@ impl WorkerLane {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
         }
         memory.header().divisible.store(u32::from(wait::is_ordered()), Release);
-        Ok(Self { memory, taken: 0, mail: 0, patience: Patience::default() })
+        Ok(Self { memory, taken: 0, mail: 0 })
     }
 
     /// Waits for something to do, at most so long.
@@ -388,7 +377,7 @@ impl WorkerLane {
     /// Waits until the parent knocks again after `knocks`, at most so long.
     fn wait(&self, knocks: u32, patience: Option<Duration>) {
         let door = &self.memory.header().door;
-        if self.patience.look(&door.knocks, knocks) {
+        if look(&door.knocks, knocks, door.crowded.load(Relaxed) != 0) {
             return;
         }
         door.waiting.store(1, Relaxed);
@@ -425,7 +414,6 @@ impl WorkerLane {
 pub(crate) struct Bell {
     memory: BellMemory,
     descriptor: OwnedFd,
-    patience: Patience,
 }
 
 /// Who is to hear the bell.
@@ -442,7 +430,7 @@ impl Bell {
     pub(crate) fn create() -> io::Result<Self> {
         let descriptor = memory::create(BELL)?;
         let memory = BellMemory::new(Mapping::shared(descriptor.as_fd(), BELL)?);
-        Ok(Self { memory, descriptor, patience: Patience::default() })
+        Ok(Self { memory, descriptor })
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -469,7 +457,7 @@ impl Bell {
     /// Waits until it rings again after `rings`, at most `timeout`. `spin`: look for a while before sleeping, because a
     /// core is free for it. May return early.
     pub(crate) fn wait(&self, rings: u32, timeout: Duration, spin: bool) {
-        if spin && self.patience.look(&self.memory.words().rings, rings) {
+        if spin && look(&self.memory.words().rings, rings, false) {
             return;
         }
         wait::wait_word(&self.memory.words().rings, rings, Some(timeout));

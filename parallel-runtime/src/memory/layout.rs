@@ -84,6 +84,8 @@ pub(crate) struct Door {
     pub(crate) waiting: AtomicU32,
     /// 1: end when nothing is left.
     pub(crate) stop: AtomicU32,
+    /// 1: there are more processes at work than cores, and who waits gives way.
+    pub(crate) crowded: AtomicU32,
     /// Counts what was put into the control channel for the worker to read when it has nothing else to do.
     pub(crate) mail: AtomicU32,
 }

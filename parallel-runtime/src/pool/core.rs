@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     followers: Condvar,
     /// How many cores there are, to know whether one is free to spin on.
-    cores: usize,
+    pub(crate) cores: usize,
 }
 
 /// Where a pool is in its life.

@@ -207,8 +207,10 @@ impl Shared {
 
     /// Puts a batch into a worker's lane.
     pub(super) fn post(&self, core: &mut Core, index: usize, mut batch: Batch) {
+        let others = core.seated().filter(|seat| !seat.in_hand.is_empty()).count();
         let Core { seats, scratch, queue, .. } = core;
         let Some(seat) = seats[index].as_mut() else { return };
+        seat.lane.tell_crowded(others >= self.cores);
         if let Some(budget) = seat.budget.filter(|&budget| budget < batch.cost()) {
             let (now, later) = batch.split(budget);
             queue.push_front(later);
