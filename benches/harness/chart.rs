@@ -9,9 +9,9 @@ use crate::OURS;
 use crate::report::{Comparison, Report};
 use crate::table::{plain, quotient};
 
-const WIDTH: f64 = 880.0;
+const WIDTH: f64 = 940.0;
 /// Where the bars begin and end; names are on the left of them, numbers on the right.
-const BARS: (f64, f64) = (300.0, 740.0);
+const BARS: (f64, f64) = (370.0, 800.0);
 const HEAD: f64 = 84.0;
 const ROW: f64 = 32.0;
 const BAR: f64 = 8.0;
