@@ -64,6 +64,8 @@ impl Shared {
             return self.salvage(core, index, batch, status, first);
         };
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
+        // A worker that had ended other parcels and not taken up this one died of those, or of its own accord.
+        let suspect = first && (progress.taken || seat.latest.is_none());
         let for_another = meant_for_another(seat, number, progress.started.saturating_sub(1), status);
         let Some(mut rest) = self.deliver(core, index, InHand { number, batch, delivered }, &progress, reply) else {
             return Vec::new();
@@ -79,7 +81,7 @@ impl Shared {
             // Nothing of it was running, or it died for another's fault.
             // One that ended well had its own reasons.
             let crashed = status.is_none_or(|status| !status.success());
-            rest.deaths += u32::from(first && ours.is_none() && crashed);
+            rest.deaths += u32::from(suspect && ours.is_none() && crashed);
             if rest.deaths > config::UNBLAMED_DEATHS {
                 self.fail_all(core, &rest, || {
                     error_of_end(status).with_note("its workers died one after the other before they could start it")
