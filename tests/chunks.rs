@@ -122,8 +122,23 @@ fn short(x: u64) -> u64 {
     }
 }
 
-/// Makes the pool know that the calls are short, so that they travel together.
+/// Takes long enough that all workers get some of it.
+#[parallel]
+fn serves(_: u64) -> u32 {
+    std::thread::sleep(Duration::from_millis(2));
+    std::process::id()
+}
+
+/// Waits until all workers serve, and makes the pool know that the calls are short, so that they travel together.
 fn warm(pool: &Pool) {
+    let begun = Instant::now();
+    loop {
+        let serving = serves.on(pool).par_map(0..8).unwrap();
+        if pool.pids().iter().all(|pid| serving.contains(pid)) {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{:?}", pool.stats());
+    }
     let handles: Vec<_> = (1..100).map(|x| short.on(pool).submit(x)).collect();
     for (x, handle) in (1..100).zip(handles) {
         assert_eq!(handle.join().unwrap(), x * x);
@@ -136,6 +151,7 @@ fn short_calls_that_travel_together_end_each_for_itself() {
     gate.open();
     let pool = pool(&gate);
     warm(&pool);
+    let before = pool.stats().tasks_done;
     let handles: Vec<_> = (0..10_000).map(|x| short.on(&pool).submit(x)).collect();
     for (x, handle) in (0..10_000_u64).rev().zip(handles.into_iter().rev()) {
         let outcome = handle.join();
@@ -154,7 +170,7 @@ fn short_calls_that_travel_together_end_each_for_itself() {
         }
     }
     let stats = pool.stats();
-    assert_eq!((stats.tasks_done, stats.tasks_failed, stats.restarts), (99 + 9_980, 20, 10));
+    assert_eq!((stats.tasks_done - before, stats.tasks_failed, stats.restarts), (9_980, 20, 10));
 }
 
 #[test]
