@@ -88,7 +88,6 @@ fn take_half(seat: &mut Seat) -> Option<super::batch::Batch> {
         return None;
     }
     let hand = seat.in_hand.front()?;
-    let keep = hand.delivered + hand.batch.len() - left.div_ceil(2);
-    let at = keep - hand.delivered;
-    seat.take_from(0, at).filter(|tail| tail.len() > 0)
+    let keep = hand.batch.len() - left.div_ceil(2);
+    seat.take_from(0, keep).filter(|tail| tail.len() > 0)
 }

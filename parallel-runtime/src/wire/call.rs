@@ -288,7 +288,7 @@ impl<'a> Call<'a> {
                 Ok(function) => function,
                 Err(failure) => return Some(failure),
             };
-            if let Err(failure) = self.encode::<H>(function()) {
+            if let Err(failure) = self.encode::<H>(call_apart(function)) {
                 return Some(failure);
             }
             let goes_on = self.end(None);
