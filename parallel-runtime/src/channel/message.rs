@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::handles::Handle;
-use crate::wire::message::{self, LARGEST_NUMBER, Plain};
+use crate::wire::message;
 use crate::wire::payload::Payload;
+use crate::wire::plain::{self, LARGEST_NUMBER, Plain};
 
 /// The largest buffer that a thread keeps for its next message, in bytes.
 const SPARE: usize = 64 << 10;
@@ -27,7 +28,7 @@ pub(super) struct Outgoing<'a> {
 /// Runs `send` with the message, encoded.
 #[inline]
 pub(super) fn encoded<T: Serialize, R>(message: &T, send: impl FnOnce(&Outgoing<'_>) -> Result<R>) -> Result<R> {
-    match message::as_plain(message) {
+    match plain::as_plain(message) {
         Some(Plain::Number(bytes)) => send(&Outgoing { head: &[], bytes, handles: &[] }),
         Some(Plain::Row(len, bytes)) => send(&Outgoing { head: &len, bytes, handles: &[] }),
         None => {
@@ -55,7 +56,7 @@ impl Incoming {
     /// Where to put a `T`.
     #[inline]
     pub(super) fn of<T>() -> Self {
-        let size = message::size_of_number::<T>().unwrap_or(0);
+        let size = plain::size_of_number::<T>().unwrap_or(0);
         let bytes = if size > 0 { Vec::new() } else { spare() };
         let payload = Payload { bytes, handles: Vec::new() };
         Self { number: [0; LARGEST_NUMBER], size, is_number: false, payload }
@@ -71,7 +72,7 @@ impl Incoming {
     #[inline]
     pub(super) fn decode<T: DeserializeOwned>(self) -> Result<T> {
         if self.is_number {
-            if let Some(number) = message::number(&self.number[..self.size]) {
+            if let Some((number, _)) = plain::decode(&self.number[..self.size]) {
                 return Ok(number);
             }
         }

@@ -28,26 +28,61 @@ macro_rules! for_each_number {
     };
 }
 
-/// Appends a plain value; `None` when it is not one.
+/// The size of the largest number, in bytes.
+pub(crate) const LARGEST_NUMBER: usize = 16;
+
+/// The bytes of a value that needs no encoding, as they stand in memory.
+pub(crate) enum Plain<'a> {
+    Number(&'a [u8]),
+    /// How many numbers, or bytes of text, there are, and they.
+    Row([u8; 8], &'a [u8]),
+}
+
+/// A number, a row of numbers or a text, as its bytes: those that the codec would write. It runs no code of the user's, and
+/// holds no handles.
 #[inline]
-pub(crate) fn encode<T: ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn as_plain<T: ?Sized>(value: &T) -> Option<Plain<'_>> {
+    fn row<Number: Pod>(row: &[Number]) -> Plain<'_> {
+        Plain::Row((row.len() as u64).to_le_bytes(), bytemuck::cast_slice(row))
+    }
     if !COPIED {
         return None;
     }
-    for_each_number!(Number => cast::same::<T, Number>(value).map(|number| {
-        bytes.extend_from_slice(bytemuck::bytes_of(number));
-    }));
-    for_each_number!(Number => cast::same_slice::<T, Number>(value).map(|row| write_row(row, bytes)));
-    for_each_number!(Number => cast::same::<T, Vec<Number>>(value).map(|row| write_row(row, bytes)));
-    if let Some(truth) = cast::same::<T, bool>(value) {
-        bytes.push(u8::from(*truth));
-        return Some(());
+    for_each_number!(Number => cast::same::<T, Number>(value).map(|number| Plain::Number(bytemuck::bytes_of(number))));
+    for_each_number!(Number => cast::same_slice::<T, Number>(value).map(row));
+    for_each_number!(Number => cast::same::<T, Vec<Number>>(value).map(|values| row(values)));
+    let text = cast::same_text(value).or_else(|| cast::same::<T, String>(value).map(String::as_str));
+    text.map(|text| row(text.as_bytes()))
+}
+
+/// The size of a number, in bytes; `None` for any other type.
+#[inline]
+pub(crate) fn size_of_number<T>() -> Option<usize> {
+    if !COPIED {
+        return None;
     }
-    if let Some(text) = cast::same_text(value).or_else(|| cast::same::<T, String>(value).map(String::as_str)) {
-        write_row(text.as_bytes(), bytes);
-        return Some(());
+    for_each_number!(Number => is::<T, Number>().then_some(size_of::<Number>()));
+    None
+}
+
+/// Appends a plain value; `None` when it is not one.
+#[inline]
+pub(crate) fn encode<T: ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Option<()> {
+    match as_plain(value) {
+        Some(Plain::Number(number)) => bytes.extend_from_slice(number),
+        Some(Plain::Row(len, row)) => {
+            bytes.reserve(len.len() + row.len());
+            prefer_huge_pages(bytes.spare_capacity_mut());
+            bytes.extend_from_slice(&len);
+            bytes.extend_from_slice(row);
+        }
+        None if !COPIED => return None,
+        None => match cast::same::<T, bool>(value) {
+            Some(truth) => bytes.push(u8::from(*truth)),
+            None => return cast::same::<T, ()>(value).copied(),
+        },
     }
-    cast::same::<T, ()>(value).copied()
+    Some(())
 }
 
 /// Reads a plain value from the front of `bytes`, with how many bytes it took; `None` when it is not one, or when it is not
@@ -104,11 +139,7 @@ pub(crate) fn view<T: ?Sized>(bytes: &[u8]) -> Option<(&T, usize)> {
 /// Whether values of this type are short and all of one length, so that they can stand in a row.
 #[inline]
 pub(crate) fn is_short<T>() -> bool {
-    fn is_number<T>() -> Option<()> {
-        for_each_number!(Number => is::<T, Number>().then_some(()));
-        None
-    }
-    COPIED && (is_number::<T>().is_some() || is::<T, bool>() || is::<T, ()>())
+    COPIED && (size_of_number::<T>().is_some() || is::<T, bool>() || is::<T, ()>())
 }
 
 /// A place for `expected` values of a number type, to be filled in from their bytes; `None` for other types.
@@ -144,14 +175,6 @@ pub(crate) fn push_short<T>(value: &T, reply: &mut ReplyWriter<'_>) -> Option<()
 #[inline]
 fn is<T: ?Sized, U: ?Sized + 'static>() -> bool {
     typeid::of::<T>() == std::any::TypeId::of::<U>()
-}
-
-fn write_row<Number: Pod>(row: &[Number], bytes: &mut Vec<u8>) {
-    let row_bytes: &[u8] = bytemuck::cast_slice(row);
-    bytes.reserve(8 + row_bytes.len());
-    prefer_huge_pages(bytes.spare_capacity_mut());
-    bytes.extend_from_slice(&(row.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(row_bytes);
 }
 
 fn read_row<Number: Pod>(bytes: &[u8]) -> Option<(Vec<Number>, usize)> {
