@@ -52,6 +52,12 @@ pub(crate) fn sleep_for_ever() {
     }
 }
 
+/// The first byte of what processes share.
+#[parallel]
+pub(crate) fn firsts(table: parallel::shared::Frozen<u8>) -> u64 {
+    u64::from(table[0])
+}
+
 /// Adds 1 to `total`, so many times, each under its lock.
 #[parallel]
 pub(crate) fn add_to(total: parallel::shared::Value<u64>, times: u32) {

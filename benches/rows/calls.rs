@@ -1,11 +1,12 @@
 //! Single calls: a process of its own, the way to a warm pool and back, and many on the way at once.
 
+use parallel::prelude::*;
 use parallel_benches::{Contender, OURS, Row};
 
 use super::{PROCSPAWN, procspawn_pool, warm_zygote, workers};
 use crate::limits::{futex, process};
 use crate::python::multiprocessing;
-use crate::works::{identities, identity};
+use crate::works::{firsts, identities, identity};
 
 const TRIPS: u32 = 1_000;
 const SUBMITS: u32 = 10_000;
@@ -20,6 +21,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("round-trip", "submit(x).join() on a warm pool", round_trip)
             .aim(PROCSPAWN, 1.0)
             .aim(futex::SPIN_THEN_PARK, 2.0),
+        Row::new("frozen", "100 MB Frozen as an argument, submit(x).join()", frozen).aim(NUMBER, 1.0),
         Row::new("submits", "10,000 submits, then all joins", submits).aim(futex::SPINNING, 2.0),
     ]
 }
@@ -55,6 +57,20 @@ fn round_trip() -> Vec<Contender> {
         futex::parked(TRIPS, TRIPS),
         multiprocessing("round trip", TRIPS.into(), workers()),
     ]
+}
+
+/// The name of the call that has a number for its argument.
+const NUMBER: &str = "parallel, a number";
+
+/// The same call, of shared memory and of a number.
+fn frozen() -> Vec<Contender> {
+    let check = |sum: &u64| *sum == u64::from(TRIPS);
+    let ours = || {
+        let table = Frozen::from_vec(vec![1_u8; 100_000_000]).expect("shared memory");
+        move || (0..TRIPS).map(|_| firsts.submit(table.clone()).join().expect("ours")).sum()
+    };
+    let of_numbers = || || (0..TRIPS).map(|_| identities.submit(1).join().expect("ours")).sum();
+    vec![Contender::timed(OURS, TRIPS, ours, check), Contender::timed(NUMBER, TRIPS, of_numbers, check)]
 }
 
 fn submits() -> Vec<Contender> {

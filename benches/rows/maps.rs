@@ -16,7 +16,7 @@ const FACTORIALS: u64 = 1_000_000;
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        Row::new("perfect", "perfect numbers to 20,000", perfect).aim(RAYON, 1.05),
+        Row::new("perfect", "perfect numbers to 20,000", perfect).aim(RAYON, 1.02),
         Row::new("sqrt-10k", "sqrt of 10,000 numbers", few_roots).aim(futex::SPINNING, 60.0),
         Row::new("sqrt-5m", "sqrt of 5,000,000 numbers", many_roots).aim(RAYON, 1.1),
         Row::new("factorials", "factorials of 1,000,000 numbers", million_factorials).aim(RAYON, 1.2),

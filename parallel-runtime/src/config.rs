@@ -34,8 +34,8 @@ const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Linux gives 208 KiB, twice.
 pub(crate) const INLINE: usize = 32 << 10;
 
-/// The bytes of a lane's two argument areas and two reply areas, each. Larger than a chunk of 100 µs of tiny items, small
-/// enough to stay in the second-level cache.
+/// The bytes of a lane's two argument areas and two reply areas, each. Half of one holds a chunk of 100 µs of tiny items; the
+/// four of a worker fit a second-level cache, and what no chunk needs is never touched.
 pub(crate) const LANE_AREA: usize = 256 << 10;
 
 /// How long one who waits for a pool sleeps at most before he looks again: the bound on the harm that a worker does
