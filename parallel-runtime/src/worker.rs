@@ -19,6 +19,7 @@ use crate::registry::{self, Entry};
 use crate::sys::memory::Block;
 use crate::sys::program;
 use crate::sys::wait::Event;
+use crate::sys::watch;
 use crate::wire::call::{Call, CallFailure, Finish};
 use crate::wire::codec::CodecError;
 use crate::wire::handles::Handle;
@@ -86,6 +87,7 @@ fn serve_call(
     current::set_role(Role::Spawned);
     let arguments = store.unpack(invocation.arguments, &mut descriptors)?;
     control.send(&Report::Started, &[], true)?;
+    watch::until_safe();
     let outcome = run(invocation.function, invocation.name.as_deref(), &arguments);
     drop(arguments);
     flush();
@@ -170,12 +172,14 @@ fn serve_pool(
     current::set_role(Role::Pooled(usize::try_from(index).map_err(io::Error::other)?));
     let mut mailbox = Mailbox { control, store, blocks: BTreeMap::new() };
     if let Some(invocation) = initializer {
+        watch::until_safe();
         if let Some(code) = initialize(&mut mailbox, invocation, rest)? {
             return Ok(code);
         }
         program::set_title(&program::name());
     } else {
         control.send(&Report::Started, &[], true)?;
+        watch::until_safe();
     }
     Server { mailbox, lane, bell, value: Payload::default(), spare: None }.serve()
 }

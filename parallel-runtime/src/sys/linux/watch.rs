@@ -8,6 +8,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
@@ -15,9 +16,24 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
 use super::process::{block_signals, end_own_group};
+use super::wait::{wait_word, wake_word};
 
 /// The thread makes a few system calls; only what is touched takes memory.
 const STACK: usize = 64 << 10;
+
+/// Whether a thread has been made that is not yet [`SAFE`].
+const ON_ITS_WAY: u32 = 1;
+/// No task can take from the thread what it watches.
+const SAFE: u32 = 2;
+/// How far the thread has come; 0 where there is none.
+static STATE: AtomicU32 = AtomicU32::new(0);
+
+/// Waits until no task can take from the thread what it watches. Call it before the first one runs.
+pub(crate) fn until_safe() {
+    while STATE.load(Ordering::Acquire) == ON_ITS_WAY {
+        wait_word(&STATE, ON_ITS_WAY, None);
+    }
+}
 
 /// Ends this process, and what it started in its group, as soon as the parent is gone, whatever the task is doing.
 /// `channel`: the end of a pair of sockets whose other end the parent holds.
@@ -28,8 +44,9 @@ const STACK: usize = 64 << 10;
 pub(crate) fn end_with_parent(channel: RawFd) -> io::Result<()> {
     // Before anything can happen that the thread, which may be slow to start, would mistake for the state of things.
     let watched = Watched { channel, parent: Parent::get() };
+    STATE.store(ON_ITS_WAY, Ordering::Relaxed);
     // A program whose thread-locals are large needs more than that.
-    start(watched, Some(STACK)).or_else(|_| start(watched, None))
+    start(watched, Some(STACK)).or_else(|_| start(watched, None)).inspect_err(|_| STATE.store(0, Ordering::Relaxed))
 }
 
 fn start(watched: Watched, stack: Option<usize>) -> io::Result<()> {
@@ -61,9 +78,11 @@ extern "C" fn watch(watched: *mut c_void) -> *mut c_void {
     block_signals();
     keep_alone(channel);
     let pidfd = parent.pidfd();
+    STATE.store(SAFE, Ordering::Release);
+    wake_word(&STATE, 1);
     // Should the parent have ended before its descriptor was opened, that may be another's by now.
     if !parent.is_gone() && !wait_for_end(channel, pidfd.as_ref().map(AsFd::as_fd)) {
-        // The task had closed what there was to wait for before this thread could keep it.
+        // The thread shares the process's descriptors, and the task has closed what there was to wait for.
         parent.outlive();
     }
     end_own_group()
