@@ -227,3 +227,78 @@ fn a_call_can_be_cancelled_as_long_as_it_has_not_started_whatever_it_travels_wit
     assert_eq!(cancelled.iter().filter(|cancelled| **cancelled).count(), 199_usize.div_ceil(3));
     held.into_iter().for_each(|handle| assert_eq!(handle.join().unwrap(), 0));
 }
+
+#[parallel]
+fn low(x: i8) -> i8 {
+    x
+}
+
+#[parallel]
+fn signed(x: i64) -> i64 {
+    x
+}
+
+#[parallel]
+fn wide(x: u128) -> String {
+    x.to_string()
+}
+
+#[parallel]
+fn borrowed(x: &usize) -> usize {
+    *x
+}
+
+/// Whatever range the numbers come from, and whatever takes them.
+#[test]
+fn a_range_is_mapped_as_its_numbers_are() {
+    let pool = Pool::with_workers(2).unwrap();
+    assert_eq!(low.on(&pool).par_map(i8::MIN..=i8::MAX).unwrap(), (i8::MIN..=i8::MAX).collect::<Vec<_>>());
+    assert_eq!(low.on(&pool).par_map(0..0).unwrap(), []);
+    assert_eq!(low.on(&pool).par_map(i8::MAX..=i8::MAX).unwrap(), [i8::MAX]);
+    for (from, to) in [(-100_000, 100_000), (i64::MIN, i64::MIN + 100_000), (i64::MAX - 100_000, i64::MAX)] {
+        assert_eq!(signed.on(&pool).par_map(from..to).unwrap(), (from..to).collect::<Vec<_>>());
+        assert_eq!(signed.on(&pool).par_map((from..=to).rev()).unwrap(), (from..=to).rev().collect::<Vec<_>>());
+        assert_eq!(signed.on(&pool).chunk_size(7).par_map(from..from + 100).unwrap(), Vec::from_iter(from..from + 100));
+    }
+    let beyond = u128::from(u64::MAX) - 5_000;
+    let texts = wide.on(&pool).par_map(beyond..beyond + 10_000).unwrap();
+    assert!(texts.iter().zip(beyond..).all(|(text, x)| *text == x.to_string()) && texts.len() == 10_000);
+    assert_eq!(borrowed.on(&pool).par_map(5..50_000).unwrap(), Vec::from_iter(5..50_000));
+    // It is not known how many there are, and they never end.
+    let first: Vec<i64> = signed.on(&pool).par_imap(-3..i64::MAX).take(70_000).map(Result::unwrap).collect();
+    assert_eq!(first, Vec::from_iter(-3..69_997));
+    let sum = signed.on(&pool).par_map_reduce(-1_000..=200_000, &add).unwrap();
+    assert_eq!(sum, Some((-1_000..=200_000).sum::<i64>()));
+}
+
+#[parallel]
+fn add(a: i64, b: i64) -> i64 {
+    a + b
+}
+
+/// Ends its process at some of the numbers.
+#[parallel]
+fn ends_at(x: u64) -> u64 {
+    if x % 100_003 == 99_999 {
+        std::process::abort();
+    }
+    x
+}
+
+/// What a dead worker had of a range goes on where it stood.
+#[test]
+fn a_range_goes_on_behind_the_items_that_end_their_process() {
+    const ITEMS: u64 = 700_000;
+    let pool = Pool::with_workers(2).unwrap();
+    let outcomes = ends_at.on(&pool).par_map_results(0..ITEMS);
+    assert_eq!(outcomes.len() as u64, ITEMS);
+    for (x, outcome) in (0..).zip(outcomes) {
+        match outcome {
+            Ok(value) => assert_eq!(value, x),
+            Err(error) => {
+                assert_eq!(x % 100_003, 99_999, "{error}");
+                assert_eq!(error.index(), Some(x as usize), "{error}");
+            }
+        }
+    }
+}

@@ -181,7 +181,7 @@ fn serve_pool(
         control.send(&Report::Started, &[], true)?;
         watch::until_safe();
     }
-    Server { mailbox, lane, bell, value: Payload::default(), spare: None }.serve()
+    Server { mailbox, lane, bell, value: Payload::default(), numbers: Vec::new(), spare: None }.serve()
 }
 
 /// Runs the pool's initializer; an exit code when it failed.
@@ -243,6 +243,8 @@ struct Server<'a> {
     bell: WorkerBell,
     /// The value of the item that runs; kept, so that an item costs no allocation.
     value: Payload,
+    /// Items that did not travel, because the first of them tells the others.
+    numbers: Vec<u8>,
     /// What a large result travelled in, for the next one.
     spare: Option<Spare>,
 }
@@ -287,9 +289,11 @@ impl Server<'_> {
 
     /// Runs a parcel, which is in its slot or in a block.
     fn run(&mut self, number: u64, len: usize, block: Option<&[u8]>) -> io::Result<()> {
-        let Self { mailbox, lane, value, spare, .. } = self;
+        let Self { mailbox, lane, value, numbers, spare, .. } = self;
         let parcel = block.unwrap_or_else(|| lane.parcel(number, len));
-        let opened = Opened::read(parcel).ok_or_else(|| io::Error::other("a parcel that cannot be read"))?;
+        let unreadable = || io::Error::other("a parcel that cannot be read");
+        let mut opened = Opened::read(parcel).ok_or_else(unreadable)?;
+        opened.write_out(numbers).ok_or_else(unreadable)?;
         let handles = mailbox.handles(&opened)?;
         let mut run = Run { control: mailbox.control, lane, value, spare, number, opened, handles };
         let whole = if run.opened.merge == 0 { run.map()? } else { run.merge()? };

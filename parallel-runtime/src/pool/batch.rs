@@ -10,6 +10,7 @@ use crate::job::Callback;
 use crate::lane::Progress;
 use crate::memory::layout::SharedBytes;
 use crate::registry::Entry;
+use crate::wire::consecutive;
 use crate::wire::ends::Ends;
 use crate::wire::handles::Handle;
 use crate::wire::parcel::{self, Parcel};
@@ -131,6 +132,8 @@ pub(crate) struct Batch {
     pub(crate) handles: Arc<[Handle]>,
     /// Where in `bytes` each item ends.
     pub(crate) ends: Ends,
+    /// The items are consecutive numbers, and only the first of them is in `bytes`.
+    pub(crate) consecutive: bool,
     /// The index of the first item.
     pub(crate) first: usize,
     /// How often the first item was started and its process died.
@@ -171,10 +174,11 @@ impl Batch {
     pub(crate) fn parcel<'a>(&'a self, handles: &'a [u64]) -> Parcel<'a> {
         let timed = if self.terms.timeout.is_some() { parcel::TIMED } else { 0 };
         let discard = if self.terms.discard { parcel::DISCARD } else { 0 };
+        let consecutive = if self.consecutive { parcel::CONSECUTIVE } else { 0 };
         Parcel {
             function: self.entry.map_or(0, Entry::hash),
             merge: self.merge.map_or(0, Entry::hash),
-            flags: timed | discard,
+            flags: timed | discard | consecutive,
             name: self.terms.name.as_deref(),
             handles,
             ends: &self.ends,
@@ -184,13 +188,17 @@ impl Batch {
     /// Cuts the batch in two: its first `at` items, and the rest, which starts anew.
     pub(crate) fn split(mut self, at: usize) -> (Self, Self) {
         let at = at.min(self.len());
-        let cut = self.ends.before(at);
+        let bytes = match self.consecutive {
+            true => consecutive::later(&self.bytes, at),
+            false => self.bytes.split_off(self.ends.before(at)),
+        };
         let rest = Self {
             entry: self.entry,
             merge: self.merge,
-            bytes: self.bytes.split_off(cut),
+            bytes,
             handles: Arc::clone(&self.handles),
             ends: self.ends.split_off(at),
+            consecutive: self.consecutive,
             first: self.first + at,
             attempts: if at == 0 { self.attempts } else { 0 },
             deaths: if at == 0 { self.deaths } else { 0 },
@@ -250,6 +258,7 @@ mod tests {
                 ends.push(end);
                 ends
             }),
+            consecutive: false,
             first: 10,
             attempts: 2,
             deaths: 1,

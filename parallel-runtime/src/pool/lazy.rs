@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::map::{Arrival, Feeder, Plan, Reorder, unpack};
+use super::feeder::{Arrival, Feeder, Plan};
+use super::map::{Reorder, unpack};
 use crate::callable::{Accepts, Function};
 use crate::error::{Error, Result};
 

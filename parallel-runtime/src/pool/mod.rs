@@ -18,6 +18,7 @@ pub(crate) mod builder;
 pub(crate) mod core;
 mod deadlines;
 mod dispatch;
+pub(crate) mod feeder;
 mod group;
 mod hear;
 mod inherit;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::batch::Terms;
-use super::map::{Arrival, Chunk, Feeder, Outbox, Plan, decode};
+use super::feeder::{Arrival, Chunk, Feeder, Outbox, Plan};
+use super::map::decode;
 use crate::callable::Accepts;
 use crate::error::Result;
 use crate::registry::Entry;

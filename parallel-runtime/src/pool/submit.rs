@@ -48,6 +48,7 @@ impl Submitted {
             ends: Ends::one(arguments.bytes.len()),
             bytes: arguments.bytes,
             handles: arguments.handles.into(),
+            consecutive: false,
             first: 0,
             attempts: 0,
             deaths: 0,

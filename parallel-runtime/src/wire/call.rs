@@ -23,6 +23,10 @@ impl Arguments {
         self.0.bytes.len()
     }
 
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
     pub(crate) fn truncate(&mut self, len: usize) {
         self.0.bytes.truncate(len);
     }

@@ -3,6 +3,7 @@
 pub(crate) mod borrowed;
 pub(crate) mod call;
 pub(crate) mod codec;
+pub(crate) mod consecutive;
 pub(crate) mod ends;
 pub(crate) mod handles;
 pub(crate) mod ipc;

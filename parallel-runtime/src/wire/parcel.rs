@@ -7,13 +7,18 @@
 //!
 //! `function` 0: the items are values already, to be merged. `merge` 0: each item has a result of its own; otherwise the
 //! reply is one entry, what the values of all items became. `width` is the length of each item, where all have the same.
+//! Of items that are consecutive numbers only the first is there.
 
+use super::consecutive;
 use super::ends::Ends;
+use crate::config::LANE_AREA;
 
 /// The worker notes when it starts an item, because the item has a timeout.
 pub(crate) const TIMED: u32 = 1;
 /// Nobody wants the values.
 pub(crate) const DISCARD: u32 = 2;
+/// The items are consecutive numbers.
+pub(crate) const CONSECUTIVE: u32 = 4;
 
 /// The `width` of items of different lengths.
 const UNEVEN: u64 = u64::MAX;
@@ -100,6 +105,19 @@ impl<'a> Opened<'a> {
     /// The numbers of the handles, by their places.
     pub(crate) fn handles(&self) -> impl Iterator<Item = u64> {
         self.handles.chunks_exact(8).filter_map(|bytes| u64_at(bytes).map(|(id, _)| id))
+    }
+
+    /// Writes consecutive numbers out, so that each item is there; `None` where they are none, or so many as no parcel has.
+    pub(crate) fn write_out(&mut self, numbers: &'a mut Vec<u8>) -> Option<()> {
+        if self.flags & CONSECUTIVE == 0 {
+            return Some(());
+        }
+        let Items { width, bytes, left, .. } = &mut self.items;
+        let all = width.and_then(|width| width.checked_mul(*left)).filter(|len| *len <= LANE_AREA)?;
+        numbers.clear();
+        consecutive::write(bytes, 0, *left, numbers);
+        *bytes = numbers;
+        (bytes.len() == all).then_some(())
     }
 
     /// The items in order; ends early where the lengths claim more than there is.

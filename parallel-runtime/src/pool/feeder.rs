@@ -1,0 +1,385 @@
+//! Feeding a map: its items go out in chunks, and what comes back is collected.
+
+use std::iter::Fuse;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::batch::{Batch, Sink, Terms, Values};
+use super::core::Shared;
+use super::schedule::Chunker;
+use crate::callable::Accepts;
+use crate::config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::Callback;
+use crate::memory::layout::SharedBytes;
+use crate::memory::rows::Rows;
+use crate::poison::lock;
+use crate::registry::Entry;
+use crate::wire::call::Arguments;
+use crate::wire::codec::CodecError;
+use crate::wire::consecutive;
+use crate::wire::ends::Ends;
+use crate::wire::parcel;
+use crate::wire::payload::Payload;
+
+/// A map to be run.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) pool: Arc<Shared>,
+    pub(crate) terms: Arc<Terms>,
+    /// Merges the values of each chunk into one.
+    pub(crate) merge: Option<&'static Entry>,
+    pub(crate) chunk_size: Option<usize>,
+    /// The most items that may be under way or waiting to be taken; `None`: no bound but what workers need.
+    pub(crate) window: Option<usize>,
+}
+
+/// What came back.
+pub(crate) enum Arrival {
+    Values { first: usize, values: Values },
+    Failed { index: usize, error: Error },
+}
+
+/// Where it comes back to.
+struct Arrivals {
+    inbox: Mutex<Inbox>,
+    wanted: AtomicBool,
+}
+
+#[derive(Default)]
+struct Inbox {
+    arrived: Vec<Arrival>,
+    timings: Vec<(usize, Duration)>,
+    /// Where numbers go right away, if they are wanted so.
+    rows: Option<Box<dyn Rows>>,
+    /// How many items have gone there.
+    placed: usize,
+}
+
+impl Sink for Arrivals {
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    fn values(&self, first: usize, values: Values) -> Vec<Callback> {
+        lock(&self.inbox).arrived.push(Arrival::Values { first, values });
+        Vec::new()
+    }
+
+    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>) -> bool {
+        let mut inbox = lock(&self.inbox);
+        let placed = inbox.rows.as_mut().is_some_and(|rows| rows.put(first, width, values));
+        if placed {
+            inbox.placed += values.len() / width;
+        }
+        placed
+    }
+
+    fn failed(&self, index: usize, error: Error) -> Vec<Callback> {
+        lock(&self.inbox).arrived.push(Arrival::Failed { index, error });
+        Vec::new()
+    }
+
+    fn timing(&self, items: usize, elapsed: Duration) {
+        lock(&self.inbox).timings.push((items, elapsed));
+    }
+}
+
+/// A chunk is cut off at this many bytes, so that two fit where one is expected.
+const CHUNK_BYTES: usize = config::LANE_AREA / 2;
+/// What is reserved at most for results on the word of an iterator, in items.
+pub(super) const RESERVE: usize = 1 << 20;
+/// How many chunks for each worker are under way: two in its lane, one that waits.
+const CHUNKS_PER_WORKER: usize = 3;
+
+/// What is under way: batches go out, arrivals come back. Dropping it abandons what has not come back.
+pub(crate) struct Outbox {
+    pool: Arc<Shared>,
+    terms: Arc<Terms>,
+    arrivals: Arc<Arrivals>,
+    /// How many items were sent and have not come back.
+    outstanding: usize,
+}
+
+impl Outbox {
+    pub(crate) fn new(pool: Arc<Shared>, terms: Arc<Terms>) -> Self {
+        let arrivals = Arrivals { inbox: Mutex::default(), wanted: AtomicBool::new(true) };
+        Self { pool, terms, arrivals: Arc::new(arrivals), outstanding: 0 }
+    }
+
+    /// Sends items to be mapped, to be mapped and merged, or to be merged.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` or `Terminated` when the pool has ended; the items arrive as failed so.
+    pub(crate) fn send(
+        &mut self,
+        entry: Option<&'static Entry>,
+        merge: Option<&'static Entry>,
+        chunk: Chunk,
+    ) -> Result<()> {
+        let Chunk { arguments, ends, consecutive, first } = chunk;
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let items = ends.len();
+        let Payload { bytes, handles } = arguments.into_payload();
+        let sent = self.pool.add(Batch {
+            entry,
+            merge,
+            bytes,
+            handles: handles.into(),
+            ends,
+            consecutive,
+            first,
+            attempts: 0,
+            deaths: 0,
+            terms: Arc::clone(&self.terms),
+            sink: Arc::clone(&self.arrivals) as Arc<dyn Sink>,
+        });
+        let Err(error) = sent else {
+            self.outstanding += items;
+            return Ok(());
+        };
+        let error = error.in_function(entry.or(merge).map_or("", Entry::name));
+        for index in first..first + items {
+            self.fail(index, error.duplicate().at_index(index));
+        }
+        Err(error)
+    }
+
+    /// Lets an item fail that was never sent; it arrives like others.
+    fn fail(&mut self, index: usize, error: Error) {
+        self.outstanding += 1;
+        // An inbox has no callbacks.
+        let _ = self.arrivals.failed(index, error);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outstanding == 0
+    }
+
+    /// Waits until something has come back; empty when nothing is under way.
+    pub(crate) fn collect(&mut self) -> (Vec<Arrival>, Vec<(usize, Duration)>) {
+        if self.is_empty() {
+            return (Vec::new(), Vec::new());
+        }
+        let arrivals = &self.arrivals;
+        let inbox = self.pool.wait_until(None, |_| {
+            let mut inbox = lock(&arrivals.inbox);
+            let Inbox { arrived, timings, placed, .. } = &mut *inbox;
+            let any = *placed > 0 || !arrived.is_empty();
+            any.then(|| (std::mem::take(placed), std::mem::take(arrived), std::mem::take(timings)))
+        });
+        let (placed, arrived, timings) = inbox.unwrap_or_default();
+        self.outstanding -= placed;
+        for arrival in &arrived {
+            self.outstanding -= match arrival {
+                Arrival::Values { values, .. } => values.items,
+                Arrival::Failed { .. } => 1,
+            };
+        }
+        (arrived, timings)
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.arrivals.wanted.store(false, Ordering::Relaxed);
+        if !self.is_empty() {
+            self.pool.forget_unwanted();
+        }
+    }
+}
+
+/// Takes items from an iterator, sends them out, and collects what comes back. Dropping it abandons the map.
+pub(crate) struct Feeder<I: Iterator, H> {
+    outbox: Outbox,
+    items: Fuse<I>,
+    merge: Option<&'static Entry>,
+    fixed: bool,
+    /// The width of the items, where they are consecutive numbers that travel as they are.
+    counts: Option<usize>,
+    /// The index of the next item.
+    next: usize,
+    exhausted: bool,
+    chunker: Chunker,
+    function: PhantomData<fn() -> H>,
+}
+
+impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
+    pub(crate) fn new(plan: Plan, items: I) -> Self {
+        let workers = plan.pool.settings.workers;
+        let most = plan.window.map_or(usize::MAX, |window| window / (2 * workers));
+        Self {
+            chunker: Chunker::new(plan.chunk_size, most),
+            fixed: plan.chunk_size.is_some(),
+            counts: consecutive::width::<I>().filter(|_| plan.chunk_size.is_none()),
+            merge: plan.merge,
+            outbox: Outbox::new(plan.pool, plan.terms),
+            items: items.fuse(),
+            next: 0,
+            exhausted: false,
+            function: PhantomData,
+        }
+    }
+
+    /// Whether everything was taken, sent, and has come back.
+    pub(crate) fn is_done(&self) -> bool {
+        self.exhausted && self.outbox.is_empty()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// How many items have been taken from the iterator.
+    pub(crate) fn taken(&self) -> usize {
+        self.next
+    }
+
+    /// The items that were not taken.
+    pub(crate) fn into_rest(self) -> Fuse<I> {
+        self.items
+    }
+
+    /// How many items the input says it has, as a size to reserve.
+    pub(crate) fn expected(&self) -> usize {
+        self.items.size_hint().0
+    }
+
+    /// How many there will be, where the input says so; else a size to start with.
+    pub(crate) fn forecast(&self) -> usize {
+        self.left().unwrap_or(self.expected().min(RESERVE))
+    }
+
+    /// Sends items as long as the workers need more, and no more than `room`.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` or `Terminated` when the pool has ended; items that were taken arrive as failed so.
+    pub(crate) fn feed(&mut self, mut room: usize) -> Result<()> {
+        let workers = self.outbox.pool.settings.workers;
+        while !self.exhausted && room > 0 {
+            let size = self.chunker.next(self.left(), workers);
+            if self.outbox.outstanding >= size.saturating_mul(workers * CHUNKS_PER_WORKER) {
+                return Ok(());
+            }
+            let before = self.next;
+            self.send_chunk(size.min(room))?;
+            self.chunker.sent(size);
+            room -= self.next - before;
+        }
+        Ok(())
+    }
+
+    fn left(&self) -> Option<usize> {
+        let (least, most) = self.items.size_hint();
+        (most == Some(least)).then_some(least)
+    }
+
+    fn send_chunk(&mut self, size: usize) -> Result<()> {
+        let mut chunk = Chunk::new(self.next);
+        while chunk.ends.len() < size {
+            let Some(item) = self.items.next() else {
+                self.exhausted = true;
+                break;
+            };
+            let index = self.next;
+            self.next += 1;
+            if let Err(error) = chunk.push::<I::Item, H>(&item) {
+                // It fails where outcomes arrive, in its turn.
+                let error = Error::new(ErrorKind::Encode(error)).in_function(H::entry().name()).at_index(index);
+                self.outbox.fail(index, error);
+                break;
+            }
+            if let Some(width) = self.counts.filter(|_| chunk.is_just(&item)) {
+                self.count_up(&mut chunk, width, size);
+                break;
+            }
+            if !self.fixed && chunk.size() >= CHUNK_BYTES {
+                break;
+            }
+        }
+        self.outbox.send(Some(H::entry()), self.merge, chunk)
+    }
+
+    /// Takes the rest of a chunk from a range of numbers, and writes none of them down.
+    fn count_up(&mut self, chunk: &mut Chunk, width: usize, size: usize) {
+        let more = (size.min(CHUNK_BYTES / width) - 1).min(self.items.size_hint().0);
+        if more > 0 {
+            // A range goes on by so many in one step.
+            self.items.nth(more - 1);
+            self.next += more;
+            chunk.ends = Ends::even(width, 1 + more);
+            chunk.consecutive = true;
+        }
+    }
+
+    /// Lets numbers go where they belong as they come back; they do not arrive then.
+    pub(crate) fn place_in(&self, rows: Box<dyn Rows>) {
+        lock(&self.outbox.arrivals.inbox).rows = Some(rows);
+    }
+
+    /// What [`place_in`](Self::place_in) was given.
+    pub(crate) fn placed(&self) -> Option<Box<dyn Rows>> {
+        lock(&self.outbox.arrivals.inbox).rows.take()
+    }
+
+    /// Waits until something has come back; empty when nothing is under way, or all of it was put in its place.
+    pub(crate) fn collect(&mut self) -> Vec<Arrival> {
+        let (arrived, timings) = self.outbox.collect();
+        for (items, elapsed) in timings {
+            self.chunker.learn(items, elapsed);
+        }
+        arrived
+    }
+}
+
+/// Items that were encoded and not yet sent.
+pub(crate) struct Chunk {
+    arguments: Arguments,
+    ends: Ends,
+    /// The items are consecutive numbers, and only the first of them is in the arguments.
+    consecutive: bool,
+    first: usize,
+}
+
+impl Chunk {
+    pub(crate) fn new(first: usize) -> Self {
+        Self { arguments: Arguments::default(), ends: Ends::default(), consecutive: false, first }
+    }
+
+    /// What it takes in a lane, in bytes.
+    fn size(&self) -> usize {
+        let table = if self.ends.width().is_some() { 0 } else { self.ends.len() * parcel::PER_ITEM };
+        self.arguments.len() + table
+    }
+
+    /// Whether it holds this number as it stands, and nothing else.
+    fn is_just<Item>(&self, number: &Item) -> bool {
+        consecutive::stands(number, self.arguments.bytes())
+    }
+
+    /// Adds an item that is bytes already.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
+        self.arguments.extend(bytes);
+        self.ends.push(self.arguments.len());
+    }
+
+    fn push<Item, H: Accepts<Item>>(&mut self, item: &Item) -> std::result::Result<(), CodecError> {
+        let before = self.arguments.len();
+        match H::encode(item, &mut self.arguments) {
+            Ok(()) => {
+                self.ends.push(self.arguments.len());
+                Ok(())
+            }
+            Err(error) => {
+                self.arguments.truncate(before);
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Consecutive numbers as items: only the first of them travels.
+//!
+//! A map of a range is the usual map, and its items say no more than where they start.
+
+use std::any::TypeId;
+use std::ops::{Range, RangeInclusive};
+
+use super::plain::{Plain, as_plain};
+
+/// Tries an expression for the ranges of every integer type, until one gives something.
+macro_rules! for_each_integer {
+    ($integer:ident => $try:expr) => {
+        for_each_integer!(@ $integer => $try; u8 i8 u16 i16 u32 i32 u64 i64 usize isize u128 i128)
+    };
+    (@ $integer:ident => $try:expr; $($type:ty)*) => {
+        $({
+            type $integer = $type;
+            if let Some(found) = $try {
+                return Some(found);
+            }
+        })*
+    };
+}
+
+/// The width of the numbers that an iterator gives one after the other, if it is a range of them; in bytes.
+pub(crate) fn width<I>() -> Option<usize> {
+    let iterator = typeid::of::<I>();
+    for_each_integer!(Integer => {
+        let counts = iterator == TypeId::of::<Range<Integer>>() || iterator == TypeId::of::<RangeInclusive<Integer>>();
+        counts.then_some(size_of::<Integer>())
+    });
+    None
+}
+
+/// Whether the argument that a number became is the number as it stands.
+pub(crate) fn stands<T>(number: &T, argument: &[u8]) -> bool {
+    matches!(as_plain(number), Some(Plain::Number(bytes)) if bytes == argument)
+}
+
+/// The number that comes `ahead` numbers after the first; nothing where that is no number.
+pub(crate) fn later(first: &[u8], ahead: usize) -> Vec<u8> {
+    let mut number = Vec::new();
+    write(first, ahead, 1, &mut number);
+    number
+}
+
+/// Writes `count` numbers, from the one that comes `ahead` numbers after the first; nothing where that is no number.
+pub(crate) fn write(first: &[u8], ahead: usize, count: usize, numbers: &mut Vec<u8>) {
+    let written = numbers.len();
+    // Two's complement: signed numbers count up as unsigned ones do.
+    macro_rules! count_up {
+        ($($unsigned:ty)*) => {
+            $(if let Ok(first) = first.try_into() {
+                let first = <$unsigned>::from_le_bytes(first);
+                numbers.resize(written + count * size_of::<$unsigned>(), 0);
+                let places = numbers[written..].chunks_exact_mut(size_of::<$unsigned>());
+                for (at, place) in (ahead..).zip(places) {
+                    #[allow(clippy::cast_possible_truncation, reason = "counts beyond a type's numbers wrap as they do")]
+                    place.copy_from_slice(&first.wrapping_add(at as $unsigned).to_le_bytes());
+                }
+            })*
+        };
+    }
+    count_up!(u8 u16 u32 u64 u128);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ranges_of_integers_count_up() {
+        assert_eq!(width::<Range<u64>>(), Some(8));
+        assert_eq!(width::<RangeInclusive<i16>>(), Some(2));
+        assert_eq!(width::<std::iter::Rev<Range<u64>>>(), None);
+        assert_eq!(width::<Range<char>>(), None);
+        assert_eq!(width::<std::vec::IntoIter<u64>>(), None);
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_range_gives() {
+        for ahead in [0, 1, 7] {
+            let (mut signed, mut wide) = (Vec::new(), Vec::new());
+            write(&(-3_i16).to_le_bytes(), ahead, 5, &mut signed);
+            assert_eq!(signed, (-3_i16..).skip(ahead).take(5).flat_map(i16::to_le_bytes).collect::<Vec<_>>());
+            let first = u128::from(u64::MAX) - 2;
+            write(&first.to_le_bytes(), ahead, 5, &mut wide);
+            assert_eq!(wide, (first..).skip(ahead).take(5).flat_map(u128::to_le_bytes).collect::<Vec<_>>());
+            assert_eq!(later(&first.to_le_bytes(), ahead), (first + ahead as u128).to_le_bytes());
+        }
+        let mut numbers = vec![9];
+        write(b"abc", 0, 5, &mut numbers);
+        assert_eq!(numbers, [9], "no number has three bytes");
+    }
+
+    #[test]
+    fn an_argument_stands_where_it_is_the_number_itself() {
+        assert!(stands(&7_u32, &[7, 0, 0, 0]));
+        assert!(!stands(&7_u32, &[7]));
+        assert!(!stands(&"7", b"7"));
+    }
+}
