@@ -46,6 +46,12 @@ const ONE_MORE: usize = ROW_HEAD + WIDEST + ENTRY_HEAD;
 /// The longest entry that fits an empty reply area, in bytes.
 pub(crate) const LONGEST_ENTRY: usize = LANE_AREA - REPLY_HEAD - ENTRY_HEAD;
 
+/// So many values of this width, in bytes, fit one reply.
+pub(crate) fn room_for(width: usize) -> usize {
+    let before_last = LANE_AREA - REPLY_HEAD - ROW_HEAD - ONE_MORE;
+    before_last.checked_div(width).map_or(usize::MAX, |values| values + 1)
+}
+
 /// The reply to one parcel, in the making.
 #[derive(Debug)]
 pub(crate) struct ReplyWriter<'a> {
@@ -95,11 +101,12 @@ impl<'a> ReplyWriter<'a> {
     }
 
     /// Ends the item that was begun with a value for the row: values of the same width, at most 16 bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_to_row<T: NoUninit>(&mut self, value: T) {
         const { assert!(size_of::<T>() <= WIDEST) };
         if self.row.is_none() {
-            self.open_row(size_of::<T>());
+            self.at = open_row(self.memory, self.slot, self.at, size_of::<T>());
+            self.row = Some((self.at - ROW_HEAD, self.done));
         }
         self.memory.expect_reply(self.slot, self.at + AHEAD);
         // There is room: an item is not begun where there is none.
@@ -113,14 +120,6 @@ impl<'a> ReplyWriter<'a> {
         self.push_to_row([0_u8; 0]);
     }
 
-    #[cold]
-    fn open_row(&mut self, width: usize) {
-        self.write_word(self.at, (width as u64) << 8 | tag::ROW);
-        self.write_word(self.at + ENTRY_HEAD, 0);
-        self.row = Some((self.at, self.done));
-        self.at += ROW_HEAD;
-    }
-
     /// Ends the item that was begun with an entry; false, and nothing is said, when it does not fit.
     pub(crate) fn push_entry(&mut self, tag: u64, bytes: &[u8]) -> bool {
         let at = self.at.next_multiple_of(8);
@@ -129,12 +128,12 @@ impl<'a> ReplyWriter<'a> {
             return false;
         }
         if let Some((row, before)) = self.row.take() {
-            self.write_word(row + ENTRY_HEAD, u64::from(self.done - before));
+            write_word(self.memory, self.slot, row + ENTRY_HEAD, u64::from(self.done - before));
         }
         if tag == tag::LARGE {
             self.words.progress.beside.store(1, Relaxed);
         }
-        self.write_word(at, (bytes.len() as u64) << 8 | tag);
+        write_word(self.memory, self.slot, at, (bytes.len() as u64) << 8 | tag);
         self.memory.write_reply(self.slot, at + ENTRY_HEAD, bytes);
         self.at = end;
         self.publish();
@@ -147,10 +146,6 @@ impl<'a> ReplyWriter<'a> {
         self.words.progress.done.store(count, Release);
     }
 
-    fn write_word(&self, at: usize, word: u64) {
-        self.memory.write_reply(self.slot, at, &word.to_le_bytes());
-    }
-
     #[inline]
     fn publish(&mut self) {
         self.done += 1;
@@ -158,4 +153,17 @@ impl<'a> ReplyWriter<'a> {
         progress.reply.store(self.at as u64, Release);
         progress.done.store(self.done, Release);
     }
+}
+
+/// Writes the head of a row at `at`; returns where its first value goes. Apart from the writer, which so is never asked for
+/// its address, and is registers in a loop over items.
+#[cold]
+fn open_row(memory: &LaneMemory, slot: usize, at: usize, width: usize) -> usize {
+    write_word(memory, slot, at, (width as u64) << 8 | tag::ROW);
+    write_word(memory, slot, at + ENTRY_HEAD, 0);
+    at + ROW_HEAD
+}
+
+fn write_word(memory: &LaneMemory, slot: usize, at: usize, word: u64) {
+    memory.write_reply(slot, at, &word.to_le_bytes());
 }

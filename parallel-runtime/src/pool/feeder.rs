@@ -14,6 +14,7 @@ use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Callback;
 use crate::memory::layout::SharedBytes;
+use crate::memory::reply;
 use crate::memory::rows::Rows;
 use crate::poison::lock;
 use crate::registry::Entry;
@@ -23,6 +24,7 @@ use crate::wire::consecutive;
 use crate::wire::ends::Ends;
 use crate::wire::parcel;
 use crate::wire::payload::Payload;
+use crate::wire::plain;
 
 /// A map to be run.
 #[derive(Clone)]
@@ -213,10 +215,14 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     pub(crate) fn new(plan: Plan, items: I) -> Self {
         let workers = plan.pool.settings.workers;
         let most = plan.window.map_or(usize::MAX, |window| window / (2 * workers));
+        let counts = consecutive::width::<I>().filter(|_| plan.chunk_size.is_none());
+        // What finds no room for its reply would come back and be sent again.
+        let replies = plain::size_of_number::<H::Output>().map_or(usize::MAX, reply::room_for);
+        let numbers = counts.map_or(usize::MAX, |width| config::LANE_AREA / width);
         Self {
-            chunker: Chunker::new(plan.chunk_size, most),
+            chunker: Chunker::new(plan.chunk_size, most.min(replies).min(numbers)),
             fixed: plan.chunk_size.is_some(),
-            counts: consecutive::width::<I>().filter(|_| plan.chunk_size.is_none()),
+            counts,
             merge: plan.merge,
             outbox: Outbox::new(plan.pool, plan.terms),
             items: items.fuse(),
@@ -308,7 +314,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
 
     /// Takes the rest of a chunk from a range of numbers, and writes none of them down.
     fn count_up(&mut self, chunk: &mut Chunk, width: usize, size: usize) {
-        let more = (size.min(CHUNK_BYTES / width) - 1).min(self.items.size_hint().0);
+        let more = (size - 1).min(self.items.size_hint().0);
         if more > 0 {
             // A range goes on by so many in one step.
             self.items.nth(more - 1);

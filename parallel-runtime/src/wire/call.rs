@@ -81,20 +81,9 @@ impl<'a> Parameters<'a> {
             self.bytes = &self.bytes[used..];
             return Ok(value);
         }
-        self.take_through_codec::<F, INDEX>()
-    }
-
-    // Out of the way of plain arguments, whose loops are to stay small.
-    #[inline(never)]
-    fn take_through_codec<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owned<F, INDEX>, CodecError> {
-        match panic::catch(|| handles::providing(self.handles, || F::Codec::decode(self.bytes))) {
-            Ok(Ok((value, used))) => {
-                self.bytes = &self.bytes[used..];
-                Ok(value)
-            }
-            Ok(Err(error)) => Err(error.of_argument(F::NAME)),
-            Err(report) => Err(CodecError::of_panic::<Owned<F, INDEX>>("Deserialize", &report).of_argument(F::NAME)),
-        }
+        let (value, used) = take_through_codec::<F, INDEX>(self.bytes, self.handles)?;
+        self.bytes = &self.bytes[used..];
+        Ok(value)
     }
 
     /// Takes the next argument, that for the parameter `INDEX` of `F`, which the function is to borrow.
@@ -109,6 +98,18 @@ impl<'a> Parameters<'a> {
             return Ok(Owner(Held::Here(view)));
         }
         self.take::<F, INDEX>().map(|owned| Owner(Held::Owned(owned)))
+    }
+}
+
+// Out of the way of plain arguments, whose loops are to stay small, and with nothing of theirs that would be kept in memory.
+#[inline(never)]
+fn take_through_codec<F: Parameter<INDEX>, const INDEX: usize>(
+    bytes: &[u8],
+    handles: &[Handle],
+) -> Result<(Owned<F, INDEX>, usize), CodecError> {
+    match panic::catch(|| handles::providing(handles, || F::Codec::decode(bytes))) {
+        Ok(decoded) => decoded.map_err(|error| error.of_argument(F::NAME)),
+        Err(report) => Err(CodecError::of_panic::<Owned<F, INDEX>>("Deserialize", &report).of_argument(F::NAME)),
     }
 }
 

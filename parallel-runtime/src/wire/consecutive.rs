@@ -37,31 +37,31 @@ pub(crate) fn stands<T>(number: &T, argument: &[u8]) -> bool {
     matches!(as_plain(number), Some(Plain::Number(bytes)) if bytes == argument)
 }
 
-/// The number that comes `ahead` numbers after the first; nothing where that is no number.
+/// The number that comes `ahead` numbers after the first.
 pub(crate) fn later(first: &[u8], ahead: usize) -> Vec<u8> {
-    let mut number = Vec::new();
-    write(first, ahead, 1, &mut number);
+    let mut number = first.to_vec();
+    write(first, ahead, &mut number);
     number
 }
 
-/// Writes `count` numbers, from the one that comes `ahead` numbers after the first; nothing where that is no number.
-pub(crate) fn write(first: &[u8], ahead: usize, count: usize, numbers: &mut Vec<u8>) {
-    let written = numbers.len();
+/// Fills `numbers` with numbers, from the one that comes `ahead` numbers after the first; false, and nothing is done, where
+/// that is no number.
+pub(crate) fn write(first: &[u8], ahead: usize, numbers: &mut [u8]) -> bool {
     // Two's complement: signed numbers count up as unsigned ones do.
     macro_rules! count_up {
         ($($unsigned:ty)*) => {
             $(if let Ok(first) = first.try_into() {
                 let first = <$unsigned>::from_le_bytes(first);
-                numbers.resize(written + count * size_of::<$unsigned>(), 0);
-                let places = numbers[written..].chunks_exact_mut(size_of::<$unsigned>());
-                for (at, place) in (ahead..).zip(places) {
+                for (at, place) in (ahead..).zip(numbers.chunks_exact_mut(size_of::<$unsigned>())) {
                     #[allow(clippy::cast_possible_truncation, reason = "counts beyond a type's numbers wrap as they do")]
                     place.copy_from_slice(&first.wrapping_add(at as $unsigned).to_le_bytes());
                 }
+                return true;
             })*
         };
     }
     count_up!(u8 u16 u32 u64 u128);
+    false
 }
 
 #[cfg(test)]
@@ -80,17 +80,15 @@ mod tests {
     #[test]
     fn what_is_written_is_what_the_range_gives() {
         for ahead in [0, 1, 7] {
-            let (mut signed, mut wide) = (Vec::new(), Vec::new());
-            write(&(-3_i16).to_le_bytes(), ahead, 5, &mut signed);
-            assert_eq!(signed, (-3_i16..).skip(ahead).take(5).flat_map(i16::to_le_bytes).collect::<Vec<_>>());
+            let (mut signed, mut wide) = ([0; 10], [0; 80]);
+            assert!(write(&(-3_i16).to_le_bytes(), ahead, &mut signed));
+            assert_eq!(signed[..], (-3_i16..).skip(ahead).take(5).flat_map(i16::to_le_bytes).collect::<Vec<_>>());
             let first = u128::from(u64::MAX) - 2;
-            write(&first.to_le_bytes(), ahead, 5, &mut wide);
-            assert_eq!(wide, (first..).skip(ahead).take(5).flat_map(u128::to_le_bytes).collect::<Vec<_>>());
+            assert!(write(&first.to_le_bytes(), ahead, &mut wide));
+            assert_eq!(wide[..], (first..).skip(ahead).take(5).flat_map(u128::to_le_bytes).collect::<Vec<_>>());
             assert_eq!(later(&first.to_le_bytes(), ahead), (first + ahead as u128).to_le_bytes());
         }
-        let mut numbers = vec![9];
-        write(b"abc", 0, 5, &mut numbers);
-        assert_eq!(numbers, [9], "no number has three bytes");
+        assert!(!write(b"abc", 0, &mut [0; 9]), "no number has three bytes");
     }
 
     #[test]

@@ -114,10 +114,12 @@ impl<'a> Opened<'a> {
         }
         let Items { width, bytes, left, .. } = &mut self.items;
         let all = width.and_then(|width| width.checked_mul(*left)).filter(|len| *len <= LANE_AREA)?;
-        numbers.clear();
-        consecutive::write(bytes, 0, *left, numbers);
-        *bytes = numbers;
-        (bytes.len() == all).then_some(())
+        // Kept as long as it ever was: what is not overwritten need not be cleared.
+        numbers.resize(numbers.len().max(all), 0);
+        let first = std::mem::take(bytes);
+        let written = first.len().checked_mul(*left) == Some(all) && consecutive::write(first, 0, &mut numbers[..all]);
+        *bytes = &numbers[..all];
+        written.then_some(())
     }
 
     /// The items in order; ends early where the lengths claim more than there is.

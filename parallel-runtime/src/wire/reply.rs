@@ -127,7 +127,7 @@ pub(crate) fn failure_bytes(failure: CallFailure) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::memory::layout::{LANE, LaneMemory};
-    use crate::memory::reply::ReplyWriter;
+    use crate::memory::reply::{ReplyWriter, room_for};
     use crate::sys::memory::Mapping;
 
     /// A reply, as the worker writes it and the parent copies it; how many items are done, too.
@@ -177,6 +177,7 @@ mod tests {
             while writer.begin() {
                 writer.push_to_row(u128::MAX);
             }
+            assert_eq!(writer.done() as usize, room_for(size_of::<u128>()));
             // What is too large goes beside the lane, and says so here.
             assert!(!writer.push_entry(tag::VALUE, &[0; 64]));
             assert!(writer.push_entry(tag::LARGE, &[]));
