@@ -4,7 +4,7 @@
 //!
 //! Parcels go round the two slots in turn, at both ends. The parent fills an empty slot, then knocks: it adds to
 //! `knocks` and wakes the worker if that waits. The worker ends a parcel with `DONE`, then rings. Both first publish,
-//! then look whether the other waits; whoever waits first says so, then looks again: with a full fence between the two
+//! then look whether the other sleeps; whoever sleeps first says so, then looks again: with a full fence between the two
 //! steps on either side no call is lost.
 //!
 //! The worker publishes `started` before it touches an item and `done` after its reply is written, so that a death shows
@@ -301,8 +301,8 @@ impl WorkerLane {
         Ok(Self { memory, taken: 0, mail: 0 })
     }
 
-    /// Waits for something to do, at most so long.
-    pub(crate) fn take(&mut self, patience: Option<Duration>) -> Work {
+    /// Waits for something to do, at most so long. `may_sleep` is asked before it sleeps: if it may not, it is to stop.
+    pub(crate) fn take(&mut self, patience: Option<Duration>, may_sleep: impl Fn() -> bool) -> Work {
         let mut waited = false;
         loop {
             let door = &self.memory.header().door;
@@ -329,7 +329,12 @@ impl WorkerLane {
                     if waited && patience.is_some() {
                         return Work::Nothing;
                     }
-                    self.wait(knocks, patience);
+                    if !self.look_for(knocks) {
+                        if !may_sleep() {
+                            return Work::Stop;
+                        }
+                        self.sleep(knocks, patience);
+                    }
                     waited = true;
                 }
                 Err(_) => return Work::Stop,
@@ -374,12 +379,15 @@ impl WorkerLane {
         ReplyWriter::new(&self.memory, slot_of(number), number, timed)
     }
 
-    /// Waits until the parent knocks again after `knocks`, at most so long.
-    fn wait(&self, knocks: u32, patience: Option<Duration>) {
+    /// Looks for a while whether the parent has knocked again after `knocks`.
+    fn look_for(&self, knocks: u32) -> bool {
         let door = &self.memory.header().door;
-        if look(&door.knocks, knocks, door.crowded.load(Relaxed) != 0) {
-            return;
-        }
+        look(&door.knocks, knocks, door.crowded.load(Relaxed) != 0)
+    }
+
+    /// Sleeps until the parent knocks again after `knocks`, at most so long.
+    fn sleep(&self, knocks: u32, patience: Option<Duration>) {
+        let door = &self.memory.header().door;
         door.waiting.store(1, Relaxed);
         fence(SeqCst);
         wait::wait_word(&door.knocks, knocks, patience);
@@ -457,10 +465,14 @@ impl Bell {
     /// Waits until it rings again after `rings`, at most `timeout`. `spin`: look for a while before sleeping, because a
     /// core is free for it. May return early.
     pub(crate) fn wait(&self, rings: u32, timeout: Duration, spin: bool) {
-        if spin && look(&self.memory.words().rings, rings, false) {
+        let words = self.memory.words();
+        if spin && look(&words.rings, rings, false) {
             return;
         }
-        wait::wait_word(&self.memory.words().rings, rings, Some(timeout));
+        words.asleep.store(1, Relaxed);
+        fence(SeqCst);
+        wait::wait_word(&words.rings, rings, Some(timeout));
+        words.asleep.store(0, Relaxed);
     }
 
     /// Rings it from this side.
@@ -491,7 +503,10 @@ impl WorkerBell {
         match words.listener.load(Relaxed) {
             listener::CALLER => {
                 words.rings.fetch_add(1, Release);
-                wait::wake_word(&words.rings, 1);
+                fence(SeqCst);
+                if words.asleep.load(Relaxed) != 0 {
+                    wait::wake_word(&words.rings, 1);
+                }
             }
             listener::REACTOR => self.attention.set(),
             listener::REACTOR_WHEN_IDLE if idle => self.attention.set(),
@@ -514,14 +529,14 @@ mod tests {
         for (number, in_a_block) in [(0, false), (1, true)] {
             assert!(lane.revoke(number));
             assert!(!lane.revoke(number));
-            let taken = worker.take(None);
+            let taken = worker.take(None, || true);
             assert!(
                 matches!(taken, Work::Revoked { number: n, in_block } if (n, in_block) == (number, in_a_block)),
                 "{taken:?}"
             );
         }
         assert!(lane.post(b"the ", b"next"));
-        assert!(matches!(worker.take(None), Work::Parcel { number: 2, len: 8, in_block: false }));
+        assert!(matches!(worker.take(None, || true), Work::Parcel { number: 2, len: 8, in_block: false }));
         assert_eq!(worker.parcel(2, 8), b"the next");
     }
 }

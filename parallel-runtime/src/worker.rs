@@ -204,6 +204,7 @@ struct Mailbox<'a> {
 impl Mailbox<'_> {
     /// Takes one message; false when there is none, without waiting.
     fn take(&mut self, wait: bool) -> io::Result<bool> {
+        check_intact(self.control)?;
         match self.control.receive(wait)? {
             Incoming::Message(Delivery::Handles(notes), descriptors) => self.store.keep(&notes, descriptors)?,
             Incoming::Message(Delivery::Parcel { number, body }, mut descriptors) => {
@@ -260,18 +261,15 @@ struct Spare {
 impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
         loop {
-            match self.lane.take(self.spare.as_ref().map(|_| config::SPARE_BLOCK)) {
+            let control = self.mailbox.control;
+            // A task may close what it finds: then nothing large can leave, and nobody can be called. Another one serves.
+            match self.lane.take(self.spare.as_ref().map(|_| config::SPARE_BLOCK), || control.is_intact()) {
                 Work::Nothing => self.spare = None,
                 Work::Parcel { number, len, in_block } => {
                     let block = if in_block { Some(self.mailbox.parcel(number)?) } else { None };
                     self.run(number, len, block.as_deref())?;
                     if self.spare.as_ref().is_some_and(|spare| spare.since.elapsed() > config::SPARE_BLOCK) {
                         self.spare = None;
-                    }
-                    if !self.mailbox.control.is_intact() {
-                        // The task closed what it found: nothing large can leave, and nobody can be called. Another one
-                        // serves.
-                        return Ok(0);
                     }
                 }
                 Work::Revoked { number, in_block } => {
@@ -440,6 +438,7 @@ impl Outlet<'_> {
     }
 
     fn send_beside(&mut self, item: u32, value: &Payload, failed: bool) -> io::Result<()> {
+        check_intact(self.control)?;
         // Once the parent has taken in the parcel that it was for, nobody reads the block any more.
         let free = self.spare.take().filter(|spare| self.lane.is_taken_in(spare.number));
         let mut block = free.map(|spare| spare.block);
@@ -458,6 +457,11 @@ impl Outlet<'_> {
             }
         }
     }
+}
+
+/// Refuses a channel that a task has closed, whatever has its number now.
+fn check_intact(control: &Control) -> io::Result<()> {
+    if control.is_intact() { Ok(()) } else { Err(io::Error::other("the task closed the way to its program")) }
 }
 
 /// The value of an item of a parcel that is to be merged; it may be one already.

@@ -105,6 +105,8 @@ pub(crate) struct Header {
 pub(crate) struct BellWords {
     /// Counts the calls; a waiting caller waits for a change.
     pub(crate) rings: AtomicU32,
+    /// 1 while the caller sleeps, and must be woken.
+    pub(crate) asleep: AtomicU32,
     /// Who listens: see [`listener`].
     pub(crate) listener: AtomicU32,
 }
