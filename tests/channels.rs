@@ -373,3 +373,45 @@ fn all_of_this_works_with_few_descriptors_and_without_dev_shm() {
     let many = "messages_of_many_handles_wait_for_room_and_arrive_whole";
     surroundings::pass_again("all_of_this_works_with_few_descriptors_and_without_dev_shm", &[long, many]);
 }
+
+/// Waits until the file is there; returns its process.
+#[parallel]
+fn wait_for(file: &std::path::Path) -> u32 {
+    let begun = Instant::now();
+    while !file.exists() {
+        assert!(begun.elapsed() < LONG, "{} does not come", file.display());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::process::id()
+}
+
+#[parallel]
+fn send_from(sender: Sender<u64>, number: u64) -> u32 {
+    sender.send(&number).unwrap();
+    std::process::id()
+}
+
+/// A call that lay ready for a busy worker and then ran in another leaves nothing in the busy one.
+#[test]
+fn a_sender_that_went_to_another_worker_after_all_is_gone_with_its_call() {
+    let folder = std::env::temp_dir().join(format!("parallel-senders-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (first, second) = (folder.join("first"), folder.join("second"));
+    let pool = Pool::with_workers(2).unwrap();
+    // Only a worker whose calls are short gets one ahead.
+    std::fs::write(&first, "").unwrap();
+    wait_for.on(&pool).par_map([&first; 20]).unwrap();
+    std::fs::remove_file(&first).unwrap();
+    let busy = [&first, &second].map(|file| wait_for.on(&pool).submit(file));
+    let (sender, receiver) = channel::<u64>().unwrap();
+    let sends = send_from.on(&pool).submit(sender, 7);
+    let (one, other) = busy.into();
+    std::fs::write(&second, "").unwrap();
+    let (ran_in, freed) = (sends.join().unwrap(), other.join().unwrap());
+    assert_eq!(ran_in, freed, "the other is busy");
+    assert_eq!(receiver.recv_timeout(LONG).unwrap(), Some(7));
+    assert!(matches!(receiver.recv_timeout(LONG).unwrap_err().kind(), ErrorKind::Closed));
+    std::fs::write(&first, "").unwrap();
+    assert_ne!(one.join().unwrap(), ran_in);
+    std::fs::remove_dir_all(folder).unwrap();
+}

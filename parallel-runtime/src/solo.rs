@@ -13,6 +13,7 @@ use crate::job::{Callback, Flight, Landing, Outcome, error_of, error_of_end, may
 use crate::poison::{lock, wait};
 use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report, borrowed};
 use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
+use crate::process::spares;
 use crate::process::transfer::{self, Store};
 use crate::registry::Entry;
 use crate::sys::process::KILL;
@@ -94,7 +95,8 @@ enum Deadline {
 impl Solo {
     /// Hands a call to the reactor.
     pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
-        let state = State { arguments: Some(Arc::new(arguments)), ..State::default() };
+        let arguments = Arc::new(arguments);
+        let state = State { arguments: Some(Arc::clone(&arguments)), ..State::default() };
         let solo = Arc::new(Self {
             order,
             affinity: Affinity::own(),
@@ -103,7 +105,11 @@ impl Solo {
             changed: Condvar::new(),
         });
         match reactor::get() {
-            Ok(reactor) => reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>),
+            Ok(reactor) => {
+                spares::look_after(reactor, &arguments.handles);
+                drop(arguments);
+                reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>);
+            }
             Err(error) => solo.over(Err(solo.describe(Error::new(ErrorKind::Start(error)), None, 0))),
         }
         solo

@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::config;
 use crate::current::{self, Role};
 use crate::lane::{Work, WorkerBell, WorkerLane};
+use crate::memory::bulk;
 use crate::memory::reply::{LONGEST_ENTRY, ReplyWriter, tag};
 use crate::panic;
 use crate::process::control::{
@@ -124,14 +125,14 @@ fn run(function: u64, name: Option<&str>, arguments: &Payload) -> Result<Payload
     current::set_call(entry.name(), name);
     program::set_title(name.unwrap_or(entry.name()));
     let mut value = Payload::default();
-    match call(entry, &arguments.bytes, &arguments.handles, &mut value) {
+    match call(entry, &arguments.bytes, &arguments.handles, &mut value, true) {
         None => Ok(value),
         Some(failure) => Err(failure),
     }
 }
 
-/// Runs one call whose value is wanted; a failure when it gave none.
-fn call(entry: &Entry, arguments: &[u8], handles: &[Handle], value: &mut Payload) -> Option<CallFailure> {
+/// Runs one call whose value is wanted; a failure when it gave none. `leaves`: the value is to be sent, not worked on here.
+fn call(entry: &Entry, arguments: &[u8], handles: &[Handle], value: &mut Payload, leaves: bool) -> Option<CallFailure> {
     /// Keeps the failure; the value is where it belongs.
     struct Keep(Option<CallFailure>);
 
@@ -143,7 +144,8 @@ fn call(entry: &Entry, arguments: &[u8], handles: &[Handle], value: &mut Payload
     }
 
     let mut kept = Keep(None);
-    entry.call(&mut Call::new(Items::one(arguments), handles, value, true, None, &mut kept));
+    let call = Call::new(Items::one(arguments), handles, value, true, None, &mut kept);
+    entry.call(&mut if leaves { call } else { call.without_bulk() });
     kept.0
 }
 
@@ -263,7 +265,8 @@ impl Server<'_> {
         loop {
             let control = self.mailbox.control;
             // A task may close what it finds: then nothing large can leave, and nobody can be called. Another one serves.
-            match self.lane.take(self.spare.as_ref().map(|_| config::SPARE_BLOCK), || control.is_intact()) {
+            let keeps = self.spare.is_some() || bulk::let_go(config::SPARE_BLOCK).is_some();
+            match self.lane.take(keeps.then_some(config::SPARE_BLOCK), || control.is_intact()) {
                 Work::Nothing => self.spare = None,
                 Work::Parcel { number, len, in_block } => {
                     let block = if in_block { Some(self.mailbox.parcel(number)?) } else { None };
@@ -295,6 +298,8 @@ impl Server<'_> {
         let handles = mailbox.handles(&opened)?;
         let mut run = Run { control: mailbox.control, lane, value, spare, number, opened, handles };
         let whole = if run.opened.merge == 0 { run.map()? } else { run.merge()? };
+        // What came with the parcel is the parent's to use again from its end on.
+        drop(run);
         flush();
         self.lane.end(number);
         self.bell.ring(self.lane.is_idle(), !whole);
@@ -491,7 +496,7 @@ fn find(function: u64) -> Result<&'static Entry, CallFailure> {
 
 fn value_from(entry: &Entry, arguments: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
     let mut value = Payload::default();
-    if let Some(failure) = call(entry, arguments, handles, &mut value) {
+    if let Some(failure) = call(entry, arguments, handles, &mut value, false) {
         return Err(failure);
     }
     if !value.handles.is_empty() {

@@ -229,6 +229,11 @@ impl<'a> SharedBytes<'a> {
         Self { start: bytes.as_ptr(), len: bytes.len(), memory: PhantomData }
     }
 
+    /// All bytes of a mapping.
+    pub(crate) fn of_mapping(mapping: &'a Mapping) -> Self {
+        Self { start: mapping.as_ptr(), len: mapping.len(), memory: PhantomData }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

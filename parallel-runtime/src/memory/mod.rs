@@ -1,5 +1,6 @@
 //! Memory with a layout: the words that processes share, and values whose type is known only at the end.
 
+pub(crate) mod bulk;
 pub(crate) mod cast;
 pub(crate) mod layout;
 pub(crate) mod reply;

@@ -160,6 +160,12 @@ impl Batch {
         self.sink.is_watched() || self.handles.iter().any(|handle| matches!(handle, Handle::Descriptor(_)))
     }
 
+    /// Whether it waits for a worker that has nothing else: what would lie ready for a busy one with it, unread, stays open
+    /// until that reads on, even if the batch is taken back.
+    pub(crate) fn is_sent_last(&self) -> bool {
+        self.handles.iter().any(Handle::is_sent_anew)
+    }
+
     /// Whether its items may be run in several processes.
     pub(crate) fn is_divisible(&self) -> bool {
         self.merge.is_none() && !self.terms.fixed

@@ -20,6 +20,7 @@ use crate::lane::{Bell, Lane, Listener};
 use crate::poison::{lock, wait};
 use crate::process::control::Delivery;
 use crate::process::reactor::{self, Child, Pulse, Reactor};
+use crate::process::spares;
 use crate::process::transfer::Store;
 use crate::registry::Entry;
 use crate::sys::memory::Block;
@@ -133,6 +134,8 @@ pub(crate) struct Seat {
     pub(crate) store: Store,
     /// The shared memory that it keeps.
     pub(crate) known: HashSet<u64>,
+    /// The handles that were sent to it anew, with the parcels in hand that name them.
+    pub(crate) handed: Vec<(u64, u64)>,
     pub(crate) killed_for: Option<KilledFor>,
     /// The parcel and the item in it whose handle asked for a signal, and the signal.
     pub(crate) signalled: Option<(u64, usize, i32)>,
@@ -194,7 +197,17 @@ impl Seat {
         if let Some(budget) = &mut self.budget {
             *budget += hand.batch.cost();
         }
+        let (its, others): (Vec<_>, Vec<_>) = self.handed.drain(..).partition(|(parcel, _)| *parcel == hand.number);
+        self.handed = others;
+        its.iter().for_each(|(_, id)| self.forget(*id));
         Some(hand.batch)
+    }
+
+    /// Tells the worker to drop a handle that it was sent.
+    fn forget(&self, id: u64) {
+        // A full channel belongs to a worker that is stopped or stuck; it forgets with its end.
+        let _ = self.child.control().send(&Delivery::Forget(id), &[], false);
+        self.lane.announce_mail();
     }
 
     /// How long what it holds has run. What a worker says is bounded by what can be: it may scribble.
@@ -316,6 +329,7 @@ impl Shared {
     /// Adds a batch, and starts it if a worker is free.
     pub(crate) fn add(&self, batch: Batch) -> Result<()> {
         reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
+        spares::look_after(self.reactor, &batch.handles);
         let mut core = self.enter();
         core.check_open()?;
         core.queue.push_back(batch);
@@ -446,9 +460,7 @@ impl Pulse for Shared {
         let mut core = self.enter();
         for seat in core.seats.iter_mut().flatten() {
             if seat.known.remove(&id) {
-                // A full channel belongs to a worker that is stopped or stuck; it forgets with its end.
-                let _ = seat.child.control().send(&Delivery::Forget(id), &[], false);
-                seat.lane.announce_mail();
+                seat.forget(id);
             }
         }
     }

@@ -57,6 +57,7 @@ impl Shared {
             hear(seat);
         }
         seat.lane.release(number);
+        seat.handed.retain(|(parcel, _)| *parcel != number);
         // What a worker says is bounded by what can be: it may scribble.
         let elapsed = elapsed.min(seat.born.elapsed());
         seat.busy += elapsed;
@@ -195,7 +196,9 @@ impl Shared {
                 core.queue.pop_front();
                 continue;
             }
-            let capacities = core.seats.iter().map(|seat| seat.as_ref().and_then(Seat::capacity));
+            let most = if batch.is_sent_last() { 0 } else { usize::MAX };
+            let capacity = |seat: &Option<Seat>| seat.as_ref()?.capacity().filter(|held| *held <= most);
+            let capacities = core.seats.iter().map(capacity);
             let Some(index) = schedule::choose(capacities) else { return };
             if let Some(batch) = core.queue.pop_front() {
                 let batch = Self::gather(core, index, batch);
@@ -260,13 +263,15 @@ fn send(seat: &mut Seat, batch: &Batch, scratch: &mut Vec<u8>) -> io::Result<()>
     } else {
         transfer::send_ahead::<Delivery>(control, &batch.handles, Some(&mut seat.known), false)?
     };
+    let number = seat.lane.next_number();
+    let anew = batch.handles.iter().zip(&handles).filter(|(handle, _)| handle.is_sent_anew());
+    seat.handed.extend(anew.map(|(_, id)| (number, *id)));
     scratch.clear();
     batch.parcel(&handles).write_head(scratch);
     if seat.lane.post(scratch, &batch.bytes) {
         return Ok(());
     }
     // The block of the latest large parcel, unless that is still on its way.
-    let number = seat.lane.next_number();
     let in_use = |spare: &mut Spare| seat.in_hand.iter().any(|hand| hand.number == spare.number);
     let mut block =
         if seat.block.as_mut().is_some_and(in_use) { None } else { seat.block.take().map(|spare| spare.block) };

@@ -74,7 +74,8 @@ impl Shared {
 fn not_started(seat: &Seat) -> usize {
     let Some(hand) = seat.in_hand.front().filter(|_| seat.killed_for.is_none()) else { return 0 };
     let may_go = hand.batch.is_divisible() && hand.batch.sink.is_wanted();
-    if !may_go || seat.lane.ran(hand.number) < SHARED_AFTER {
+    // One item alone would only be made ready once more elsewhere.
+    if !may_go || hand.batch.len() < 2 || seat.lane.ran(hand.number) < SHARED_AFTER {
         return 0;
     }
     let started = seat.lane.progress(hand.number).started.saturating_sub(hand.delivered);

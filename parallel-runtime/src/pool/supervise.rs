@@ -95,6 +95,7 @@ impl Shared {
             refusal: None,
             busy: Duration::ZERO,
             latest: None,
+            handed: Vec::new(),
             block: None,
         })
     }

@@ -62,6 +62,7 @@ pub(crate) enum Kind {
     Shared,
     Frozen,
     Descriptor,
+    Bulk,
 }
 
 /// One descriptor in a message.

@@ -4,5 +4,6 @@ pub(crate) mod bootstrap;
 pub(crate) mod control;
 pub(crate) mod launch;
 pub(crate) mod reactor;
+pub(crate) mod spares;
 pub(crate) mod transfer;
 pub(crate) mod zygote;

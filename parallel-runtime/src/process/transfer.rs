@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::control::{Body, Control, Delivery, Kind, Note, Opening, Package, Report};
+use crate::memory::bulk::Arrived;
 use crate::sys::memory::{Access, Block, Region, random_id};
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::wire::handles::Handle;
@@ -83,7 +84,8 @@ fn note(handle: &Handle) -> io::Result<Option<Note>> {
             Note { id: region.id(), kind }
         }
         Handle::Descriptor(_) => Note { id: random_id()?, kind: Kind::Descriptor },
-        Handle::Kept(_) => return Ok(None),
+        Handle::Bulk(bulk) => Note { id: bulk.announce(), kind: Kind::Bulk },
+        Handle::Kept(_) | Handle::Arrived(_) => return Ok(None),
     }))
 }
 
@@ -121,6 +123,7 @@ impl Store {
                 Kind::Shared => Handle::Memory(Region::adopt(note.id, Access::Shared, descriptor)?),
                 Kind::Frozen => Handle::Memory(Region::adopt(note.id, Access::Frozen, descriptor)?),
                 Kind::Descriptor => Handle::Descriptor(Arc::new(descriptor)),
+                Kind::Bulk => Handle::Arrived(Arc::new(Arrived::open(note.id, descriptor)?)),
             };
             self.0.insert(note.id, handle);
         }

@@ -48,7 +48,7 @@ impl Arguments {
     #[inline]
     pub fn push<F: Parameter<INDEX>, const INDEX: usize>(&mut self, value: &F::Type) -> Result<(), CodecError> {
         let Payload { bytes, handles } = &mut self.0;
-        if plain::encode(value, bytes).is_some() {
+        if plain::encode_bulk(value, bytes, handles).is_some() || plain::encode(value, bytes).is_some() {
             return Ok(());
         }
         let before = bytes.len();
@@ -107,6 +107,9 @@ fn take_through_codec<F: Parameter<INDEX>, const INDEX: usize>(
     bytes: &[u8],
     handles: &[Handle],
 ) -> Result<(Owned<F, INDEX>, usize), CodecError> {
+    if let Some(found) = plain::decode_bulk(bytes, handles) {
+        return Ok(found);
+    }
     match panic::catch(|| handles::providing(handles, || F::Codec::decode(bytes))) {
         Ok(decoded) => decoded.map_err(|error| error.of_argument(F::NAME)),
         Err(report) => Err(CodecError::of_panic::<Owned<F, INDEX>>("Deserialize", &report).of_argument(F::NAME)),
@@ -188,6 +191,8 @@ pub struct Call<'a> {
     value: &'a mut Payload,
     /// Whether anybody wants the values.
     wanted: bool,
+    /// Whether a large value may travel in memory of its own.
+    bulk: bool,
     reply: Option<ReplyWriter<'a>>,
     finish: &'a mut dyn Finish,
 }
@@ -207,7 +212,12 @@ impl<'a> Call<'a> {
         reply: Option<ReplyWriter<'a>>,
         finish: &'a mut dyn Finish,
     ) -> Self {
-        Self { items, handles, value, wanted, reply, finish }
+        Self { items, handles, value, wanted, bulk: true, reply, finish }
+    }
+
+    /// Keeps the bytes of all values together, for who works on them here.
+    pub(crate) fn without_bulk(self) -> Self {
+        Self { bulk: false, ..self }
     }
 
     /// How many items have a reply.
@@ -321,7 +331,8 @@ impl<'a> Call<'a> {
         let Payload { bytes, handles } = &mut *self.value;
         bytes.clear();
         handles.clear();
-        let encoded = if !self.wanted || plain::encode(&value, bytes).is_some() {
+        let bulky = self.wanted && self.bulk && plain::encode_bulk(&value, bytes, handles).is_some();
+        let encoded = if bulky || !self.wanted || plain::encode(&value, bytes).is_some() {
             Ok(Ok(()))
         } else {
             panic::catch(|| handles::gathering(handles, || H::Codec::encode(&value, bytes)))
@@ -413,6 +424,11 @@ pub(crate) fn decode_result<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Res
 
 #[inline(never)]
 fn decode_through_codec<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<H::Output, CodecError> {
+    if let Some((value, used)) = plain::decode_bulk(bytes, handles)
+        && used == bytes.len()
+    {
+        return Ok(value);
+    }
     match panic::catch(|| handles::providing(handles, || H::Codec::decode_whole(bytes))) {
         Ok(decoded) => decoded,
         Err(report) => Err(CodecError::of_panic::<H::Output>("Deserialize", &report)),

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use crate::memory::bulk::{Arrived, Bulk};
 use crate::sys::memory::Region;
 
 /// Something that is handed to another process.
@@ -20,6 +21,10 @@ pub(crate) enum Handle {
     Kept(#[allow(dead_code, reason = "kept for its drop")] Arc<dyn Any + Send + Sync>),
     /// An open descriptor. It is sent anew each time, so that it closes when its last user drops it.
     Descriptor(Arc<OwnedFd>),
+    /// A large row, to be sent.
+    Bulk(Arc<Bulk>),
+    /// A large row that was sent.
+    Arrived(Arc<Arrived>),
 }
 
 impl Handle {
@@ -32,12 +37,18 @@ impl Handle {
         }
     }
 
+    /// Whether it is sent anew with each call.
+    pub(crate) fn is_sent_anew(&self) -> bool {
+        matches!(self, Self::Descriptor(_) | Self::Bulk(_))
+    }
+
     /// The descriptor by which it is sent, if it is.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Memory(region) => Some(region.descriptor()),
             Self::Descriptor(descriptor) => Some(descriptor.as_fd()),
-            Self::Kept(_) => None,
+            Self::Bulk(bulk) => Some(bulk.as_fd()),
+            Self::Kept(_) | Self::Arrived(_) => None,
         }
     }
 }
@@ -114,7 +125,7 @@ pub(crate) fn take<E: serde::de::Error>(at: u32) -> Result<Handle, E> {
 pub(crate) fn take_memory<E: serde::de::Error>(at: u32) -> Result<Arc<Region>, E> {
     match take(at)? {
         Handle::Memory(region) => Ok(region),
-        Handle::Descriptor(_) | Handle::Kept(_) => Err(E::custom("a shared handle of another kind")),
+        _ => Err(E::custom("a shared handle of another kind")),
     }
 }
 
@@ -122,7 +133,7 @@ pub(crate) fn take_memory<E: serde::de::Error>(at: u32) -> Result<Arc<Region>, E
 pub(crate) fn take_descriptor<E: serde::de::Error>(at: u32) -> Result<Arc<OwnedFd>, E> {
     match take(at)? {
         Handle::Descriptor(descriptor) => Ok(descriptor),
-        Handle::Memory(_) | Handle::Kept(_) => Err(E::custom("a shared handle of another kind")),
+        _ => Err(E::custom("a shared handle of another kind")),
     }
 }
 

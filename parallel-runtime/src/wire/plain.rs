@@ -5,6 +5,8 @@
 
 use bytemuck::Pod;
 
+use super::handles::Handle;
+use crate::memory::bulk::{self, BULK_FROM};
 use crate::memory::cast;
 use crate::memory::reply::ReplyWriter;
 use crate::memory::rows::{Rows, RowsOf};
@@ -83,6 +85,55 @@ pub(crate) fn encode<T: ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Option<()> {
         },
     }
     Some(())
+}
+
+/// Set in the length of a row that is not in the bytes, but the handle whose place follows.
+const ELSEWHERE: u64 = 1 << 63;
+
+/// Appends a row that is large enough to travel in memory of its own, which it puts into `handles`; `None` where it is not, or
+/// there is none for it.
+#[inline]
+pub(crate) fn encode_bulk<T: ?Sized>(value: &T, bytes: &mut Vec<u8>, handles: &mut Vec<Handle>) -> Option<()> {
+    match as_plain(value)? {
+        Plain::Row(len, row) if row.len() >= BULK_FROM => {
+            let bulk = bulk::load(row)?;
+            bytes.extend_from_slice(&(u64::from_le_bytes(len) | ELSEWHERE).to_le_bytes());
+            bytes.extend_from_slice(&(handles.len() as u64).to_le_bytes());
+            handles.push(Handle::Bulk(bulk));
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+/// Reads what [`encode_bulk`] wrote at the front of `bytes`, with how many of them it took; `None` where that is not there.
+pub(crate) fn decode_bulk<T>(bytes: &[u8], handles: &[Handle]) -> Option<(T, usize)> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    let len = u64::from_le_bytes(*len);
+    let (place, _) = rest.split_first_chunk()?;
+    let place = usize::try_from(u64::from_le_bytes(*place)).ok()?;
+    let (Some(Handle::Arrived(arrived)), true) = (handles.get(place), len & ELSEWHERE != 0) else { return None };
+    let (row, used) = (arrived.bytes(), 16);
+    let len = usize::try_from(len & !ELSEWHERE).ok()?;
+    for_each_number!(Number => is::<T, Vec<Number>>().then(|| {
+        (len.checked_mul(size_of::<Number>())? == row.len()).then_some(())?;
+        let mut numbers = zeros::<Number>(len);
+        row.copy_to(bytemuck::cast_slice_mut(&mut numbers));
+        cast::into::<Vec<Number>, T>(numbers).map(|row| (row, used))
+    }).flatten());
+    if is::<T, String>() && len == row.len() {
+        let mut text = zeros::<u8>(len);
+        row.copy_to(&mut text);
+        return cast::into(String::from_utf8(text).ok()?).map(|text| (text, used));
+    }
+    None
+}
+
+/// Memory for a row, which costs nothing until it is filled.
+fn zeros<Number: Pod>(len: usize) -> Vec<Number> {
+    let mut row = vec![Number::zeroed(); len];
+    prefer_huge_pages(&mut row);
+    row
 }
 
 /// Reads a plain value from the front of `bytes`, with how many bytes it took; `None` when it is not one, or when it is not
@@ -180,8 +231,7 @@ fn is<T: ?Sized, U: ?Sized + 'static>() -> bool {
 fn read_row<Number: Pod>(bytes: &[u8]) -> Option<(Vec<Number>, usize)> {
     let (row_bytes, used) = row_bytes(bytes, size_of::<Number>())?;
     // The length was checked against the message, so this is no more memory than the message itself.
-    let mut row = vec![Number::zeroed(); row_bytes.len() / size_of::<Number>()];
-    prefer_huge_pages(&mut row);
+    let mut row = zeros::<Number>(row_bytes.len() / size_of::<Number>());
     bytemuck::cast_slice_mut(&mut row).copy_from_slice(row_bytes);
     Some((row, used))
 }

@@ -66,6 +66,18 @@ impl Mapping {
         Self::owning(start.cast(), len)
     }
 
+    /// Maps `len` bytes of `memory` behind the first `skipped`, which are whole pages, for reading only, and all at once.
+    pub(crate) fn behind(memory: BorrowedFd<'_>, skipped: usize, len: usize) -> io::Result<Self> {
+        let size = usize::try_from(rustix::fs::fstat(memory)?.st_size).unwrap_or(0);
+        if len == 0 || size.checked_sub(skipped).is_none_or(|left| left < len) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
+        }
+        let flags = MapFlags::SHARED | MapFlags::POPULATE;
+        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }?;
+        Self::owning(start.cast(), len)
+    }
+
     fn owning(start: *mut u8, len: usize) -> io::Result<Self> {
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("mmap gave a null address"))?;
         Ok(Self { start, len })
@@ -116,6 +128,39 @@ pub(crate) fn create(len: usize) -> io::Result<OwnedFd> {
     rustix::fs::ftruncate(&memory, size)?;
     rustix::fs::fcntl_add_seals(&memory, SEALED)?;
     Ok(memory)
+}
+
+/// Makes `len` bytes of zeros that have no name in any file system, that grow as they are written, and never shrink.
+pub(crate) fn create_growing(len: usize) -> io::Result<OwnedFd> {
+    let memory =
+        above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)?;
+    rustix::fs::ftruncate(&memory, u64::try_from(len).map_err(io::Error::other)?)?;
+    rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(memory)
+}
+
+/// Refuses memory that somebody could cut short.
+pub(crate) fn check_not_shrinking(memory: BorrowedFd<'_>) -> io::Result<()> {
+    if rustix::fs::fcntl_get_seals(memory)?.contains(SealFlags::SHRINK) {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "shared memory that is not sealed"))
+}
+
+/// Writes all of `bytes` at `at`.
+pub(crate) fn write_at(memory: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::pwrite(memory, bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = &bytes[written..];
+                at += written as u64;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Who may do what with a region.

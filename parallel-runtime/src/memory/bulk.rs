@@ -1,0 +1,233 @@
+//! Large rows of numbers and texts: each travels in memory of its own, which is written once and read once.
+//!
+//! ```text
+//! memory   row's number u64 | length u64, of the row | … | the row, from the second page on
+//! ```
+//!
+//! Memory that was written once is written again in a tenth of the time. So who sends a row keeps its memory for a while, and
+//! takes it for another one when nothing here holds it any more and its receiver is through with it: then the receiver has
+//! put 0 in the place of the row's number.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::layout::SharedBytes;
+use crate::poison::lock;
+use crate::sys::memory::{self, Mapping};
+use crate::sys::program;
+
+/// From this size on a row travels so, in bytes: to hand over its memory costs some 10 µs, to copy so much once more 100.
+pub(crate) const BULK_FROM: usize = 1 << 20;
+/// So many rows have memory at a time; what is beyond travels as other arguments do. Queued calls are not to use up the
+/// process's descriptors.
+const MOST: usize = 16;
+/// A page for the words, so that the row starts on one.
+const HEAD: usize = 4096;
+
+/// The words in front of a row.
+#[repr(C)]
+struct Words {
+    /// The number of the row; 0 once its receiver has no use for it any more.
+    row: AtomicU64,
+    len: AtomicU64,
+}
+
+fn words(head: &Mapping) -> &Words {
+    // SAFETY: the mapping is page-aligned, longer than the words, lives as long as the borrow, and the words are atomic:
+    // they may be shared with anyone and hold any bits.
+    unsafe { &*head.as_ptr().cast::<Words>() }
+}
+
+/// A row on its way to another process.
+#[derive(Debug)]
+pub(crate) struct Bulk {
+    memory: OwnedFd,
+    head: Mapping,
+    /// The number of the row that is in it.
+    number: AtomicU64,
+}
+
+impl Bulk {
+    fn new() -> io::Result<Self> {
+        let memory = memory::create_growing(HEAD)?;
+        let head = Mapping::shared(memory.as_fd(), HEAD)?;
+        Ok(Self { memory, head, number: AtomicU64::new(0) })
+    }
+
+    fn fill(&self, row: &[u8]) -> io::Result<()> {
+        let number = memory::random_id()?;
+        let words = words(&self.head);
+        words.len.store(row.len() as u64, Relaxed);
+        memory::write_at(self.memory.as_fd(), row, HEAD as u64)?;
+        words.row.store(number, Release);
+        self.number.store(number, Relaxed);
+        Ok(())
+    }
+
+    /// Says that the row is sent, perhaps once more; returns its number.
+    pub(crate) fn announce(&self) -> u64 {
+        let number = self.number.load(Relaxed);
+        words(&self.head).row.store(number, Release);
+        number
+    }
+}
+
+impl AsFd for Bulk {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.memory.as_fd()
+    }
+}
+
+/// Memory that was made for a row, since when that is or was in it.
+struct Kept {
+    bulk: Arc<Bulk>,
+    since: Instant,
+}
+
+static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+/// Whether there is any, for who would not lock in vain.
+static ANY: AtomicBool = AtomicBool::new(false);
+
+/// Puts a row into memory that can be sent; `None` where it must travel in another way.
+pub(crate) fn load(row: &[u8]) -> Option<Arc<Bulk>> {
+    // A forked process shares all of this with the one that it was forked from.
+    if program::was_forked() {
+        return None;
+    }
+    let bulk = {
+        let mut kept = lock(&KEPT);
+        let is_free = |kept: &Kept| Arc::strong_count(&kept.bulk) == 1 && !is_busy(&kept.bulk);
+        match kept.iter().position(is_free) {
+            Some(free) => {
+                kept[free].since = Instant::now();
+                Arc::clone(&kept[free].bulk)
+            }
+            None if kept.len() < MOST => {
+                let bulk = Arc::new(Bulk::new().ok()?);
+                kept.push(Kept { bulk: Arc::clone(&bulk), since: Instant::now() });
+                ANY.store(true, Relaxed);
+                bulk
+            }
+            None => return None,
+        }
+    };
+    // Without the memory for it there may still be some for what the other way takes; and if not, that says so.
+    bulk.fill(row).ok().map(|()| bulk)
+}
+
+fn is_busy(bulk: &Bulk) -> bool {
+    words(&bulk.head).row.load(Acquire) != 0
+}
+
+/// Gives back the memory of rows that no other followed for `patience`; says when to look again, if some is left.
+pub(crate) fn let_go(patience: Duration) -> Option<Instant> {
+    if !ANY.load(Relaxed) {
+        return None;
+    }
+    let mut kept = lock(&KEPT);
+    kept.retain(|kept| kept.since.elapsed() < patience);
+    ANY.store(!kept.is_empty(), Relaxed);
+    kept.iter().map(|kept| kept.since + patience).min()
+}
+
+/// A row that has arrived.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    number: u64,
+    head: Mapping,
+    row: Mapping,
+}
+
+impl Arrived {
+    /// Finds the row with this number in memory that another process has filled.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` when the memory is not what holds a row: its maker could take it from under us.
+    pub(crate) fn open(number: u64, memory: OwnedFd) -> io::Result<Self> {
+        memory::check_not_shrinking(memory.as_fd())?;
+        let head = Mapping::shared(memory.as_fd(), HEAD)?;
+        let len = usize::try_from(words(&head).len.load(Acquire)).map_err(io::Error::other)?;
+        let row = Mapping::behind(memory.as_fd(), HEAD, len)?;
+        Ok(Self { number, head, row })
+    }
+
+    /// The row's bytes.
+    pub(crate) fn bytes(&self) -> SharedBytes<'_> {
+        SharedBytes::of_mapping(&self.row)
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        // There may be another row in it by now, if this one was sent and taken back.
+        let _ = words(&self.head).row.compare_exchange(self.number, 0, Release, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrived(bulk: &Bulk) -> Arrived {
+        Arrived::open(bulk.announce(), bulk.as_fd().try_clone_to_owned().unwrap()).unwrap()
+    }
+
+    // One test: the memory that is kept is the process's.
+    #[test]
+    fn memory_is_taken_again_once_both_sides_are_through_with_it() {
+        let bulk = load(b"first").unwrap();
+        let row = arrived(&bulk);
+        assert_eq!(row.bytes().to_vec(), b"first");
+        let address = Arc::as_ptr(&bulk);
+        drop(bulk);
+        let second = load(b"second").unwrap();
+        assert!(!std::ptr::eq(address, Arc::as_ptr(&second)), "its receiver reads it still");
+        drop(row);
+        let third = load(b"third").unwrap();
+        assert!(std::ptr::eq(address, Arc::as_ptr(&third)));
+        assert_eq!(arrived(&third).bytes().to_vec(), b"third");
+        // Its receiver is through with it, but it may be sent to another.
+        assert!(!std::ptr::eq(address, Arc::as_ptr(&load(b"fourth").unwrap())));
+        let all: Vec<_> = std::iter::from_fn(|| load(b"more")).collect();
+        assert!(all.len() < MOST, "{}", all.len());
+        drop(all);
+        assert!(let_go(Duration::from_secs(60)).is_some());
+        assert!(let_go(Duration::ZERO).is_none());
+        // One that comes too late sets nothing free but its own row.
+        let late = arrived(&second);
+        second.fill(b"again").unwrap();
+        drop(late);
+        assert!(is_busy(&second));
+        // And one that is sent once more is in use once more.
+        let number = second.announce();
+        drop(arrived(&second));
+        assert!(!is_busy(&second));
+        assert_eq!(second.announce(), number);
+        assert!(is_busy(&second));
+        // What is on its way is not harmed.
+        assert_eq!(arrived(&second).bytes().to_vec(), b"again");
+    }
+
+    #[test]
+    fn other_memory_is_refused() {
+        let memory = memory::create_growing(HEAD).unwrap();
+        let head = Mapping::shared(memory.as_fd(), HEAD).unwrap();
+        words(&head).len.store(1, Relaxed);
+        assert!(Arrived::open(1, memory).is_err(), "longer than it is");
+        let file = tempfile();
+        assert!(Arrived::open(1, file).is_err(), "it could be cut short");
+    }
+
+    fn tempfile() -> OwnedFd {
+        let path = std::env::temp_dir().join(format!("parallel-bulk-{}", std::process::id()));
+        std::fs::write(&path, [0; HEAD]).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.into()
+    }
+}
