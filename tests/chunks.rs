@@ -302,3 +302,30 @@ fn a_range_goes_on_behind_the_items_that_end_their_process() {
         }
     }
 }
+
+/// Waits for the others at some items; the rest take next to nothing.
+#[parallel]
+fn meets(x: u64, every: u64, meeting: &parallel::sync::Barrier) -> u64 {
+    if x % every == every - 1 {
+        meeting.wait_timeout(PATIENCE).unwrap();
+    }
+    x
+}
+
+/// Short items keep only as many workers busy as there are cores for; but when some of them wait after all, the others come.
+#[test]
+fn items_that_wait_among_short_ones_get_all_workers() {
+    const WORKERS: u64 = 16;
+    const ITEMS: u64 = 20_000;
+    let pool = Pool::with_workers(WORKERS as usize).unwrap();
+    let nobody = parallel::sync::Barrier::new(1).unwrap();
+    let items = |every| (0..ITEMS).map(move |x| (x, every));
+    for _ in 0..3 {
+        // It is known from now on how short they are.
+        let done = meets.on(&pool).par_map(items(u64::MAX).map(|(x, every)| (x, every, &nobody))).unwrap();
+        assert!((0..ITEMS).eq(done));
+        let meeting = parallel::sync::Barrier::new(WORKERS as usize).unwrap();
+        let met = meets.on(&pool).par_map(items(ITEMS / WORKERS).map(|(x, every)| (x, every, &meeting))).unwrap();
+        assert!((0..ITEMS).eq(met));
+    }
+}

@@ -57,6 +57,11 @@ pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
 pub(crate) const SHARED_AFTER: Duration = Duration::from_millis(1);
 /// What a parcel that has run for so long has done is delivered before its end.
 pub(crate) const LONG_PARCEL: Duration = Duration::from_millis(10);
+/// Items that take less than this compute and do not wait: sooner or later one that waits takes longer.
+pub(crate) const BRIEF_ITEM: Duration = Duration::from_micros(20);
+/// So many workers to a core work on brief items at a time, however many there are: two keep it busy, and each more costs
+/// a wake-up, and the cache that the others filled.
+pub(crate) const BUSY_PER_CORE: usize = 2;
 /// How long submitted calls that travel together should take: as long as a few round trips, and so short that nobody waits
 /// for the one in front.
 pub(crate) const GROUP_TIME: Duration = Duration::from_micros(50);

@@ -20,7 +20,9 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU32, fence};
 use std::time::Duration;
 
-use crate::memory::layout::{BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, Slot, listener, state};
+use crate::memory::layout::{
+    BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, Slot, crowd, listener, state,
+};
 use crate::memory::reply::{REPLY_HEAD, ReplyWriter};
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait::{self, Event};
@@ -32,8 +34,11 @@ const SPINS: u32 = 1600;
 /// among those who have none.
 const LOOKS: u32 = 160;
 
-/// Looks whether `word` has changed from `value`, for a while; true once it has. `crowded`: not everybody has a core.
-fn look(word: &AtomicU32, value: u32, crowded: bool) -> bool {
+/// Looks whether `word` has changed from `value`, for a while; true once it has.
+fn look(word: &AtomicU32, value: u32, crowd: u32) -> bool {
+    if crowd >= crowd::THRONG {
+        return word.load(Acquire) != value;
+    }
     for _ in 0..SPINS / LOOKS {
         for _ in 0..LOOKS {
             if word.load(Acquire) != value {
@@ -43,7 +48,7 @@ fn look(word: &AtomicU32, value: u32, crowded: bool) -> bool {
         }
         // Where everybody has one, who gave way could stay on one core for ever with the one he waits for: as long as only
         // one of the two is at work at a time, the system sees no reason to part them.
-        if crowded {
+        if crowd != crowd::ROOM {
             std::thread::yield_now();
         }
     }
@@ -92,9 +97,14 @@ impl Lane {
         self.posted
     }
 
-    /// Tells the worker whether there are more processes at work than cores.
-    pub(crate) fn tell_crowded(&self, crowded: bool) {
-        self.memory.header().door.crowded.store(u32::from(crowded), Relaxed);
+    /// Tells the worker how many others are at work, on so many cores.
+    pub(crate) fn tell_crowd(&self, others: usize, cores: usize) {
+        let crowd = match others / cores.max(1) {
+            0 => crowd::ROOM,
+            1..crowd::MANY => crowd::CROWD,
+            _ => crowd::THRONG,
+        };
+        self.memory.header().door.crowd.store(crowd, Relaxed);
     }
 
     /// Posts a parcel, its head and its items, into the slot that [`has_room`](Self::has_room); false, and nothing is
@@ -382,7 +392,7 @@ impl WorkerLane {
     /// Looks for a while whether the parent has knocked again after `knocks`.
     fn look_for(&self, knocks: u32) -> bool {
         let door = &self.memory.header().door;
-        look(&door.knocks, knocks, door.crowded.load(Relaxed) != 0)
+        look(&door.knocks, knocks, door.crowd.load(Relaxed))
     }
 
     /// Sleeps until the parent knocks again after `knocks`, at most so long.
@@ -466,7 +476,7 @@ impl Bell {
     /// core is free for it. May return early.
     pub(crate) fn wait(&self, rings: u32, timeout: Duration, spin: bool) {
         let words = self.memory.words();
-        if spin && look(&words.rings, rings, false) {
+        if spin && look(&words.rings, rings, crowd::ROOM) {
             return;
         }
         words.asleep.store(1, Relaxed);

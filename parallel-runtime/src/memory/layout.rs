@@ -84,10 +84,22 @@ pub(crate) struct Door {
     pub(crate) waiting: AtomicU32,
     /// 1: end when nothing is left.
     pub(crate) stop: AtomicU32,
-    /// 1: there are more processes at work than cores, and who waits gives way.
-    pub(crate) crowded: AtomicU32,
+    /// How many others are at work: see [`crowd`].
+    pub(crate) crowd: AtomicU32,
     /// Counts what was put into the control channel for the worker to read when it has nothing else to do.
     pub(crate) mail: AtomicU32,
+}
+
+/// How many processes are at work.
+pub(crate) mod crowd {
+    /// No more than there are cores.
+    pub(crate) const ROOM: u32 = 0;
+    /// More: who looks gives way now and then.
+    pub(crate) const CROWD: u32 = 1;
+    /// So many that one who has nothing sleeps at once: to look would take the time of those who have something.
+    pub(crate) const THRONG: u32 = 2;
+    /// So many to a core are a throng.
+    pub(crate) const MANY: usize = 4;
 }
 
 /// The head of a lane.

@@ -134,6 +134,8 @@ pub(crate) struct Batch {
     pub(crate) ends: Ends,
     /// The items are consecutive numbers, and only the first of them is in `bytes`.
     pub(crate) consecutive: bool,
+    /// The items are so short that they only compute: more processes than keep the cores busy gain nothing.
+    pub(crate) brief: bool,
     /// The index of the first item.
     pub(crate) first: usize,
     /// How often the first item was started and its process died.
@@ -205,6 +207,7 @@ impl Batch {
             handles: Arc::clone(&self.handles),
             ends: self.ends.split_off(at),
             consecutive: self.consecutive,
+            brief: self.brief,
             first: self.first + at,
             attempts: if at == 0 { self.attempts } else { 0 },
             deaths: if at == 0 { self.deaths } else { 0 },
@@ -265,6 +268,7 @@ mod tests {
                 ends
             }),
             consecutive: false,
+            brief: false,
             first: 10,
             attempts: 2,
             deaths: 1,

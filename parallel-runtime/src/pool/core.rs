@@ -225,6 +225,11 @@ impl Seat {
         self.born.elapsed().saturating_sub(self.busy).saturating_sub(self.running())
     }
 
+    /// Whether it works on brief items, as far as it is known by now.
+    pub(crate) fn is_briefly_at_work(&self) -> bool {
+        self.in_hand.front().is_some_and(|hand| hand.batch.brief && self.lane.ran(hand.number) < config::SHARED_AFTER)
+    }
+
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
         let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);
@@ -259,6 +264,11 @@ impl Core {
 
     pub(crate) fn seated(&self) -> impl Iterator<Item = &Seat> {
         self.seats.iter().flatten()
+    }
+
+    /// Whether so many workers are at brief items that another would only be in their way.
+    pub(crate) fn has_enough(&self, enough: usize) -> bool {
+        self.seats.len() > enough && self.seated().filter(|seat| seat.is_briefly_at_work()).nth(enough - 1).is_some()
     }
 
     /// Whether a worker has finished a parcel that was not taken in.
@@ -324,6 +334,18 @@ impl Shared {
     /// lock may be held there by a thread that stayed behind.
     pub(crate) fn enter(&self) -> Entered<'_> {
         Entered { shared: self, core: Some(lock(&self.core)) }
+    }
+
+    /// How long an item of this function took, if it was the latest that ended.
+    pub(crate) fn pace(&self, entry: &'static Entry) -> Option<Duration> {
+        // A forked process is told when it sends something.
+        reactor::check_not_forked().ok()?;
+        self.enter().pace.filter(|(known, _)| std::ptr::eq(*known, entry)).map(|(_, pace)| pace)
+    }
+
+    /// How many workers keep all cores busy with brief items.
+    pub(crate) fn enough(&self) -> usize {
+        self.cores.saturating_mul(config::BUSY_PER_CORE)
     }
 
     /// Adds a batch, and starts it if a worker is free.

@@ -197,7 +197,10 @@ impl Shared {
                 continue;
             }
             let most = if batch.is_sent_last() { 0 } else { usize::MAX };
-            let capacity = |seat: &Option<Seat>| seat.as_ref()?.capacity().filter(|held| *held <= most);
+            // It is for those that are at it already, as soon as one of them has room.
+            let wakes_nobody = batch.brief && core.has_enough(self.enough());
+            let fits = |seat: &&Seat| !wakes_nobody || seat.is_briefly_at_work();
+            let capacity = |seat: &Option<Seat>| seat.as_ref().filter(fits)?.capacity().filter(|held| *held <= most);
             let capacities = core.seats.iter().map(capacity);
             let Some(index) = schedule::choose(capacities) else { return };
             if let Some(batch) = core.queue.pop_front() {
@@ -213,7 +216,7 @@ impl Shared {
         let others = core.seated().filter(|seat| !seat.in_hand.is_empty()).count();
         let Core { seats, scratch, queue, .. } = core;
         let Some(seat) = seats[index].as_mut() else { return };
-        seat.lane.tell_crowded(others >= self.cores);
+        seat.lane.tell_crowd(others, self.cores);
         if let Some(budget) = seat.budget.filter(|&budget| budget < batch.cost()) {
             let (now, later) = batch.split(budget);
             queue.push_front(later);

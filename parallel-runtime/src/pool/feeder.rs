@@ -122,7 +122,7 @@ impl Outbox {
         merge: Option<&'static Entry>,
         chunk: Chunk,
     ) -> Result<()> {
-        let Chunk { arguments, ends, consecutive, first } = chunk;
+        let Chunk { arguments, ends, consecutive, brief, first } = chunk;
         if ends.is_empty() {
             return Ok(());
         }
@@ -135,6 +135,7 @@ impl Outbox {
             handles: handles.into(),
             ends,
             consecutive,
+            brief,
             first,
             attempts: 0,
             deaths: 0,
@@ -219,8 +220,9 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         // What finds no room for its reply would come back and be sent again.
         let replies = plain::size_of_number::<H::Output>().map_or(usize::MAX, reply::room_for);
         let numbers = counts.map_or(usize::MAX, |width| config::LANE_AREA / width);
+        let pace = plan.pool.pace(H::entry());
         Self {
-            chunker: Chunker::new(plan.chunk_size, most.min(replies).min(numbers)),
+            chunker: Chunker::new(plan.chunk_size, most.min(replies).min(numbers), pace),
             fixed: plan.chunk_size.is_some(),
             counts,
             merge: plan.merge,
@@ -267,9 +269,9 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     ///
     /// `Closed` or `Terminated` when the pool has ended; items that were taken arrive as failed so.
     pub(crate) fn feed(&mut self, mut room: usize) -> Result<()> {
-        let workers = self.outbox.pool.settings.workers;
         while !self.exhausted && room > 0 {
-            let size = self.chunker.next(self.left(), workers);
+            let workers = self.outbox.pool.settings.workers;
+            let size = self.chunker.next(self.left(), self.busy_workers());
             if self.outbox.outstanding >= size.saturating_mul(workers * CHUNKS_PER_WORKER) {
                 return Ok(());
             }
@@ -281,6 +283,13 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         Ok(())
     }
 
+    /// How many workers will be at the items, as far as it is known by now.
+    fn busy_workers(&self) -> usize {
+        let pool = &self.outbox.pool;
+        let all = pool.settings.workers;
+        if self.chunker.is_brief() { all.min(pool.enough()) } else { all }
+    }
+
     fn left(&self) -> Option<usize> {
         let (least, most) = self.items.size_hint();
         (most == Some(least)).then_some(least)
@@ -288,6 +297,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
 
     fn send_chunk(&mut self, size: usize) -> Result<()> {
         let mut chunk = Chunk::new(self.next);
+        chunk.brief = self.chunker.is_brief();
         while chunk.ends.len() < size {
             let Some(item) = self.items.next() else {
                 self.exhausted = true;
@@ -350,12 +360,13 @@ pub(crate) struct Chunk {
     ends: Ends,
     /// The items are consecutive numbers, and only the first of them is in the arguments.
     consecutive: bool,
+    brief: bool,
     first: usize,
 }
 
 impl Chunk {
     pub(crate) fn new(first: usize) -> Self {
-        Self { arguments: Arguments::default(), ends: Ends::default(), consecutive: false, first }
+        Self { arguments: Arguments::default(), ends: Ends::default(), consecutive: false, brief: false, first }
     }
 
     /// What it takes in a lane, in bytes.

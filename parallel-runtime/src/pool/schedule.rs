@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{CHUNK_TIME, LONG_CHUNK_TIME, SHORT_CHUNK_TIME};
+use crate::config::{BRIEF_ITEM, CHUNK_TIME, LONG_CHUNK_TIME, SHORT_CHUNK_TIME};
 use crate::memory::layout::SLOTS;
 
 /// Chooses the worker for the next parcel: the one with the fewest in hand, the first of equals. `None` where a worker
@@ -30,6 +30,8 @@ pub(crate) struct Chunker {
     most: usize,
 }
 
+#[allow(clippy::cast_precision_loss, reason = "a small number")]
+const BRIEF_NANOS: f64 = BRIEF_ITEM.as_nanos() as f64;
 /// A chunk is at most so many times as large as the one before: one quick item says little about the rest.
 const GROWTH: usize = 16;
 /// The weight in the average of a chunk that is no larger than the one before. A larger one weighs more, because what it
@@ -39,9 +41,16 @@ const WEIGHT: f64 = 0.3;
 const CHUNKS_LEFT: usize = 4;
 
 impl Chunker {
-    /// `most`: the largest chunk that makes sense, for lack of room.
-    pub(crate) fn new(fixed: Option<usize>, most: usize) -> Self {
-        Self { fixed, per_item: None, learned: 0, last: 0, most: most.max(1) }
+    /// `most`: the largest chunk that makes sense, for lack of room. `pace`: how long an item of the function took before.
+    pub(crate) fn new(fixed: Option<usize>, most: usize, pace: Option<Duration>) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "an average of nanoseconds")]
+        let per_item = pace.map(|pace| pace.as_nanos() as f64);
+        Self { fixed, per_item, learned: 0, last: 0, most: most.max(1) }
+    }
+
+    /// Whether the items are so short that they only compute.
+    pub(crate) fn is_brief(&self) -> bool {
+        self.fixed.is_none() && self.per_item.is_some_and(|nanos| nanos < BRIEF_NANOS)
     }
 
     /// The size of the next chunk; `left`: how many items are still to come, where the input says.
@@ -106,7 +115,7 @@ mod tests {
     }
 
     fn settle(per_item: Duration, left: Option<usize>) -> usize {
-        let mut chunker = Chunker::new(None, usize::MAX);
+        let mut chunker = Chunker::new(None, usize::MAX, None);
         for _ in 0..100 {
             let size = chunker.next(left, 2);
             chunker.sent(size);
@@ -117,11 +126,23 @@ mod tests {
 
     #[test]
     fn chunks_start_at_one_item_and_grow_step_by_step() {
-        let mut chunker = Chunker::new(None, usize::MAX);
+        let mut chunker = Chunker::new(None, usize::MAX, None);
         assert_eq!(chunker.next(None, 2), 1);
         chunker.sent(1);
         chunker.learn(1, Duration::from_nanos(10));
         assert_eq!(chunker.next(None, 2), GROWTH);
+    }
+
+    #[test]
+    fn the_pace_of_an_earlier_map_is_believed_and_yet_chunks_grow_step_by_step() {
+        let mut chunker = Chunker::new(None, usize::MAX, Some(Duration::from_nanos(10)));
+        assert!(chunker.is_brief());
+        for size in [1, GROWTH, GROWTH * GROWTH] {
+            assert_eq!(chunker.next(None, 2), size);
+            chunker.sent(size);
+        }
+        assert!(!Chunker::new(None, 1, None).is_brief());
+        assert!(!Chunker::new(None, 1, Some(BRIEF_ITEM)).is_brief());
     }
 
     #[test]
@@ -133,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_handing_over_costs_is_not_taken_for_the_items() {
-        let mut chunker = Chunker::new(None, usize::MAX);
+        let mut chunker = Chunker::new(None, usize::MAX, None);
         for size in [1, 16, 256, 4096] {
             chunker.sent(size);
             chunker.learn(size, Duration::from_nanos(1000 + 5 * size as u64));
@@ -152,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_fixed_size_stays() {
-        let mut chunker = Chunker::new(Some(7), 3);
+        let mut chunker = Chunker::new(Some(7), 3, None);
         chunker.learn(7, Duration::from_secs(9));
         assert_eq!(chunker.next(Some(100), 2), 7);
     }

@@ -35,7 +35,12 @@ impl Shared {
         loop {
             let idle = core.seats.iter().position(|seat| seat.as_ref().and_then(Seat::capacity) == Some(0));
             let Some(idle) = idle else { return };
-            let waiting = core.seats.iter_mut().flatten().find_map(|seat| seat.take_back(1));
+            let enough = core.has_enough(self.enough());
+            let may_go = |seat: &&mut Seat| {
+                let stays = |second: &InHand| enough && second.batch.brief && seat.is_briefly_at_work();
+                !seat.in_hand.get(1).is_some_and(stays)
+            };
+            let waiting = core.seats.iter_mut().flatten().filter(may_go).find_map(|seat| seat.take_back(1));
             let batch = waiting.or_else(|| {
                 let longest = core.seats.iter_mut().flatten().max_by_key(|seat| not_started(seat))?;
                 take_half(longest)

@@ -49,6 +49,7 @@ impl Submitted {
             bytes: arguments.bytes,
             handles: arguments.handles.into(),
             consecutive: false,
+            brief: false,
             first: 0,
             attempts: 0,
             deaths: 0,
