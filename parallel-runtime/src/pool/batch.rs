@@ -1,10 +1,10 @@
 //! A batch: items of one function on their way through a pool, and where their outcomes go.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::values::Values;
 use crate::error::Error;
 use crate::job::Callback;
 use crate::lane::Progress;
@@ -14,7 +14,6 @@ use crate::wire::consecutive;
 use crate::wire::ends::Ends;
 use crate::wire::handles::Handle;
 use crate::wire::parcel::{self, Parcel};
-use crate::wire::payload::Payload;
 
 /// What a caller asked for, shared by all batches of one call.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,66 +27,6 @@ pub(crate) struct Terms {
     pub(crate) indexed: bool,
     /// How many items run together was chosen by the caller, and stays.
     pub(crate) fixed: bool,
-}
-
-/// The values of consecutive items.
-#[derive(Debug, Default)]
-pub(crate) struct Values {
-    pub(crate) bytes: Vec<u8>,
-    /// Where in `bytes` the first value starts.
-    start: usize,
-    /// Where behind that each value ends.
-    pub(crate) ends: Ends,
-    /// The handles that some values name, by the values' places.
-    pub(crate) handles: BTreeMap<usize, Vec<Handle>>,
-    /// How many items they stand for: one each, or a merged value for all.
-    pub(crate) items: usize,
-}
-
-impl Values {
-    /// The values of a row that starts at `start` of `bytes` and takes the rest of them.
-    pub(crate) fn of_row(bytes: Vec<u8>, start: usize, width: usize, count: usize) -> Self {
-        Self { bytes, start, ends: Ends::even(width, count), handles: BTreeMap::new(), items: count }
-    }
-
-    /// Adds the value of so many items, with its handles.
-    pub(crate) fn push(&mut self, value: Cow<'_, [u8]>, handles: Vec<Handle>, items: usize) {
-        if !handles.is_empty() {
-            self.handles.insert(self.ends.len(), handles);
-        }
-        match value {
-            // A large one, perhaps, and perhaps the only one.
-            Cow::Owned(value) if self.bytes.is_empty() => self.bytes = value,
-            value => self.bytes.extend_from_slice(&value),
-        }
-        self.ends.push(self.bytes.len() - self.start);
-        self.items += items;
-    }
-
-    /// Adds the values of so many items, one behind the other.
-    pub(crate) fn push_row(&mut self, values: &[u8], width: usize, count: usize) {
-        let before = self.bytes.len() - self.start;
-        self.bytes.extend_from_slice(values);
-        for item in 1..=count {
-            self.ends.push(before + item * width);
-        }
-        self.items += count;
-    }
-
-    /// The values in order, with their handles.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[Handle])> {
-        let values = &self.bytes[self.start..];
-        self.ends.ranges().enumerate().map(move |(at, range)| {
-            let handles = if self.handles.is_empty() { None } else { self.handles.get(&at) };
-            (&values[range], handles.map_or(&[][..], Vec::as_slice))
-        })
-    }
-
-    /// The only value.
-    pub(crate) fn into_payload(mut self) -> Payload {
-        self.bytes.drain(..self.start);
-        Payload { handles: self.handles.remove(&0).unwrap_or_default(), bytes: self.bytes }
-    }
 }
 
 /// Where outcomes go. Called under the pool's lock: it must not wait, call users' code, or call the pool.
@@ -288,15 +227,5 @@ mod tests {
             // What was held against its first item is held against it still.
             assert_eq!((tail.attempts, tail.deaths), if at == 0 { (2, 1) } else { (0, 0) });
         }
-    }
-
-    #[test]
-    fn values_come_out_as_they_went_in() {
-        let mut values = Values::default();
-        for value in [&b"one"[..], b"", b"three"] {
-            values.push(value.into(), Vec::new(), 1);
-        }
-        assert_eq!(values.items, 3);
-        assert_eq!(values.iter().map(|(value, _)| value).collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);
     }
 }

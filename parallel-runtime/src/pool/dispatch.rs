@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Instant;
 
-use super::batch::{Batch, Values};
+use super::batch::Batch;
 use super::core::{Core, InHand, KilledFor, Large, Seat, Shared, Spare};
 use super::hear::hear;
 use super::schedule;
+use super::values::Values;
 use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::job::error_of;
 use crate::lane::Progress;
-use crate::memory::reply::ROW_HEAD;
 use crate::process::control::{Body, Delivery, borrowed};
 use crate::process::reactor;
 use crate::process::transfer;
@@ -94,7 +94,7 @@ impl Shared {
         index: usize,
         hand: InHand,
         progress: &Progress,
-        reply: Vec<u8>,
+        mut reply: Vec<u8>,
     ) -> Option<Batch> {
         let InHand { number, batch, delivered } = hand;
         let done = progress.done.saturating_sub(delivered).min(batch.len());
@@ -102,6 +102,17 @@ impl Shared {
         if merged && done < batch.len() {
             // Half a merge is nothing; the items are run again.
             return Some(batch);
+        }
+        if !merged && delivered == 0 && done > 0 {
+            // Values and nothing else, as it mostly is.
+            match Values::of_reply(reply, done) {
+                Ok(values) => {
+                    core.stats.tasks_done += done as u64;
+                    self.flush(core, &batch, batch.first, values);
+                    return if done < batch.len() { Some(batch.split(done).1) } else { None };
+                }
+                Err(mixed) => reply = mixed,
+            }
         }
         let pid = core.seats[index].as_ref().map(|seat| seat.child.pid());
         let mut values = Values::default();
@@ -118,7 +129,7 @@ impl Shared {
                     core.stats.tasks_done += count as u64;
                     if count == wanted && delivered == 0 {
                         // The whole reply, as it is.
-                        values = Values::of_row(reply, ROW_HEAD, width, count);
+                        values = Values::of_row(reply, width, count);
                         break;
                     }
                     values.push_row(bytes, width, count);
@@ -149,7 +160,7 @@ impl Shared {
     }
 
     fn flush(&self, core: &mut Core, batch: &Batch, first: usize, values: Values) {
-        if !values.ends.is_empty() {
+        if values.len() > 0 {
             let callbacks = batch.sink.values(first, values);
             core.callbacks.extend(callbacks);
             core.news = true;

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::batch::{Batch, Sink, Terms, Values};
+use super::batch::{Batch, Sink, Terms};
 use super::core::Shared;
 use super::schedule::Chunker;
+use super::values::Values;
 use crate::callable::Accepts;
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
@@ -180,7 +181,7 @@ impl Outbox {
         self.outstanding -= placed;
         for arrival in &arrived {
             self.outstanding -= match arrival {
-                Arrival::Values { values, .. } => values.items,
+                Arrival::Values { values, .. } => values.items(),
                 Arrival::Failed { .. } => 1,
             };
         }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::{Batch, Sink, Values};
+use super::batch::{Batch, Sink};
 use super::core::{Core, Seat, Shared};
+use super::values::Values;
 use crate::config::{GROUP_TIME, LARGEST_GROUP, LONGEST_IN_GROUP};
 use crate::error::Error;
 use crate::job::Callback;

@@ -33,7 +33,7 @@ impl Reorder {
     pub(crate) fn take(&mut self) -> Option<Arrival> {
         let arrival = self.held.remove(&self.next)?;
         self.next += match &arrival {
-            Arrival::Values { values, .. } => values.ends.len(),
+            Arrival::Values { values, .. } => values.len(),
             Arrival::Failed { .. } => 1,
         };
         Some(arrival)

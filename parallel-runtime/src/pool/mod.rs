@@ -30,6 +30,7 @@ mod share;
 pub(crate) mod stats;
 pub(crate) mod submit;
 mod supervise;
+pub(crate) mod values;
 
 use self::builder::PoolBuilder;
 use self::core::{Phase, Seat, Settings, Shared};

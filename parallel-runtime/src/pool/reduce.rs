@@ -40,7 +40,7 @@ fn gather(arrivals: Vec<Arrival>, parts: &mut Parts) -> Result<()> {
     for arrival in arrivals {
         match arrival {
             Arrival::Values { first, values } => {
-                parts.insert(first, values.bytes);
+                parts.insert(first, values.into_payload().bytes);
             }
             Arrival::Failed { error, .. } => return Err(error),
         }

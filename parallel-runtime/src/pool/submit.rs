@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use super::batch::{Batch, Sink, Terms, Values};
+use super::batch::{Batch, Sink, Terms};
 use super::core::Shared;
+use super::values::Values;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, Outcome, run_callbacks};
 use crate::registry::Entry;

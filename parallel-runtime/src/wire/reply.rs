@@ -105,6 +105,18 @@ impl<'a> Entries<'a> {
     }
 }
 
+/// The values of the first `count` items of a reply; ends early at what is no value.
+pub(crate) fn values(reply: &[u8], count: usize) -> impl Iterator<Item = &[u8]> {
+    let mut rest = reply;
+    (0..count).map_while(move |_| {
+        let (head, after) = u64_at(rest)?;
+        let len = usize::try_from(head >> 8).ok().filter(|_| head & 0xff == tag::VALUE)?;
+        let (padded, after) = after.split_at_checked(len.checked_next_multiple_of(8)?)?;
+        rest = after;
+        Some(&padded[..len])
+    })
+}
+
 /// A reply to `done` items that is one row: the width of its values, and their bytes, without the first `skip`.
 pub(crate) fn whole_row(reply: SharedBytes<'_>, done: usize, skip: usize) -> Option<(usize, SharedBytes<'_>)> {
     let head = reply.word()?;
