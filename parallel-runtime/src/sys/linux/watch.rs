@@ -3,12 +3,12 @@
 //! It is made with the C library's own call and takes no memory from the heap, so that it costs what a thread costs: a
 //! first allocation on a thread of its own would set up a heap for it, which takes as long as the thread itself.
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
@@ -44,6 +44,7 @@ pub(crate) fn until_safe() {
 pub(crate) fn end_with_parent(channel: RawFd) -> io::Result<()> {
     // Before anything can happen that the thread, which may be slow to start, would mistake for the state of things.
     let watched = Watched { channel, parent: Parent::get() };
+    end_when_continued(watched.parent);
     STATE.store(ON_ITS_WAY, Ordering::Relaxed);
     // A program whose thread-locals are large needs more than that.
     start(watched, Some(STACK)).or_else(|_| start(watched, None)).inspect_err(|_| STATE.store(0, Ordering::Relaxed))
@@ -69,6 +70,36 @@ fn start(watched: Watched, stack: Option<usize>) -> io::Result<()> {
         error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), watch, watched.to_argument()) };
     }
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+/// This process, and its parent, for [`continued`].
+static FAMILY: [AtomicI32; 2] = [const { AtomicI32::new(0) }; 2];
+
+/// Lets SIGCONT, which the kernel sends with the parent's death, end this process at once. To a task that stops its own
+/// process just then the signal comes too early to wake the thread, and there is no second one.
+fn end_when_continued(parent: Parent) {
+    FAMILY[0].store(own_number(), Ordering::Relaxed);
+    FAMILY[1].store(parent.number(), Ordering::Relaxed);
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: zeros are an action with an empty mask and no flags.
+    let action = unsafe { action.assume_init_mut() };
+    let handler: extern "C" fn(c_int) = continued;
+    action.sa_sigaction = handler as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: the handler makes plain system calls only, and is there as long as the program.
+    unsafe { libc::sigaction(libc::SIGCONT, action, ptr::null_mut()) };
+}
+
+extern "C" fn continued(_: c_int) {
+    let [own, parent] = [&FAMILY[0], &FAMILY[1]].map(|number| number.load(Ordering::Relaxed));
+    // A process that the task has forked has this handler, too.
+    if own_number() == own && Parent::get().number() != parent {
+        end_own_group();
+    }
+}
+
+fn own_number() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
 }
 
 extern "C" fn watch(watched: *mut c_void) -> *mut c_void {
@@ -99,8 +130,7 @@ const _: () = assert!(size_of::<usize>() == 8, "two numbers of 32 bits");
 
 impl Watched {
     fn to_argument(self) -> *mut c_void {
-        let parent = self.parent.0.map_or(0, |parent| parent.as_raw_nonzero().get());
-        ptr::without_provenance_mut((self.channel as u32 as usize) << 32 | parent as u32 as usize)
+        ptr::without_provenance_mut((self.channel as u32 as usize) << 32 | self.parent.number() as u32 as usize)
     }
 
     fn from_argument(argument: *mut c_void) -> Self {
@@ -120,6 +150,11 @@ impl Parent {
     /// Ask while it is known to live, or to have died after it put something into the control channel.
     fn get() -> Self {
         Self(rustix::process::getppid())
+    }
+
+    /// Its number; 0 where it is in another namespace.
+    fn number(self) -> i32 {
+        self.0.map_or(0, |parent| parent.as_raw_nonzero().get())
     }
 
     /// What becomes readable when it ends; `None` when no descriptor was free.
