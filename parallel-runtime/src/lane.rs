@@ -311,8 +311,8 @@ impl WorkerLane {
         Ok(Self { memory, taken: 0, mail: 0 })
     }
 
-    /// Waits for something to do, at most so long. `may_sleep` is asked before it sleeps: if it may not, it is to stop.
-    pub(crate) fn take(&mut self, patience: Option<Duration>, may_sleep: impl Fn() -> bool) -> Work {
+    /// Waits for something to do, at most so long.
+    pub(crate) fn take(&mut self, patience: Option<Duration>) -> Work {
         let mut waited = false;
         loop {
             let door = &self.memory.header().door;
@@ -339,12 +339,7 @@ impl WorkerLane {
                     if waited && patience.is_some() {
                         return Work::Nothing;
                     }
-                    if !self.look_for(knocks) {
-                        if !may_sleep() {
-                            return Work::Stop;
-                        }
-                        self.sleep(knocks, patience);
-                    }
+                    self.wait(knocks, patience);
                     waited = true;
                 }
                 Err(_) => return Work::Stop,
@@ -389,15 +384,12 @@ impl WorkerLane {
         ReplyWriter::new(&self.memory, slot_of(number), number, timed)
     }
 
-    /// Looks for a while whether the parent has knocked again after `knocks`.
-    fn look_for(&self, knocks: u32) -> bool {
+    /// Waits until the parent knocks again after `knocks`, at most so long.
+    fn wait(&self, knocks: u32, patience: Option<Duration>) {
         let door = &self.memory.header().door;
-        look(&door.knocks, knocks, door.crowd.load(Relaxed))
-    }
-
-    /// Sleeps until the parent knocks again after `knocks`, at most so long.
-    fn sleep(&self, knocks: u32, patience: Option<Duration>) {
-        let door = &self.memory.header().door;
+        if look(&door.knocks, knocks, door.crowd.load(Relaxed)) {
+            return;
+        }
         door.waiting.store(1, Relaxed);
         fence(SeqCst);
         wait::wait_word(&door.knocks, knocks, patience);
@@ -539,14 +531,14 @@ mod tests {
         for (number, in_a_block) in [(0, false), (1, true)] {
             assert!(lane.revoke(number));
             assert!(!lane.revoke(number));
-            let taken = worker.take(None, || true);
+            let taken = worker.take(None);
             assert!(
                 matches!(taken, Work::Revoked { number: n, in_block } if (n, in_block) == (number, in_a_block)),
                 "{taken:?}"
             );
         }
         assert!(lane.post(b"the ", b"next"));
-        assert!(matches!(worker.take(None, || true), Work::Parcel { number: 2, len: 8, in_block: false }));
+        assert!(matches!(worker.take(None), Work::Parcel { number: 2, len: 8, in_block: false }));
         assert_eq!(worker.parcel(2, 8), b"the next");
     }
 }

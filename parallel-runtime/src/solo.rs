@@ -95,8 +95,7 @@ enum Deadline {
 impl Solo {
     /// Hands a call to the reactor.
     pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
-        let arguments = Arc::new(arguments);
-        let state = State { arguments: Some(Arc::clone(&arguments)), ..State::default() };
+        let state = State { arguments: Some(Arc::new(arguments)), ..State::default() };
         let solo = Arc::new(Self {
             order,
             affinity: Affinity::own(),
@@ -106,8 +105,7 @@ impl Solo {
         });
         match reactor::get() {
             Ok(reactor) => {
-                spares::look_after(reactor, &arguments.handles);
-                drop(arguments);
+                spares::look_after();
                 reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>);
             }
             Err(error) => solo.over(Err(solo.describe(Error::new(ErrorKind::Start(error)), None, 0))),

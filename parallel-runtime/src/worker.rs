@@ -50,8 +50,10 @@ pub(crate) fn work(control: &'static Control) -> i32 {
     match done {
         Ok(code) => code,
         Err(error) => {
-            // The parent may be gone, which is one way to get here.
-            let _ = control.send(&Report::Refused(error.to_string()), &[], true);
+            // The parent may be gone, which is one way to get here, or the channel, and another file has its number.
+            if control.is_intact() {
+                let _ = control.send(&Report::Refused(error.to_string()), &[], true);
+            }
             FAILED
         }
     }
@@ -263,16 +265,19 @@ struct Spare {
 impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
         loop {
-            let control = self.mailbox.control;
-            // A task may close what it finds: then nothing large can leave, and nobody can be called. Another one serves.
             let keeps = self.spare.is_some() || bulk::let_go(config::SPARE_BLOCK).is_some();
-            match self.lane.take(keeps.then_some(config::SPARE_BLOCK), || control.is_intact()) {
+            match self.lane.take(keeps.then_some(config::SPARE_BLOCK)) {
                 Work::Nothing => self.spare = None,
                 Work::Parcel { number, len, in_block } => {
                     let block = if in_block { Some(self.mailbox.parcel(number)?) } else { None };
                     self.run(number, len, block.as_deref())?;
                     if self.spare.as_ref().is_some_and(|spare| spare.since.elapsed() > config::SPARE_BLOCK) {
                         self.spare = None;
+                    }
+                    if !self.mailbox.control.is_intact() {
+                        // The task closed what it found: nothing large can leave, and nobody can be called. Another one
+                        // serves.
+                        return Ok(0);
                     }
                 }
                 Work::Revoked { number, in_block } => {
@@ -433,6 +438,7 @@ impl Outlet<'_> {
         // There is room for it: an item is not started where there is none.
         reply.push_entry(tag::LARGE, &[]);
         // One large value is no reason to keep so much.
+        value.handles.clear();
         value.bytes.clear();
         value.bytes.shrink_to(LONGEST_ENTRY);
         if let Err(error) = sent {

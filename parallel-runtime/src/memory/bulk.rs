@@ -1,7 +1,7 @@
 //! Large rows of numbers and texts: each travels in memory of its own, which is written once and read once.
 //!
 //! ```text
-//! memory   row's number u64 | length u64, of the row | … | the row, from the second page on
+//! memory   row's number u64 | length u64, of the row | … | the row, from 64 KiB on
 //! ```
 //!
 //! Memory that was written once is written again in a tenth of the time. So who sends a row keeps its memory for a while, and
@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::layout::SharedBytes;
@@ -25,8 +25,8 @@ pub(crate) const BULK_FROM: usize = 1 << 20;
 /// So many rows have memory at a time; what is beyond travels as other arguments do. Queued calls are not to use up the
 /// process's descriptors.
 const MOST: usize = 16;
-/// A page for the words, so that the row starts on one.
-const HEAD: usize = 4096;
+/// Room for the words, and a page of any machine, so that the row starts on one; what is not touched takes no memory.
+const HEAD: usize = 64 << 10;
 
 /// The words in front of a row.
 #[repr(C)]
@@ -115,23 +115,40 @@ pub(crate) fn load(row: &[u8]) -> Option<Arc<Bulk>> {
             None => return None,
         }
     };
+    if let Some(loaded) = LOADED.get() {
+        loaded();
+    }
     // Without the memory for it there may still be some for what the other way takes; and if not, that says so.
     bulk.fill(row).ok().map(|()| bulk)
+}
+
+/// Told when there is memory that is to be given back some time.
+static LOADED: OnceLock<fn()> = OnceLock::new();
+
+/// Sets who is told that [`let_go`] is to be called some time, if nobody else does; at once, if there is something.
+pub(crate) fn on_load(hook: fn()) {
+    if LOADED.set(hook).is_ok() && ANY.load(Relaxed) {
+        hook();
+    }
 }
 
 fn is_busy(bulk: &Bulk) -> bool {
     words(&bulk.head).row.load(Acquire) != 0
 }
 
-/// Gives back the memory of rows that no other followed for `patience`; says when to look again, if some is left.
+/// Gives back the memory of rows that have arrived, and that no other followed for `patience`; says when to look again, if
+/// some is left.
 pub(crate) fn let_go(patience: Duration) -> Option<Instant> {
     if !ANY.load(Relaxed) {
         return None;
     }
     let mut kept = lock(&KEPT);
-    kept.retain(|kept| kept.since.elapsed() < patience);
+    let now = Instant::now();
+    // What waits to be sent has a descriptor still, and counts.
+    let in_use = |kept: &Kept| Arc::strong_count(&kept.bulk) > 1;
+    kept.retain(|kept| in_use(kept) || now.duration_since(kept.since) < patience);
     ANY.store(!kept.is_empty(), Relaxed);
-    kept.iter().map(|kept| kept.since + patience).min()
+    kept.iter().map(|kept| if in_use(kept) { now } else { kept.since } + patience).min()
 }
 
 /// A row that has arrived.
@@ -156,14 +173,19 @@ impl Arrived {
         Ok(Self { number, head, row })
     }
 
-    /// The row's bytes.
-    pub(crate) fn bytes(&self) -> SharedBytes<'_> {
-        SharedBytes::of_mapping(&self.row)
+    /// The row's bytes; `None` in a process that was forked from the one where it arrived: once that has read it, another row
+    /// may be there.
+    pub(crate) fn bytes(&self) -> Option<SharedBytes<'_>> {
+        (!program::was_forked()).then(|| SharedBytes::of_mapping(&self.row))
     }
 }
 
 impl Drop for Arrived {
     fn drop(&mut self) {
+        if program::was_forked() {
+            // It is the other one's, who may need it still.
+            return;
+        }
         // There may be another row in it by now, if this one was sent and taken back.
         let _ = words(&self.head).row.compare_exchange(self.number, 0, Release, Relaxed);
     }
@@ -182,7 +204,7 @@ mod tests {
     fn memory_is_taken_again_once_both_sides_are_through_with_it() {
         let bulk = load(b"first").unwrap();
         let row = arrived(&bulk);
-        assert_eq!(row.bytes().to_vec(), b"first");
+        assert_eq!(row.bytes().unwrap().to_vec(), b"first");
         let address = Arc::as_ptr(&bulk);
         drop(bulk);
         let second = load(b"second").unwrap();
@@ -190,14 +212,17 @@ mod tests {
         drop(row);
         let third = load(b"third").unwrap();
         assert!(std::ptr::eq(address, Arc::as_ptr(&third)));
-        assert_eq!(arrived(&third).bytes().to_vec(), b"third");
+        assert_eq!(arrived(&third).bytes().unwrap().to_vec(), b"third");
         // Its receiver is through with it, but it may be sent to another.
         assert!(!std::ptr::eq(address, Arc::as_ptr(&load(b"fourth").unwrap())));
         let all: Vec<_> = std::iter::from_fn(|| load(b"more")).collect();
         assert!(all.len() < MOST, "{}", all.len());
         drop(all);
         assert!(let_go(Duration::from_secs(60)).is_some());
-        assert!(let_go(Duration::ZERO).is_none());
+        drop(third);
+        // One is still to be sent.
+        assert!(let_go(Duration::ZERO).is_some());
+        assert_eq!(lock(&KEPT).len(), 1);
         // One that comes too late sets nothing free but its own row.
         let late = arrived(&second);
         second.fill(b"again").unwrap();
@@ -210,7 +235,9 @@ mod tests {
         assert_eq!(second.announce(), number);
         assert!(is_busy(&second));
         // What is on its way is not harmed.
-        assert_eq!(arrived(&second).bytes().to_vec(), b"again");
+        assert_eq!(arrived(&second).bytes().unwrap().to_vec(), b"again");
+        drop(second);
+        assert!(let_go(Duration::ZERO).is_none());
     }
 
     #[test]

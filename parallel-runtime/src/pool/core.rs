@@ -197,10 +197,15 @@ impl Seat {
         if let Some(budget) = &mut self.budget {
             *budget += hand.batch.cost();
         }
-        let (its, others): (Vec<_>, Vec<_>) = self.handed.drain(..).partition(|(parcel, _)| *parcel == hand.number);
+        self.forget_handed(hand.number);
+        Some(hand.batch)
+    }
+
+    /// Tells the worker to drop what it was sent with a parcel that it will not run.
+    pub(crate) fn forget_handed(&mut self, number: u64) {
+        let (its, others): (Vec<_>, Vec<_>) = self.handed.drain(..).partition(|(parcel, _)| *parcel == number);
         self.handed = others;
         its.iter().for_each(|(_, id)| self.forget(*id));
-        Some(hand.batch)
     }
 
     /// Tells the worker to drop a handle that it was sent.
@@ -327,6 +332,7 @@ impl Shared {
         });
         let pulse: Weak<dyn Pulse> = Arc::<Self>::downgrade(&shared);
         reactor.look_after(pulse);
+        spares::look_after();
         shared
     }
 
@@ -351,7 +357,6 @@ impl Shared {
     /// Adds a batch, and starts it if a worker is free.
     pub(crate) fn add(&self, batch: Batch) -> Result<()> {
         reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
-        spares::look_after(self.reactor, &batch.handles);
         let mut core = self.enter();
         core.check_open()?;
         core.queue.push_back(batch);

@@ -200,21 +200,33 @@ impl Shared {
         self.pump(&mut core);
     }
 
+    /// The place in the queue of what is handed out next: the first, or where only workers without room are to get that, the
+    /// first that is for anybody.
+    fn next_in_turn(&self, core: &Core) -> Option<usize> {
+        let first = core.queue.front()?;
+        let waits = || {
+            let at_it = |seat: &&Seat| seat.is_briefly_at_work() && seat.capacity().is_some();
+            core.has_enough(self.enough()) && core.seated().find(at_it).is_none()
+        };
+        if first.brief && waits() { core.queue.iter().position(|batch| !batch.brief) } else { Some(0) }
+    }
+
     fn hand_out(&self, core: &mut Core) {
         self.fail_hopeless(core);
-        while let Some(batch) = core.queue.front() {
+        while let Some(at) = self.next_in_turn(core) {
+            let batch = &core.queue[at];
             if !batch.sink.is_wanted() {
-                core.queue.pop_front();
+                core.queue.remove(at);
                 continue;
             }
             let most = if batch.is_sent_last() { 0 } else { usize::MAX };
-            // It is for those that are at it already, as soon as one of them has room.
+            // It is for those that are at it already.
             let wakes_nobody = batch.brief && core.has_enough(self.enough());
             let fits = |seat: &&Seat| !wakes_nobody || seat.is_briefly_at_work();
             let capacity = |seat: &Option<Seat>| seat.as_ref().filter(fits)?.capacity().filter(|held| *held <= most);
             let capacities = core.seats.iter().map(capacity);
-            let Some(index) = schedule::choose(capacities) else { return };
-            if let Some(batch) = core.queue.pop_front() {
+            let Some(index) = schedule::choose(capacities) else { break };
+            if let Some(batch) = core.queue.remove(at) {
                 let batch = Self::gather(core, index, batch);
                 self.post(core, index, batch);
             }
@@ -235,6 +247,7 @@ impl Shared {
         }
         let number = seat.lane.next_number();
         if let Err(error) = send(seat, &batch, scratch) {
+            seat.forget_handed(number);
             let text = format!("{} bytes of arguments could not be handed to a worker: {error}", batch.bytes.len());
             self.fail_all(core, &batch, || Error::new(ErrorKind::Encode(CodecError::of_bytes(text.clone()))));
             return;

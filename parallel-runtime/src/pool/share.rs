@@ -20,6 +20,10 @@ impl Core {
     /// When to look again whether something is to be shared or delivered, if nothing rings before.
     pub(super) fn look_again(&self) -> Duration {
         let idle = self.seated().any(|seat| seat.capacity() == Some(0));
+        if idle && self.queue.front().is_some_and(|batch| batch.brief) {
+            // Those that are at it may wait for something, and others are needed.
+            return SHARED_AFTER;
+        }
         let mut in_hand = self.seated().filter_map(|seat| seat.in_hand.front());
         match in_hand.any(|hand| hand.batch.is_divisible() && hand.batch.len() > 1) {
             true if idle && self.can_divide() => SHARED_AFTER,

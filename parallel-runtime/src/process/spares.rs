@@ -4,33 +4,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::reactor::{Alarm, Loop, Reactor};
+use super::reactor::{self, Alarm, Loop};
 use crate::config::SPARE_BLOCK;
 use crate::memory::bulk;
-use crate::wire::handles::Handle;
 
-/// Looks after the memory of rows among these handles, until it is given back.
-pub(crate) fn look_after(reactor: &Reactor, handles: &[Handle]) {
-    if !handles.iter().any(|handle| matches!(handle, Handle::Bulk(_))) || WATCHED.swap(true, Ordering::Relaxed) {
-        return;
-    }
-    if let Some(at) = Instant::now().checked_add(SPARE_BLOCK) {
-        reactor.arm(at, WATCH.get_or_init(|| Arc::new(Watch)));
-    }
+/// Looks after the memory of rows from now on.
+pub(crate) fn look_after() {
+    bulk::on_load(set_alarm);
 }
 
 /// Whether the alarm is set.
-static WATCHED: AtomicBool = AtomicBool::new(false);
+static SET: AtomicBool = AtomicBool::new(false);
 static WATCH: OnceLock<Arc<Watch>> = OnceLock::new();
+
+fn set_alarm() {
+    if SET.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if let (Ok(reactor), Some(at)) = (reactor::get(), Instant::now().checked_add(SPARE_BLOCK)) {
+        reactor.arm(at, WATCH.get_or_init(|| Arc::new(Watch)));
+    }
+}
 
 struct Watch;
 
 impl Alarm for Watch {
     fn ring(self: Arc<Self>, _: &mut Loop) -> Option<Instant> {
         // Before the look: what is kept from now on sets it again.
-        WATCHED.store(false, Ordering::Relaxed);
+        SET.store(false, Ordering::Relaxed);
         let next = bulk::let_go(SPARE_BLOCK);
         // Another may have set it meanwhile; then it rings twice.
-        next.inspect(|_| WATCHED.store(true, Ordering::Relaxed))
+        next.inspect(|_| SET.store(true, Ordering::Relaxed))
     }
 }

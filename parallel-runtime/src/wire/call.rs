@@ -13,6 +13,7 @@ use super::payload::Payload;
 use super::plain;
 use crate::memory::reply::ReplyWriter;
 use crate::panic::{self, PanicReport};
+use crate::sys::program;
 
 /// One call's arguments, in the order of the parameters; in a map, those of several calls one after the other.
 #[derive(Debug, Default)]
@@ -428,6 +429,10 @@ fn decode_through_codec<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<
         && used == bytes.len()
     {
         return Ok(value);
+    }
+    if program::was_forked() && handles.iter().any(|handle| matches!(handle, Handle::Arrived(_))) {
+        let text = "it is in memory of the process that this one was forked from; join there";
+        return Err(CodecError::of_bytes(text.to_string()));
     }
     match panic::catch(|| handles::providing(handles, || H::Codec::decode_whole(bytes))) {
         Ok(decoded) => decoded,

@@ -113,7 +113,7 @@ pub(crate) fn decode_bulk<T>(bytes: &[u8], handles: &[Handle]) -> Option<(T, usi
     let (place, _) = rest.split_first_chunk()?;
     let place = usize::try_from(u64::from_le_bytes(*place)).ok()?;
     let (Some(Handle::Arrived(arrived)), true) = (handles.get(place), len & ELSEWHERE != 0) else { return None };
-    let (row, used) = (arrived.bytes(), 16);
+    let (row, used) = (arrived.bytes()?, 16);
     let len = usize::try_from(len & !ELSEWHERE).ok()?;
     for_each_number!(Number => is::<T, Vec<Number>>().then(|| {
         (len.checked_mul(size_of::<Number>())? == row.len()).then_some(())?;

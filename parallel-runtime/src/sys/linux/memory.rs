@@ -68,8 +68,11 @@ impl Mapping {
 
     /// Maps `len` bytes of `memory` behind the first `skipped`, which are whole pages, for reading only, and all at once.
     pub(crate) fn behind(memory: BorrowedFd<'_>, skipped: usize, len: usize) -> io::Result<Self> {
-        let size = usize::try_from(rustix::fs::fstat(memory)?.st_size).unwrap_or(0);
-        if len == 0 || size.checked_sub(skipped).is_none_or(|left| left < len) {
+        let stat = rustix::fs::fstat(memory)?;
+        let size = usize::try_from(stat.st_size).unwrap_or(0);
+        // What was never written would be made here.
+        let written = usize::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+        if len == 0 || written < len || size.checked_sub(skipped).is_none_or(|left| left < len) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
         }
         let flags = MapFlags::SHARED | MapFlags::POPULATE;

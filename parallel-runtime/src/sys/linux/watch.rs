@@ -28,10 +28,18 @@ const SAFE: u32 = 2;
 /// How far the thread has come; 0 where there is none.
 static STATE: AtomicU32 = AtomicU32::new(0);
 
-/// Waits until no task can take from the thread what it watches. Call it before the first one runs.
+/// How often one looks whether the thread has come so far, and how long in between.
+const LOOKS: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// Waits until no task can take from the thread what it watches; not for ever, because some systems end a thread that asks
+/// for descriptors of its own. Call it before the first task runs.
 pub(crate) fn until_safe() {
-    while STATE.load(Ordering::Acquire) == ON_ITS_WAY {
-        wait_word(&STATE, ON_ITS_WAY, None);
+    for _ in 0..LOOKS {
+        if STATE.load(Ordering::Acquire) != ON_ITS_WAY {
+            return;
+        }
+        wait_word(&STATE, ON_ITS_WAY, Some(BETWEEN));
     }
 }
 

@@ -123,6 +123,13 @@ pub(crate) fn a_task_that_closes_all_descriptors_hurts_only_itself() {
             // In the pool its result is in the lane already.
             assert_eq!(joined(close_all.on(&pool).submit(3)).unwrap(), 9);
             assert_eq!(square.on(&pool).par_map(0..20).unwrap(), (0..20).map(|x| x * x).collect::<Vec<_>>());
+            // Nor does it hurt what was right behind it, and does not fit the lane.
+            let closes = close_all.on(&pool).submit(4);
+            let grown = [300_000, 3_000_000].map(|bytes| (bytes, grow.on(&pool).submit(bytes)));
+            assert_eq!(joined(closes).unwrap(), 16);
+            for (bytes, grown) in grown {
+                assert_eq!(joined(grown).unwrap().len(), bytes);
+            }
             assert_eq!(close_all.on(&pool).chunk_size(3).par_map(0..9).unwrap(), [0, 1, 4, 9, 16, 25, 36, 49, 64]);
             assert_eq!(block_on(close_all.on(&pool).submit(4)).unwrap(), 16);
             let handles: Vec<_> = (0..8).map(|x| close_all.on(&pool).submit(x)).collect();
