@@ -237,7 +237,10 @@ impl Mailbox<'_> {
         if opened.handles().next().is_none() {
             return Ok(Vec::new());
         }
-        while self.take(false)? {}
+        // What is kept here from an earlier call was not sent again.
+        if !self.store.has_all(opened.handles()) {
+            while self.take(false)? {}
+        }
         self.store.find(opened.handles(), true)
     }
 }

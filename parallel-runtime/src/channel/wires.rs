@@ -137,7 +137,7 @@ impl Wires {
         let missing = || io::Error::other("a shared handle did not arrive");
         let out = self.out.as_ref().ok_or_else(missing)?;
         let mut store = Store::default();
-        while !store.has_all(ids) {
+        while !store.has_all(ids.iter().copied()) {
             // Those of a message that was never finished lie before them, and are dropped here.
             if !take_into(&mut store, out.control())? {
                 return Err(missing());

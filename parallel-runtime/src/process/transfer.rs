@@ -146,8 +146,8 @@ impl Store {
     }
 
     /// Whether all of these have arrived.
-    pub(crate) fn has_all(&self, ids: &[u64]) -> bool {
-        ids.iter().all(|id| *id == STAYS || self.0.contains_key(id))
+    pub(crate) fn has_all(&self, mut ids: impl Iterator<Item = u64>) -> bool {
+        ids.all(|id| id == STAYS || self.0.contains_key(&id))
     }
 
     /// Drops memory that its sender has dropped.
