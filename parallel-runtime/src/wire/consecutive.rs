@@ -5,27 +5,13 @@
 use std::any::TypeId;
 use std::ops::{Range, RangeInclusive};
 
-use super::plain::{Plain, as_plain};
-
-/// Tries an expression for the ranges of every integer type, until one gives something.
-macro_rules! for_each_integer {
-    ($integer:ident => $try:expr) => {
-        for_each_integer!(@ $integer => $try; u8 i8 u16 i16 u32 i32 u64 i64 usize isize u128 i128)
-    };
-    (@ $integer:ident => $try:expr; $($type:ty)*) => {
-        $({
-            type $integer = $type;
-            if let Some(found) = $try {
-                return Some(found);
-            }
-        })*
-    };
-}
+use super::plain::{Plain, as_plain, for_each_number};
 
 /// The width of the numbers that an iterator gives one after the other, if it is a range of them; in bytes.
 pub(crate) fn width<I>() -> Option<usize> {
     let iterator = typeid::of::<I>();
-    for_each_integer!(Integer => {
+    // A range of other numbers than integers is no iterator.
+    for_each_number!(Integer => {
         let counts = iterator == TypeId::of::<Range<Integer>>() || iterator == TypeId::of::<RangeInclusive<Integer>>();
         counts.then_some(size_of::<Integer>())
     });

@@ -30,6 +30,8 @@ macro_rules! for_each_number {
     };
 }
 
+pub(super) use for_each_number;
+
 /// The size of the largest number, in bytes.
 pub(crate) const LARGEST_NUMBER: usize = 16;
 
