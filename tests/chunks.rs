@@ -292,6 +292,8 @@ fn a_range_goes_on_behind_the_items_that_end_their_process() {
     let pool = Pool::with_workers(2).unwrap();
     let outcomes = ends_at.on(&pool).par_map_results(0..ITEMS);
     assert_eq!(outcomes.len() as u64, ITEMS);
+    let ends = (0..ITEMS).filter(|x| x % 100_003 == 99_999).count();
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), ends);
     for (x, outcome) in (0..).zip(outcomes) {
         match outcome {
             Ok(value) => assert_eq!(value, x),
