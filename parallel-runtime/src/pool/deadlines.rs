@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::core::{Core, KilledFor, Seat, Shared};
+use super::core::{Core, Shared};
+use super::seat::{KilledFor, Seat};
 use crate::config;
 use crate::sys::process::KILL;
 use crate::sys::wait::monotonic_nanos;

@@ -6,9 +6,10 @@ use std::io;
 use std::time::Instant;
 
 use super::batch::Batch;
-use super::core::{Core, InHand, KilledFor, Large, Seat, Shared, Spare};
+use super::core::{Core, Shared};
 use super::hear::hear;
 use super::schedule;
+use super::seat::{InHand, KilledFor, Large, Seat, Spare};
 use super::values::Values;
 use crate::config;
 use crate::error::{Error, ErrorKind};
@@ -200,38 +201,42 @@ impl Shared {
         self.pump(&mut core);
     }
 
-    /// The place in the queue of what is handed out next: the first, or where only workers without room are to get that, the
-    /// first that is for anybody.
-    fn next_in_turn(&self, core: &Core) -> Option<usize> {
-        let first = core.queue.front()?;
-        let waits = || {
-            let at_it = |seat: &&Seat| seat.is_briefly_at_work() && seat.capacity().is_some();
-            core.has_enough(self.enough()) && core.seated().find(at_it).is_none()
-        };
-        if first.brief && waits() { core.queue.iter().position(|batch| !batch.brief) } else { Some(0) }
-    }
-
     fn hand_out(&self, core: &mut Core) {
         self.fail_hopeless(core);
-        while let Some(at) = self.next_in_turn(core) {
-            let batch = &core.queue[at];
-            if !batch.sink.is_wanted() {
-                core.queue.remove(at);
+        while let Some(first) = core.queue.front() {
+            if !first.sink.is_wanted() {
+                core.queue.pop_front();
                 continue;
             }
-            let most = if batch.is_sent_last() { 0 } else { usize::MAX };
-            // It is for those that are at it already.
-            let wakes_nobody = batch.brief && core.has_enough(self.enough());
-            let fits = |seat: &&Seat| !wakes_nobody || seat.is_briefly_at_work();
-            let capacity = |seat: &Option<Seat>| seat.as_ref().filter(fits)?.capacity().filter(|held| *held <= most);
-            let capacities = core.seats.iter().map(capacity);
-            let Some(index) = schedule::choose(capacities) else { break };
+            let Some((at, index)) = self.next_in_turn(core) else { break };
             if let Some(batch) = core.queue.remove(at) {
                 let batch = Self::gather(core, index, batch);
                 self.post(core, index, batch);
             }
         }
         self.share_out(core);
+    }
+
+    /// The place in the queue of what is handed out next, and the worker that gets it: the first batch, or where that waits for
+    /// some workers only, the first that is for anybody.
+    fn next_in_turn(&self, core: &Core) -> Option<(usize, usize)> {
+        let first = core.queue.front()?;
+        if let Some(index) = self.worker_for(core, first) {
+            return Some((0, index));
+        }
+        let anybodys = |batch: &Batch| !batch.brief && batch.sink.is_wanted();
+        let at = core.queue.iter().position(anybodys).filter(|_| first.brief)?;
+        Some((at, self.worker_for(core, &core.queue[at])?))
+    }
+
+    /// The worker that a batch goes to now, if one has room.
+    fn worker_for(&self, core: &Core, batch: &Batch) -> Option<usize> {
+        let most = if batch.is_sent_last() { 0 } else { usize::MAX };
+        // Brief items are for those that are at some already, where they are enough.
+        let wakes_nobody = batch.brief && core.has_enough(self.enough());
+        let fits = |seat: &&Seat| !wakes_nobody || seat.is_briefly_at_work();
+        let capacity = |seat: &Option<Seat>| seat.as_ref().filter(fits)?.capacity().filter(|held| *held <= most);
+        schedule::choose(core.seats.iter().map(capacity))
     }
 
     /// Puts a batch into a worker's lane.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Batch, Sink};
-use super::core::{Core, Seat, Shared};
+use super::core::{Core, Shared};
+use super::seat::Seat;
 use super::values::Values;
 use crate::config::{GROUP_TIME, LARGEST_GROUP, LONGEST_IN_GROUP};
 use crate::error::Error;

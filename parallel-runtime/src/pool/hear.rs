@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::core::{Large, Seat};
+use super::seat::{Large, Seat};
 use crate::error::Error;
 use crate::job::error_of;
 use crate::process::control::{Incoming, Report};

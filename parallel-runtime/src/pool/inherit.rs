@@ -4,7 +4,8 @@
 use std::process::ExitStatus;
 
 use super::batch::Batch;
-use super::core::{Core, InHand, KilledFor, Phase, Seat, Shared};
+use super::core::{Core, Phase, Shared};
+use super::seat::{InHand, KilledFor, Seat};
 use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::job::{error_of_end, may_retry};

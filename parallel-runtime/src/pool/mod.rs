@@ -26,6 +26,7 @@ pub(crate) mod lazy;
 pub(crate) mod map;
 pub(crate) mod reduce;
 mod schedule;
+pub(crate) mod seat;
 mod share;
 pub(crate) mod stats;
 pub(crate) mod submit;
@@ -33,7 +34,8 @@ mod supervise;
 pub(crate) mod values;
 
 use self::builder::PoolBuilder;
-use self::core::{Phase, Seat, Settings, Shared};
+use self::core::{Phase, Settings, Shared};
+use self::seat::Seat;
 use self::stats::PoolStats;
 
 /// Keeps worker processes ready, and gives them tasks.

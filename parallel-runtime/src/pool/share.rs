@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::core::{Core, InHand, Seat, Shared};
+use super::core::{Core, Shared};
+use super::seat::{InHand, Seat};
 use crate::config::{HEARTBEAT, LONG_PARCEL, SHARED_AFTER};
 use crate::memory::layout::SharedBytes;
 

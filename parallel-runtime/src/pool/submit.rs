@@ -204,7 +204,7 @@ mod tests {
     use parallel_macros::parallel;
 
     use super::super::Pool;
-    use super::super::core::Seat;
+    use super::super::seat::Seat;
     use crate::flags::{Flag, PATIENCE, eventually};
 
     type Meanwhile = Box<dyn FnOnce(&Seat)>;

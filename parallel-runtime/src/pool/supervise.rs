@@ -8,8 +8,9 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::core::{Core, Initializer, KilledFor, Phase, Seat, Shared, StartError};
+use super::core::{Core, Initializer, Phase, Shared};
 use super::hear::{StartReport, hear};
+use super::seat::{KilledFor, Seat, StartError};
 use crate::config;
 use crate::error::Error;
 use crate::lane::{Lane, Listener};
