@@ -7,8 +7,9 @@
 //! then look whether the other sleeps; whoever sleeps first says so, then looks again: with a full fence between the two
 //! steps on either side no call is lost.
 //!
-//! The worker publishes `started` before it touches an item and `done` after its reply is written, so that a death shows
-//! which item it died of, and the replies before it are whole ([`memory::reply`](crate::memory::reply) does both).
+//! The worker publishes that it starts an item before it touches it, and that it is done after its reply is written, so that
+//! a death shows which item it died of, and the replies before it are whole ([`memory::reply`](crate::memory::reply) does
+//! both).
 //!
 //! A parcel that runs can be divided: the parent lowers the limit of its items, lets all cores pass a barrier, and then
 //! looks which item was started last; the worker says which item it starts, and then looks at the limit. So one of them sees
@@ -24,6 +25,7 @@ use crate::memory::layout::{
     BELL, BellMemory, LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, Slot, crowd, listener, state,
 };
 use crate::memory::reply::{REPLY_HEAD, ReplyWriter};
+use crate::memory::step::{Phase, Step};
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait::{self, Event};
 
@@ -126,9 +128,7 @@ impl Lane {
     fn fill(&mut self, len: usize, in_block: bool) {
         let index = slot_of(self.posted);
         let slot = self.memory.slot(index);
-        slot.progress.started.store(0, Relaxed);
-        slot.progress.done.store(0, Relaxed);
-        slot.progress.reply.store(0, Relaxed);
+        slot.progress.step.clear();
         slot.progress.begun_at.store(0, Relaxed);
         slot.progress.beside.store(0, Relaxed);
         slot.order.in_block.store(u32::from(in_block), Relaxed);
@@ -153,15 +153,13 @@ impl Lane {
     pub(crate) fn progress(&self, number: u64) -> Progress {
         let slot = self.memory.slot(slot_of(number));
         let state = slot.order.state.load(Acquire);
-        let progress = &slot.progress;
-        // `done` first: an item that is done has been started.
-        let done = progress.done.load(Acquire) as usize;
+        let step = slot.progress.step.read();
         Progress {
             taken: state == state::RUNNING || state == state::DONE,
             ended: state == state::DONE,
-            started: progress.started.load(Acquire) as usize,
-            done,
-            started_at: progress.started_at.load(Acquire),
+            started: step.started(),
+            done: step.done(),
+            started_at: slot.progress.started_at.load(Acquire),
         }
     }
 
@@ -174,8 +172,7 @@ impl Lane {
     /// words that say so.
     pub(crate) fn reply(&self, number: u64) -> Option<SharedBytes<'_>> {
         let slot = slot_of(number);
-        let end = self.memory.slot(slot).progress.reply.load(Acquire);
-        let reply = self.memory.reply(slot, 0, usize::try_from(end).unwrap_or(usize::MAX));
+        let reply = self.memory.reply(slot, 0, self.memory.slot(slot).progress.step.read().filled());
         if reply.len() == 0 {
             return Some(reply);
         }
@@ -254,7 +251,7 @@ impl Lane {
         // The worker says which item it starts, then looks at the limit; this side lowers the limit, then looks. With a fence
         // between the two steps on either side, one of them sees what the other did.
         wait::order_all().then_some(())?;
-        Some(keep.max(slot.progress.started.load(Acquire) as usize))
+        Some(keep.max(slot.progress.step.read().started()))
     }
 
     /// Tells the worker to look into the control channel.
@@ -401,13 +398,14 @@ impl WorkerLane {
         self.memory.slot(slot_of(number)).order.limit.load(Relaxed) == 0
     }
 
-    /// Says that the item after the first `before` of parcel `number` is being worked on.
-    pub(crate) fn begin(&self, number: u64, before: u32, timed: bool) {
+    /// Says that an item of parcel `number`, which is to be merged, or a merge is being worked on, and that `before` others
+    /// were.
+    pub(crate) fn begin_merged(&self, number: u64, before: u32, timed: bool) {
         let progress = &self.memory.slot(slot_of(number)).progress;
         if timed {
             progress.started_at.store(wait::monotonic_nanos(), Release);
         }
-        progress.started.store(before + 1, Release);
+        progress.step.publish(Step::new(Phase::Merging, before + 1, 0));
     }
 
     /// Ends parcel `number`.

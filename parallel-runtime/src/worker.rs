@@ -360,28 +360,28 @@ impl Run<'_> {
             if lane.is_cancelled(*number) {
                 return Ok(false);
             }
-            lane.begin(*number, done, timed);
+            lane.begin_merged(*number, done, timed);
             match value_of(opened, item, handles) {
                 Ok(value) => runs.push((1, value)),
-                Err(failure) => return self.finish_merged(count, Err(failure)),
+                Err(failure) => return self.finish_merged(count, done + 1, Err(failure)),
             }
             while let [.., (before, _), (last, _)] = runs[..] {
                 if before > last && done + 1 < count {
                     break;
                 }
                 // Beyond the items: what is under way is a merge.
-                lane.begin(*number, count + done, timed);
+                lane.begin_merged(*number, count + done, timed);
                 if let Err(failure) = merge_last(opened, &mut runs, handles) {
-                    return self.finish_merged(count, Err(failure));
+                    return self.finish_merged(count, count + done + 1, Err(failure));
                 }
             }
         }
-        self.finish_merged(count, Ok(runs.pop().map(|(_, value)| value).unwrap_or_default()))
+        self.finish_merged(count, count, Ok(runs.pop().map(|(_, value)| value).unwrap_or_default()))
     }
 
-    /// Replies with one entry for all items; where it is a failure, the progress names the item.
-    fn finish_merged(&mut self, count: u32, merged: Result<Vec<u8>, CallFailure>) -> io::Result<bool> {
-        let mut reply = self.lane.reply(self.number, false);
+    /// Replies with one entry for all items; where it is a failure, what was `started` last names the item, or the merge.
+    fn finish_merged(&mut self, count: u32, started: u32, merged: Result<Vec<u8>, CallFailure>) -> io::Result<bool> {
+        let mut reply = self.lane.reply(self.number, false).for_all(started);
         let mut outlet =
             Outlet { control: self.control, lane: self.lane, spare: self.spare, parcel: self.number, broken: None };
         let (value, failure) = match merged {
@@ -391,7 +391,6 @@ impl Run<'_> {
         self.value.handles.clear();
         self.value.bytes = value;
         outlet.put(&mut reply, count - 1, self.value, failure);
-        reply.finish_all(count);
         outlet.broken.map_or(Ok(true), Err)
     }
 }

@@ -4,8 +4,12 @@
 //! the other process may write it at any time, also when it should not.
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
+use bytemuck::{NoUninit, Pod};
+
+use super::step::StepWord;
 use crate::config::LANE_AREA;
 use crate::sys::memory::Mapping;
 
@@ -13,7 +17,7 @@ use crate::sys::memory::Mapping;
 pub(crate) const SLOTS: usize = 2;
 
 /// `PARALLEL` in ASCII, and the version of this layout.
-pub(crate) const MAGIC: u64 = 0x5041_5241_4c4c_4501;
+pub(crate) const MAGIC: u64 = 0x5041_5241_4c4c_4502;
 
 /// What a slot is.
 ///
@@ -51,12 +55,8 @@ pub(crate) struct SlotOrder {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct SlotProgress {
-    /// How many items it has started; more than there are while it merges: the excess counts merges.
-    pub(crate) started: AtomicU32,
-    /// How many items it has finished, with their replies written.
-    pub(crate) done: AtomicU32,
-    /// How many bytes of the reply area those replies fill, with the parcel's number at its start.
-    pub(crate) reply: AtomicU64,
+    /// How many items it has started and finished, and how long the reply to them is.
+    pub(crate) step: StepWord,
     /// When the latest item was started, on the monotonic clock in nanoseconds, where the parcel asks for it.
     pub(crate) started_at: AtomicU64,
     /// When the parcel was taken up, on the same clock; 0: not yet.
@@ -190,16 +190,16 @@ impl LaneMemory {
         self.write(HEAD + (SLOTS + slot) * LANE_AREA, at, bytes)
     }
 
-    /// Tells the processor that the reply area of `slot` is about to be written from `at` on.
-    #[inline]
-    pub(crate) fn expect_reply(&self, slot: usize, at: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-            let target = self.0.as_ptr().wrapping_add(HEAD + (SLOTS + slot) * LANE_AREA + at);
-            // SAFETY: only a hint, for whatever address.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(target.cast::<i8>()) };
-        }
+    /// The place of `len` bytes in the reply area of `slot` from `at` on, for values that are written there.
+    ///
+    /// # Panics
+    ///
+    /// When the area ends before.
+    pub(crate) fn row(&self, slot: usize, at: usize, len: usize) -> RowMemory<'_> {
+        assert!(at.checked_add(len).is_some_and(|end| end <= LANE_AREA), "{len} bytes at {at}");
+        // SAFETY: inside one of the areas of the mapping, as was just made sure.
+        let start = unsafe { self.0.as_ptr().add(HEAD + (SLOTS + slot) * LANE_AREA + at) };
+        RowMemory { start, len, memory: PhantomData }
     }
 
     /// The reply area of `slot` from `at` to `end`; less when the area is shorter.
@@ -222,6 +222,32 @@ impl LaneMemory {
         // the mapping. What the other process reads of it meanwhile it copies, and checks the copy.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
         true
+    }
+}
+
+/// The place of a row of values in a reply area.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowMemory<'a> {
+    /// The start of `len` bytes, which can be written as long as `'a`.
+    start: *mut u8,
+    len: usize,
+    memory: PhantomData<&'a [u8]>,
+}
+
+impl RowMemory<'_> {
+    /// Writes the value behind `index` others of its width.
+    ///
+    /// # Panics
+    ///
+    /// When it is behind the end.
+    #[inline(always)]
+    pub(crate) fn write<T: NoUninit>(&self, index: u32, value: T) {
+        let at = index as usize * size_of::<T>();
+        assert!(at + size_of::<T>() <= self.len, "value {index} of a row of {} bytes", self.len);
+        // SAFETY: inside the row, as was just made sure.
+        let target = unsafe { self.start.add(at) };
+        // SAFETY: as above. What the other process reads of it meanwhile it copies, and checks the copy.
+        unsafe { target.cast::<T>().write_unaligned(value) };
     }
 }
 
@@ -269,6 +295,17 @@ impl<'a> SharedBytes<'a> {
         assert!(self.len == target.len(), "{} bytes for a place of {}", self.len, target.len());
         // SAFETY: as many bytes as both have; `target` is this process's own and does not overlap shared memory.
         unsafe { std::ptr::copy_nonoverlapping(self.start, target.as_mut_ptr(), self.len) };
+    }
+
+    /// Copies them into places for numbers, which then hold some numbers or others.
+    ///
+    /// # Panics
+    ///
+    /// When the lengths differ.
+    pub(crate) fn copy_into<T: Pod>(&self, target: &mut [MaybeUninit<T>]) {
+        assert!(self.len == size_of_val(target), "{} bytes for places of {}", self.len, size_of_val(target));
+        // SAFETY: as in `copy_to`; whatever bytes arrive, they are numbers.
+        unsafe { std::ptr::copy_nonoverlapping(self.start, target.as_mut_ptr().cast::<u8>(), self.len) };
     }
 
     /// A copy of them.

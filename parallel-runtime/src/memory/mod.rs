@@ -5,3 +5,4 @@ pub(crate) mod cast;
 pub(crate) mod layout;
 pub(crate) mod reply;
 pub(crate) mod rows;
+pub(crate) mod step;

@@ -9,15 +9,16 @@
 //! A row holds values of one width, one behind the other. Its count is written when something else follows it; 0 stands
 //! for all that are done.
 //!
-//! Each item is published in two steps, `started` before the function sees it and `done` after its entry is written, so
-//! that a death shows which item it died of, and the entries before it are whole.
+//! Each item is published, by a [`Step`], before the function sees it and after its entry is written, so that a death shows
+//! which item it died of, and the entries before it are whole.
 
 use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use std::sync::atomic::compiler_fence;
 
 use bytemuck::NoUninit;
 
-use super::layout::{LaneMemory, Slot};
+use super::layout::{LaneMemory, RowMemory, Slot};
+use super::step::{Phase, Step};
 use crate::config::LANE_AREA;
 use crate::sys::wait;
 
@@ -36,9 +37,6 @@ pub(crate) const REPLY_HEAD: usize = 8;
 const ENTRY_HEAD: usize = 8;
 /// What a row costs beside its values.
 pub(crate) const ROW_HEAD: usize = 16;
-/// How far ahead of what is written the processor is told of it, in bytes. The parent has read the lines of the area when it
-/// was used last; to take one back takes as long as ten short items.
-const AHEAD: usize = 512;
 /// The widest value of a row.
 const WIDEST: usize = 16;
 /// What an item needs at most that does not travel beside the lane for its size: it is not started where there is less.
@@ -60,6 +58,8 @@ pub(crate) struct ReplyWriter<'a> {
     words: &'a Slot,
     /// The start of each item is noted.
     timed: bool,
+    /// The reply is one entry for all items, of which and of whose merges so many were started.
+    merged: Option<u32>,
     done: u32,
     /// Where the next entry or value goes.
     at: usize,
@@ -71,7 +71,12 @@ impl<'a> ReplyWriter<'a> {
     /// Starts the reply to parcel `number`, which is in `slot`.
     pub(crate) fn new(memory: &'a LaneMemory, slot: usize, number: u64, timed: bool) -> Self {
         memory.write_reply(slot, 0, &number.to_le_bytes());
-        Self { memory, slot, words: memory.slot(slot), timed, done: 0, at: REPLY_HEAD, row: None }
+        Self { memory, slot, words: memory.slot(slot), timed, merged: None, done: 0, at: REPLY_HEAD, row: None }
+    }
+
+    /// Makes it a reply of one entry for all items, the outcome of that, or of that merge, which was started last.
+    pub(crate) fn for_all(self, started: u32) -> Self {
+        Self { merged: Some(started), ..self }
     }
 
     /// How many items are done.
@@ -81,43 +86,22 @@ impl<'a> ReplyWriter<'a> {
 
     /// Says that the next item is being worked on; false when there is no room for its reply, or nobody wants it.
     #[inline]
-    pub(crate) fn begin(&mut self) -> bool {
-        if self.at + ONE_MORE > LANE_AREA {
-            return false;
-        }
-        let Slot { order, progress } = self.words;
-        if self.timed {
-            progress.started_at.store(wait::monotonic_nanos(), Release);
-        }
-        progress.started.store(self.done + 1, Release);
-        // The parent lowers the limit, makes all cores pass a barrier, and then looks what was started.
-        compiler_fence(SeqCst);
-        if self.done >= order.limit.load(Relaxed) {
-            // It is not worked on after all.
-            progress.started.store(self.done, Release);
-            return false;
-        }
-        true
+    pub(crate) fn begin(&self) -> bool {
+        self.at + ONE_MORE <= LANE_AREA
+            && begin(self.words, self.timed, Step::new(Phase::Running, self.done + 1, self.at), self.done)
     }
 
-    /// Ends the item that was begun with a value for the row: values of the same width, at most 16 bytes.
-    #[inline(always)]
-    pub(crate) fn push_to_row<T: NoUninit>(&mut self, value: T) {
-        const { assert!(size_of::<T>() <= WIDEST) };
-        if self.row.is_none() {
-            self.at = open_row(self.memory, self.slot, self.at, size_of::<T>());
-            self.row = Some((self.at - ROW_HEAD, self.done));
-        }
-        self.memory.expect_reply(self.slot, self.at + AHEAD);
-        // There is room: an item is not begun where there is none.
-        self.memory.write_reply(self.slot, self.at, bytemuck::bytes_of(&value));
-        self.at += size_of::<T>();
-        self.publish();
-    }
-
-    /// Ends the item that was begun with a value that nobody wants.
-    pub(crate) fn push_nothing(&mut self) {
-        self.push_to_row([0_u8; 0]);
+    /// Starts a row of values of this width, in bytes, or goes on with it, for at most so many items.
+    pub(crate) fn row(self, width: usize, items: usize) -> RowWriter<'a> {
+        let Self { memory, slot, words, timed, done, at, row: open, .. } = self;
+        let fits = at + ONE_MORE <= LANE_AREA;
+        let at = if fits && open.is_none() { open_row(memory, slot, at, width) } else { at };
+        let before_last = LANE_AREA.saturating_sub(at + ONE_MORE);
+        let room = before_last.checked_div(width).map_or(items, |values| values + 1);
+        let most = if fits { u32::try_from(items.min(room)).unwrap_or(u32::MAX - done) } else { 0 };
+        let values = memory.row(slot, at, most as usize * width);
+        let first = Step::new(Phase::Running, done + 1, at);
+        RowWriter { words, timed, values, width, most, before: done, first, writer: self }
     }
 
     /// Ends the item that was begun with an entry; false, and nothing is said, when it does not fit.
@@ -136,22 +120,81 @@ impl<'a> ReplyWriter<'a> {
         write_word(self.memory, self.slot, at, (bytes.len() as u64) << 8 | tag);
         self.memory.write_reply(self.slot, at + ENTRY_HEAD, bytes);
         self.at = end;
-        self.publish();
+        self.done += 1;
+        let (started, phase) = self.merged.map_or((self.done, Phase::Between), |started| (started, Phase::Merged));
+        self.words.progress.step.publish(Step::new(phase, started, end));
         true
     }
+}
 
-    /// Says that the first items are done, and began with the last of them.
-    pub(crate) fn finish_all(&mut self, count: u32) {
-        self.done = count;
-        self.words.progress.done.store(count, Release);
+/// Says that the item behind the first `done` is being worked on; false when nobody wants it.
+#[inline(always)]
+fn begin(Slot { order, progress }: &Slot, timed: bool, step: Step, done: u32) -> bool {
+    if timed {
+        progress.started_at.store(wait::monotonic_nanos(), Release);
+    }
+    progress.step.publish(step);
+    // The parent lowers the limit, makes all cores pass a barrier, and then looks what was started.
+    compiler_fence(SeqCst);
+    if done >= order.limit.load(Relaxed) {
+        progress.step.publish(step.before());
+        return false;
+    }
+    true
+}
+
+/// A row in the making. It does not change from item to item: a loop over short items has only its counter to keep.
+#[derive(Debug)]
+pub(crate) struct RowWriter<'a> {
+    words: &'a Slot,
+    timed: bool,
+    /// The place of the values that are written here.
+    values: RowMemory<'a>,
+    /// The width of a value, in bytes.
+    width: usize,
+    /// How many items there are, or values that there is room for.
+    most: u32,
+    /// How many items were done before.
+    before: u32,
+    /// The step at which the first is being worked on.
+    first: Step,
+    writer: ReplyWriter<'a>,
+}
+
+impl<'a> RowWriter<'a> {
+    /// Says that `index` items are done here, and the next is being worked on; false when there is none, or no room for its
+    /// reply, or nobody wants it.
+    #[inline(always)]
+    pub(crate) fn begin(&self, index: u32) -> bool {
+        let step = self.first.later(index, self.width);
+        if index >= self.most {
+            self.words.progress.step.publish(step.before());
+            return false;
+        }
+        begin(self.words, self.timed, step, self.before + index)
     }
 
-    #[inline]
-    fn publish(&mut self) {
-        self.done += 1;
-        let progress = &self.words.progress;
-        progress.reply.store(self.at as u64, Release);
-        progress.done.store(self.done, Release);
+    /// Writes the value of item `index`: it has the width of the row, at most 16 bytes. It is published with the begin of the
+    /// next, lest an item take two stores.
+    #[inline(always)]
+    pub(crate) fn write<T: NoUninit>(&self, index: u32, value: T) {
+        const { assert!(size_of::<T>() <= WIDEST) };
+        self.values.write(index, value);
+    }
+
+    /// The reply, with the row, as far as it is published; and how many items were begun.
+    pub(crate) fn into_reply(self) -> (ReplyWriter<'a>, usize) {
+        let Self { mut writer, first, width, most, before, .. } = self;
+        let step = writer.words.progress.step.read();
+        // Nobody else writes there, who means well.
+        let begun = u32::try_from(step.started()).unwrap_or(u32::MAX).saturating_sub(before).min(most);
+        let done = begun.saturating_sub(u32::from(step.phase() == Phase::Running));
+        if done > 0 {
+            writer.row = writer.row.or(Some((first.filled() - ROW_HEAD, before)));
+            writer.at = first.filled() + done as usize * width;
+            writer.done += done;
+        }
+        (writer, begun as usize)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Results of a number type, put where they belong as their bytes arrive, in any order.
 
 use std::any::Any;
+use std::collections::BTreeMap;
+use std::mem::{ManuallyDrop, MaybeUninit};
 
 use bytemuck::Pod;
 
@@ -15,23 +17,54 @@ pub(crate) trait Rows: Send {
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
-/// Numbers of type `T`, to be filled in; zeros before.
-pub(crate) struct RowsOf<T>(Vec<T>);
+/// Numbers of type `T`, to be filled in. To clear the memory first would take as long as to fill it.
+pub(crate) struct RowsOf<T> {
+    places: Vec<MaybeUninit<T>>,
+    /// Which places are filled: all before this one,
+    front: usize,
+    /// and these behind it, in order.
+    beyond: BTreeMap<usize, usize>,
+}
 
 impl<T: Pod + Send> RowsOf<T> {
     /// Makes room for so many numbers; more may come.
     pub(crate) fn new(expected: usize) -> Self {
-        // Only a forecast: where there is not so much memory, what really comes decides. Zeros from the kernel cost nothing
-        // until they are touched.
-        let mut values = bytemuck::allocation::try_zeroed_vec(expected).unwrap_or_default();
-        prefer_huge_pages(&mut values);
-        Self(values)
+        let mut places = Vec::new();
+        // Only a forecast: where there is not so much memory, what really comes decides.
+        if places.try_reserve_exact(expected).is_ok() {
+            prefer_huge_pages(places.spare_capacity_mut());
+            places.resize_with(expected, MaybeUninit::uninit);
+        }
+        Self { places, front: 0, beyond: BTreeMap::new() }
     }
 
-    /// The first `len` numbers.
+    /// The first `len` numbers; 0 where none came.
     pub(crate) fn into_vec(mut self, len: usize) -> Vec<T> {
-        self.0.resize(len, T::zeroed());
-        self.0
+        self.places.resize(len, MaybeUninit::zeroed());
+        let mut from = self.front;
+        for (start, end) in self.beyond.into_iter().chain([(len, len)]) {
+            if let Some(gap) = self.places.get_mut(from..start.min(len)) {
+                gap.fill(MaybeUninit::zeroed());
+            }
+            from = from.max(end);
+        }
+        let mut places = ManuallyDrop::new(self.places);
+        // SAFETY: the parts of a vector that nobody drops. Each of its places up to its length is filled: before `front` and in
+        // `beyond` by `put`, in between by the loop, behind the former length by `resize`; and a `T` has the layout of its place.
+        unsafe { Vec::from_raw_parts(places.as_mut_ptr().cast::<T>(), places.len(), places.capacity()) }
+    }
+
+    /// Notes that the places from `first` to `end` are filled.
+    fn note(&mut self, first: usize, end: usize) {
+        if first > self.front {
+            let known = self.beyond.entry(first).or_default();
+            *known = end.max(*known);
+            return;
+        }
+        self.front = self.front.max(end);
+        while let Some(next) = self.beyond.first_entry().filter(|next| *next.key() <= self.front) {
+            self.front = self.front.max(next.remove());
+        }
     }
 }
 
@@ -41,10 +74,11 @@ impl<T: Pod + Send> Rows for RowsOf<T> {
             return false;
         }
         let end = first + values.len() / width;
-        if end > self.0.len() {
-            self.0.resize(end.max(2 * self.0.len()), T::zeroed());
+        if end > self.places.len() {
+            self.places.resize_with(end.max(2 * self.places.len()), MaybeUninit::uninit);
         }
-        values.copy_to(bytemuck::cast_slice_mut(&mut self.0[first..end]));
+        values.copy_into(&mut self.places[first..end]);
+        self.note(first, end);
         true
     }
 
@@ -65,6 +99,17 @@ mod tests {
             assert!(!rows.put(0, 4, SharedBytes::of(&[0; 8])));
             assert!(rows.put(0, 2, SharedBytes::of(bytemuck::bytes_of(&[1_u16, 2, 3]))));
             assert_eq!(rows.into_vec(5), [1, 2, 3, 4, 5]);
+        }
+    }
+
+    #[test]
+    fn what_never_came_is_zero() {
+        for len in 0..12 {
+            let mut rows = RowsOf::<u8>::new(8);
+            for first in [5, 0, 8] {
+                assert!(rows.put(first, 1, SharedBytes::of(&[1, 2])));
+            }
+            assert_eq!(rows.into_vec(len), [1, 2, 0, 0, 0, 1, 2, 0, 1, 2, 0, 0][..len]);
         }
     }
 }

@@ -204,8 +204,8 @@ pub(crate) struct Feeder<I: Iterator, H> {
     items: Fuse<I>,
     merge: Option<&'static Entry>,
     fixed: bool,
-    /// The width of the items, where they are consecutive numbers that travel as they are.
-    counts: Option<usize>,
+    /// The items are consecutive numbers, of which only the first need travel if they travel as they are.
+    counts: bool,
     /// The index of the next item.
     next: usize,
     exhausted: bool,
@@ -217,10 +217,11 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     pub(crate) fn new(plan: Plan, items: I) -> Self {
         let workers = plan.pool.settings.workers;
         let most = plan.window.map_or(usize::MAX, |window| window / (2 * workers));
-        let counts = consecutive::width::<I>().filter(|_| plan.chunk_size.is_none());
+        let counts = consecutive::counts::<I>() && plan.chunk_size.is_none();
         // What finds no room for its reply would come back and be sent again.
         let replies = plain::size_of_number::<H::Output>().map_or(usize::MAX, reply::room_for);
-        let numbers = counts.map_or(usize::MAX, |width| config::LANE_AREA / width);
+        let width = plain::size_of_number::<I::Item>().filter(|_| plan.chunk_size.is_none());
+        let numbers = width.map_or(usize::MAX, |width| if counts { config::LANE_AREA } else { CHUNK_BYTES } / width);
         let pace = plan.pool.pace(H::entry());
         Self {
             chunker: Chunker::new(plan.chunk_size, most.min(replies).min(numbers), pace),
@@ -312,8 +313,8 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
                 self.outbox.fail(index, error);
                 break;
             }
-            if let Some(width) = self.counts.filter(|_| chunk.is_just(&item)) {
-                self.count_up(&mut chunk, width, size);
+            if let Some(width) = plain::as_it_stands(&item, chunk.arguments.bytes()) {
+                self.send_numbers(&mut chunk, width, size);
                 break;
             }
             if !self.fixed && chunk.size() >= CHUNK_BYTES {
@@ -323,16 +324,25 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         self.outbox.send(Some(H::entry()), self.merge, chunk)
     }
 
-    /// Takes the rest of a chunk from a range of numbers, and writes none of them down.
-    fn count_up(&mut self, chunk: &mut Chunk, width: usize, size: usize) {
-        let more = (size - 1).min(self.items.size_hint().0);
-        if more > 0 {
-            // A range goes on by so many in one step.
-            self.items.nth(more - 1);
-            self.next += more;
-            chunk.ends = Ends::even(width, 1 + more);
-            chunk.consecutive = true;
-        }
+    /// Takes the rest of a chunk of numbers, the first of which is there as it stands, and so are the others. Those of a range
+    /// are not written down.
+    fn send_numbers(&mut self, chunk: &mut Chunk, width: usize, size: usize) {
+        let more = size - 1;
+        let taken = if self.counts {
+            let more = more.min(self.items.size_hint().0);
+            if more > 0 {
+                // A range goes on by so many in one step.
+                self.items.nth(more - 1);
+                chunk.consecutive = true;
+            }
+            more
+        } else {
+            let taken = chunk.arguments.push_numbers(width, more, &mut self.items);
+            self.exhausted = taken < more;
+            taken
+        };
+        self.next += taken;
+        chunk.ends = Ends::even(width, 1 + taken);
     }
 
     /// Lets numbers go where they belong as they come back; they do not arrive then.
@@ -374,11 +384,6 @@ impl Chunk {
     fn size(&self) -> usize {
         let table = if self.ends.width().is_some() { 0 } else { self.ends.len() * parcel::PER_ITEM };
         self.arguments.len() + table
-    }
-
-    /// Whether it holds this number as it stands, and nothing else.
-    fn is_just<Item>(&self, number: &Item) -> bool {
-        consecutive::stands(number, self.arguments.bytes())
     }
 
     /// Adds an item that is bytes already.

@@ -10,10 +10,13 @@ use super::handles::{self, Handle};
 use super::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
 use super::parcel::Items;
 use super::payload::Payload;
-use super::plain;
-use crate::memory::reply::ReplyWriter;
+use super::plain::{self, Plain};
+use crate::memory::reply::{ReplyWriter, RowWriter};
 use crate::panic::{self, PanicReport};
 use crate::sys::program;
+
+/// For so many numbers memory is taken before it is known that they come.
+const AT_A_TIME: usize = 16 << 10;
 
 /// One call's arguments, in the order of the parameters; in a map, those of several calls one after the other.
 #[derive(Debug, Default)]
@@ -35,6 +38,36 @@ impl Arguments {
     /// Appends an argument that is bytes already.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.0.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends numbers of so many bytes each as they stand, at most `most`; returns how many there were.
+    pub(crate) fn push_numbers<T>(
+        &mut self,
+        width: usize,
+        most: usize,
+        numbers: &mut impl Iterator<Item = T>,
+    ) -> usize {
+        let bytes = &mut self.0.bytes;
+        let mut taken = 0;
+        while taken < most {
+            let before = bytes.len();
+            let places = (most - taken).min(AT_A_TIME);
+            bytes.resize(before + places * width, 0);
+            let mut filled = 0;
+            // A place first: no number is taken that has none.
+            for (place, number) in bytes[before..].chunks_exact_mut(width).zip(&mut *numbers) {
+                if let Some(Plain::Number(number)) = plain::as_plain(&number) {
+                    place[..number.len()].copy_from_slice(number);
+                }
+                filled += 1;
+            }
+            taken += filled;
+            if filled < places {
+                bytes.truncate(before + filled * width);
+                break;
+            }
+        }
+        taken
     }
 
     pub(crate) fn into_payload(self) -> Payload {
@@ -253,7 +286,10 @@ impl<'a> Call<'a> {
         loop {
             let reply = if short { self.reply.take() } else { None };
             let failure = match reply {
-                Some(reply) => self.run_short::<H, F>(reply, decode),
+                Some(reply) => match self.items.even() {
+                    Some(even) => self.run_row::<H, F>(reply, even, decode),
+                    None => self.run_row::<H, F>(reply, self.items.clone(), decode),
+                },
                 None => self.run_others::<H, F>(decode),
             };
             let Some(failure) = failure else { return };
@@ -263,29 +299,35 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Runs items whose values go straight into the reply, or are dropped, until one fails; `None`: all are done.
-    fn run_short<H: Returns, F>(
+    /// Runs items whose values make a row, or are dropped, until one fails; `None`: all are done. In a frame of its own, where
+    /// the few words of the loop are registers.
+    #[inline(never)]
+    fn run_row<H: Returns, F>(
         &mut self,
         reply: ReplyWriter<'a>,
+        items: impl Iterator<Item = &'a [u8]> + Clone,
         decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
     ) -> Option<CallFailure>
     where
         F: FnOnce() -> H::Output,
     {
         let (handles, wanted) = (self.handles, self.wanted);
-        let mut cursor = Cursor { items: self.items.clone(), reply: Some(reply), call: self };
-        while let Some((item, reply)) = cursor.next() {
-            let function = match decode_one(item, handles, decode) {
+        let row = reply.row(if wanted { size_of::<H::Output>() } else { 0 }, self.items.len());
+        let cursor = Cursor { row: Some(row), call: self };
+        let row = cursor.row.as_ref()?;
+        let (mut index, mut items) = (0, items.clone());
+        while row.begin(index) {
+            let function = match decode_one(items.next()?, handles, decode) {
                 Ok(function) => function,
                 Err(failure) => return Some(failure),
             };
             let value = call_apart(function);
             if wanted {
-                plain::push_short(&value, reply);
+                plain::write_short(&value, row, index);
             } else {
                 drop(value);
-                reply.push_nothing();
             }
+            index += 1;
             panic::tell_caught();
         }
         None
@@ -319,7 +361,7 @@ impl<'a> Call<'a> {
     /// Begins the next item; `None` when there is none, or no room for its reply, or nobody wants it.
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        if let Some(reply) = &mut self.reply {
+        if let Some(reply) = &self.reply {
             // An item that is not there is not begun.
             if self.items.len() == 0 || !reply.begin() {
                 return None;
@@ -353,31 +395,19 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Where the loop over short values stands; the call knows when it is left, also by a panic. The words change with each
-/// item, and are registers as long as they are locals.
+/// The loop over a row: when it is left, also by a panic, the call goes on behind what was begun.
 struct Cursor<'c, 'a> {
     call: &'c mut Call<'a>,
-    items: Items<'a>,
-    reply: Option<ReplyWriter<'a>>,
-}
-
-impl<'a> Cursor<'_, 'a> {
-    #[inline]
-    fn next(&mut self) -> Option<(&'a [u8], &mut ReplyWriter<'a>)> {
-        let reply = self.reply.as_mut()?;
-        // An item that is not there is not begun.
-        if self.items.len() == 0 || !reply.begin() {
-            return None;
-        }
-        Some((self.items.next()?, reply))
-    }
+    row: Option<RowWriter<'a>>,
 }
 
 impl Drop for Cursor<'_, '_> {
     #[inline]
     fn drop(&mut self) {
-        self.call.items = self.items.clone();
-        self.call.reply = self.reply.take();
+        let Some(row) = self.row.take() else { return };
+        let (reply, begun) = row.into_reply();
+        self.call.items.skip_items(begun);
+        self.call.reply = Some(reply);
     }
 }
 

@@ -144,6 +144,25 @@ impl<'a> Items<'a> {
         Self { width: Some(item.len()), lengths: &[], bytes: item, left: 1 }
     }
 
+    /// The same items, where all have the same length, of one byte at least.
+    pub(crate) fn even(&self) -> Option<std::slice::ChunksExact<'a, u8>> {
+        let width = self.width.filter(|width| *width > 0)?;
+        let all = self.bytes.get(..width.checked_mul(self.left)?)?;
+        Some(all.chunks_exact(width))
+    }
+
+    /// Passes over so many items.
+    pub(crate) fn skip_items(&mut self, items: usize) {
+        match self.width {
+            Some(width) => {
+                let items = items.min(self.left);
+                self.bytes = self.bytes.get(items.saturating_mul(width)..).unwrap_or_default();
+                self.left -= items;
+            }
+            None => self.by_ref().take(items).for_each(|_| ()),
+        }
+    }
+
     /// How many are left.
     pub(crate) fn len(&self) -> usize {
         self.left

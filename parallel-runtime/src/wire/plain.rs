@@ -8,7 +8,7 @@ use bytemuck::Pod;
 use super::handles::Handle;
 use crate::memory::bulk::{self, BULK_FROM};
 use crate::memory::cast;
-use crate::memory::reply::ReplyWriter;
+use crate::memory::reply::RowWriter;
 use crate::memory::rows::{Rows, RowsOf};
 use crate::sys::memory::prefer_huge_pages;
 
@@ -67,6 +67,15 @@ pub(crate) fn size_of_number<T>() -> Option<usize> {
     }
     for_each_number!(Number => is::<T, Number>().then_some(size_of::<Number>()));
     None
+}
+
+/// The width of a number, in bytes, if the argument that it became is the number as it stands.
+#[inline]
+pub(crate) fn as_it_stands<T>(number: &T, argument: &[u8]) -> Option<usize> {
+    match as_plain(number) {
+        Some(Plain::Number(bytes)) if bytes == argument => Some(bytes.len()),
+        _ => None,
+    }
 }
 
 /// Appends a plain value; `None` when it is not one.
@@ -214,15 +223,14 @@ pub(crate) fn into_vec<T>(rows: Box<dyn Rows>, len: usize) -> Option<Vec<T>> {
     None
 }
 
-/// Adds a value of a type that [`is_short`] to the row of a reply.
-#[inline]
-pub(crate) fn push_short<T>(value: &T, reply: &mut ReplyWriter<'_>) -> Option<()> {
-    for_each_number!(Number => cast::same::<T, Number>(value).map(|number| reply.push_to_row(*number)));
+/// Writes a value of a type that [`is_short`] into a row, as that of item `index`.
+#[inline(always)]
+pub(crate) fn write_short<T>(value: &T, row: &RowWriter<'_>, index: u32) -> Option<()> {
+    for_each_number!(Number => cast::same::<T, Number>(value).map(|number| row.write(index, *number)));
     if let Some(truth) = cast::same::<T, bool>(value) {
-        reply.push_to_row(*truth);
-        return Some(());
+        row.write(index, *truth);
     }
-    is::<T, ()>().then(|| reply.push_nothing())
+    Some(())
 }
 
 #[inline]
@@ -284,6 +292,13 @@ mod tests {
         encode(&[1_u16, 2][..], &mut slice).unwrap();
         encode(&vec![1_u16, 2], &mut vec).unwrap();
         assert_eq!(slice, vec);
+    }
+
+    #[test]
+    fn an_argument_stands_where_it_is_the_number_itself() {
+        assert_eq!(as_it_stands(&7_u32, &[7, 0, 0, 0]), Some(4));
+        assert_eq!(as_it_stands(&7_u32, &[7]), None);
+        assert_eq!(as_it_stands(&"7", b"7"), None);
     }
 
     #[test]

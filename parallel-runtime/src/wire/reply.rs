@@ -137,30 +137,46 @@ pub(crate) fn failure_bytes(failure: CallFailure) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use bytemuck::NoUninit;
+
     use super::*;
     use crate::memory::layout::{LANE, LaneMemory};
     use crate::memory::reply::{ReplyWriter, room_for};
     use crate::sys::memory::Mapping;
 
     /// A reply, as the worker writes it and the parent copies it; how many items are done, too.
-    fn written(write: impl FnOnce(&mut ReplyWriter<'_>)) -> (Vec<u8>, usize) {
+    fn written(write: impl FnOnce(ReplyWriter<'_>) -> ReplyWriter<'_>) -> (Vec<u8>, usize) {
         let memory = LaneMemory::new(Mapping::private(LANE).unwrap());
         memory.slot(0).order.limit.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
-        let mut writer = ReplyWriter::new(&memory, 0, 7, false);
-        write(&mut writer);
-        let end = memory.slot(0).progress.reply.load(std::sync::atomic::Ordering::Relaxed);
-        (memory.reply(0, 8, end.try_into().unwrap()).to_vec(), writer.done() as usize)
+        let writer = write(ReplyWriter::new(&memory, 0, 7, false));
+        let step = memory.slot(0).progress.step.read();
+        assert_eq!((step.started(), step.done()), (writer.done() as usize, writer.done() as usize));
+        (memory.reply(0, 8, step.filled()).to_vec(), step.done())
+    }
+
+    /// Adds a row of values.
+    fn row<'a, T: NoUninit>(writer: ReplyWriter<'a>, values: &[T]) -> ReplyWriter<'a> {
+        let row = writer.row(size_of::<T>(), values.len());
+        let mut written = 0;
+        while row.begin(written) {
+            row.write(written, values[written as usize]);
+            written += 1;
+        }
+        let (writer, begun) = row.into_reply();
+        assert_eq!(begun, written as usize);
+        writer
     }
 
     #[test]
     fn a_reply_keeps_values_rows_and_failures_apart() {
-        let (reply, done) = written(|writer| {
+        let (reply, done) = written(|mut writer| {
             assert!(writer.push_entry(tag::VALUE, b"12345"));
-            (1..=3_u8).for_each(|value| writer.push_to_row(value));
+            writer = row(writer, &[1_u8, 2, 3]);
             assert!(writer.push_entry(tag::FAILURE, &failure_bytes(CallFailure::UnknownFunction { key: 3 })));
-            (1..=2_u64).for_each(|value| writer.push_to_row(value));
+            // It goes on with the row that is open.
+            writer = row(row(writer, &[1_u64]), &[2_u64]);
             assert!(writer.push_entry(tag::LARGE, &[]));
-            (0..4).for_each(|_| writer.push_to_row(()));
+            row(writer, &[(); 4])
         });
         assert_eq!(done, 12);
         let mut read = Entries::of(&reply, done, 0);
@@ -186,23 +202,44 @@ mod tests {
     #[test]
     fn an_item_is_not_begun_where_its_reply_has_no_room() {
         let (reply, done) = written(|writer| {
-            while writer.begin() {
-                writer.push_to_row(u128::MAX);
-            }
+            let mut writer = row(writer, &vec![u128::MAX; 2 * room_for(size_of::<u128>())]);
             assert_eq!(writer.done() as usize, room_for(size_of::<u128>()));
+            assert!(!writer.begin());
             // What is too large goes beside the lane, and says so here.
             assert!(!writer.push_entry(tag::VALUE, &[0; 64]));
             assert!(writer.push_entry(tag::LARGE, &[]));
+            writer
         });
         assert!(reply.len() > crate::config::LANE_AREA - 64);
         assert_eq!(Entries::of(&reply, done, 0).count(), 2);
     }
 
     #[test]
+    fn a_row_that_is_left_in_an_item_has_those_before_it() {
+        let (reply, done) = written(|writer| {
+            let left = writer.row(2, 9);
+            for index in 0..3 {
+                assert!(left.begin(index));
+                left.write(index, u16::MAX);
+            }
+            assert!(left.begin(3));
+            let (mut writer, begun) = left.into_reply();
+            assert_eq!((writer.done(), begun), (3, 4));
+            assert!(writer.push_entry(tag::FAILURE, &failure_bytes(CallFailure::UnknownFunction { key: 3 })));
+            writer
+        });
+        let mut read = Entries::of(&reply, done, 0);
+        assert!(matches!(read.next(), Some(Entry::Row { width: 2, count: 3, bytes: [0xff, ..] })));
+        assert!(matches!(read.next(), Some(Entry::Failure(Ok(_)))));
+        assert!(read.next().is_none());
+    }
+
+    #[test]
     fn rubbish_gives_no_more_items_than_are_done_and_never_reads_past_its_end() {
         let (reply, done) = written(|writer| {
-            (1..=3_u32).for_each(|value| writer.push_to_row(value));
+            let mut writer = row(writer, &[1_u32, 2, 3]);
             assert!(writer.push_entry(tag::VALUE, b"12345"));
+            writer
         });
         for at in 0..reply.len() {
             for rubbish in [0, 3, 0xff] {
