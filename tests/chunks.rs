@@ -118,6 +118,10 @@ fn short(x: u64) -> u64 {
         250 => panic!("no {x}"),
         500 => std::process::exit(8),
         750 => passes(0, 1).0,
+        900 => {
+            std::fs::write(std::env::var_os("GATE").unwrap(), "").unwrap();
+            0
+        }
         _ => x * x,
     }
 }
@@ -129,7 +133,7 @@ fn serves(_: u64) -> u32 {
     std::process::id()
 }
 
-/// Waits until all workers serve, and makes the pool know that the calls are short, so that they travel together.
+/// Waits until all workers serve, and makes the pool know that the calls are short.
 fn warm(pool: &Pool) {
     let begun = Instant::now();
     loop {
@@ -139,6 +143,11 @@ fn warm(pool: &Pool) {
         }
         assert!(begun.elapsed() < PATIENCE, "{:?}", pool.stats());
     }
+    hurry(pool);
+}
+
+/// Makes the pool know that the calls are short, so that they travel together.
+fn hurry(pool: &Pool) {
     let handles: Vec<_> = (1..100).map(|x| short.on(pool).submit(x)).collect();
     for (x, handle) in (1..100).zip(handles) {
         assert_eq!(handle.join().unwrap(), x * x);
@@ -165,7 +174,7 @@ fn short_calls_that_travel_together_end_each_for_itself() {
                 assert_eq!((error.function(), error.index(), error.attempts()), (Some("short"), None, 1));
                 assert!(error.pid().is_some());
             }
-            750 => assert_eq!(outcome.unwrap(), 0),
+            750 | 900 => assert_eq!(outcome.unwrap(), 0),
             _ => assert_eq!(outcome.unwrap(), x * x),
         }
     }
@@ -201,6 +210,37 @@ fn a_long_call_among_short_ones_keeps_none_of_them_waiting_and_can_be_ended_alon
             assert_eq!(long.join().unwrap(), 0);
         }
         assert_eq!(pool.stats().tasks_failed, u64::from(ended));
+    }
+}
+
+/// Short calls wait for others to travel with; but not for long, whoever waits for them or does not.
+#[test]
+fn short_calls_start_though_nobody_waits_for_them() {
+    let gate = Gate::closed("nobody");
+    let pool = pool(&gate);
+    warm(&pool);
+    // The last opens the gate: behind other short ones, and behind one that waits for it.
+    for calls in [&[1, 2, 3, 4, 5, 6, 7, 900][..], &[1, 900], &[750, 900], &[1, 2, 3, 750, 900]] {
+        let took = |_| {
+            let _ = std::fs::remove_file(&gate.0);
+            hurry(&pool);
+            // Nobody is to look at the pool any more for what was before.
+            std::thread::sleep(Duration::from_millis(300));
+            let begun = Instant::now();
+            let handles: Vec<_> = calls.iter().map(|x| short.on(&pool).submit(*x)).collect();
+            while !gate.0.exists() {
+                assert!(begun.elapsed() < PATIENCE, "{calls:?}: {:?}", pool.stats());
+                std::thread::yield_now();
+            }
+            let took = begun.elapsed();
+            for (x, handle) in calls.iter().zip(handles) {
+                assert_eq!(handle.join().unwrap(), if *x < 750 { x * x } else { 0 });
+            }
+            took
+        };
+        let mut took: Vec<_> = (0..5).map(took).collect();
+        took.sort();
+        assert!(took[2] < Duration::from_millis(50), "{calls:?}: {took:?}");
     }
 }
 

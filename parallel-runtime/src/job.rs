@@ -48,6 +48,8 @@ struct State {
     outcome: Option<Outcome>,
     finished: bool,
     callbacks: Vec<Callback>,
+    /// How many wait here: to wake nobody is a system call too.
+    waiting: usize,
 }
 
 impl Landing {
@@ -60,7 +62,9 @@ impl Landing {
         }
         state.finished = true;
         state.outcome = Some(outcome);
-        self.arrived.notify_all();
+        if state.waiting > 0 {
+            self.arrived.notify_all();
+        }
         std::mem::take(&mut state.callbacks)
     }
 
@@ -80,7 +84,9 @@ impl Landing {
             if left.is_some_and(|left| left.is_zero()) {
                 return false;
             }
+            state.waiting += 1;
             state = wait(&self.arrived, state, left);
+            state.waiting -= 1;
         }
         true
     }

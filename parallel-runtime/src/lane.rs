@@ -308,8 +308,8 @@ impl WorkerLane {
         Ok(Self { memory, taken: 0, mail: 0 })
     }
 
-    /// Waits for something to do, at most so long.
-    pub(crate) fn take(&mut self, patience: Option<Duration>) -> Work {
+    /// Waits for something to do, at most so long; calls `sleeps` before it sleeps.
+    pub(crate) fn take(&mut self, patience: Option<Duration>, sleeps: impl Fn()) -> Work {
         let mut waited = false;
         loop {
             let door = &self.memory.header().door;
@@ -336,7 +336,7 @@ impl WorkerLane {
                     if waited && patience.is_some() {
                         return Work::Nothing;
                     }
-                    self.wait(knocks, patience);
+                    self.wait(knocks, patience, &sleeps);
                     waited = true;
                 }
                 Err(_) => return Work::Stop,
@@ -348,11 +348,6 @@ impl WorkerLane {
     pub(crate) fn is_taken_in(&self, number: u64) -> bool {
         let order = &self.memory.slot(slot_of(number)).order;
         order.number.load(Acquire) != number || order.state.load(Acquire) == state::EMPTY
-    }
-
-    /// Whether the next parcel is not there yet.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.memory.slot(slot_of(self.taken)).order.state.load(Relaxed) != state::FILLED
     }
 
     /// `None` where the slot holds another parcel than the next: its words are spoilt.
@@ -382,11 +377,12 @@ impl WorkerLane {
     }
 
     /// Waits until the parent knocks again after `knocks`, at most so long.
-    fn wait(&self, knocks: u32, patience: Option<Duration>) {
+    fn wait(&self, knocks: u32, patience: Option<Duration>, sleeps: impl Fn()) {
         let door = &self.memory.header().door;
         if look(&door.knocks, knocks, door.crowd.load(Relaxed)) {
             return;
         }
+        sleeps();
         door.waiting.store(1, Relaxed);
         fence(SeqCst);
         wait::wait_word(&door.knocks, knocks, patience);
@@ -430,7 +426,7 @@ pub(crate) enum Listener {
     Nobody,
     Caller,
     Reactor,
-    /// The reactor, but only for a worker that has nothing more to do.
+    /// The reactor, but only for a worker that has looked for more to do in vain.
     ReactorWhenIdle,
 }
 
@@ -495,9 +491,8 @@ impl WorkerBell {
         Ok(Self { memory: BellMemory::new(Mapping::shared(descriptor, BELL)?), attention })
     }
 
-    /// Calls whoever listens. `idle`: this worker has nothing more to do; `urgent`: somebody must look even if nobody
-    /// listens.
-    pub(crate) fn ring(&self, idle: bool, urgent: bool) {
+    /// Calls whoever listens. `urgent`: somebody must look even if nobody listens.
+    pub(crate) fn ring(&self, urgent: bool) {
         fence(SeqCst);
         let words = self.memory.words();
         match words.listener.load(Relaxed) {
@@ -509,9 +504,17 @@ impl WorkerBell {
                 }
             }
             listener::REACTOR => self.attention.set(),
-            listener::REACTOR_WHEN_IDLE if idle => self.attention.set(),
             _ if urgent => self.attention.set(),
             _ => {}
+        }
+    }
+
+    /// Calls who wants to know that this worker has nothing to do. Whoever is about to submit more, as most are, has done so
+    /// before.
+    pub(crate) fn ring_idle(&self) {
+        fence(SeqCst);
+        if self.memory.words().listener.load(Relaxed) == listener::REACTOR_WHEN_IDLE {
+            self.attention.set();
         }
     }
 }
@@ -529,14 +532,14 @@ mod tests {
         for (number, in_a_block) in [(0, false), (1, true)] {
             assert!(lane.revoke(number));
             assert!(!lane.revoke(number));
-            let taken = worker.take(None);
+            let taken = worker.take(None, || ());
             assert!(
                 matches!(taken, Work::Revoked { number: n, in_block } if (n, in_block) == (number, in_a_block)),
                 "{taken:?}"
             );
         }
         assert!(lane.post(b"the ", b"next"));
-        assert!(matches!(worker.take(None), Work::Parcel { number: 2, len: 8, in_block: false }));
+        assert!(matches!(worker.take(None, || ()), Work::Parcel { number: 2, len: 8, in_block: false }));
         assert_eq!(worker.parcel(2, 8), b"the next");
     }
 }

@@ -269,7 +269,7 @@ impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
         loop {
             let keeps = self.spare.is_some() || bulk::let_go(config::SPARE_BLOCK).is_some();
-            match self.lane.take(keeps.then_some(config::SPARE_BLOCK)) {
+            match self.lane.take(keeps.then_some(config::SPARE_BLOCK), || self.bell.ring_idle()) {
                 Work::Nothing => self.spare = None,
                 Work::Parcel { number, len, in_block } => {
                     let block = if in_block { Some(self.mailbox.parcel(number)?) } else { None };
@@ -288,7 +288,7 @@ impl Server<'_> {
                         self.mailbox.parcel(number)?;
                     }
                     // Something may wait for the room.
-                    self.bell.ring(true, true);
+                    self.bell.ring(true);
                 }
                 Work::Mail => while self.mailbox.take(false)? {},
                 Work::Stop => return Ok(0),
@@ -310,7 +310,7 @@ impl Server<'_> {
         drop(run);
         flush();
         self.lane.end(number);
-        self.bell.ring(self.lane.is_idle(), !whole);
+        self.bell.ring(!whole);
         Ok(())
     }
 }

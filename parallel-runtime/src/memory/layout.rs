@@ -131,7 +131,7 @@ pub(crate) mod listener {
     pub(crate) const CALLER: u32 = 1;
     /// The reactor waits for the attention event.
     pub(crate) const REACTOR: u32 = 2;
-    /// As before, but only a worker that has nothing more to do calls it.
+    /// As before, but only a worker calls it that has looked for more to do in vain.
     pub(crate) const REACTOR_WHEN_IDLE: u32 = 3;
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct Core {
     pub(crate) queue: VecDeque<Batch>,
     pub(crate) seats: Vec<Option<Seat>>,
     /// Whether a caller waits on the bell.
-    led: bool,
+    pub(super) led: bool,
     /// How many callers follow the one who leads.
     following: usize,
     listener: Listener,
@@ -209,12 +209,19 @@ impl Shared {
     }
 
     /// Adds a batch, and starts it if a worker is free.
-    pub(crate) fn add(&self, batch: Batch) -> Result<()> {
+    pub(crate) fn add(&self, mut batch: Batch) -> Result<()> {
         reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
         let mut core = self.enter();
         core.check_open()?;
+        let waits = core.awaits_company(&mut batch);
+        // Whoever is to look after what waits was told when the first began to.
+        let settled = waits && !core.queue.is_empty();
         core.queue.push_back(batch);
-        self.pump(&mut core);
+        if settled {
+            core.leave();
+        } else if !waits {
+            self.pump(&mut core);
+        }
         Ok(())
     }
 
@@ -370,6 +377,13 @@ impl std::ops::Deref for Entered<'_> {
 impl std::ops::DerefMut for Entered<'_> {
     fn deref_mut(&mut self) -> &mut Core {
         self.core.as_mut().expect("only `follow` empties it, and keeps it to itself then")
+    }
+}
+
+impl Entered<'_> {
+    /// Gives the lock back where nothing was done that anybody should know of.
+    fn leave(mut self) {
+        self.core = None;
     }
 }
 

@@ -133,7 +133,7 @@ impl Outbox {
             entry,
             merge,
             bytes,
-            handles: handles.into(),
+            handles: if handles.is_empty() { Arc::default() } else { handles.into() },
             ends,
             consecutive,
             brief,

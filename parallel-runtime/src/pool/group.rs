@@ -7,7 +7,7 @@ use super::batch::{Batch, Sink};
 use super::core::{Core, Shared};
 use super::seat::Seat;
 use super::values::Values;
-use crate::config::{GROUP_TIME, LARGEST_GROUP, LONGEST_IN_GROUP};
+use crate::config::{BRIEF_ITEM, COMPANY_TIME, GROUP_TIME, LARGEST_COMPANY, LARGEST_GROUP, LONGEST_IN_GROUP};
 use crate::error::Error;
 use crate::job::Callback;
 
@@ -66,34 +66,34 @@ impl Shared {
     /// Joins a call that is about to be posted with those like it that wait right behind it.
     pub(super) fn gather(core: &mut Core, index: usize, first: Batch) -> Batch {
         let most = if first.is_sociable() { core.group_size(index, &first) } else { 1 };
-        let like = |core: &mut Core| {
-            let alike = |next: &Batch| {
-                let same = next.entry.zip(first.entry).is_some_and(|(one, other)| std::ptr::eq(one, other));
-                same && next.is_sociable() && next.terms == first.terms
-            };
-            if core.queue.front().is_some_and(alike) { core.queue.pop_front() } else { None }
-        };
-        let mut others = Vec::new();
-        while others.len() + 1 < most {
-            let Some(next) = like(core) else { break };
-            if next.sink.is_wanted() {
-                others.push(next);
-            }
-        }
-        if others.is_empty() {
-            return first;
-        }
         let mut group = first;
-        let mut members = Vec::with_capacity(others.len() + 1);
-        members.push(Arc::clone(&group.sink));
-        for other in others {
-            group.bytes.extend_from_slice(&other.bytes);
+        let mut members: Vec<Arc<dyn Sink>> = Vec::new();
+        while members.len().max(1) < most {
+            let alike = |next: &Batch| {
+                let same = next.entry.zip(group.entry).is_some_and(|(one, other)| std::ptr::eq(one, other));
+                same && next.is_sociable() && next.terms == group.terms
+            };
+            if !core.queue.front().is_some_and(alike) {
+                break;
+            }
+            let Some(next) = core.queue.pop_front().filter(|next| next.sink.is_wanted()) else { continue };
+            if members.is_empty() {
+                members.push(Arc::clone(&group.sink));
+            }
+            group.bytes.extend_from_slice(&next.bytes);
             group.ends.push(group.bytes.len());
-            members.push(other.sink);
+            members.push(next.sink);
         }
-        group.sink = Arc::new(Group(members));
+        if !members.is_empty() {
+            group.sink = Arc::new(Group(members));
+        }
         group
     }
+}
+
+/// How many calls of this pace take so long.
+fn calls_in(time: Duration, pace: Duration) -> usize {
+    usize::try_from(time.as_nanos() / pace.as_nanos().max(1)).unwrap_or(usize::MAX)
 }
 
 impl Core {
@@ -106,9 +106,22 @@ impl Core {
         if !known || !divisible {
             return 1;
         }
-        let in_time = GROUP_TIME.as_nanos() / pace.max(Duration::from_nanos(1)).as_nanos();
         let share = self.queue.len() / (2 * self.seats.len()) + 1;
-        usize::try_from(in_time).unwrap_or(usize::MAX).min(share).min(LARGEST_GROUP)
+        calls_in(GROUP_TIME, pace).min(share.max(calls_in(COMPANY_TIME, pace))).min(LARGEST_GROUP)
+    }
+
+    /// Whether a call that was submitted just now is to wait for others to travel with: it would take less time than it takes
+    /// to hand it over, and a worker will be free in as little. Where somebody waits already, nobody is to wait for more.
+    pub(super) fn awaits_company(&self, call: &mut Batch) -> bool {
+        let Some((entry, pace)) = self.pace else { return false };
+        let known = call.entry.is_some_and(|other| std::ptr::eq(entry, other));
+        if !known || pace >= BRIEF_ITEM || !call.is_sociable() {
+            return false;
+        }
+        call.brief = true;
+        let enough = calls_in(COMPANY_TIME, pace).min(LARGEST_COMPANY);
+        let soon = || self.seated().any(Seat::is_briefly_at_work);
+        !self.led && self.queue.len() + 1 < enough && (!self.queue.is_empty() || soon())
     }
 
     /// Takes a call that has not started out of the pool; false when it has started, or is not here.

@@ -48,7 +48,8 @@ impl Submitted {
             merge: None,
             ends: Ends::one(arguments.bytes.len()),
             bytes: arguments.bytes,
-            handles: arguments.handles.into(),
+            // Where there are none, this takes no memory.
+            handles: if arguments.handles.is_empty() { Arc::default() } else { arguments.handles.into() },
             consecutive: false,
             brief: false,
             first: 0,
