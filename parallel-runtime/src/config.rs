@@ -59,9 +59,13 @@ pub(crate) const SHARED_AFTER: Duration = Duration::from_millis(1);
 pub(crate) const LONG_PARCEL: Duration = Duration::from_millis(10);
 /// Items that take less than this compute and do not wait: sooner or later one that waits takes longer.
 pub(crate) const BRIEF_ITEM: Duration = Duration::from_micros(20);
-/// So many workers to a core work on brief items at a time, however many there are: two keep it busy, and each more costs
-/// a wake-up, and the cache that the others filled.
-pub(crate) const BUSY_PER_CORE: usize = 2;
+/// So many workers to a core work on brief items at a time, however many there are: the second parcel in its lane keeps one
+/// from ever waiting, and each more costs a wake-up, and the cache that the others filled.
+pub(crate) const BUSY_PER_CORE: usize = 1;
+/// A parcel of brief items that has run for so long is at one that is not brief, in a pool with more workers than cores. Where
+/// more are at work than there are cores, the system lets one wait for some 3 ms for its turn; to wake others for that made
+/// ever more wait.
+pub(crate) const BRIEF_FOR: Duration = Duration::from_millis(10);
 /// How long submitted calls that travel together should take: as long as a few round trips, and so short that nobody waits
 /// for the one in front.
 pub(crate) const GROUP_TIME: Duration = Duration::from_micros(50);

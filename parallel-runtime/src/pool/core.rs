@@ -94,12 +94,14 @@ pub(crate) struct Core {
     pub(crate) news: bool,
     /// How long an item of the function that ended last took.
     pub(crate) pace: Option<(&'static Entry, Duration)>,
+    /// A parcel of brief items that has run for so long is divided, and others are called.
+    pub(super) brief_for: Duration,
     /// For writing the heads of parcels.
     pub(crate) scratch: Vec<u8>,
 }
 
 impl Core {
-    fn new(workers: usize) -> Self {
+    fn new(workers: usize, cores: usize) -> Self {
         Self {
             phase: Phase::Open,
             queue: VecDeque::new(),
@@ -117,6 +119,7 @@ impl Core {
             callbacks: Vec::new(),
             news: false,
             pace: None,
+            brief_for: if workers > cores { config::BRIEF_FOR } else { config::SHARED_AFTER },
             scratch: Vec::new(),
         }
     }
@@ -126,8 +129,15 @@ impl Core {
     }
 
     /// Whether so many workers are at brief items that another would only be in their way.
-    pub(crate) fn has_enough(&self, enough: usize) -> bool {
-        self.seats.len() > enough && self.seated().filter(|seat| seat.is_briefly_at_work()).nth(enough - 1).is_some()
+    pub(crate) fn has_enough(&self, enough: usize, brief_for: Duration) -> bool {
+        let brief = |seat: &&Seat| seat.is_briefly_at_work(brief_for);
+        self.seats.len() > enough && self.seated().filter(brief).nth(enough - 1).is_some()
+    }
+
+    /// How long a brief batch lets those be that are at brief items, before it counts them for long ones. A call, for which
+    /// somebody may wait, has less time than a part of a map.
+    pub(crate) fn patience_of(&self, batch: &Batch) -> Duration {
+        if batch.sink.is_call() { config::SHARED_AFTER } else { self.brief_for }
     }
 
     /// Whether a worker has finished a parcel that was not taken in.
@@ -176,7 +186,7 @@ impl Shared {
     pub(crate) fn new(settings: Settings, bell: Bell, reactor: &'static Reactor) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new_cyclic(|me| Self {
-            core: Mutex::new(Core::new(settings.workers)),
+            core: Mutex::new(Core::new(settings.workers, cores)),
             followers: Condvar::new(),
             settings,
             bell,

@@ -233,8 +233,9 @@ impl Shared {
     fn worker_for(&self, core: &Core, batch: &Batch) -> Option<usize> {
         let most = if batch.is_sent_last() { 0 } else { usize::MAX };
         // Brief items are for those that are at some already, where they are enough.
-        let wakes_nobody = batch.brief && core.has_enough(self.enough());
-        let fits = |seat: &&Seat| !wakes_nobody || seat.is_briefly_at_work();
+        let patience = core.patience_of(batch);
+        let wakes_nobody = batch.brief && core.has_enough(self.enough(), patience);
+        let fits = |seat: &&Seat| !wakes_nobody || seat.is_briefly_at_work(patience);
         let capacity = |seat: &Option<Seat>| seat.as_ref().filter(fits)?.capacity().filter(|held| *held <= most);
         schedule::choose(core.seats.iter().map(capacity))
     }

@@ -7,7 +7,9 @@ use super::batch::{Batch, Sink};
 use super::core::{Core, Shared};
 use super::seat::Seat;
 use super::values::Values;
-use crate::config::{BRIEF_ITEM, COMPANY_TIME, GROUP_TIME, LARGEST_COMPANY, LARGEST_GROUP, LONGEST_IN_GROUP};
+use crate::config::{
+    BRIEF_ITEM, COMPANY_TIME, GROUP_TIME, LARGEST_COMPANY, LARGEST_GROUP, LONGEST_IN_GROUP, SHARED_AFTER,
+};
 use crate::error::Error;
 use crate::job::Callback;
 
@@ -120,7 +122,7 @@ impl Core {
         }
         call.brief = true;
         let enough = calls_in(COMPANY_TIME, pace).min(LARGEST_COMPANY);
-        let soon = || self.seated().any(Seat::is_briefly_at_work);
+        let soon = || self.seated().any(|seat| seat.is_briefly_at_work(SHARED_AFTER));
         !self.led && self.queue.len() + 1 < enough && (!self.queue.is_empty() || soon())
     }
 

@@ -129,9 +129,9 @@ impl Seat {
         self.born.elapsed().saturating_sub(self.busy).saturating_sub(self.running())
     }
 
-    /// Whether it works on brief items, as far as it is known by now.
-    pub(crate) fn is_briefly_at_work(&self) -> bool {
-        self.in_hand.front().is_some_and(|hand| hand.batch.brief && self.lane.ran(hand.number) < config::SHARED_AFTER)
+    /// Whether it works on brief items, as far as it is known by now: the parcel has not run for so long.
+    pub(crate) fn is_briefly_at_work(&self, limit: Duration) -> bool {
+        self.in_hand.front().is_some_and(|hand| hand.batch.brief && self.lane.ran(hand.number) < limit)
     }
 
     /// How many parcels it holds, if it takes any.

@@ -21,9 +21,9 @@ impl Core {
     /// When to look again whether something is to be shared or delivered, if nothing rings before.
     pub(super) fn look_again(&self) -> Duration {
         let idle = self.seated().any(|seat| seat.capacity() == Some(0));
-        if idle && self.queue.front().is_some_and(|batch| batch.brief) {
+        if let Some(batch) = self.queue.front().filter(|batch| idle && batch.brief) {
             // Those that are at it may wait for something, and others are needed.
-            return SHARED_AFTER;
+            return self.patience_of(batch);
         }
         let mut in_hand = self.seated().filter_map(|seat| seat.in_hand.front());
         match in_hand.any(|hand| hand.batch.is_divisible() && hand.batch.len() > 1) {
@@ -40,15 +40,15 @@ impl Shared {
         loop {
             let idle = core.seats.iter().position(|seat| seat.as_ref().and_then(Seat::capacity) == Some(0));
             let Some(idle) = idle else { return };
-            let enough = core.has_enough(self.enough());
+            let (enough, brief_for) = (core.has_enough(self.enough(), core.brief_for), core.brief_for);
             let may_go = |seat: &&mut Seat| {
-                let stays = |second: &InHand| enough && second.batch.brief && seat.is_briefly_at_work();
+                let stays = |second: &InHand| enough && second.batch.brief && seat.is_briefly_at_work(brief_for);
                 !seat.in_hand.get(1).is_some_and(stays)
             };
             let waiting = core.seats.iter_mut().flatten().filter(may_go).find_map(|seat| seat.take_back(1));
             let batch = waiting.or_else(|| {
-                let longest = core.seats.iter_mut().flatten().max_by_key(|seat| not_started(seat))?;
-                take_half(longest)
+                let longest = core.seats.iter_mut().flatten().max_by_key(|seat| not_started(seat, brief_for))?;
+                take_half(longest, brief_for)
             });
             let Some(batch) = batch else { return };
             if batch.sink.is_wanted() {
@@ -81,11 +81,12 @@ impl Shared {
 }
 
 /// How many items of what a worker runs it has certainly not started, if they may go elsewhere and it is time for that.
-fn not_started(seat: &Seat) -> usize {
+fn not_started(seat: &Seat, brief_for: Duration) -> usize {
     let Some(hand) = seat.in_hand.front().filter(|_| seat.killed_for.is_none()) else { return 0 };
     let may_go = hand.batch.is_divisible() && hand.batch.sink.is_wanted();
     // One item alone would only be made ready once more elsewhere.
-    if !may_go || hand.batch.len() < 2 || seat.lane.ran(hand.number) < SHARED_AFTER {
+    let after = if hand.batch.brief { brief_for } else { SHARED_AFTER };
+    if !may_go || hand.batch.len() < 2 || seat.lane.ran(hand.number) < after {
         return 0;
     }
     let started = seat.lane.progress(hand.number).started.saturating_sub(hand.delivered);
@@ -93,8 +94,8 @@ fn not_started(seat: &Seat) -> usize {
 }
 
 /// Takes the second half of what a worker has not started.
-fn take_half(seat: &mut Seat) -> Option<super::batch::Batch> {
-    let left = not_started(seat);
+fn take_half(seat: &mut Seat, brief_for: Duration) -> Option<super::batch::Batch> {
+    let left = not_started(seat, brief_for);
     if left == 0 {
         return None;
     }
