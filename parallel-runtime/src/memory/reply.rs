@@ -79,6 +79,11 @@ impl<'a> ReplyWriter<'a> {
         Self { merged: Some(started), ..self }
     }
 
+    /// Whether the start of each item is noted.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timed
+    }
+
     /// How many items are done.
     pub(crate) fn done(&self) -> u32 {
         self.done
@@ -93,7 +98,7 @@ impl<'a> ReplyWriter<'a> {
 
     /// Starts a row of values of this width, in bytes, or goes on with it, for at most so many items.
     pub(crate) fn row(self, width: usize, items: usize) -> RowWriter<'a> {
-        let Self { memory, slot, words, timed, done, at, row: open, .. } = self;
+        let Self { memory, slot, words, done, at, row: open, .. } = self;
         let fits = at + ONE_MORE <= LANE_AREA;
         let at = if fits && open.is_none() { open_row(memory, slot, at, width) } else { at };
         let before_last = LANE_AREA.saturating_sub(at + ONE_MORE);
@@ -101,7 +106,7 @@ impl<'a> ReplyWriter<'a> {
         let most = if fits { u32::try_from(items.min(room)).unwrap_or(u32::MAX - done) } else { 0 };
         let values = memory.row(slot, at, most as usize * width);
         let first = Step::new(Phase::Running, done + 1, at);
-        RowWriter { words, timed, values, width, most, before: done, first, writer: self }
+        RowWriter { words, values, width, most, before: done, first, writer: self }
     }
 
     /// Ends the item that was begun with an entry; false, and nothing is said, when it does not fit.
@@ -147,7 +152,6 @@ fn begin(Slot { order, progress }: &Slot, timed: bool, step: Step, done: u32) ->
 #[derive(Debug)]
 pub(crate) struct RowWriter<'a> {
     words: &'a Slot,
-    timed: bool,
     /// The place of the values that are written here.
     values: RowMemory<'a>,
     /// The width of a value, in bytes.
@@ -163,15 +167,15 @@ pub(crate) struct RowWriter<'a> {
 
 impl<'a> RowWriter<'a> {
     /// Says that `index` items are done here, and the next is being worked on; false when there is none, or no room for its
-    /// reply, or nobody wants it.
+    /// reply, or nobody wants it. `timed`: the start of the item is noted.
     #[inline(always)]
-    pub(crate) fn begin(&self, index: u32) -> bool {
+    pub(crate) fn begin(&self, index: u32, timed: bool) -> bool {
         let step = self.first.later(index, self.width);
         if index >= self.most {
             self.words.progress.step.publish(step.before());
             return false;
         }
-        begin(self.words, self.timed, step, self.before + index)
+        begin(self.words, timed, step, self.before + index)
     }
 
     /// Writes the value of item `index`: it has the width of the row, at most 16 bytes. It is published with the begin of the

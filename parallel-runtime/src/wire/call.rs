@@ -287,8 +287,8 @@ impl<'a> Call<'a> {
             let reply = if short { self.reply.take() } else { None };
             let failure = match reply {
                 Some(reply) => match self.items.even() {
-                    Some(even) => self.run_row::<H, F>(reply, even, decode),
-                    None => self.run_row::<H, F>(reply, self.items.clone(), decode),
+                    Some(even) if self.wanted && !reply.is_timed() => self.run_row::<H, F, true>(reply, even, decode),
+                    _ => self.run_row::<H, F, false>(reply, self.items.clone(), decode),
                 },
                 None => self.run_others::<H, F>(decode),
             };
@@ -300,9 +300,9 @@ impl<'a> Call<'a> {
     }
 
     /// Runs items whose values make a row, or are dropped, until one fails; `None`: all are done. In a frame of its own, where
-    /// the few words of the loop are registers.
+    /// the few words of the loop are registers. `PLAIN`: nobody wants to know more of the items than their values.
     #[inline(never)]
-    fn run_row<H: Returns, F>(
+    fn run_row<H: Returns, F, const PLAIN: bool>(
         &mut self,
         reply: ReplyWriter<'a>,
         items: impl Iterator<Item = &'a [u8]> + Clone,
@@ -311,12 +311,12 @@ impl<'a> Call<'a> {
     where
         F: FnOnce() -> H::Output,
     {
-        let (handles, wanted) = (self.handles, self.wanted);
+        let (handles, wanted, timed) = (self.handles, PLAIN || self.wanted, !PLAIN && reply.is_timed());
         let row = reply.row(if wanted { size_of::<H::Output>() } else { 0 }, self.items.len());
         let cursor = Cursor { row: Some(row), call: self };
         let row = cursor.row.as_ref()?;
         let (mut index, mut items) = (0, items.clone());
-        while row.begin(index) {
+        while row.begin(index, timed) {
             let function = match decode_one(items.next()?, handles, decode) {
                 Ok(function) => function,
                 Err(failure) => return Some(failure),

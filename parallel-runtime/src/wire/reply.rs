@@ -158,7 +158,7 @@ mod tests {
     fn row<'a, T: NoUninit>(writer: ReplyWriter<'a>, values: &[T]) -> ReplyWriter<'a> {
         let row = writer.row(size_of::<T>(), values.len());
         let mut written = 0;
-        while row.begin(written) {
+        while row.begin(written, false) {
             row.write(written, values[written as usize]);
             written += 1;
         }
@@ -219,10 +219,10 @@ mod tests {
         let (reply, done) = written(|writer| {
             let left = writer.row(2, 9);
             for index in 0..3 {
-                assert!(left.begin(index));
+                assert!(left.begin(index, false));
                 left.write(index, u16::MAX);
             }
-            assert!(left.begin(3));
+            assert!(left.begin(3, true));
             let (mut writer, begun) = left.into_reply();
             assert_eq!((writer.done(), begun), (3, 4));
             assert!(writer.push_entry(tag::FAILURE, &failure_bytes(CallFailure::UnknownFunction { key: 3 })));
