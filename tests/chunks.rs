@@ -371,3 +371,29 @@ fn items_that_wait_among_short_ones_get_all_workers() {
         assert!((0..ITEMS).eq(met));
     }
 }
+
+/// Sleeps so long, and says where.
+#[parallel]
+fn naps(millis: u64) -> u32 {
+    if millis > 0 {
+        std::thread::sleep(Duration::from_millis(millis));
+    }
+    std::process::id()
+}
+
+/// A function is believed to be as quick as it was; where it is not, its items are shared out all the same.
+#[test]
+fn items_that_are_long_where_they_were_short_before_get_all_workers() {
+    for workers in [2, 4] {
+        let pool = Pool::with_workers(workers).unwrap();
+        for _ in 0..3 {
+            assert_eq!(naps.on(&pool).par_map(std::iter::repeat_n(0, 10_000)).unwrap().len(), 10_000);
+        }
+        let ran_in = naps.on(&pool).par_map([40; 32]).unwrap();
+        let shares = pool.pids().into_iter().map(|pid| ran_in.iter().filter(|other| **other == pid).count());
+        let shares: Vec<usize> = shares.collect();
+        let fair = 32 / workers;
+        assert!(shares.iter().all(|share| (fair / 2..=fair * 2).contains(share)), "{shares:?}");
+        assert_eq!(shares.iter().sum::<usize>(), 32);
+    }
+}

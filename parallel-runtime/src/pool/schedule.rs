@@ -45,7 +45,9 @@ impl Chunker {
     pub(crate) fn new(fixed: Option<usize>, most: usize, pace: Option<Duration>) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "an average of nanoseconds")]
         let per_item = pace.map(|pace| pace.as_nanos() as f64);
-        Self { fixed, per_item, learned: 0, last: 0, most: most.max(1) }
+        // What is known from before may be wrong for these items: a short chunk will show.
+        let last = per_item.map_or(0, |nanos| items_in(SHORT_CHUNK_TIME, nanos) / GROWTH);
+        Self { fixed, per_item, learned: 0, last, most: most.max(1) }
     }
 
     /// Whether the items are so short that they only compute.
@@ -63,7 +65,11 @@ impl Chunker {
             (None, _) => 1,
             (Some(nanos), None) => items_in(CHUNK_TIME, nanos),
             (Some(nanos), Some(share)) => {
-                let (least, longest) = (items_in(SHORT_CHUNK_TIME, nanos), items_in(LONG_CHUNK_TIME, nanos));
+                let short = items_in(SHORT_CHUNK_TIME, nanos);
+                let left = left.unwrap_or_default();
+                // What is left is one such chunk, or at most one for each worker.
+                let least = if left <= short { left } else { short.min(left.div_ceil(workers.max(1))) };
+                let longest = items_in(LONG_CHUNK_TIME, nanos);
                 share.clamp(least, longest.max(least))
             }
         };
@@ -134,13 +140,16 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_of_an_earlier_map_is_believed_and_yet_chunks_grow_step_by_step() {
+    fn the_pace_of_an_earlier_map_is_believed_for_a_short_chunk() {
         let mut chunker = Chunker::new(None, usize::MAX, Some(Duration::from_nanos(10)));
         assert!(chunker.is_brief());
-        for size in [1, GROWTH, GROWTH * GROWTH] {
-            assert_eq!(chunker.next(None, 2), size);
-            chunker.sent(size);
-        }
+        assert_eq!(chunker.next(None, 2), 2_000);
+        chunker.sent(2_000);
+        // And for one of the usual length, if that showed nothing else.
+        assert_eq!(chunker.next(None, 2), 10_000);
+        chunker.sent(10_000);
+        chunker.learn(2_000, Duration::from_secs(2));
+        assert_eq!((chunker.next(None, 2), chunker.is_brief()), (1, false));
         assert!(!Chunker::new(None, 1, None).is_brief());
         assert!(!Chunker::new(None, 1, Some(BRIEF_ITEM)).is_brief());
     }
@@ -167,8 +176,12 @@ mod tests {
     fn near_the_end_everyone_gets_a_share() {
         assert_eq!(settle(Duration::from_micros(10), Some(80)), 10);
         assert_eq!(settle(Duration::from_millis(10), Some(3)), 1);
-        // But none that is shorter than it takes to hand it over.
-        assert_eq!(settle(Duration::from_nanos(10), Some(80)), 2_000);
+        // But none that is shorter than it takes to hand it over,
+        assert_eq!(settle(Duration::from_nanos(10), Some(80)), 80);
+        assert_eq!(settle(Duration::from_nanos(10), Some(2_000)), 2_000);
+        // and where that leaves two for two, half of it.
+        assert_eq!(settle(Duration::from_nanos(10), Some(3_000)), 1_500);
+        assert_eq!(settle(Duration::from_nanos(10), Some(10_000)), 2_000);
     }
 
     #[test]
