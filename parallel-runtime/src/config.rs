@@ -50,6 +50,9 @@ pub(crate) const SPARE_BLOCK: Duration = Duration::from_secs(5);
 pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(100);
 /// How long the last chunks of a map should run at least: handing one over costs some 2 µs while both sides are awake.
 pub(crate) const SHORT_CHUNK_TIME: Duration = Duration::from_micros(20);
+/// A map that takes less than this goes to one worker, where it is known that it does: to wake another takes as long as that
+/// would save.
+pub(crate) const WHOLE_MAP_TIME: Duration = Duration::from_micros(50);
 /// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
 /// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was

@@ -458,11 +458,11 @@ impl Bell {
         self.memory.words().rings.load(Acquire)
     }
 
-    /// Waits until it rings again after `rings`, at most `timeout`. `spin`: look for a while before sleeping, because a
-    /// core is free for it. May return early.
-    pub(crate) fn wait(&self, rings: u32, timeout: Duration, spin: bool) {
+    /// Waits until it rings again after `rings`, at most `timeout`; looks so many times for a while before it sleeps, where a
+    /// core is free for that. May return early.
+    pub(crate) fn wait(&self, rings: u32, timeout: Duration, looks: u32) {
         let words = self.memory.words();
-        if spin && look(&words.rings, rings, crowd::ROOM) {
+        if (0..looks).any(|_| look(&words.rings, rings, crowd::ROOM)) {
             return;
         }
         words.asleep.store(1, Relaxed);

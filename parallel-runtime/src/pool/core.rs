@@ -24,6 +24,10 @@ use crate::registry::Entry;
 use crate::sys::surroundings::Affinity;
 use crate::wire::payload::Payload;
 
+/// How often one who leads looks for a while rather than once where a parcel ends soon: as long as a map that goes to one
+/// worker takes.
+const LOOKS_WHILE_SHORT: u32 = 4;
+
 /// What the builder was told.
 pub(crate) struct Settings {
     pub(crate) workers: usize,
@@ -145,6 +149,17 @@ impl Core {
         self.seated()
             .filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))
             .any(|seat| seat.in_hand.front().is_some_and(|hand| seat.lane.is_done(hand.number)))
+    }
+
+    /// Whether a parcel that runs takes no longer than a short map, by what its function took before.
+    fn ends_soon(&self) -> bool {
+        let Some((entry, pace)) = self.pace else { return false };
+        let mut running = self.seated().filter_map(|seat| seat.in_hand.front());
+        running.any(|hand| {
+            let known = hand.batch.entry.is_some_and(|other| std::ptr::eq(entry, other));
+            let takes = u32::try_from(hand.batch.len()).map_or(Duration::MAX, |items| pace.saturating_mul(items));
+            known && takes <= config::WHOLE_MAP_TIME
+        })
     }
 
     /// Whether no worker serves, and another try to start one is some time off.
@@ -288,11 +303,17 @@ impl Shared {
             return core;
         }
         let busy = core.seated().filter(|seat| !seat.in_hand.is_empty()).count();
+        let looks = match () {
+            () if busy >= self.cores => 0,
+            // To fall asleep would take longer.
+            () if core.ends_soon() => LOOKS_WHILE_SHORT,
+            () => 1,
+        };
         let timeout = core.look_again().min(left.unwrap_or(Duration::MAX));
         // The news are this caller's own doing: only those who follow have not heard of them.
         self.tell_followers(&mut core);
         drop(core);
-        self.bell.wait(rings, timeout, busy < self.cores);
+        self.bell.wait(rings, timeout, looks);
         let mut core = self.enter();
         self.listen(&mut core, Listener::Nobody);
         core

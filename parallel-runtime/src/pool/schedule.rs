@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{BRIEF_ITEM, CHUNK_TIME, LONG_CHUNK_TIME, SHORT_CHUNK_TIME};
+use crate::config::{BRIEF_ITEM, CHUNK_TIME, LONG_CHUNK_TIME, SHORT_CHUNK_TIME, WHOLE_MAP_TIME};
 use crate::memory::layout::SLOTS;
 
 /// Chooses the worker for the next parcel: the one with the fewest in hand, the first of equals. `None` where a worker
@@ -26,6 +26,8 @@ pub(crate) struct Chunker {
     per_item: Option<f64>,
     /// How many items the chunk had that it learned from last.
     learned: usize,
+    /// A chunk was sent.
+    begun: bool,
     last: usize,
     most: usize,
 }
@@ -46,8 +48,8 @@ impl Chunker {
         #[allow(clippy::cast_precision_loss, reason = "an average of nanoseconds")]
         let per_item = pace.map(|pace| pace.as_nanos() as f64);
         // What is known from before may be wrong for these items: a short chunk will show.
-        let last = per_item.map_or(0, |nanos| items_in(SHORT_CHUNK_TIME, nanos) / GROWTH);
-        Self { fixed, per_item, learned: 0, last, most: most.max(1) }
+        let last = per_item.map_or(0, |nanos| items_in(WHOLE_MAP_TIME, nanos).div_ceil(GROWTH));
+        Self { fixed, per_item, learned: 0, begun: false, last, most: most.max(1) }
     }
 
     /// Whether the items are so short that they only compute.
@@ -67,8 +69,9 @@ impl Chunker {
             (Some(nanos), Some(share)) => {
                 let short = items_in(SHORT_CHUNK_TIME, nanos);
                 let left = left.unwrap_or_default();
+                let whole = items_in(if self.begun { SHORT_CHUNK_TIME } else { WHOLE_MAP_TIME }, nanos);
                 // What is left is one such chunk, or at most one for each worker.
-                let least = if left <= short { left } else { short.min(left.div_ceil(workers.max(1))) };
+                let least = if left <= whole { left } else { short.min(left.div_ceil(workers.max(1))) };
                 let longest = items_in(LONG_CHUNK_TIME, nanos);
                 share.clamp(least, longest.max(least))
             }
@@ -78,6 +81,7 @@ impl Chunker {
 
     /// Notes that a chunk of this size was sent: the next may be somewhat larger.
     pub(crate) fn sent(&mut self, size: usize) {
+        self.begun = true;
         self.last = size;
     }
 
@@ -143,12 +147,15 @@ mod tests {
     fn the_pace_of_an_earlier_map_is_believed_for_a_short_chunk() {
         let mut chunker = Chunker::new(None, usize::MAX, Some(Duration::from_nanos(10)));
         assert!(chunker.is_brief());
-        assert_eq!(chunker.next(None, 2), 2_000);
-        chunker.sent(2_000);
+        let first = items_in(WHOLE_MAP_TIME, 10.0).next_multiple_of(GROWTH);
+        assert_eq!(chunker.next(None, 2), first);
+        // A map that is no longer goes to one worker, a longer one to all.
+        assert_eq!((chunker.next(Some(5_000), 2), chunker.next(Some(6_000), 2)), (5_000, 2_000));
+        chunker.sent(first);
         // And for one of the usual length, if that showed nothing else.
         assert_eq!(chunker.next(None, 2), 10_000);
         chunker.sent(10_000);
-        chunker.learn(2_000, Duration::from_secs(2));
+        chunker.learn(first, Duration::from_secs(2 * first as u64));
         assert_eq!((chunker.next(None, 2), chunker.is_brief()), (1, false));
         assert!(!Chunker::new(None, 1, None).is_brief());
         assert!(!Chunker::new(None, 1, Some(BRIEF_ITEM)).is_brief());
