@@ -48,7 +48,7 @@ pub(crate) const SPARE_BLOCK: Duration = Duration::from_secs(5);
 /// How long a pool's chunk should run: long against the 10 µs that handing it over costs, short against what a person or
 /// a deadline notices.
 pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(100);
-/// How long the last chunks of a map should run at least: handing one over costs some 2 µs while both sides are awake.
+/// How long a chunk of a map should run at least, also near its end: handing one over costs some 2 µs while both sides are awake.
 pub(crate) const SHORT_CHUNK_TIME: Duration = Duration::from_micros(20);
 /// A map that takes less than this goes to one worker, where it is known that it does: to wake another takes as long as that
 /// would save.
@@ -56,7 +56,7 @@ pub(crate) const WHOLE_MAP_TIME: Duration = Duration::from_micros(50);
 /// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
 /// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was
-/// meant to take, and long against what dividing costs.
+/// meant to take, and long against what dividing costs. One of brief items may have [longer](BRIEF_FOR).
 pub(crate) const SHARED_AFTER: Duration = Duration::from_millis(1);
 /// What a parcel that has run for so long has done is delivered before its end.
 pub(crate) const LONG_PARCEL: Duration = Duration::from_millis(10);

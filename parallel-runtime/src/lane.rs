@@ -7,8 +7,8 @@
 //! then look whether the other sleeps; whoever sleeps first says so, then looks again: with a full fence between the two
 //! steps on either side no call is lost.
 //!
-//! The worker publishes that it starts an item before it touches it, and that it is done after its reply is written, so that
-//! a death shows which item it died of, and the replies before it are whole ([`memory::reply`](crate::memory::reply) does
+//! The worker publishes that it starts an item before it touches it, and that it is done after its reply is written, at the
+//! latest when it starts the next, so that a death shows which item it died of, and the replies before it are whole ([`memory::reply`](crate::memory::reply) does
 //! both).
 //!
 //! A parcel that runs can be divided: the parent lowers the limit of its items, lets all cores pass a barrier, and then

@@ -10,7 +10,8 @@
 //! for all that are done.
 //!
 //! Each item is published, by a [`Step`], before the function sees it and after its entry is written, so that a death shows
-//! which item it died of, and the entries before it are whole.
+//! which item it died of, and the entries before it are whole. In a row, that one is done is published with the start of the
+//! next.
 
 use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use std::sync::atomic::compiler_fence;

@@ -33,7 +33,8 @@ impl<T: Pod + Send> RowsOf<T> {
         // Only a forecast: where there is not so much memory, what really comes decides.
         if places.try_reserve_exact(expected).is_ok() {
             prefer_huge_pages(places.spare_capacity_mut());
-            places.resize_with(expected, MaybeUninit::uninit);
+            // SAFETY: there is room for so many places, and a place needs no value.
+            unsafe { places.set_len(expected) };
         }
         Self { places, front: 0, beyond: BTreeMap::new() }
     }
@@ -75,7 +76,10 @@ impl<T: Pod + Send> Rows for RowsOf<T> {
         }
         let end = first + values.len() / width;
         if end > self.places.len() {
-            self.places.resize_with(end.max(2 * self.places.len()), MaybeUninit::uninit);
+            let len = end.max(2 * self.places.len());
+            self.places.reserve(len - self.places.len());
+            // SAFETY: there is room for so many places, and a place needs no value.
+            unsafe { self.places.set_len(len) };
         }
         values.copy_into(&mut self.places[first..end]);
         self.note(first, end);

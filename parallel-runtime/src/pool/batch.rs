@@ -37,7 +37,7 @@ pub(crate) trait Sink: Send + Sync {
     fn is_watched(&self) -> bool {
         false
     }
-    /// Whether it is one call, which may travel with others.
+    /// Whether it is one call, which may travel with others; what is left of a group is none.
     fn is_call(&self) -> bool {
         false
     }
@@ -75,6 +75,8 @@ pub(crate) struct Batch {
     pub(crate) consecutive: bool,
     /// The items are so short that they only compute: more processes than keep the cores busy gain nothing.
     pub(crate) brief: bool,
+    /// The items are submitted calls, each for itself.
+    pub(crate) calls: bool,
     /// The index of the first item.
     pub(crate) first: usize,
     /// How often the first item was started and its process died.
@@ -147,6 +149,7 @@ impl Batch {
             ends: self.ends.split_off(at),
             consecutive: self.consecutive,
             brief: self.brief,
+            calls: self.calls,
             first: self.first + at,
             attempts: if at == 0 { self.attempts } else { 0 },
             deaths: if at == 0 { self.deaths } else { 0 },
@@ -208,6 +211,7 @@ mod tests {
             }),
             consecutive: false,
             brief: false,
+            calls: false,
             first: 10,
             attempts: 2,
             deaths: 1,

@@ -133,15 +133,9 @@ impl Core {
     }
 
     /// Whether so many workers are at brief items that another would only be in their way.
-    pub(crate) fn has_enough(&self, enough: usize, brief_for: Duration) -> bool {
-        let brief = |seat: &&Seat| seat.is_briefly_at_work(brief_for);
+    pub(crate) fn has_enough(&self, enough: usize) -> bool {
+        let brief = |seat: &&Seat| seat.is_briefly_at_work(self.brief_for);
         self.seats.len() > enough && self.seated().filter(brief).nth(enough - 1).is_some()
-    }
-
-    /// How long a brief batch lets those be that are at brief items, before it counts them for long ones. A call, for which
-    /// somebody may wait, has less time than a part of a map.
-    pub(crate) fn patience_of(&self, batch: &Batch) -> Duration {
-        if batch.sink.is_call() { config::SHARED_AFTER } else { self.brief_for }
     }
 
     /// Whether a worker has finished a parcel that was not taken in.
@@ -225,7 +219,10 @@ impl Shared {
     pub(crate) fn pace(&self, entry: &'static Entry) -> Option<Duration> {
         // A forked process is told when it sends something.
         reactor::check_not_forked().ok()?;
-        self.enter().pace.filter(|(known, _)| std::ptr::eq(*known, entry)).map(|(_, pace)| pace)
+        let core = self.enter();
+        // Where it proves wrong, what was not started must be divided.
+        let mends = core.seated().any(|seat| seat.lane.is_divisible());
+        core.pace.filter(|(known, _)| mends && std::ptr::eq(*known, entry)).map(|(_, pace)| pace)
     }
 
     /// How many workers keep all cores busy with brief items.
@@ -234,11 +231,11 @@ impl Shared {
     }
 
     /// Adds a batch, and starts it if a worker is free.
-    pub(crate) fn add(&self, mut batch: Batch) -> Result<()> {
+    pub(crate) fn add(&self, batch: Batch) -> Result<()> {
         reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
         let mut core = self.enter();
         core.check_open()?;
-        let waits = core.awaits_company(&mut batch);
+        let waits = core.awaits_company(&batch);
         // Whoever is to look after what waits was told when the first began to.
         let settled = waits && !core.queue.is_empty();
         core.queue.push_back(batch);

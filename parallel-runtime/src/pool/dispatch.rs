@@ -233,9 +233,8 @@ impl Shared {
     fn worker_for(&self, core: &Core, batch: &Batch) -> Option<usize> {
         let most = if batch.is_sent_last() { 0 } else { usize::MAX };
         // Brief items are for those that are at some already, where they are enough.
-        let patience = core.patience_of(batch);
-        let wakes_nobody = batch.brief && core.has_enough(self.enough(), patience);
-        let fits = |seat: &&Seat| !wakes_nobody || seat.is_briefly_at_work(patience);
+        let wakes_nobody = batch.brief && core.has_enough(self.enough());
+        let fits = |seat: &&Seat| !wakes_nobody || seat.is_briefly_at_work(core.brief_for);
         let capacity = |seat: &Option<Seat>| seat.as_ref().filter(fits)?.capacity().filter(|held| *held <= most);
         schedule::choose(core.seats.iter().map(capacity))
     }
@@ -243,6 +242,7 @@ impl Shared {
     /// Puts a batch into a worker's lane.
     pub(super) fn post(&self, core: &mut Core, index: usize, mut batch: Batch) {
         let others = core.seated().filter(|seat| !seat.in_hand.is_empty()).count();
+        let may_go_elsewhere = core.seats.len() > 1;
         let Core { seats, scratch, queue, .. } = core;
         let Some(seat) = seats[index].as_mut() else { return };
         seat.lane.tell_crowd(others, self.cores);
@@ -260,6 +260,10 @@ impl Shared {
         }
         if let Some(budget) = &mut seat.budget {
             *budget -= batch.cost().min(*budget);
+        }
+        // Where there is no other worker, nobody asks.
+        if seat.in_hand.is_empty() && may_go_elsewhere {
+            seat.front_since = Instant::now();
         }
         let timeout = batch.terms.timeout.into_iter().chain(seat.block.as_ref().map(|_| config::SPARE_BLOCK)).min();
         seat.in_hand.push_back(InHand { number, batch, delivered: 0 });
@@ -285,7 +289,14 @@ fn kill_spoilt(seat: &mut Seat) {
 fn take_finished(core: &mut Core, index: usize) -> Option<InHand> {
     let seat = core.seats[index].as_mut().filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))?;
     let number = seat.in_hand.front()?.number;
-    if seat.lane.is_done(number) { seat.in_hand.pop_front() } else { None }
+    if !seat.lane.is_done(number) {
+        return None;
+    }
+    let finished = seat.in_hand.pop_front();
+    if !seat.in_hand.is_empty() {
+        seat.front_since = Instant::now();
+    }
+    finished
 }
 
 /// Writes a batch into a worker's lane, or beside it what does not fit.

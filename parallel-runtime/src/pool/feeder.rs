@@ -137,6 +137,7 @@ impl Outbox {
             ends,
             consecutive,
             brief,
+            calls: false,
             first,
             attempts: 0,
             deaths: 0,

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use super::batch::{Batch, Sink};
 use super::core::{Core, Shared};
-use super::seat::Seat;
+use super::seat::{InHand, Seat};
 use super::values::Values;
-use crate::config::{
-    BRIEF_ITEM, COMPANY_TIME, GROUP_TIME, LARGEST_COMPANY, LARGEST_GROUP, LONGEST_IN_GROUP, SHARED_AFTER,
-};
+use crate::config::{COMPANY_TIME, GROUP_TIME, LARGEST_COMPANY, LARGEST_GROUP, LONGEST_IN_GROUP, SHARED_AFTER};
 use crate::error::Error;
 use crate::job::Callback;
 
@@ -113,17 +111,22 @@ impl Core {
     }
 
     /// Whether a call that was submitted just now is to wait for others to travel with: it would take less time than it takes
-    /// to hand it over, and a worker will be free in as little. Where somebody waits already, nobody is to wait for more.
-    pub(super) fn awaits_company(&self, call: &mut Batch) -> bool {
+    /// to hand it over, and either others wait so, or a worker is at such calls and will be free in as little. Where somebody
+    /// waits for calls already, none is to wait for more.
+    pub(super) fn awaits_company(&self, call: &Batch) -> bool {
         let Some((entry, pace)) = self.pace else { return false };
-        let known = call.entry.is_some_and(|other| std::ptr::eq(entry, other));
-        if !known || pace >= BRIEF_ITEM || !call.is_sociable() {
+        let known = |batch: &Batch| batch.calls && batch.entry.is_some_and(|other| std::ptr::eq(entry, other));
+        let enough = calls_in(COMPANY_TIME, pace).min(LARGEST_COMPANY);
+        if self.led || self.queue.len() + 1 >= enough || !known(call) || !call.is_sociable() {
             return false;
         }
-        call.brief = true;
-        let enough = calls_in(COMPANY_TIME, pace).min(LARGEST_COMPANY);
-        let soon = || self.seated().any(|seat| seat.is_briefly_at_work(SHARED_AFTER));
-        !self.led && self.queue.len() + 1 < enough && (!self.queue.is_empty() || soon())
+        match self.queue.back() {
+            Some(last) => known(last),
+            None => self.seated().any(|seat| {
+                let such = |hand: &&InHand| known(&hand.batch) && seat.at_front(hand) < SHARED_AFTER;
+                seat.lane.is_divisible() && seat.in_hand.front().filter(such).is_some()
+            }),
+        }
     }
 
     /// Takes a call that has not started out of the pool; false when it has started, or is not here.

@@ -15,8 +15,8 @@ pub(crate) fn choose(in_hand: impl Iterator<Item = Option<usize>>) -> Option<usi
         .map(|(_, worker)| worker)
 }
 
-/// How many items the next chunk of a map gets, from how long the former took: small at first, growing until a chunk
-/// takes some 100 µs. Where it is known how many are left, up to 2 ms while no worker would wait for another at the end,
+/// How many items the next chunk of a map gets, from how long the former took: small at first, unless it is known how
+/// long the function took before, and growing until a chunk takes some 100 µs. Where it is known how many are left, up to 2 ms while no worker would wait for another at the end,
 /// and less and less towards it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunker {

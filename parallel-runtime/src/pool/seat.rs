@@ -20,6 +20,8 @@ pub(crate) struct Seat {
     pub(crate) child: Arc<Child>,
     pub(crate) lane: Lane,
     pub(crate) born: Instant,
+    /// Since when its first parcel is the first.
+    pub(crate) front_since: Instant,
     /// It has reported in, and its initializer has run.
     pub(crate) ready: bool,
     /// It was told to stop, at this time or when it had finished what it held.
@@ -92,6 +94,9 @@ impl Seat {
         if !self.lane.revoke(self.in_hand.get(at)?.number) {
             return None;
         }
+        if at == 0 {
+            self.front_since = Instant::now();
+        }
         let hand = self.in_hand.remove(at)?;
         if let Some(budget) = &mut self.budget {
             *budget += hand.batch.cost();
@@ -129,9 +134,17 @@ impl Seat {
         self.born.elapsed().saturating_sub(self.busy).saturating_sub(self.running())
     }
 
+    /// How long its first parcel has run, or has waited for it to take it up.
+    pub(crate) fn at_front(&self, hand: &InHand) -> Duration {
+        match self.lane.ran(hand.number) {
+            Duration::ZERO => self.front_since.elapsed(),
+            ran => ran,
+        }
+    }
+
     /// Whether it works on brief items, as far as it is known by now: the parcel has not run for so long.
     pub(crate) fn is_briefly_at_work(&self, limit: Duration) -> bool {
-        self.in_hand.front().is_some_and(|hand| hand.batch.brief && self.lane.ran(hand.number) < limit)
+        self.in_hand.front().is_some_and(|hand| hand.batch.brief && self.at_front(hand) < limit)
     }
 
     /// How many parcels it holds, if it takes any.

@@ -21,9 +21,12 @@ impl Core {
     /// When to look again whether something is to be shared or delivered, if nothing rings before.
     pub(super) fn look_again(&self) -> Duration {
         let idle = self.seated().any(|seat| seat.capacity() == Some(0));
-        if let Some(batch) = self.queue.front().filter(|batch| idle && batch.brief) {
-            // Those that are at it may wait for something, and others are needed.
-            return self.patience_of(batch);
+        // Those that are at such items may wait for something, and others are needed.
+        match self.queue.front() {
+            Some(batch) if idle && batch.calls => return SHARED_AFTER,
+            Some(batch) if idle && batch.brief => return self.brief_for,
+            _ if idle && self.seated().any(Seat::has_not_begun) => return LONG_PARCEL,
+            _ => {}
         }
         let mut in_hand = self.seated().filter_map(|seat| seat.in_hand.front());
         match in_hand.any(|hand| hand.batch.is_divisible() && hand.batch.len() > 1) {
@@ -40,13 +43,15 @@ impl Shared {
         loop {
             let idle = core.seats.iter().position(|seat| seat.as_ref().and_then(Seat::capacity) == Some(0));
             let Some(idle) = idle else { return };
-            let (enough, brief_for) = (core.has_enough(self.enough(), core.brief_for), core.brief_for);
+            let (enough, brief_for) = (core.has_enough(self.enough()), core.brief_for);
             let may_go = |seat: &&mut Seat| {
                 let stays = |second: &InHand| enough && second.batch.brief && seat.is_briefly_at_work(brief_for);
                 !seat.in_hand.get(1).is_some_and(stays)
             };
             let waiting = core.seats.iter_mut().flatten().filter(may_go).find_map(|seat| seat.take_back(1));
-            let batch = waiting.or_else(|| {
+            let overdue = |seat: &&mut Seat| seat.has_not_begun() && seat.front_since.elapsed() >= LONG_PARCEL;
+            let mut overlooked = || core.seats.iter_mut().flatten().filter(overdue).find_map(|seat| seat.take_back(0));
+            let batch = waiting.or_else(&mut overlooked).or_else(|| {
                 let longest = core.seats.iter_mut().flatten().max_by_key(|seat| not_started(seat, brief_for))?;
                 take_half(longest, brief_for)
             });
@@ -77,6 +82,14 @@ impl Shared {
         if let Some(seat) = core.seats[index].as_mut() {
             seat.in_hand.push_front(InHand { number, batch: rest, delivered: delivered + done });
         }
+    }
+}
+
+impl Seat {
+    /// Whether it has a parcel that it does not take up, and that may go elsewhere: somebody may have stopped it.
+    fn has_not_begun(&self) -> bool {
+        let front = self.in_hand.front().filter(|_| self.killed_for.is_none());
+        front.is_some_and(|hand| !hand.batch.is_sent_last() && !self.lane.progress(hand.number).taken)
     }
 }
 

@@ -52,6 +52,7 @@ impl Submitted {
             handles: if arguments.handles.is_empty() { Arc::default() } else { arguments.handles.into() },
             consecutive: false,
             brief: false,
+            calls: true,
             first: 0,
             attempts: 0,
             deaths: 0,

@@ -83,6 +83,7 @@ impl Shared {
             child,
             lane,
             born: Instant::now(),
+            front_since: Instant::now(),
             ready: false,
             stopping: None,
             in_hand: VecDeque::new(),

@@ -323,7 +323,8 @@ impl<'a> Call<'a> {
             };
             let value = call_apart(function);
             if wanted {
-                plain::write_short(&value, row, index);
+                let written = plain::write_short(&value, row, index);
+                debug_assert!(written.is_some(), "the values of a row are short");
             } else {
                 drop(value);
             }

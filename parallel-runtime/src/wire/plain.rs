@@ -223,14 +223,15 @@ pub(crate) fn into_vec<T>(rows: Box<dyn Rows>, len: usize) -> Option<Vec<T>> {
     None
 }
 
-/// Writes a value of a type that [`is_short`] into a row, as that of item `index`.
+/// Writes a value of a type that [`is_short`] into a row, as that of item `index`; `None` where it is of another type.
 #[inline(always)]
 pub(crate) fn write_short<T>(value: &T, row: &RowWriter<'_>, index: u32) -> Option<()> {
     for_each_number!(Number => cast::same::<T, Number>(value).map(|number| row.write(index, *number)));
     if let Some(truth) = cast::same::<T, bool>(value) {
         row.write(index, *truth);
+        return Some(());
     }
-    Some(())
+    is::<T, ()>().then_some(())
 }
 
 #[inline]
