@@ -12,6 +12,7 @@ mod wire;
 mod error;
 mod registry;
 
+mod bell;
 mod callable;
 mod lane;
 mod process;

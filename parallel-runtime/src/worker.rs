@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use crate::bell::WorkerBell;
 use crate::config;
 use crate::current::{self, Role};
-use crate::lane::{Work, WorkerBell, WorkerLane};
+use crate::lane::{Work, WorkerLane};
 use crate::memory::bulk;
 use crate::memory::reply::{LONGEST_ENTRY, ReplyWriter, tag};
 use crate::panic;

@@ -191,7 +191,7 @@ impl<'a> RowWriter<'a> {
     pub(crate) fn into_reply(self) -> (ReplyWriter<'a>, usize) {
         let Self { mut writer, first, width, most, before, .. } = self;
         let step = writer.words.progress.step.read();
-        // Nobody else writes there, who means well.
+        // A task that writes over it harms its own parcel.
         let begun = u32::try_from(step.started()).unwrap_or(u32::MAX).saturating_sub(before).min(most);
         let done = begun.saturating_sub(u32::from(step.phase() == Phase::Running));
         if done > 0 {

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Instant;
 
+use crate::bell::Bell;
 use crate::config;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lane::Bell;
 use crate::poison::lock;
 use crate::process::reactor;
 use crate::sys::process::KILL;
