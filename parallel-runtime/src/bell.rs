@@ -141,7 +141,8 @@ impl WorkerBell {
     /// before.
     pub(crate) fn ring_idle(&self) {
         fence(SeqCst);
-        if self.memory.words().listener.load(Relaxed) == listener::REACTOR_WHEN_IDLE {
+        // The reactor may have begun to listen after this worker's last ring, and have left it at that, because it was awake.
+        if matches!(self.memory.words().listener.load(Relaxed), listener::REACTOR | listener::REACTOR_WHEN_IDLE) {
             self.attention.set();
         }
     }

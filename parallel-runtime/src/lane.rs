@@ -112,6 +112,11 @@ impl Lane {
         self.knock();
     }
 
+    /// Whether the worker sleeps, or is about to.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.memory.header().door.waiting.load(Relaxed) != 0
+    }
+
     fn knock(&self) {
         let door = &self.memory.header().door;
         door.knocks.fetch_add(1, Release);
@@ -280,7 +285,7 @@ impl WorkerLane {
         Ok(Self { memory, taken: 0, mail: 0 })
     }
 
-    /// Waits for something to do, at most so long; calls `sleeps` before it sleeps.
+    /// Waits for something to do, at most so long; calls `sleeps` before it does, once it has said so.
     pub(crate) fn take(&mut self, patience: Option<Duration>, sleeps: impl Fn()) -> Work {
         let mut waited = false;
         loop {
@@ -354,9 +359,10 @@ impl WorkerLane {
         if look(&door.knocks, knocks, door.crowd.load(Relaxed)) {
             return;
         }
-        sleeps();
         door.waiting.store(1, Relaxed);
         fence(SeqCst);
+        // Whoever looks from now on sees that this worker sleeps; who looked before has said what he wants to hear.
+        sleeps();
         wait::wait_word(&door.knocks, knocks, patience);
         door.waiting.store(0, Relaxed);
     }

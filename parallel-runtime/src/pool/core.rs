@@ -100,6 +100,8 @@ pub(crate) struct Core {
     pub(crate) pace: Option<(&'static Entry, Duration)>,
     /// A parcel of brief items that has run for so long is divided, and others are called.
     pub(super) brief_for: Duration,
+    /// What waits in the queue waits for company only.
+    pub(super) awaits: bool,
     /// For writing the heads of parcels.
     pub(crate) scratch: Vec<u8>,
 }
@@ -124,6 +126,7 @@ impl Core {
             news: false,
             pace: None,
             brief_for: if workers > cores { config::BRIEF_FOR } else { config::SHARED_AFTER },
+            awaits: false,
             scratch: Vec::new(),
         }
     }
@@ -138,10 +141,12 @@ impl Core {
         self.seats.len() > enough && self.seated().filter(brief).nth(enough - 1).is_some()
     }
 
-    /// Whether a worker has finished a parcel that was not taken in.
+    /// Whether a worker has finished a parcel that was not taken in. While a call waits for company, one that is awake does
+    /// not count: it calls before it sleeps.
     fn any_done(&self) -> bool {
         self.seated()
             .filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))
+            .filter(|seat| !self.awaits || seat.lane.is_asleep())
             .any(|seat| seat.in_hand.front().is_some_and(|hand| seat.lane.is_done(hand.number)))
     }
 
@@ -239,6 +244,7 @@ impl Shared {
         // Whoever is to look after what waits was told when the first began to.
         let settled = waits && !core.queue.is_empty();
         core.queue.push_back(batch);
+        core.awaits |= waits;
         if settled {
             core.leave();
         } else if !waits {
@@ -351,6 +357,7 @@ impl Shared {
 
     /// Before the lock goes: arranges who hears the workers, and tells whoever waits of the news.
     fn settle(&self, core: &mut Core) {
+        core.awaits &= !core.queue.is_empty();
         if !core.led {
             let mut listener = core.unattended();
             self.listen(core, listener);

@@ -27,6 +27,7 @@ use crate::wire::reply::{self, Entries, Entry};
 impl Shared {
     /// Takes in what is finished and hands out what waits.
     pub(crate) fn pump(&self, core: &mut Core) {
+        core.awaits = false;
         for index in 0..core.seats.len() {
             core.seats[index].as_mut().map(kill_if_spoilt);
             while let Some(hand) = take_finished(core, index) {
