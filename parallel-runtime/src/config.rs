@@ -53,6 +53,8 @@ pub(crate) const SHORT_CHUNK_TIME: Duration = Duration::from_micros(20);
 /// A map that takes less than this goes to one worker, where it is known that it does: to wake another takes as long as that
 /// would save.
 pub(crate) const WHOLE_MAP_TIME: Duration = Duration::from_micros(50);
+/// How often one who leads looks for a while rather than once where a parcel takes no longer than such a map.
+pub(crate) const LOOKS_WHILE_SHORT: u32 = 4;
 /// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
 /// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was

@@ -88,6 +88,11 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// Handles for all parts of a batch; where there are none, this takes no memory.
+    pub(crate) fn share(handles: Vec<Handle>) -> Arc<[Handle]> {
+        if handles.is_empty() { Arc::default() } else { handles.into() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }

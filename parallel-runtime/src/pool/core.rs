@@ -24,10 +24,6 @@ use crate::registry::Entry;
 use crate::sys::surroundings::Affinity;
 use crate::wire::payload::Payload;
 
-/// How often one who leads looks for a while rather than once where a parcel ends soon: as long as a map that goes to one
-/// worker takes.
-const LOOKS_WHILE_SHORT: u32 = 4;
-
 /// What the builder was told.
 pub(crate) struct Settings {
     pub(crate) workers: usize,
@@ -152,13 +148,17 @@ impl Core {
 
     /// Whether a parcel that runs takes no longer than a short map, by what its function took before.
     fn ends_soon(&self) -> bool {
-        let Some((entry, pace)) = self.pace else { return false };
         let mut running = self.seated().filter_map(|seat| seat.in_hand.front());
         running.any(|hand| {
-            let known = hand.batch.entry.is_some_and(|other| std::ptr::eq(entry, other));
-            let takes = u32::try_from(hand.batch.len()).map_or(Duration::MAX, |items| pace.saturating_mul(items));
-            known && takes <= config::WHOLE_MAP_TIME
+            let items = u32::try_from(hand.batch.len()).unwrap_or(u32::MAX);
+            self.pace_of(&hand.batch).is_some_and(|pace| pace.saturating_mul(items) <= config::WHOLE_MAP_TIME)
         })
+    }
+
+    /// How long an item of this batch takes, if the latest that ended was of its function.
+    pub(super) fn pace_of(&self, batch: &Batch) -> Option<Duration> {
+        let (known, pace) = self.pace?;
+        batch.entry.is_some_and(|entry| std::ptr::eq(known, entry)).then_some(pace)
     }
 
     /// Whether no worker serves, and another try to start one is some time off.
@@ -244,10 +244,11 @@ impl Shared {
         // Whoever is to look after what waits was told when the first began to.
         let settled = waits && !core.queue.is_empty();
         core.queue.push_back(batch);
-        core.awaits |= waits;
         if settled {
             core.leave();
-        } else if !waits {
+        } else if waits {
+            core.awaits = true;
+        } else {
             self.pump(&mut core);
         }
         Ok(())
@@ -309,7 +310,7 @@ impl Shared {
         let looks = match () {
             () if busy >= self.cores => 0,
             // To fall asleep would take longer.
-            () if core.ends_soon() => LOOKS_WHILE_SHORT,
+            () if core.ends_soon() => config::LOOKS_WHILE_SHORT,
             () => 1,
         };
         let timeout = core.look_again().min(left.unwrap_or(Duration::MAX));

@@ -262,7 +262,7 @@ impl Shared {
         if let Some(budget) = &mut seat.budget {
             *budget -= batch.cost().min(*budget);
         }
-        // Where there is no other worker, nobody asks.
+        // Where there is no other worker, nobody asks how long it lies there.
         if seat.in_hand.is_empty() && may_go_elsewhere {
             seat.front_since = Instant::now();
         }

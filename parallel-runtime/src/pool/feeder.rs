@@ -133,7 +133,7 @@ impl Outbox {
             entry,
             merge,
             bytes,
-            handles: if handles.is_empty() { Arc::default() } else { handles.into() },
+            handles: Batch::share(handles),
             ends,
             consecutive,
             brief,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::batch::{Batch, Sink};
 use super::core::{Core, Shared};
-use super::seat::{InHand, Seat};
+use super::seat::Seat;
 use super::values::Values;
 use crate::config::{COMPANY_TIME, GROUP_TIME, LARGEST_COMPANY, LARGEST_GROUP, LONGEST_IN_GROUP, SHARED_AFTER};
 use crate::error::Error;
@@ -100,10 +100,8 @@ impl Core {
     /// How many calls like this one are to travel together: as many as take some time, and no more than leave the other
     /// workers their share.
     fn group_size(&self, index: usize, call: &Batch) -> usize {
-        let Some((entry, pace)) = self.pace else { return 1 };
-        let known = call.entry.is_some_and(|other| std::ptr::eq(entry, other));
-        let divisible = self.seats[index].as_ref().is_some_and(|seat| seat.lane.is_divisible());
-        if !known || !divisible {
+        let Some(pace) = self.pace_of(call) else { return 1 };
+        if !self.seats[index].as_ref().is_some_and(|seat| seat.lane.is_divisible()) {
             return 1;
         }
         let share = self.queue.len() / (2 * self.seats.len()) + 1;
@@ -114,17 +112,17 @@ impl Core {
     /// to hand it over, and either others wait so, or a worker is at such calls and will be free in as little. Where somebody
     /// waits for calls already, none is to wait for more.
     pub(super) fn awaits_company(&self, call: &Batch) -> bool {
-        let Some((entry, pace)) = self.pace else { return false };
-        let known = |batch: &Batch| batch.calls && batch.entry.is_some_and(|other| std::ptr::eq(entry, other));
+        let Some(pace) = self.pace_of(call) else { return false };
         let enough = calls_in(COMPANY_TIME, pace).min(LARGEST_COMPANY);
-        if self.led || self.queue.len() + 1 >= enough || !known(call) || !call.is_sociable() {
+        if self.led || self.queue.len() + 1 >= enough || !call.is_sociable() {
             return false;
         }
+        let such = |batch: &Batch| batch.calls && self.pace_of(batch).is_some();
         match self.queue.back() {
-            Some(last) => known(last),
-            None => self.seated().any(|seat| {
-                let such = |hand: &&InHand| known(&hand.batch) && seat.at_front(hand) < SHARED_AFTER;
-                seat.lane.is_divisible() && seat.in_hand.front().filter(such).is_some()
+            Some(last) => such(last),
+            None => self.seated().filter(|seat| seat.lane.is_divisible()).any(|seat| {
+                let front = seat.in_hand.front();
+                front.is_some_and(|hand| such(&hand.batch) && seat.lane.ran(hand.number) < SHARED_AFTER)
             }),
         }
     }

@@ -48,8 +48,7 @@ impl Submitted {
             merge: None,
             ends: Ends::one(arguments.bytes.len()),
             bytes: arguments.bytes,
-            // Where there are none, this takes no memory.
-            handles: if arguments.handles.is_empty() { Arc::default() } else { arguments.handles.into() },
+            handles: Batch::share(arguments.handles),
             consecutive: false,
             brief: false,
             calls: true,
