@@ -70,11 +70,17 @@ pub fn processes() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// Whether a process runs: neither gone nor a zombie.
+/// Whether a process runs: neither gone nor a zombie, with its last thread.
 pub fn runs(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = status.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    match state {
+        None | Some('X') => false,
+        // Of its first thread only, which stays for its number: the others may have some way to go to their end, and only
+        // with the last of them does the process tell its group and its parent.
+        Some('Z') => fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|threads| threads.count() > 1),
+        Some(_) => true,
+    }
 }
 
 /// Whether a process is a zygote, which leads its own group, or (false) a copy of one that has not begun.

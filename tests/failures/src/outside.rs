@@ -42,7 +42,12 @@ impl Running {
             open_to_all(&folder.join(kept));
         }
         let file = |name: &str| Stdio::from(File::create(folder.join(name)).expect("a file in the new folder"));
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        // A session of its own: in that of the system's first process, which takes over what the program leaves behind,
+        // the kernel hangs up on whoever is stopped in a group when a process of that group ends.
+        // SAFETY: makes a plain system call.
+        unsafe { command.pre_exec(lead_session) };
+        let child = command
             .args(arguments)
             .env(MARK, &mark)
             .env("TMPDIR", folder.join("temporary"))
@@ -54,7 +59,6 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(file("stdout"))
             .stderr(file("stderr"))
-            .process_group(0)
             .spawn()
             .expect("a program of this package");
         Self { child, mark, folder }
@@ -76,9 +80,12 @@ impl Running {
         crate::inside::processes()
             .filter(|&pid| pid != self.pid())
             .filter(|pid| {
-                // A process that has ended has no environment.
-                let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-                environment.split(|&byte| byte == 0).any(|variable| variable == entry.as_bytes())
+                // A thread that has ended has no environment, and the first may end before others.
+                let mut threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+                threads.any(|thread| {
+                    let environment = fs::read(thread.path().join("environ")).unwrap_or_default();
+                    environment.split(|&byte| byte == 0).any(|variable| variable == entry.as_bytes())
+                })
             })
             .collect()
     }
@@ -167,6 +174,11 @@ pub fn passes(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsSt
     let status = running.wait();
     assert!(status.success(), "{status}: {}", running.said());
     running.check_nothing_is_left();
+}
+
+fn lead_session() -> std::io::Result<()> {
+    // SAFETY: a plain system call.
+    if unsafe { libc::setsid() } == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn open_to_all(folder: &Path) {

@@ -80,7 +80,8 @@ fn a_killed_parent_is_followed_by_calls_that_joined_strangers_and_by_no_stranger
         // Who has a deadly signal ahead is never stopped.
         send_signal(stranger, libc::SIGSTOP);
         eventually("the stranger is stopped, so it lives", || {
-            let status = std::fs::read_to_string(format!("/proc/{stranger}/stat")).ok()?;
+            let status = std::fs::read_to_string(format!("/proc/{stranger}/stat")).unwrap_or_default();
+            assert!(runs(stranger), "the stranger was hit: {status:?}: {}", running.said());
             status.rsplit(')').next()?.trim_start().starts_with('T').then_some(())
         });
         eventually("only the stranger is left", || (running.descendants() == [stranger]).then_some(()));
