@@ -21,6 +21,8 @@ const ZYGOTE: &str = "PARALLEL_ZYGOTE";
 /// So many starts in a row must find the same surroundings before a zygote is started for the next ones. A program that
 /// calls once or twice, or has a pool of two, never pays for one: its start costs as much as a worker's.
 pub(crate) const STARTS_BEFORE_ZYGOTE: u32 = 3;
+/// How long a zygote takes to fork a spare, and that to be ready.
+pub(crate) const SPARE_TIME: Duration = Duration::from_micros(250);
 /// How long the program looks for the answer of its zygote before it sleeps.
 pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);
 /// How long a zygote may take to fork before the start goes by exec and the zygote is killed. It takes some 0.1 ms, as

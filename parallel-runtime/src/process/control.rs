@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,10 @@ use crate::wire::codec;
 
 /// The longest message: what travels inline, and what is around it.
 const LONGEST: usize = config::INLINE + (8 << 10);
+
+/// Where a message arrives. Of such memory a process has the pages only that it has written to; to clear as much from the
+/// heap takes a new process longer than all else about its first message.
+static ROOM: Mutex<[u8; LONGEST]> = Mutex::new([0; LONGEST]);
 
 /// Bytes that travel in the message, or as a block behind its last descriptor.
 #[derive(Debug, Serialize, Deserialize)]
@@ -182,8 +187,16 @@ impl Control {
 
     /// Receives a message; what does not read as one is an error.
     pub(crate) fn receive<M: DeserializeOwned>(&self, wait: bool) -> io::Result<Incoming<M>> {
-        let mut buffer = vec![0; LONGEST];
-        match self.socket.receive(&mut buffer, wait)? {
+        // Whoever comes second, which is rare, or finds somebody waiting brings room of his own.
+        let (mut common, mut own) = (ROOM.try_lock(), Vec::new());
+        let buffer = match &mut common {
+            Ok(room) => room.as_mut_slice(),
+            Err(_) => {
+                own.resize(LONGEST, 0);
+                &mut own
+            }
+        };
+        match self.socket.receive(buffer, wait)? {
             Received::Nothing => Ok(Incoming::Nothing),
             Received::End => Ok(Incoming::End),
             Received::Message { len, descriptors } => {

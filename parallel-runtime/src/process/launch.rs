@@ -14,7 +14,8 @@
 //! | ready | warming | so many starts in a row found other surroundings |
 //!
 //! When it is ready, and whenever a process has ended, the zygote forks a *spare* ahead, a copy that waits. A start takes
-//! the spare, or the next copy where there is none.
+//! the spare, or the next copy where there is none. Where one start follows another's end at once, it forks the spare as
+//! soon as a process has nothing more to do than to end.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -28,7 +29,7 @@ use crate::config;
 use crate::sys::process::{self, Launch, Started};
 use crate::sys::program;
 use crate::sys::socket::{self, Received, Socket};
-use crate::sys::surroundings::{Affinity, Surroundings};
+use crate::sys::surroundings::{Affinity, Lookout, Surroundings};
 use crate::sys::wait::{self, Poller};
 
 /// How a process was started.
@@ -87,14 +88,18 @@ pub(super) struct Launcher {
     arguments: Vec<CString>,
     null: OwnedFd,
     zygote: Option<Zygote>,
-    /// Whether there may be one at all.
-    allowed: bool,
+    /// `None` where there may be no zygote at all.
+    lookout: Option<Lookout>,
     /// What the latest starts by exec found, and how many in a row.
     latest: Option<(Found, u32)>,
     /// A start has gone by exec since this was last looked at.
     missed: bool,
     /// There is time to fork a spare.
     wants_spare: bool,
+    /// When a process last ended.
+    ended: Option<Instant>,
+    /// Whether the latest start came so soon after that that no spare could be ready.
+    hurried: bool,
     /// Zygotes that failed since one forked.
     failures: u32,
     /// No other one is started before.
@@ -108,13 +113,22 @@ impl Launcher {
             arguments: program::arguments(),
             null: program::null_device()?,
             zygote: None,
-            allowed: config::zygote(),
+            lookout: None,
             latest: None,
             missed: false,
             wants_spare: false,
+            ended: None,
+            hurried: false,
             failures: 0,
             rests_until: None,
         })
+    }
+
+    /// Readies it for the thread that calls this, which makes all starts from then on.
+    pub(super) fn settle(&mut self) {
+        if config::zygote() {
+            self.lookout = Lookout::new().ok();
+        }
     }
 
     /// Starts a process that waits for its assignment.
@@ -128,6 +142,7 @@ impl Launcher {
         affinity: Option<Affinity>,
         poller: &Poller,
     ) -> io::Result<Launched> {
+        self.hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
         let environment = program::environment(environment)?;
         let affinity = affinity.and_then(Affinity::unless_own);
         self.hear(poller);
@@ -135,7 +150,7 @@ impl Launcher {
         if usable {
             // Where there is no spare, the zygote forks while this process looks around.
             self.ask(poller);
-            let copy = Surroundings::now().ok().and_then(|now| self.take_copy(&now, poller));
+            let copy = self.look().and_then(|now| self.take_copy(&now, poller));
             if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
                 return Ok(launched);
             }
@@ -147,13 +162,16 @@ impl Launcher {
             executed = self.execute_worker(&environment, affinity);
         }
         let launched = executed?;
-        if self.allowed {
-            // While the program is executed.
-            if let Ok(surroundings) = Surroundings::now() {
-                self.note(Found { environment, surroundings });
-            }
+        // While the program is executed.
+        if let Some(surroundings) = self.look() {
+            self.note(Found { environment, surroundings });
         }
         Ok(launched)
+    }
+
+    /// What a process would find; `None` where there is no zygote that it matters to.
+    fn look(&self) -> Option<Surroundings> {
+        self.lookout.as_ref()?.now().ok()
     }
 
     fn execute_worker(&self, environment: &[CString], affinity: Option<Affinity>) -> io::Result<Launched> {
@@ -258,7 +276,7 @@ impl Launcher {
                     zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
                 }
                 (Answer::Unfit(_), ..) => {
-                    self.allowed = false;
+                    self.lookout = None;
                     return self.give_up(poller);
                 }
                 // It cannot fork, or is spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
@@ -285,9 +303,16 @@ impl Launcher {
         }
     }
 
+    /// A process of ours has done what it was for, and ends. To fork meanwhile is in its way where cores are few, and yet the
+    /// shorter way where the next start waits for the copy.
+    pub(super) fn will_end(&mut self) {
+        self.wants_spare |= self.hurried;
+    }
+
     /// A process of ours has ended, so that there is room for the next one. While it ran, forking would have been in its
     /// way where cores are few.
-    pub(super) fn prepare(&mut self) {
+    pub(super) fn has_ended(&mut self) {
+        self.ended = Some(Instant::now());
         self.wants_spare = true;
     }
 
@@ -309,7 +334,7 @@ impl Launcher {
         if std::mem::take(&mut self.wants_spare) {
             self.ask(poller);
         }
-        if !std::mem::take(&mut self.missed) || !self.allowed {
+        if !std::mem::take(&mut self.missed) || self.lookout.is_none() {
             return;
         }
         let rests = self.rests_until.is_some_and(|until| Instant::now() < until);

@@ -300,6 +300,7 @@ impl Loop {
         process::block_signals();
         program::watch_memory_kills();
         memory::on_forget(forget);
+        self.launcher.settle();
         let mut ready = Vec::new();
         loop {
             let deadline = self.alarms.peek().map(|Reverse((at, _))| *at);
@@ -365,7 +366,7 @@ impl Loop {
         if self.children.remove(&key).is_some_and(|watched| watched.admitted) {
             self.admitted -= 1;
         }
-        self.launcher.prepare();
+        self.launcher.has_ended();
         events.ended(self, child, status);
         self.admit();
     }
@@ -401,6 +402,11 @@ impl Loop {
         self.admitted += usize::from(start.admitted);
         self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: start.admitted });
         Ok(child)
+    }
+
+    /// A process has nothing more to say than that it ends.
+    pub(crate) fn will_end(&mut self) {
+        self.launcher.will_end();
     }
 
     /// Rings `alarm` at `at`, and at whatever time it then asks for.

@@ -1,6 +1,7 @@
 //! What a process hands on to those it starts, apart from arguments and descriptors.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit};
@@ -86,38 +87,59 @@ const LIMITS: [Resource; 16] = [
     Resource::Stack,
 ];
 
-impl Surroundings {
-    /// Those of a process that the calling thread would start.
-    ///
+/// Looks at the surroundings of processes that the thread which made it would start. It keeps open what it reads: to open
+/// takes as long as to read.
+pub(crate) struct Lookout {
+    status: OwnedFd,
+    /// The control group, and the weight when memory runs out.
+    others: [OwnedFd; 2],
+}
+
+impl Lookout {
     /// # Errors
     ///
     /// Where the system does not tell, as without `/proc`.
-    pub(crate) fn now() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            status: open("/proc/thread-self/status")?,
+            others: [open("/proc/thread-self/cgroup")?, open("/proc/self/oom_score_adj")?],
+        })
+    }
+
+    /// What a process that this thread starts now would find.
+    ///
+    /// # Errors
+    ///
+    /// Where the system does not tell, or somebody has closed what it told by.
+    pub(crate) fn now(&self) -> io::Result<Surroundings> {
         let place = |path| rustix::fs::stat(path).map(|status| (status.st_dev, status.st_ino));
-        let status = read("/proc/thread-self/status")?;
+        let status = read(&self.status)?;
         let is_wanted = |line: &&[u8]| {
             let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
             LINES.iter().any(|wanted| wanted.as_bytes() == name)
         };
         let lines: Vec<&[u8]> = status.split(|&byte| byte == b'\n').filter(is_wanted).collect();
-        Ok(Self {
+        let [cgroup, badness] = &self.others;
+        Ok(Surroundings {
             places: [place(".")?, place("/")?],
             limits: LIMITS.map(rustix::process::getrlimit),
             priorities: priorities(),
-            texts: [lines.join(&b'\n'), read("/proc/thread-self/cgroup")?, read("/proc/self/oom_score_adj")?],
+            texts: [lines.join(&b'\n'), read(cgroup)?, read(badness)?],
         })
     }
 }
 
-/// Reads a small file of the kernel's, with as few calls as it takes.
-fn read(path: &str) -> io::Result<Vec<u8>> {
+fn open(path: &str) -> io::Result<OwnedFd> {
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let mut text = vec![0; 8 << 10];
-    let mut len = 0;
+    super::socket::above_standard(file)
+}
+
+/// Reads a small file of the kernel's, with as few calls as it takes.
+fn read(file: &OwnedFd) -> io::Result<Vec<u8>> {
+    let mut text = vec![0; 2 << 10];
     loop {
-        let read = rustix::io::read(&file, &mut text[len..])?;
-        len += read;
-        // The kernel gives as much as there is room for.
+        // From the start each time: the kernel writes it anew.
+        let len = rustix::io::pread(file, &mut text, 0)?;
         if len < text.len() {
             text.truncate(len);
             return Ok(text);
