@@ -153,9 +153,6 @@ impl Solo {
 
     /// Keeps what the worker said.
     fn hear(self: &Arc<Self>, report: Report, mut descriptors: Vec<std::os::fd::OwnedFd>, reactor: &mut Loop) {
-        if matches!(report, Report::Value(_) | Report::Failed(_)) {
-            reactor.will_end();
-        }
         let mut state = lock(&self.state);
         match report {
             Report::Started => {

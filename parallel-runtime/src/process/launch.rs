@@ -14,8 +14,8 @@
 //! | ready | warming | so many starts in a row found other surroundings |
 //!
 //! When it is ready, and whenever a process has ended, the zygote forks a *spare* ahead, a copy that waits. A start takes
-//! the spare, or the next copy where there is none. Where one start follows another's end at once, it forks the spare as
-//! soon as a process has nothing more to do than to end.
+//! the spare, or the next copy where there is none. Where one start follows another's end at once, it forks the spare while
+//! the process runs.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -99,7 +99,7 @@ pub(super) struct Launcher {
     /// When a process last ended.
     ended: Option<Instant>,
     /// Whether the latest start came so soon after that that no spare could be ready.
-    hurried: bool,
+    is_hurried: bool,
     /// Zygotes that failed since one forked.
     failures: u32,
     /// No other one is started before.
@@ -118,7 +118,7 @@ impl Launcher {
             missed: false,
             wants_spare: false,
             ended: None,
-            hurried: false,
+            is_hurried: false,
             failures: 0,
             rests_until: None,
         })
@@ -142,7 +142,7 @@ impl Launcher {
         affinity: Option<Affinity>,
         poller: &Poller,
     ) -> io::Result<Launched> {
-        self.hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
+        self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
         let environment = program::environment(environment)?;
         let affinity = affinity.and_then(Affinity::unless_own);
         self.hear(poller);
@@ -248,6 +248,7 @@ impl Launcher {
         let control = Control::new(channel);
         if control.send_bytes(&zygote::BEGIN, &streams).is_ok() {
             self.failures = 0;
+            self.wants_spare = self.is_hurried;
             return Some(Launched { started, control, way: Way::Forked });
         }
         // It is dead, or a stream was closed just now.
@@ -301,12 +302,6 @@ impl Launcher {
         } else if number == self.numbers.end {
             self.give_up(poller);
         }
-    }
-
-    /// A process of ours has done what it was for, and ends. To fork meanwhile is in its way where cores are few, and yet the
-    /// shorter way where the next start waits for the copy.
-    pub(super) fn will_end(&mut self) {
-        self.wants_spare |= self.hurried;
     }
 
     /// A process of ours has ended, so that there is room for the next one. While it ran, forking would have been in its

@@ -404,11 +404,6 @@ impl Loop {
         Ok(child)
     }
 
-    /// A process has nothing more to say than that it ends.
-    pub(crate) fn will_end(&mut self) {
-        self.launcher.will_end();
-    }
-
     /// Rings `alarm` at `at`, and at whatever time it then asks for.
     pub(crate) fn arm(&mut self, at: Instant, alarm: Weak<dyn Alarm>) {
         let number = self.next;
