@@ -1,6 +1,6 @@
 //! A seat: one worker of a pool, from its start to its end, with what it holds.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::lane::Lane;
 use crate::process::control::Delivery;
 use crate::process::reactor::Child;
-use crate::process::transfer::Store;
+use crate::process::transfer::{Known, Store};
 use crate::sys::memory::Block;
 use crate::wire::payload::Payload;
 
@@ -34,7 +34,7 @@ pub(crate) struct Seat {
     /// The handles that came ahead of reports.
     pub(crate) store: Store,
     /// The shared memory that it keeps.
-    pub(crate) known: HashSet<u64>,
+    pub(crate) known: Known,
     /// The handles that were sent to it anew, with the parcels in hand that name them.
     pub(crate) handed: Vec<(u64, u64)>,
     pub(crate) killed_for: Option<KilledFor>,

@@ -1,7 +1,7 @@
 //! Workers' lives: how they start, report, are kept to their deadlines, die and are replaced. Runs on the reactor's
 //! thread, but for what a pump hears.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitStatus;
@@ -18,7 +18,7 @@ use crate::lane::Lane;
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
 use crate::process::launch::Way;
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
-use crate::process::transfer::{self, Store};
+use crate::process::transfer::{self, Known, Store};
 use crate::sys::process::KILL;
 use crate::wire::payload::Payload;
 
@@ -91,7 +91,7 @@ impl Shared {
             budget: self.settings.tasks_per_worker,
             large: HashMap::new(),
             store: Store::default(),
-            known: HashSet::new(),
+            known: Known::default(),
             killed_for: None,
             signalled: None,
             last_words: None,
