@@ -117,8 +117,16 @@ impl Lane {
         self.memory.header().door.waiting.load(Relaxed) != 0
     }
 
+    /// Whether the worker, when it was last seen, ran on this very core, or has yet to be given one: the system does not
+    /// always see that another is free.
+    pub(crate) fn may_share_core(&self) -> bool {
+        let latest = slot_of(self.posted.saturating_sub(1));
+        self.is_asleep() || self.memory.slot(latest).progress.core.load(Relaxed) == wait::core()
+    }
+
     fn knock(&self) {
         let door = &self.memory.header().door;
+        door.core.store(wait::core(), Relaxed);
         door.knocks.fetch_add(1, Release);
         fence(SeqCst);
         if door.waiting.load(Relaxed) != 0 {
@@ -337,7 +345,9 @@ impl WorkerLane {
             return None;
         }
         self.taken += 1;
-        self.memory.slot(index).progress.begun_at.store(wait::monotonic_nanos(), Release);
+        let progress = &self.memory.slot(index).progress;
+        progress.core.store(wait::core(), Relaxed);
+        progress.begun_at.store(wait::monotonic_nanos(), Release);
         Some(Work::Parcel { number, len, in_block })
     }
 
@@ -356,7 +366,9 @@ impl WorkerLane {
     /// Waits until the parent knocks again after `knocks`, at most so long.
     fn wait(&self, knocks: u32, patience: Option<Duration>, sleeps: impl Fn()) {
         let door = &self.memory.header().door;
-        if look(&door.knocks, knocks, door.crowd.load(Relaxed)) {
+        // Who knocks may be waiting for this very core.
+        let shared = if door.core.load(Relaxed) == wait::core() { crowd::CROWD } else { crowd::ROOM };
+        if look(&door.knocks, knocks, door.crowd.load(Relaxed).max(shared)) {
             return;
         }
         door.waiting.store(1, Relaxed);

@@ -17,6 +17,7 @@ use crate::bell::{Bell, Listener};
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, run_callbacks};
+use crate::memory::layout::crowd;
 use crate::poison::{lock, wait};
 use crate::process::reactor::{self, Pulse, Reactor};
 use crate::process::spares;
@@ -313,11 +314,13 @@ impl Shared {
             () if core.ends_soon() => config::LOOKS_WHILE_SHORT,
             () => 1,
         };
+        let shared = core.seated().any(|seat| !seat.in_hand.is_empty() && seat.lane.may_share_core());
+        let crowd = if shared { crowd::CROWD } else { crowd::ROOM };
         let timeout = core.look_again().min(left.unwrap_or(Duration::MAX));
         // The news are this caller's own doing: only those who follow have not heard of them.
         self.tell_followers(&mut core);
         drop(core);
-        self.bell.wait(rings, timeout, looks);
+        self.bell.wait(rings, timeout, looks, crowd);
         let mut core = self.enter();
         self.listen(&mut core, Listener::Nobody);
         core

@@ -74,6 +74,11 @@ pub(crate) fn monotonic_nanos() -> u64 {
     u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).unwrap_or(0)
 }
 
+/// The core that this thread runs on, for now. Never 0, which stands for none.
+pub(crate) fn core() -> u32 {
+    u32::try_from(rustix::thread::sched_getcpu()).unwrap_or(0).saturating_add(1)
+}
+
 /// Something that happened, for one process to tell another.
 #[derive(Debug)]
 pub(crate) struct Event(OwnedFd);
