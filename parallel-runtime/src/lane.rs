@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::bell::look;
 use crate::memory::layout::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, Slot, crowd, state};
-use crate::memory::reply::{REPLY_HEAD, ReplyWriter};
+use crate::memory::reply::{self, ReplyWriter};
 use crate::memory::step::{Phase, Step};
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait;
@@ -103,6 +103,7 @@ impl Lane {
         slot.progress.step.clear();
         slot.progress.begun_at.store(0, Relaxed);
         slot.progress.beside.store(0, Relaxed);
+        slot.progress.settled.store(0, Relaxed);
         slot.order.in_block.store(u32::from(in_block), Relaxed);
         slot.order.number.store(self.posted, Release);
         slot.order.len.store(len as u64, Relaxed);
@@ -153,15 +154,15 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.load(Acquire) == state::DONE
     }
 
-    /// What has been replied to parcel `number`; `None`: what is there is no reply to it, because somebody wrote over the
-    /// words that say so.
+    /// What has been replied to parcel `number`, which has ended; `None`: what is there is no reply to it, because somebody
+    /// wrote over the words that say so.
     pub(crate) fn reply(&self, number: u64) -> Option<SharedBytes<'_>> {
-        let slot = slot_of(number);
-        let reply = self.memory.reply(slot, 0, self.memory.slot(slot).progress.step.read().filled());
-        if reply.len() == 0 {
-            return Some(reply);
-        }
-        (reply.word() == Some(number)).then(|| reply.range(REPLY_HEAD, usize::MAX))
+        reply::read(&self.memory, slot_of(number), number)
+    }
+
+    /// The same of one that may be running, or have died.
+    pub(crate) fn reply_so_far(&self, number: u64) -> Option<Vec<u8>> {
+        reply::read_so_far(&self.memory, slot_of(number), number)
     }
 
     /// Whether some of the reply to parcel `number` travels beside the lane.

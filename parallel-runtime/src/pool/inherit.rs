@@ -10,7 +10,6 @@ use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::job::{error_of_end, may_retry};
 use crate::lane::Progress;
-use crate::memory::layout::SharedBytes;
 use crate::sys::process;
 
 impl Shared {
@@ -61,7 +60,7 @@ impl Shared {
             return self.salvage(core, index, batch, status, first);
         }
         let progress = seat.lane.progress(number);
-        let Some(reply) = seat.lane.reply(number).map(SharedBytes::to_vec) else {
+        let Some(reply) = seat.lane.reply_so_far(number) else {
             return self.salvage(core, index, batch, status, first);
         };
         let (pid, killed_for) = (seat.child.pid(), seat.killed_for);

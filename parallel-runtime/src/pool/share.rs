@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::core::{Core, Shared};
 use super::seat::{InHand, Seat};
 use crate::config::{HEARTBEAT, LONG_PARCEL, SHARED_AFTER};
-use crate::memory::layout::SharedBytes;
 
 impl Core {
     /// Whether some worker's parcel has items that another might run.
@@ -75,7 +74,7 @@ impl Shared {
         if progress.ended || done == 0 || done >= hand.batch.len() {
             return;
         }
-        let Some(reply) = seat.lane.reply(hand.number).map(SharedBytes::to_vec) else { return };
+        let Some(reply) = seat.lane.reply_so_far(hand.number) else { return };
         let Some(InHand { number, batch, delivered }) = seat.in_hand.pop_front() else { return };
         let (head, rest) = batch.split(done);
         self.deliver(core, index, InHand { number, batch: head, delivered }, &progress, reply);

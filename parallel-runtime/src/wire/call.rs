@@ -316,7 +316,7 @@ impl<'a> Call<'a> {
         let cursor = Cursor { row: Some(row), call: self };
         let row = cursor.row.as_ref()?;
         let (mut index, mut items) = (0, items.clone());
-        while row.begin(index, timed) {
+        while row.begin(&mut index, timed) {
             let function = match decode_one(items.next()?, handles, decode) {
                 Ok(function) => function,
                 Err(failure) => return Some(failure),

@@ -140,8 +140,9 @@ mod tests {
     use bytemuck::NoUninit;
 
     use super::*;
-    use crate::memory::layout::{LANE, LaneMemory};
-    use crate::memory::reply::{ReplyWriter, room_for};
+    use crate::flags::PATIENCE;
+    use crate::memory::layout::{LANE, LATEST, LaneMemory};
+    use crate::memory::reply::{ReplyWriter, read, read_so_far, room_for};
     use crate::sys::memory::Mapping;
 
     /// A reply, as the worker writes it and the parent copies it; how many items are done, too.
@@ -157,13 +158,14 @@ mod tests {
     /// Adds a row of values.
     fn row<'a, T: NoUninit>(writer: ReplyWriter<'a>, values: &[T]) -> ReplyWriter<'a> {
         let row = writer.row(size_of::<T>(), values.len());
-        let mut written = 0;
-        while row.begin(written, false) {
-            row.write(written, values[written as usize]);
+        let (mut index, mut written) = (0, 0);
+        while row.begin(&mut index, false) {
+            row.write(index, values[written]);
+            index += 1;
             written += 1;
         }
         let (writer, begun) = row.into_reply();
-        assert_eq!(begun, written as usize);
+        assert_eq!(begun, written);
         writer
     }
 
@@ -218,11 +220,11 @@ mod tests {
     fn a_row_that_is_left_in_an_item_has_those_before_it() {
         let (reply, done) = written(|writer| {
             let left = writer.row(2, 9);
-            for index in 0..3 {
-                assert!(left.begin(index, false));
+            for mut index in 0..3 {
+                assert!(left.begin(&mut index, false));
                 left.write(index, u16::MAX);
             }
-            assert!(left.begin(3, true));
+            assert!(left.begin(&mut 3, true));
             let (mut writer, begun) = left.into_reply();
             assert_eq!((writer.done(), begun), (3, 4));
             assert!(writer.push_entry(tag::FAILURE, &failure_bytes(CallFailure::UnknownFunction { key: 3 })));
@@ -232,6 +234,90 @@ mod tests {
         assert!(matches!(read.next(), Some(Entry::Row { width: 2, count: 3, bytes: [0xff, ..] })));
         assert!(matches!(read.next(), Some(Entry::Failure(Ok(_)))));
         assert!(read.next().is_none());
+    }
+
+    /// Numbers from 0 on, a row of more than two blocks.
+    const SEVERAL_BLOCKS: u64 = 2 * (LATEST as u64 / 8) + 3;
+
+    /// The numbers in a reply of one row, behind an entry for `done` of one item.
+    fn numbers(reply: &[u8], done: usize) -> Vec<u64> {
+        match Entries::of(reply, done + 1, 1).next() {
+            Some(Entry::Row { width: 8, bytes, .. }) => {
+                bytes.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_row_can_be_read_at_each_of_its_items() {
+        let memory = LaneMemory::new(Mapping::private(LANE).unwrap());
+        let slot = memory.slot(0);
+        slot.order.limit.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
+        let mut writer = ReplyWriter::new(&memory, 0, 7, false);
+        assert!(writer.push_entry(tag::VALUE, b"before it"));
+        let row = writer.row(8, SEVERAL_BLOCKS as usize);
+        let mut index = 0;
+        for number in 0..SEVERAL_BLOCKS {
+            assert!(row.begin(&mut index, false));
+            let reply = read_so_far(&memory, 0, 7).unwrap();
+            assert_eq!(numbers(&reply, slot.progress.step.read().done() - 1), (0..number).collect::<Vec<_>>());
+            row.write(index, number);
+            index += 1;
+        }
+        assert!(!row.begin(&mut index, false));
+        let all: Vec<u64> = (0..SEVERAL_BLOCKS).collect();
+        assert_eq!(numbers(&read_so_far(&memory, 0, 7).unwrap(), all.len()), all);
+        let (writer, begun) = row.into_reply();
+        assert_eq!((writer.done() as usize, begun), (all.len() + 1, all.len()));
+        // Now as a whole, with no look at the latest.
+        assert_eq!(numbers(&read(&memory, 0, 7).unwrap().to_vec(), all.len()), all);
+        // What somebody wrote over the words is no reply.
+        slot.progress.settled.store(3, std::sync::atomic::Ordering::Relaxed);
+        assert!(read_so_far(&memory, 0, 7).is_none());
+    }
+
+    #[test]
+    fn a_row_can_be_read_while_it_is_written() {
+        let memory = LaneMemory::new(Mapping::private(LANE).unwrap());
+        let slot = memory.slot(0);
+        slot.order.limit.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
+        let begun = std::time::Instant::now();
+        let (mut round, mut met) = (0, 0);
+        while met < 1000 {
+            assert!(begun.elapsed() < PATIENCE, "it was met at work {met} times in {round} rounds");
+            // What the round before has left is not to be taken for what is there.
+            let values: Vec<u64> = (round * LANE as u64..).take(room_for(8)).collect();
+            round += 1;
+            slot.progress.step.clear();
+            slot.progress.settled.store(0, std::sync::atomic::Ordering::Relaxed);
+            std::thread::scope(|scope| {
+                let writer = scope.spawn(|| {
+                    let row = ReplyWriter::new(&memory, 0, 7, false).row(8, values.len());
+                    let mut index = 0;
+                    for (number, value) in values.iter().enumerate() {
+                        assert!(row.begin(&mut index, false));
+                        row.write(index, *value);
+                        index += 1;
+                        // There may be one core only.
+                        if number % LATEST == 0 {
+                            std::thread::yield_now();
+                        }
+                    }
+                    assert!(!row.begin(&mut index, false));
+                    row.into_reply().1
+                });
+                while !writer.is_finished() {
+                    let done = slot.progress.step.read().done();
+                    let Some(reply) = read_so_far(&memory, 0, 7) else { continue };
+                    if let Some(Entry::Row { width: 8, count, bytes }) = Entries::of(&reply, done, 0).next() {
+                        let written = bytes.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
+                        assert!(written.eq(values[..count].iter().copied()), "{count} of round {round}");
+                        met += usize::from(count > LATEST / 8 && count < values.len());
+                    }
+                }
+            });
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ macro_rules! for_every_case {
                 a_stack_overflow_is_told
                 an_allocation_past_the_limit_is_told
                 a_limit_set_by_the_initializer_holds_in_every_worker
+                values_of_one_parcel_outlive_the_worker_that_dies_of_the_next_item
                 a_kill_from_outside_fails_only_the_item_that_runs
                 a_termination_from_outside_is_told_by_its_signal
                 a_kill_at_rest_fails_nothing

@@ -269,6 +269,28 @@ fn with_killer(what: &'static str, signal: i32, body: impl FnOnce()) {
     });
 }
 
+#[parallel]
+fn aborts_at(x: u64, last: u64) -> u64 {
+    if x == last {
+        std::process::abort();
+    }
+    note(&format!("ran {last}"));
+    x + 1
+}
+
+/// Their values are in memory that is shared, some of them not yet where they are meant to be.
+pub(crate) fn values_of_one_parcel_outlive_the_worker_that_dies_of_the_next_item() {
+    let pool = Pool::with_workers(1).unwrap();
+    for last in [0, 1, 511, 512, 513, 1100, 1999] {
+        let outcomes = aborts_at.on(&pool).chunk_size(2000).par_map_results((0..2000).map(|x| (x, last)));
+        let failed: Vec<u64> = (0..).zip(&outcomes).filter(|(_, outcome)| outcome.is_err()).map(|(x, _)| x).collect();
+        assert_eq!(failed, [last]);
+        let values = (0..).zip(&outcomes).filter_map(|(x, outcome)| outcome.as_ref().ok().map(|value| (x, *value)));
+        assert!(values.clone().all(|(x, value)| value == x + 1), "{last}");
+        assert_eq!(inside::noted(&format!("ran {last}")).len(), 1999, "none of them ran twice");
+    }
+}
+
 pub(crate) fn a_kill_from_outside_fails_only_the_item_that_runs() {
     with_killer("running", libc::SIGKILL, || {
         fails_alone(&ways!(runs_until_killed), Worker::IsReplaced, |kind| is_signal(kind, libc::SIGKILL));
