@@ -191,14 +191,16 @@ pub(crate) struct RowWriter<'a> {
 }
 
 impl<'a> RowWriter<'a> {
-    /// Says that `index` items of this block are done, and the next is being worked on; at the end of the block `index` starts
-    /// anew. False when there is none, or no room for its reply, or nobody wants it. `timed`: the start of the item is noted.
+    /// Says that `index` items of this block are done, and the next is being worked on; false when there is none in this
+    /// block, or nobody wants it. `timed`: the start of the item is noted.
     #[inline(always)]
-    pub(crate) fn begin(&self, index: &mut u32, timed: bool) -> bool {
-        if *index >= self.most.get() && !self.turn(index) {
+    pub(crate) fn begin(&self, index: u32, timed: bool) -> bool {
+        let step = self.first.get().later(index, self.width);
+        if index >= self.most.get() {
+            self.words.progress.step.publish(step.before());
             return false;
         }
-        begin(self.words, timed, self.first.get().later(*index, self.width), self.before.get() + *index)
+        begin(self.words, timed, step, self.before.get() + index)
     }
 
     /// Writes the value of item `index` of the block: it has the width of the row, at most 16 bytes. It is published with the
@@ -209,20 +211,20 @@ impl<'a> RowWriter<'a> {
         self.latest.write(index, value);
     }
 
-    /// Goes on with the next block; false where there is none.
+    /// Goes on with the next block, whose items count from 0, where `index` items of this one are done; false where there is
+    /// none, or no room for its reply, or nobody wants it.
     #[cold]
-    fn turn(&self, index: &mut u32) -> bool {
-        let next = self.first.get().later(*index, self.width);
-        self.words.progress.step.publish(next.before());
-        if self.left.get() == 0 {
+    #[inline(never)]
+    pub(crate) fn turn(&self, index: u32) -> bool {
+        if index < self.most.get() || self.left.get() == 0 {
             return false;
         }
-        self.settle(*index, true);
-        self.before.set(self.before.get() + *index);
+        let next = self.first.get().later(index, self.width);
+        self.settle(index, true);
+        self.before.set(self.before.get() + index);
         self.first.set(next);
         self.most.set(self.left.get().min(self.block));
         self.left.set(self.left.get() - self.most.get());
-        *index = 0;
         true
     }
 

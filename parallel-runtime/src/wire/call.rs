@@ -316,22 +316,27 @@ impl<'a> Call<'a> {
         let cursor = Cursor { row: Some(row), call: self };
         let row = cursor.row.as_ref()?;
         let (mut index, mut items) = (0, items.clone());
-        while row.begin(&mut index, timed) {
-            let function = match decode_one(items.next()?, handles, decode) {
-                Ok(function) => function,
-                Err(failure) => return Some(failure),
-            };
-            let value = call_apart(function);
-            if wanted {
-                let written = plain::write_short(&value, row, index);
-                debug_assert!(written.is_some(), "the values of a row are short");
-            } else {
-                drop(value);
+        loop {
+            while row.begin(index, timed) {
+                let function = match decode_one(items.next()?, handles, decode) {
+                    Ok(function) => function,
+                    Err(failure) => return Some(failure),
+                };
+                let value = call_apart(function);
+                if wanted {
+                    let written = plain::write_short(&value, row, index);
+                    debug_assert!(written.is_some(), "the values of a row are short");
+                } else {
+                    drop(value);
+                }
+                index += 1;
+                panic::tell_caught();
             }
-            index += 1;
-            panic::tell_caught();
+            if !row.turn(index) {
+                return None;
+            }
+            index = 0;
         }
-        None
     }
 
     /// Runs items whose values are encoded first, until one fails or no other is to follow; `None`: all are done.

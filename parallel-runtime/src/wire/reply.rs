@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::flags::PATIENCE;
     use crate::memory::layout::{LANE, LATEST, LaneMemory};
-    use crate::memory::reply::{ReplyWriter, read, read_so_far, room_for};
+    use crate::memory::reply::{ReplyWriter, RowWriter, read, read_so_far, room_for};
     use crate::sys::memory::Mapping;
 
     /// A reply, as the worker writes it and the parent copies it; how many items are done, too.
@@ -155,11 +155,22 @@ mod tests {
         (memory.reply(0, 8, step.filled()).to_vec(), step.done())
     }
 
+    /// Begins the next item of a row, in this block or the next.
+    fn begin(row: &RowWriter<'_>, index: &mut u32) -> bool {
+        if row.begin(*index, false) {
+            return true;
+        }
+        if row.turn(*index) {
+            *index = 0;
+        }
+        *index == 0 && row.begin(0, false)
+    }
+
     /// Adds a row of values.
     fn row<'a, T: NoUninit>(writer: ReplyWriter<'a>, values: &[T]) -> ReplyWriter<'a> {
         let row = writer.row(size_of::<T>(), values.len());
         let (mut index, mut written) = (0, 0);
-        while row.begin(&mut index, false) {
+        while begin(&row, &mut index) {
             row.write(index, values[written]);
             index += 1;
             written += 1;
@@ -220,11 +231,11 @@ mod tests {
     fn a_row_that_is_left_in_an_item_has_those_before_it() {
         let (reply, done) = written(|writer| {
             let left = writer.row(2, 9);
-            for mut index in 0..3 {
-                assert!(left.begin(&mut index, false));
+            for index in 0..3 {
+                assert!(left.begin(index, false));
                 left.write(index, u16::MAX);
             }
-            assert!(left.begin(&mut 3, true));
+            assert!(left.begin(3, true));
             let (mut writer, begun) = left.into_reply();
             assert_eq!((writer.done(), begun), (3, 4));
             assert!(writer.push_entry(tag::FAILURE, &failure_bytes(CallFailure::UnknownFunction { key: 3 })));
@@ -259,13 +270,13 @@ mod tests {
         let row = writer.row(8, SEVERAL_BLOCKS as usize);
         let mut index = 0;
         for number in 0..SEVERAL_BLOCKS {
-            assert!(row.begin(&mut index, false));
+            assert!(begin(&row, &mut index));
             let reply = read_so_far(&memory, 0, 7).unwrap();
             assert_eq!(numbers(&reply, slot.progress.step.read().done() - 1), (0..number).collect::<Vec<_>>());
             row.write(index, number);
             index += 1;
         }
-        assert!(!row.begin(&mut index, false));
+        assert!(!begin(&row, &mut index));
         let all: Vec<u64> = (0..SEVERAL_BLOCKS).collect();
         assert_eq!(numbers(&read_so_far(&memory, 0, 7).unwrap(), all.len()), all);
         let (writer, begun) = row.into_reply();
@@ -296,7 +307,7 @@ mod tests {
                     let row = ReplyWriter::new(&memory, 0, 7, false).row(8, values.len());
                     let mut index = 0;
                     for (number, value) in values.iter().enumerate() {
-                        assert!(row.begin(&mut index, false));
+                        assert!(begin(&row, &mut index));
                         row.write(index, *value);
                         index += 1;
                         // There may be one core only.
@@ -304,7 +315,7 @@ mod tests {
                             std::thread::yield_now();
                         }
                     }
-                    assert!(!row.begin(&mut index, false));
+                    assert!(!begin(&row, &mut index));
                     row.into_reply().1
                 });
                 while !writer.is_finished() {
