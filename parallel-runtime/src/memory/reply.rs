@@ -9,9 +9,9 @@
 //! A row holds values of one width, one behind the other. Its count is written when something else follows it; 0 stands
 //! for all that are done.
 //!
-//! The values of a row are written into a place of their own, and from there into the reply area in blocks: where the other
-//! process has read what was there before, to write eight bytes at a time takes the core four times as long as the function
-//! may take, because it waits for each line of its cache to be given back.
+//! To write where a far core has read takes long: each line of the cache must be given back first. Eight bytes at a time, the
+//! worker waits for that all the while, and a short function took four times as long. There the values of a row are gathered
+//! in a place of their own, and settled in the reply area in blocks.
 //!
 //! Each item is published, by a [`Step`], before the function sees it and after its entry is written, so that a death shows
 //! which item it died of, and the entries before it are whole. In a row, that one is done is published with the start of the
@@ -104,21 +104,34 @@ impl<'a> ReplyWriter<'a> {
 
     /// Starts a row of values of this width, in bytes, or goes on with it, for at most so many items.
     pub(crate) fn row(self, width: usize, items: usize) -> RowWriter<'a> {
+        self.row_from(width, items, |place, len| len > LATEST && is_far(place))
+    }
+
+    /// The same; `is_apart` says for the place of so many bytes whether values are to be gathered apart from it.
+    pub(crate) fn row_from(
+        self,
+        width: usize,
+        items: usize,
+        is_apart: impl FnOnce(&RowMemory<'_>, usize) -> bool,
+    ) -> RowWriter<'a> {
         let Self { memory, slot, words, done, at, row: open, .. } = self;
         let fits = at + ONE_MORE <= LANE_AREA;
         let at = if fits && open.is_none() { open_row(memory, slot, at, width) } else { at };
         let before_last = LANE_AREA.saturating_sub(at + ONE_MORE);
         let room = before_last.checked_div(width).map_or(items, |values| values + 1);
         let most = if fits { u32::try_from(items.min(room)).unwrap_or(u32::MAX - done) } else { 0 };
-        let block = LATEST.checked_div(width).and_then(|block| u32::try_from(block).ok()).unwrap_or(u32::MAX);
+        let len = most as usize * width;
+        let place = memory.row(slot, at, len);
+        let block = LATEST.checked_div(width).and_then(|block| u32::try_from(block).ok());
+        let block = block.filter(|_| is_apart(&place, len));
         let row = RowWriter {
             words,
-            latest: memory.latest(),
+            values: if block.is_some() { memory.latest() } else { place },
             width,
             block,
             start: at,
-            most: Cell::new(most.min(block)),
-            left: Cell::new(most.saturating_sub(block)),
+            most: Cell::new(block.map_or(most, |block| most.min(block))),
+            left: Cell::new(block.map_or(0, |block| most.saturating_sub(block))),
             before: Cell::new(done),
             first: Cell::new(Step::new(Phase::Running, done + 1, at)),
             writer: self,
@@ -172,11 +185,11 @@ fn begin(Slot { order, progress }: &Slot, timed: bool, step: Step, done: u32) ->
 pub(crate) struct RowWriter<'a> {
     words: &'a Slot,
     /// The place of the values of a block.
-    latest: RowMemory<'a>,
+    values: RowMemory<'a>,
     /// The width of a value, in bytes.
     width: usize,
-    /// So many values are a block.
-    block: u32,
+    /// So many values are a block, where they are gathered apart from the reply area; otherwise there is one, which is there.
+    block: Option<u32>,
     /// Where the first value goes in the reply area.
     start: usize,
     /// How many items there are in this block, or values that there is room for.
@@ -208,7 +221,7 @@ impl<'a> RowWriter<'a> {
     #[inline(always)]
     pub(crate) fn write<T: NoUninit>(&self, index: u32, value: T) {
         const { assert!(size_of::<T>() <= WIDEST) };
-        self.latest.write(index, value);
+        self.values.write(index, value);
     }
 
     /// Goes on with the next block, whose items count from 0, where `index` items of this one are done; false where there is
@@ -216,14 +229,12 @@ impl<'a> RowWriter<'a> {
     #[cold]
     #[inline(never)]
     pub(crate) fn turn(&self, index: u32) -> bool {
-        if index < self.most.get() || self.left.get() == 0 {
-            return false;
-        }
+        let Some(block) = self.block.filter(|_| index >= self.most.get() && self.left.get() > 0) else { return false };
         let next = self.first.get().later(index, self.width);
         self.settle(index, true);
         self.before.set(self.before.get() + index);
         self.first.set(next);
-        self.most.set(self.left.get().min(self.block));
+        self.most.set(self.left.get().min(block));
         self.left.set(self.left.get() - self.most.get());
         true
     }
@@ -231,18 +242,21 @@ impl<'a> RowWriter<'a> {
     /// Brings the first `done` values of this block into the reply area; more are to come if the row stays `open`.
     fn settle(&self, done: u32, open: bool) {
         let (at, len) = (self.first.get().filled(), done as usize * self.width);
-        let ReplyWriter { memory, slot, .. } = &self.writer;
-        memory.row(*slot, at, len).copy_from(&self.latest, len);
+        if self.block.is_some() {
+            let ReplyWriter { memory, slot, .. } = &self.writer;
+            memory.row(*slot, at, len).copy_from(&self.values, len);
+        }
         self.say_settled(at + len, open);
     }
 
-    /// Says that so many bytes of the reply are in its area. The parent may be reading: who sees a value of the next block sees
-    /// this as well.
+    /// Says that so many bytes of the reply are in its area, and whether what follows is apart. The parent may be reading: who
+    /// sees a value of the next block sees this as well.
     fn say_settled(&self, filled: usize, open: bool) {
-        let filled = u32::try_from(filled).expect("a reply is smaller than its area");
-        // Values of no width take no place.
-        self.words.progress.settled.store(filled << 1 | u32::from(open && self.width > 0), Release);
-        fence(Release);
+        if self.block.is_some() {
+            let filled = u32::try_from(filled).expect("a reply is smaller than its area");
+            self.words.progress.settled.store(filled << 1 | u32::from(open), Release);
+            fence(Release);
+        }
     }
 
     /// The reply, with the row, as far as it is published; and how many items were begun.
@@ -293,6 +307,20 @@ pub(crate) fn read_so_far(memory: &LaneMemory, slot: usize, number: u64) -> Opti
         }
     }
     None
+}
+
+/// The longest, in nanoseconds, that two writes take where the core that has read there last is near: some 60, with the looks
+/// at the clock, and some 160 where it is far.
+const NEAR: u64 = 100;
+
+/// Whether a write to the second line of this place, and then to the third, show that the core that has read there last is far.
+fn is_far(place: &RowMemory<'_>) -> bool {
+    let begun = wait::monotonic_nanos();
+    for line in [1, 2] {
+        place.write(8 * line, 0_u64);
+        fence(SeqCst);
+    }
+    wait::monotonic_nanos() - begun > NEAR
 }
 
 /// Writes the head of a row at `at`; returns where its first value goes. Apart from the writer, which so is never asked for
