@@ -57,6 +57,9 @@ pub(crate) const SHORT_CHUNK_TIME: Duration = Duration::from_micros(20);
 pub(crate) const WHOLE_MAP_TIME: Duration = Duration::from_micros(50);
 /// How often one who leads looks for a while rather than once where a parcel takes no longer than such a map.
 pub(crate) const LOOKS_WHILE_SHORT: u32 = 4;
+/// Who waits on the core of one who needs it gives way to him where that one needs it for so long: two that give way after
+/// less stay on one core, because each has used it just now, and the system moves whoever has not.
+pub(crate) const WORTH_A_SWITCH: Duration = Duration::from_micros(10);
 /// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
 /// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was

@@ -23,6 +23,7 @@ use std::sync::atomic::fence;
 use std::time::Duration;
 
 use crate::bell::look;
+use crate::config;
 use crate::memory::layout::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, Slot, crowd, state};
 use crate::memory::reply::{self, ReplyWriter};
 use crate::memory::step::{Phase, Step};
@@ -265,6 +266,8 @@ pub(crate) struct WorkerLane {
     taken: u64,
     /// How much mail was read.
     mail: u32,
+    /// How long the latest parcel ran.
+    ran: Duration,
 }
 
 /// What a worker is to do next.
@@ -291,7 +294,7 @@ impl WorkerLane {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
         }
         memory.header().divisible.store(u32::from(wait::is_ordered()), Release);
-        Ok(Self { memory, taken: 0, mail: 0 })
+        Ok(Self { memory, taken: 0, mail: 0, ran: Duration::ZERO })
     }
 
     /// Waits for something to do, at most so long; calls `sleeps` before it does, once it has said so.
@@ -368,7 +371,8 @@ impl WorkerLane {
     fn wait(&self, knocks: u32, patience: Option<Duration>, sleeps: impl Fn()) {
         let door = &self.memory.header().door;
         // Who knocks may be waiting for this very core.
-        let shared = if door.core.load(Relaxed) == wait::core() { crowd::CROWD } else { crowd::ROOM };
+        let is_shared = self.ran >= config::WORTH_A_SWITCH && door.core.load(Relaxed) == wait::core();
+        let shared = if is_shared { crowd::CROWD } else { crowd::ROOM };
         if look(&door.knocks, knocks, door.crowd.load(Relaxed).max(shared)) {
             return;
         }
@@ -398,8 +402,9 @@ impl WorkerLane {
     /// Ends parcel `number`.
     pub(crate) fn end(&mut self, number: u64) {
         let slot = self.memory.slot(slot_of(number));
-        let begun = slot.progress.begun_at.load(Relaxed);
-        slot.progress.elapsed.store(wait::monotonic_nanos().saturating_sub(begun), Relaxed);
+        let elapsed = wait::monotonic_nanos().saturating_sub(slot.progress.begun_at.load(Relaxed));
+        self.ran = Duration::from_nanos(elapsed);
+        slot.progress.elapsed.store(elapsed, Relaxed);
         slot.order.state.store(state::DONE, Release);
     }
 }

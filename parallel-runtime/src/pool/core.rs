@@ -149,10 +149,21 @@ impl Core {
 
     /// Whether a parcel that runs takes no longer than a short map, by what its function took before.
     fn ends_soon(&self) -> bool {
-        let mut running = self.seated().filter_map(|seat| seat.in_hand.front());
-        running.any(|hand| {
-            let items = u32::try_from(hand.batch.len()).unwrap_or(u32::MAX);
-            self.pace_of(&hand.batch).is_some_and(|pace| pace.saturating_mul(items) <= config::WHOLE_MAP_TIME)
+        self.at_work().any(|(_, time)| time.is_some_and(|time| time <= config::WHOLE_MAP_TIME))
+    }
+
+    /// Whether a worker may be waiting for this very core, and it is worth giving way to it.
+    fn shares_core(&self) -> bool {
+        let is_long = |time: Option<Duration>| time.is_none_or(|time| time >= config::WORTH_A_SWITCH);
+        self.at_work().any(|(seat, time)| is_long(time) && seat.lane.may_share_core())
+    }
+
+    /// The workers that have something, and how long the first of it takes, by what its function took before.
+    fn at_work(&self) -> impl Iterator<Item = (&Seat, Option<Duration>)> {
+        self.seated().filter_map(|seat| {
+            let batch = &seat.in_hand.front()?.batch;
+            let items = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+            Some((seat, self.pace_of(batch).map(|pace| pace.saturating_mul(items))))
         })
     }
 
@@ -314,8 +325,7 @@ impl Shared {
             () if core.ends_soon() => config::LOOKS_WHILE_SHORT,
             () => 1,
         };
-        let shared = core.seated().any(|seat| !seat.in_hand.is_empty() && seat.lane.may_share_core());
-        let crowd = if shared { crowd::CROWD } else { crowd::ROOM };
+        let crowd = if core.shares_core() { crowd::CROWD } else { crowd::ROOM };
         let timeout = core.look_again().min(left.unwrap_or(Duration::MAX));
         // The news are this caller's own doing: only those who follow have not heard of them.
         self.tell_followers(&mut core);
