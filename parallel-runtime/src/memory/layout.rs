@@ -1,7 +1,7 @@
 //! The words of a lane and of a bell, as both processes see them.
 //!
-//! A lane is one [`Header`], two argument areas, two reply areas, and a place for the latest values of a row. A bell is one [`BellWords`]. Every word is atomic:
-//! the other process may write it at any time, also when it should not.
+//! A lane is one [`Header`], two argument areas, two reply areas, and a place for the latest values of a row. A bell is one
+//! [`BellWords`]. Every word is atomic: the other process may write it at any time, also when it should not.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -17,7 +17,7 @@ use crate::sys::memory::Mapping;
 pub(crate) const SLOTS: usize = 2;
 
 /// `PARALLEL` in ASCII, and the version of this layout.
-pub(crate) const MAGIC: u64 = 0x5041_5241_4c4c_4502;
+pub(crate) const MAGIC: u64 = 0x5041_5241_4c4c_4503;
 
 /// What a slot is.
 ///

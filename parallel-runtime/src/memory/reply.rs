@@ -320,7 +320,7 @@ fn is_far(place: &RowMemory<'_>) -> bool {
         place.write(8 * line, 0_u64);
         fence(SeqCst);
     }
-    wait::monotonic_nanos() - begun > NEAR
+    wait::monotonic_nanos().saturating_sub(begun) > NEAR
 }
 
 /// Writes the head of a row at `at`; returns where its first value goes. Apart from the writer, which so is never asked for
