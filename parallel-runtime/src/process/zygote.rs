@@ -83,7 +83,6 @@ pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
         };
         told = match original.fork() {
             Ok(Forked::Copy) => {
-                give_way();
                 drop(program);
                 return begin(descriptors, watch_parent);
             }
@@ -99,11 +98,9 @@ pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
 /// Makes a copy a worker, once the program knows of it.
 fn begin(mut descriptors: Vec<OwnedFd>, watch_parent: fn(&Control)) -> Control {
     let Some(channel) = descriptors.pop().map(|channel| Socket::shared(channel.into())) else { fork::leave() };
-    give_way();
     let control = Control::new(channel);
     // While there is time: it takes as long as the rest of a worker's start.
     watch_parent(&control);
-    give_way();
     match control.receive_bytes(&mut [0; BEGIN.len()]) {
         Ok(Received::Message { descriptors, .. }) if descriptors.len() == 2 => {
             fork::set_streams([descriptors[0].as_fd(), descriptors[1].as_fd()]);
@@ -112,11 +109,6 @@ fn begin(mut descriptors: Vec<OwnedFd>, watch_parent: fn(&Control)) -> Control {
         _ => fork::leave(),
     }
     control
-}
-
-/// Lets those go first who wait for this core, with one of whom a call may be waiting. A copy that starts has time.
-fn give_way() {
-    std::thread::yield_now();
 }
 
 #[cfg(test)]
