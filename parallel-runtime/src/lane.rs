@@ -2,11 +2,10 @@
 //!
 //! # Protocol
 //!
-//! Parcels go round the two slots in turn, at both ends. The parent fills an empty slot, then knocks: it adds to
-//! `knocks` and wakes the worker if that waits. The worker ends a parcel with `DONE`, then rings the
-//! [bell](crate::bell). Both first publish,
-//! then look whether the other sleeps; whoever sleeps first says so, then looks again: with a full fence between the two
-//! steps on either side no call is lost.
+//! Parcels go round the two slots in turn, at both ends. The parent fills an empty slot, then knocks: it adds to `knocks` and
+//! wakes the worker if that waits. The worker ends a parcel with `DONE`, then rings the [bell](crate::bell). Both first
+//! publish, then look whether the other sleeps; whoever sleeps first says so, then looks again: with a full fence between the
+//! two steps on either side no call is lost.
 //!
 //! The worker publishes that it starts an item before it touches it, and that it is done after its reply is written, at the
 //! latest when it starts the next, so that a death shows which item it died of, and the replies before it are whole
