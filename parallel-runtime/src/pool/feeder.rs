@@ -211,6 +211,8 @@ pub(crate) struct Feeder<I: Iterator, H> {
     next: usize,
     exhausted: bool,
     chunker: Chunker,
+    /// What the last chunk came to.
+    latest: Extent,
     function: PhantomData<fn() -> H>,
 }
 
@@ -233,6 +235,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             items: items.fuse(),
             next: 0,
             exhausted: false,
+            latest: Extent::default(),
             function: PhantomData,
         }
     }
@@ -301,6 +304,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     fn send_chunk(&mut self, size: usize) -> Result<()> {
         let mut chunk = Chunk::new(self.next);
         chunk.brief = self.chunker.is_brief();
+        chunk.reserve(size, self.latest);
         while chunk.ends.len() < size {
             let Some(item) = self.items.next() else {
                 self.exhausted = true;
@@ -322,6 +326,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
                 break;
             }
         }
+        self.latest = chunk.extent();
         self.outbox.send(Some(H::entry()), self.merge, chunk)
     }
 
@@ -366,6 +371,15 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     }
 }
 
+/// How much some items take.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extent {
+    items: usize,
+    bytes: usize,
+    /// Their lengths differ.
+    uneven: bool,
+}
+
 /// Items that were encoded and not yet sent.
 pub(crate) struct Chunk {
     arguments: Arguments,
@@ -379,6 +393,23 @@ pub(crate) struct Chunk {
 impl Chunk {
     pub(crate) fn new(first: usize) -> Self {
         Self { arguments: Arguments::default(), ends: Ends::default(), consecutive: false, brief: false, first }
+    }
+
+    /// Takes memory for so many items, in one go, if they are like those of an earlier chunk.
+    fn reserve(&mut self, items: usize, earlier: Extent) {
+        let Extent { items: of, bytes, uneven } = earlier;
+        if of == 0 {
+            return;
+        }
+        let expected = bytes.saturating_mul(items) / of;
+        self.arguments.reserve(expected.min(CHUNK_BYTES));
+        if uneven {
+            self.ends.reserve(items.min(CHUNK_BYTES / parcel::PER_ITEM));
+        }
+    }
+
+    fn extent(&self) -> Extent {
+        Extent { items: self.ends.len(), bytes: self.arguments.len(), uneven: self.ends.width().is_none() }
     }
 
     /// What it takes in a lane, in bytes.

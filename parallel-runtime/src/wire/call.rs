@@ -35,6 +35,11 @@ impl Arguments {
         self.0.bytes.truncate(len);
     }
 
+    /// Takes memory for so many more bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.0.bytes.reserve_exact(bytes);
+    }
+
     /// Appends an argument that is bytes already.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.0.bytes.extend_from_slice(bytes);

@@ -42,6 +42,11 @@ impl Ends {
         self.uneven.push(end);
     }
 
+    /// Takes memory for so many more items, whose lengths are expected to differ.
+    pub(crate) fn reserve(&mut self, items: usize) {
+        self.uneven.reserve_exact(items);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.count
     }
