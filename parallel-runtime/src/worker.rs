@@ -24,7 +24,7 @@ use crate::sys::wait::Event;
 use crate::sys::watch;
 use crate::wire::call::{Call, CallFailure, Finish};
 use crate::wire::codec::CodecError;
-use crate::wire::handles::Handle;
+use crate::wire::handles::{Handle, Handles, Ids};
 use crate::wire::parcel::{self, Items, Opened};
 use crate::wire::payload::Payload;
 use crate::wire::reply;
@@ -234,9 +234,9 @@ impl Mailbox<'_> {
     }
 
     /// The handles that a parcel names; they were sent ahead of it.
-    fn handles(&mut self, opened: &Opened<'_>) -> io::Result<Vec<Handle>> {
+    fn handles(&mut self, opened: &Opened<'_>) -> io::Result<Handles> {
         if opened.handles().next().is_none() {
-            return Ok(Vec::new());
+            return Ok(Handles::new());
         }
         // What is kept here from an earlier call was not sent again.
         if !self.store.has_all(opened.handles()) {
@@ -324,7 +324,7 @@ struct Run<'a> {
     spare: &'a mut Option<Spare>,
     number: u64,
     opened: Opened<'a>,
-    handles: Vec<Handle>,
+    handles: Handles,
 }
 
 impl Run<'_> {
@@ -466,7 +466,7 @@ impl Outlet<'_> {
             Err(error) => {
                 // A failure is short enough to go in the message itself.
                 let bytes = reply::failure_bytes(not_handed_over(value.bytes.len(), &error));
-                let package = Package { body: Body::Inline(bytes), handles: Vec::new() };
+                let package = Package { body: Body::Inline(bytes), handles: Ids::new() };
                 self.control.send(&Report::Large { parcel: self.parcel, item, package, failed: true }, &[], true)
             }
         }

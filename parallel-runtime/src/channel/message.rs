@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::handles::Handle;
+use crate::wire::handles::{Handle, Handles};
 use crate::wire::message;
 use crate::wire::payload::Payload;
 use crate::wire::plain::{self, LARGEST_NUMBER, Plain};
@@ -58,7 +58,7 @@ impl Incoming {
     pub(super) fn of<T>() -> Self {
         let size = plain::size_of_number::<T>().unwrap_or(0);
         let bytes = if size > 0 { Vec::new() } else { spare() };
-        let payload = Payload { bytes, handles: Vec::new() };
+        let payload = Payload { bytes, handles: Handles::new() };
         Self { number: [0; LARGEST_NUMBER], size, is_number: false, payload }
     }
 

@@ -14,7 +14,7 @@ use crate::process::control::{Control, Incoming, Note};
 use crate::process::transfer::{Ahead, Store, send_ahead};
 use crate::sys::socket::{MAX_DESCRIPTORS, Socket};
 use crate::sys::wait::monotonic_nanos;
-use crate::wire::handles::Handle;
+use crate::wire::handles::{Handle, Handles, Ids};
 
 /// How long a sender goes on before it looks again whether a receiver is left, in nanoseconds. One that was dropped is
 /// told of at once; this is for those that were killed.
@@ -112,15 +112,15 @@ impl Wires {
     }
     /// Puts the handles of one message in, and returns their numbers. All of them are sent, or none: `WouldBlock` when there
     /// is no room now.
-    pub(super) fn send_handles(&self, handles: &[Handle]) -> io::Result<Vec<u64>> {
-        let Some(into) = &self.into else { return Ok(Vec::new()) };
+    pub(super) fn send_handles(&self, handles: &[Handle]) -> io::Result<Ids> {
+        let Some(into) = &self.into else { return Ok(Ids::new()) };
         if handles.len() <= MAX_DESCRIPTORS {
             return send_ahead::<Beside>(into.control(), handles, None, false);
         }
         if handles.len() > MAX_DESCRIPTORS * MAX_DESCRIPTORS {
             return Err(io::Error::other(format!("{} handles are more than a message can have", handles.len())));
         }
-        let mut ids = Vec::with_capacity(handles.len());
+        let mut ids = Ids::with_capacity(handles.len());
         let mut bundles = Vec::new();
         for some in handles.chunks(MAX_DESCRIPTORS) {
             let (in_there, out) = Socket::pair()?;
@@ -133,7 +133,7 @@ impl Wires {
     }
 
     /// Takes out the handles of a message with these numbers.
-    pub(super) fn receive_handles(&self, ids: &[u64]) -> io::Result<Vec<Handle>> {
+    pub(super) fn receive_handles(&self, ids: &[u64]) -> io::Result<Handles> {
         let missing = || io::Error::other("a shared handle did not arrive");
         let out = self.out.as_ref().ok_or_else(missing)?;
         let mut store = Store::default();
@@ -196,7 +196,7 @@ mod tests {
         let wires = Wires::new(Some(into), Some(out));
         let memory = || Handle::Memory(Region::zeroed(8).unwrap());
         for count in [200, MAX_DESCRIPTORS, MAX_DESCRIPTORS + 1, 2 * MAX_DESCRIPTORS + 1] {
-            let handles: Vec<Handle> = (0..count).map(|_| memory()).collect();
+            let handles: Handles = (0..count).map(|_| memory()).collect();
             let one = [memory()];
             let (mut before, mut after) = (0, Vec::new());
             loop {
@@ -215,7 +215,7 @@ mod tests {
             };
             after.extend(drain(&wires, usize::MAX));
             assert_eq!(after.len(), before + count);
-            assert_eq!(&after[before..], ids);
+            assert_eq!(&after[before..], &ids[..]);
         }
     }
 
@@ -224,7 +224,7 @@ mod tests {
         let (into, out) = Wire::pair().unwrap();
         let wires = Wires::new(Some(into), Some(out));
         let regions: Vec<_> = (0..MAX_DESCRIPTORS + 7).map(|_| Region::zeroed(8).unwrap()).collect();
-        let handles: Vec<Handle> = regions.iter().cloned().map(Handle::Memory).collect();
+        let handles: Handles = regions.iter().cloned().map(Handle::Memory).collect();
         let ids = wires.send_handles(&handles).unwrap();
         let came = wires.receive_handles(&ids).unwrap();
         for (came, region) in came.iter().zip(&regions) {

@@ -12,7 +12,7 @@ use crate::memory::layout::SharedBytes;
 use crate::registry::Entry;
 use crate::wire::consecutive;
 use crate::wire::ends::Ends;
-use crate::wire::handles::Handle;
+use crate::wire::handles::{Handle, Handles};
 use crate::wire::parcel::{self, Parcel};
 
 /// What a caller asked for, shared by all batches of one call.
@@ -68,7 +68,7 @@ pub(crate) struct Batch {
     pub(crate) merge: Option<&'static Entry>,
     pub(crate) bytes: Vec<u8>,
     /// What the items name by its place, in all parts of the batch.
-    pub(crate) handles: Arc<[Handle]>,
+    pub(crate) handles: Handles,
     /// Where in `bytes` each item ends.
     pub(crate) ends: Ends,
     /// The items are consecutive numbers, and only the first of them is in `bytes`.
@@ -88,11 +88,6 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Handles for all parts of a batch; where there are none, this takes no memory.
-    pub(crate) fn share(handles: Vec<Handle>) -> Arc<[Handle]> {
-        if handles.is_empty() { Arc::default() } else { handles.into() }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -150,7 +145,7 @@ impl Batch {
             entry: self.entry,
             merge: self.merge,
             bytes,
-            handles: Arc::clone(&self.handles),
+            handles: self.handles.clone(),
             ends: self.ends.split_off(at),
             consecutive: self.consecutive,
             brief: self.brief,
@@ -209,7 +204,7 @@ mod tests {
             entry: None,
             merge: None,
             bytes: b"aabbbc".to_vec(),
-            handles: Arc::new([]),
+            handles: Handles::new(),
             ends: [2, 5, 6].into_iter().fold(Ends::default(), |mut ends, end| {
                 ends.push(end);
                 ends

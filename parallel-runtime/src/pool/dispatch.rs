@@ -21,7 +21,7 @@ use crate::process::transfer;
 use crate::sys::process::KILL;
 use crate::wire::call::CallFailure;
 use crate::wire::codec::{self, CodecError};
-use crate::wire::handles::Handle;
+use crate::wire::handles::{Handles, Ids};
 use crate::wire::reply::{self, Entries, Entry};
 
 impl Shared {
@@ -138,7 +138,7 @@ impl Shared {
                     continue;
                 }
                 Some(Entry::Large) => large(core, index, number, delivered + batch_item(merged, item, batch.len())),
-                Some(Entry::Value(bytes)) => Ok(Outcome::Value(bytes.into(), Vec::new())),
+                Some(Entry::Value(bytes)) => Ok(Outcome::Value(bytes.into(), Handles::new())),
                 Some(Entry::Failure(failure)) => failed(failure),
                 None => Err(unreadable("ends before its last item")),
             };
@@ -304,7 +304,7 @@ fn take_finished(core: &mut Core, index: usize) -> Option<InHand> {
 fn send(seat: &mut Seat, batch: &Batch, scratch: &mut Vec<u8>) -> io::Result<()> {
     let control = seat.child.control();
     let handles = if batch.handles.is_empty() {
-        Vec::new()
+        Ids::new()
     } else {
         transfer::send_ahead::<Delivery>(control, &batch.handles, Some(&mut seat.known), false)?
     };
@@ -330,7 +330,7 @@ fn send(seat: &mut Seat, batch: &Batch, scratch: &mut Vec<u8>) -> io::Result<()>
 }
 
 enum Outcome<'a> {
-    Value(Cow<'a, [u8]>, Vec<Handle>),
+    Value(Cow<'a, [u8]>, Handles),
     Failed(Error),
 }
 

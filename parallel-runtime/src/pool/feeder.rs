@@ -133,7 +133,7 @@ impl Outbox {
             entry,
             merge,
             bytes,
-            handles: Batch::share(handles),
+            handles,
             ends,
             consecutive,
             brief,

@@ -31,7 +31,7 @@ impl Sink for Group {
         let each = self.0[first..].iter().zip(values.iter());
         each.flat_map(|(call, (value, handles))| {
             let mut one = Values::default();
-            one.push(value.into(), handles.to_vec(), 1);
+            one.push(value.into(), handles.into(), 1);
             call.values(0, one)
         })
         .collect()

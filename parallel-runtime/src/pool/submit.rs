@@ -48,7 +48,7 @@ impl Submitted {
             merge: None,
             ends: Ends::one(arguments.bytes.len()),
             bytes: arguments.bytes,
-            handles: Batch::share(arguments.handles),
+            handles: arguments.handles,
             consecutive: false,
             brief: false,
             calls: true,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::memory::reply::ROW_HEAD;
 use crate::wire::ends::Ends;
-use crate::wire::handles::Handle;
+use crate::wire::handles::{Handle, Handles};
 use crate::wire::payload::Payload;
 use crate::wire::reply;
 
@@ -20,7 +20,7 @@ pub(crate) struct Values {
     /// Where behind that each value ends.
     ends: Ends,
     /// The handles that some values name, by the values' places.
-    handles: BTreeMap<usize, Vec<Handle>>,
+    handles: BTreeMap<usize, Handles>,
     /// How many items they stand for: one each, or a merged value for all.
     items: usize,
 }
@@ -40,7 +40,7 @@ impl Values {
     }
 
     /// Adds the value of so many items, with its handles.
-    pub(crate) fn push(&mut self, value: Cow<'_, [u8]>, handles: Vec<Handle>, items: usize) {
+    pub(crate) fn push(&mut self, value: Cow<'_, [u8]>, handles: Handles, items: usize) {
         let at = self.len();
         if !handles.is_empty() {
             self.handles.insert(at, handles);
@@ -92,7 +92,7 @@ impl Values {
         let reply = self.reply.map(|count| reply::values(&self.bytes, count));
         joined.chain(reply.into_iter().flatten()).enumerate().map(|(at, value)| {
             let handles = if self.handles.is_empty() { None } else { self.handles.get(&at) };
-            (value, handles.map_or(&[][..], Vec::as_slice))
+            (value, handles.map_or(&[][..], Handles::as_slice))
         })
     }
 
@@ -129,7 +129,7 @@ mod tests {
     fn values_come_out_as_they_went_in() {
         let mut values = Values::default();
         for value in [&b"one"[..], b"", b"three"] {
-            values.push(value.into(), Vec::new(), 1);
+            values.push(value.into(), Handles::new(), 1);
         }
         assert_eq!((values.len(), values.items()), (3, 3));
         assert_eq!(bytes(&values), [&b"one"[..], b"", b"three"]);
@@ -140,7 +140,7 @@ mod tests {
         let whole = reply(&[(tag::VALUE, b"one"), (tag::VALUE, b""), (tag::VALUE, b"longer than it")]);
         let mut values = Values::of_reply(whole.clone(), 3).unwrap();
         assert_eq!(bytes(&values), [&b"one"[..], b"", b"longer than it"]);
-        values.push(b"four".into(), Vec::new(), 1);
+        values.push(b"four".into(), Handles::new(), 1);
         values.push_row(b"abc", 1, 3);
         assert_eq!(bytes(&values), [&b"one"[..], b"", b"longer than it", b"four", b"a", b"b", b"c"]);
         assert_eq!((values.len(), values.items()), (7, 7));

@@ -15,6 +15,7 @@ use crate::sys::memory::{self, Block};
 use crate::sys::socket::{Identity, Received, Socket};
 use crate::wire::call::CallFailure;
 use crate::wire::codec;
+use crate::wire::handles::Ids;
 
 /// The longest message: what travels inline, and what is around it.
 const LONGEST: usize = config::INLINE + (8 << 10);
@@ -81,7 +82,7 @@ pub(crate) struct Note {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Package {
     pub(crate) body: Body,
-    pub(crate) handles: Vec<u64>,
+    pub(crate) handles: Ids,
 }
 
 /// A function and its arguments.

@@ -12,7 +12,7 @@ use super::control::{Body, Control, Delivery, Kind, Note, Opening, Package, Repo
 use crate::memory::bulk::Arrived;
 use crate::sys::memory::{Access, Block, Region, random_id};
 use crate::sys::socket::MAX_DESCRIPTORS;
-use crate::wire::handles::Handle;
+use crate::wire::handles::{Handle, Handles, Ids};
 use crate::wire::payload::Payload;
 
 /// The message that carries descriptors ahead, in either direction.
@@ -68,8 +68,8 @@ pub(crate) fn send_ahead<M: Ahead>(
     handles: &[Handle],
     mut known: Option<&mut Known>,
     wait: bool,
-) -> io::Result<Vec<u64>> {
-    let mut ids = Vec::with_capacity(handles.len());
+) -> io::Result<Ids> {
+    let mut ids = Ids::with_capacity(handles.len());
     let mut fresh: Vec<(Note, BorrowedFd<'_>)> = Vec::new();
     for handle in handles {
         let (Some(note), Some(descriptor)) = (note(handle)?, handle.descriptor()) else {
@@ -155,10 +155,10 @@ impl Store {
     }
 
     /// Finds handles by their numbers. Descriptors are taken out; memory too, unless it is to be kept for later calls.
-    pub(crate) fn find(&mut self, ids: impl Iterator<Item = u64>, keep_memory: bool) -> io::Result<Vec<Handle>> {
+    pub(crate) fn find(&mut self, ids: impl Iterator<Item = u64>, keep_memory: bool) -> io::Result<Handles> {
         ids.map(|id| {
             if id == STAYS {
-                return Ok(Handle::Kept(Arc::new(())));
+                return Ok(Handle::kept(()));
             }
             let missing = || io::Error::other("a shared handle did not arrive");
             match self.0.get(&id).ok_or_else(missing)? {

@@ -9,6 +9,8 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::memory::bulk::{Arrived, Bulk};
 use crate::sys::memory::Region;
 
@@ -18,7 +20,7 @@ pub(crate) enum Handle {
     /// Shared memory. The receiver keeps it until it is forgotten, so that it is sent to each process once.
     Memory(Arc<Region>),
     /// Something that stays here, and is kept as long as the call.
-    Kept(#[allow(dead_code, reason = "kept for its drop")] Arc<dyn Any + Send + Sync>),
+    Kept(#[allow(dead_code, reason = "kept for its drop")] Arc<Kept>),
     /// An open descriptor. It is sent anew each time, so that it closes when its last user drops it.
     Descriptor(Arc<OwnedFd>),
     /// A large row, to be sent.
@@ -27,7 +29,20 @@ pub(crate) enum Handle {
     Arrived(Arc<Arrived>),
 }
 
+/// Anything, behind one pointer, so that a handle is two words.
+type Kept = Box<dyn Any + Send + Sync>;
+
+/// The handles of a call, by their places. Mostly it is one, if any.
+pub(crate) type Handles = SmallVec<[Handle; 1]>;
+/// Their numbers, by their places.
+pub(crate) type Ids = SmallVec<[u64; 1]>;
+
 impl Handle {
+    /// Keeps `thing` as long as the call.
+    pub(crate) fn kept(thing: impl Any + Send + Sync) -> Self {
+        Self::Kept(Arc::new(Box::new(thing)))
+    }
+
     /// Whether `other` is the same thing.
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
@@ -55,17 +70,17 @@ impl Handle {
 
 thread_local! {
     /// The table of the call that this thread encodes.
-    static OUTGOING: RefCell<Option<Vec<Handle>>> = const { RefCell::new(None) };
+    static OUTGOING: RefCell<Option<Handles>> = const { RefCell::new(None) };
     /// The table of the call that this thread decodes.
-    static INCOMING: RefCell<Option<Vec<Handle>>> = const { RefCell::new(None) };
+    static INCOMING: RefCell<Option<Handles>> = const { RefCell::new(None) };
 }
 
 /// What a thread was at before, so that a call inside a call leaves it as it was, also by a panic.
 struct Restore<'a> {
-    table: &'static std::thread::LocalKey<RefCell<Option<Vec<Handle>>>>,
-    before: Option<Vec<Handle>>,
+    table: &'static std::thread::LocalKey<RefCell<Option<Handles>>>,
+    before: Option<Handles>,
     /// Where what was gathered goes.
-    gathered: Option<&'a mut Vec<Handle>>,
+    gathered: Option<&'a mut Handles>,
 }
 
 impl Drop for Restore<'_> {
@@ -78,7 +93,7 @@ impl Drop for Restore<'_> {
 }
 
 /// Runs `encode`; what it gives away is appended to `handles`.
-pub(crate) fn gathering<T>(handles: &mut Vec<Handle>, encode: impl FnOnce() -> T) -> T {
+pub(crate) fn gathering<T>(handles: &mut Handles, encode: impl FnOnce() -> T) -> T {
     let before = OUTGOING.replace(Some(std::mem::take(handles)));
     let _restore = Restore { table: &OUTGOING, before, gathered: Some(handles) };
     encode()
@@ -89,7 +104,7 @@ pub(crate) fn providing<T>(handles: &[Handle], decode: impl FnOnce() -> T) -> T 
     if handles.is_empty() {
         return decode();
     }
-    let before = INCOMING.replace(Some(handles.to_vec()));
+    let before = INCOMING.replace(Some(handles.into()));
     let _restore = Restore { table: &INCOMING, before, gathered: None };
     decode()
 }
@@ -145,7 +160,7 @@ mod tests {
     #[test]
     fn a_handle_is_put_into_the_table_once_and_found_again() {
         let region = Region::zeroed(8).unwrap();
-        let mut handles = Vec::new();
+        let mut handles = Handles::new();
         let places = gathering(&mut handles, || {
             [0, 1].map(|_| give::<refusal::Refused>(Handle::Memory(Arc::clone(&region))).unwrap())
         });
@@ -164,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_panic_leaves_no_table_behind() {
-        let mut handles = Vec::new();
+        let mut handles = Handles::new();
         assert!(crate::panic::catch(|| gathering(&mut handles, || panic!("stop"))).is_err());
         assert!(give::<refusal::Refused>(Handle::Memory(Region::zeroed(8).unwrap())).is_err());
     }

@@ -96,7 +96,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(argument: &T, bytes: &mut Vec<u8>) -
         .name("parallel-ipc".to_string())
         .spawn(answer)
         .map_err(|error| CodecError::new::<T>(format!("no thread could be started to hand it over: {error}")))?;
-    handles::give::<Refused>(Handle::Kept(Arc::new(errand))).map_err(|error| CodecError::new::<T>(error.0))?;
+    handles::give::<Refused>(Handle::kept(errand)).map_err(|error| CodecError::new::<T>(error.0))?;
     codec::encode(&name, bytes)
 }
 

@@ -4,14 +4,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::codec::{self, CodecError};
-use super::handles;
+use super::handles::{self, Handles};
 use super::payload::Payload;
 use super::plain;
 use crate::panic;
 
 /// Encodes a message, with the handles in it, into an empty buffer.
 pub(crate) fn encode<T: Serialize>(message: &T, mut bytes: Vec<u8>) -> Result<Payload, CodecError> {
-    let mut handles = Vec::new();
+    let mut handles = Handles::new();
     match panic::catch(|| handles::gathering(&mut handles, || codec::encode(message, &mut bytes))) {
         Ok(encoded) => encoded.map(|()| Payload { bytes, handles }),
         Err(report) => Err(CodecError::of_panic::<T>("Serialize", &report)),
@@ -43,7 +43,7 @@ mod tests {
                 Plain::Row(len, bytes) => [&len, bytes].concat(),
             };
             assert_eq!(encode(&message, Vec::new()).unwrap().bytes, bytes);
-            assert_eq!(decode::<T>(&Payload { bytes, handles: Vec::new() }).unwrap(), message);
+            assert_eq!(decode::<T>(&Payload { bytes, handles: Handles::new() }).unwrap(), message);
         }
         agree(-7_i8);
         agree(u128::MAX);

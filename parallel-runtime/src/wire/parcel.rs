@@ -1,13 +1,14 @@
 //! A parcel: some items of one function on their way to a worker.
 //!
 //! ```text
-//! parcel   function u64 | merge u64 | flags u32 | count u32 | width u64 | name length u64 | handles u64
+//! parcel   function u64 | flags u32 | count u32 | width u64 | name length u32 | handles u32 | merge u64, where MERGED
 //!          | item length u64 × count, where width is UNEVEN | handle id u64 × handles | name, padded to 8 | items
 //! ```
 //!
-//! `function` 0: the items are values already, to be merged. `merge` 0: each item has a result of its own; otherwise the
-//! reply is one entry, what the values of all items became. `width` is the length of each item, where all have the same.
-//! Of items that are consecutive numbers only the first is there.
+//! `function` 0: the items are values already, to be merged. `merge`: the reply is one entry, what it made of the values of
+//! all items; without it, each item has a result of its own. `width` is the length of each item, where all have the same.
+//! Of items that are consecutive numbers only the first is there. A call of a number or two, or with a shared handle, takes
+//! one line of the processor's cache: another one costs its way between two cores.
 
 use super::consecutive;
 use super::ends::Ends;
@@ -19,6 +20,8 @@ pub(crate) const TIMED: u32 = 1;
 pub(crate) const DISCARD: u32 = 2;
 /// The items are consecutive numbers.
 pub(crate) const CONSECUTIVE: u32 = 4;
+/// The values become one.
+const MERGED: u32 = 8;
 
 /// The `width` of items of different lengths.
 const UNEVEN: u64 = u64::MAX;
@@ -42,15 +45,18 @@ impl Parcel<'_> {
     /// Appends all but the items, which come right behind it, to `bytes`.
     pub(crate) fn write_head(&self, bytes: &mut Vec<u8>) {
         let name = self.name.unwrap_or_default();
-        let count = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
         let width = self.ends.width();
+        let (name_len, handles) = (length(name.len()), length(self.handles.len()));
+        let flags = self.flags | if self.merge == 0 { 0 } else { MERGED };
         bytes.extend_from_slice(&self.function.to_le_bytes());
-        bytes.extend_from_slice(&self.merge.to_le_bytes());
-        bytes.extend_from_slice(&self.flags.to_le_bytes());
-        bytes.extend_from_slice(&count.to_le_bytes());
+        bytes.extend_from_slice(&flags.to_le_bytes());
+        bytes.extend_from_slice(&length(self.ends.len()).to_le_bytes());
         bytes.extend_from_slice(&width.map_or(UNEVEN, |width| width as u64).to_le_bytes());
-        bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&(self.handles.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&name_len.to_le_bytes());
+        bytes.extend_from_slice(&handles.to_le_bytes());
+        if self.merge != 0 {
+            bytes.extend_from_slice(&self.merge.to_le_bytes());
+        }
         if width.is_none() {
             bytes.reserve(self.ends.len() * PER_ITEM);
             for range in self.ends.ranges() {
@@ -80,12 +86,12 @@ impl<'a> Opened<'a> {
     /// Reads a parcel; `None` when the bytes are not one.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (function, rest) = u64_at(bytes)?;
-        let (merge, rest) = u64_at(rest)?;
         let (flags, rest) = u32_at(rest)?;
         let (count, rest) = u32_at(rest)?;
         let (width, rest) = u64_at(rest)?;
-        let (name, rest) = u64_at(rest)?;
-        let (handles, rest) = u64_at(rest)?;
+        let (name, rest) = u32_at(rest)?;
+        let (handles, rest) = u32_at(rest)?;
+        let (merge, rest) = if flags & MERGED == 0 { (0, rest) } else { u64_at(rest)? };
         let left = usize::try_from(count).ok()?;
         let table = if width == UNEVEN { left.checked_mul(8)? } else { 0 };
         let (lengths, rest) = rest.split_at_checked(table)?;
@@ -95,7 +101,7 @@ impl<'a> Opened<'a> {
         let name = std::str::from_utf8(&name[..name_len]).ok()?;
         let width = if width == UNEVEN { None } else { Some(usize::try_from(width).ok()?) };
         let items = Items { width, lengths, bytes, left };
-        Some(Self { function, merge, flags, name: (!name.is_empty()).then_some(name), handles, items })
+        Some(Self { function, merge, flags: flags & !MERGED, name: (!name.is_empty()).then_some(name), handles, items })
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -193,6 +199,11 @@ impl<'a> Iterator for Items<'a> {
 pub(super) fn u64_at(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (head, rest) = bytes.split_first_chunk()?;
     Some((u64::from_le_bytes(*head), rest))
+}
+
+/// A length as it is written. One that does not fit makes a parcel that cannot be read.
+fn length(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 fn u32_at(bytes: &[u8]) -> Option<(u32, &[u8])> {

@@ -1,19 +1,19 @@
 //! A payload: bytes, and the handles that travel beside them.
 
-use super::handles::Handle;
+use super::handles::{Handle, Handles};
 
 /// The bytes of arguments or of a result, and the handles that they name by their places.
 #[derive(Debug, Default)]
 pub(crate) struct Payload {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) handles: Vec<Handle>,
+    pub(crate) handles: Handles,
 }
 
 impl Payload {
     /// What of it must stay as long as the call, once it was sent; `None` when nothing must.
     pub(crate) fn kept(&self) -> Option<Self> {
         let kept = self.handles.iter().filter(|handle| matches!(handle, Handle::Kept(_)));
-        let handles: Vec<Handle> = kept.cloned().collect();
+        let handles: Handles = kept.cloned().collect();
         (!handles.is_empty()).then(|| Self { bytes: Vec::new(), handles })
     }
 }

@@ -5,7 +5,7 @@
 
 use bytemuck::Pod;
 
-use super::handles::Handle;
+use super::handles::{Handle, Handles};
 use crate::memory::bulk::{self, BULK_FROM};
 use crate::memory::cast;
 use crate::memory::reply::RowWriter;
@@ -104,7 +104,7 @@ const ELSEWHERE: u64 = 1 << 63;
 /// Appends a row that is large enough to travel in memory of its own, which it puts into `handles`; `None` where it is not, or
 /// there is none for it.
 #[inline]
-pub(crate) fn encode_bulk<T: ?Sized>(value: &T, bytes: &mut Vec<u8>, handles: &mut Vec<Handle>) -> Option<()> {
+pub(crate) fn encode_bulk<T: ?Sized>(value: &T, bytes: &mut Vec<u8>, handles: &mut Handles) -> Option<()> {
     match as_plain(value)? {
         Plain::Row(len, row) if row.len() >= BULK_FROM => {
             let bulk = bulk::load(row)?;
