@@ -75,7 +75,7 @@ fn connect() -> (Role, &'static Control) {
 /// Works until there is nothing left to do, then ends the process as `main` would: with `atexit`, and buffers flushed.
 fn enter(role: Role, control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
-    program::set_title(&program::name());
+    program::set_title(program::name());
     if role == Role::Worker {
         watch_parent(control);
     }

@@ -62,10 +62,14 @@ impl Landing {
         }
         state.finished = true;
         state.outcome = Some(outcome);
-        if state.waiting > 0 {
+        let callbacks = std::mem::take(&mut state.callbacks);
+        let is_awaited = state.waiting > 0;
+        // Who is woken takes the lock: it must not be put to sleep again by it.
+        drop(state);
+        if is_awaited {
             self.arrived.notify_all();
         }
-        std::mem::take(&mut state.callbacks)
+        callbacks
     }
 
     pub(crate) fn is_finished(&self) -> bool {

@@ -181,7 +181,7 @@ fn serve_pool(
         if let Some(code) = initialize(&mut mailbox, invocation, rest)? {
             return Ok(code);
         }
-        program::set_title(&program::name());
+        program::set_title(program::name());
     } else {
         control.send(&Report::Started, &[], true)?;
         watch::until_safe();

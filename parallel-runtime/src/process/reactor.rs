@@ -377,6 +377,7 @@ impl Loop {
     ///
     /// What the system says; nothing is left behind then.
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
+        process::let_ends_pass();
         let Launched { started, control, way } =
             self.launcher.launch(start.environment, start.affinity, &self.poller)?;
         let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };

@@ -14,6 +14,7 @@ use super::control::Control;
 use crate::sys::fork::{self, Forked, Original};
 use crate::sys::program;
 use crate::sys::socket::{Received, Socket};
+use crate::sys::watch;
 
 /// What a zygote is called in `ps` and `top`.
 const TITLE: &str = "zygote";
@@ -71,6 +72,7 @@ pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
             fork::leave()
         }
     };
+    rehearse();
     // Once more: the setting of its start is lost where the executable gives rights to whoever runs it.
     original.follow_parent();
     fork::silence();
@@ -93,6 +95,12 @@ pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
             Err(_) => program.send(&Answer::Failed.to_bytes(), &[], true),
         };
     }
+}
+
+/// Does what would be the same in each copy, which then finds it done.
+fn rehearse() {
+    let _ = program::name();
+    watch::rehearse();
 }
 
 /// Makes a copy a worker, once the program knows of it.

@@ -184,6 +184,25 @@ pub(crate) fn block_signals() {
     std::mem::forget(BlockedSignals::new());
 }
 
+/// Lets the signal by which the kernel tells this thread of the end of a process that it has started come to nothing, where the
+/// program does not handle it. Where it was blocked here, the kernel would wake another thread of the program for it, which
+/// may well wait for what that process was for. Where the program does handle it, it is kept from this thread as any other.
+pub(crate) fn let_ends_pass() {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: fills the action, for a signal that there is.
+    unsafe { libc::sigaction(libc::SIGCHLD, ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: filled above.
+    let handler = unsafe { action.assume_init() }.sa_sigaction;
+    let how = if [libc::SIG_DFL, libc::SIG_IGN].contains(&handler) { libc::SIG_UNBLOCK } else { libc::SIG_BLOCK };
+    let mut ends = MaybeUninit::uninit();
+    // SAFETY: empties the set.
+    unsafe { libc::sigemptyset(ends.as_mut_ptr()) };
+    // SAFETY: emptied above.
+    unsafe { libc::sigaddset(ends.as_mut_ptr(), libc::SIGCHLD) };
+    // SAFETY: filled above; the former mask is not asked for.
+    unsafe { libc::pthread_sigmask(how, ends.as_ptr(), ptr::null_mut()) };
+}
+
 /// Does for this process, a worker that never runs `main`'s prologue, what that would do: ignore SIGPIPE.
 pub(crate) fn adopt_rust_signal_state() {
     // SAFETY: sets a disposition; no handler runs.

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::process::Resource;
@@ -209,16 +210,22 @@ pub(crate) fn descriptor_limit() -> u64 {
 }
 
 /// The program's name, as it was called.
-pub(crate) fn name() -> String {
-    let path = std::env::args_os().next().unwrap_or_default();
-    std::path::Path::new(&path).file_name().unwrap_or(&path).to_string_lossy().into_owned()
+pub(crate) fn name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let path = std::env::args_os().next().unwrap_or_default();
+        std::path::Path::new(&path).file_name().unwrap_or(&path).to_string_lossy().into_owned()
+    })
 }
 
 /// Gives this process a name for `ps` and `top`; the kernel keeps the first 15 bytes.
 pub(crate) fn set_title(title: &str) {
-    let kept: Vec<u8> = title.bytes().filter(|&byte| byte != 0).take(15).collect();
-    if let Ok(title) = CString::new(kept) {
-        let _ = rustix::thread::set_name(&title);
+    let mut kept = [0; 16];
+    for (place, byte) in kept[..15].iter_mut().zip(title.bytes().filter(|&byte| byte != 0)) {
+        *place = byte;
+    }
+    if let Ok(title) = CStr::from_bytes_until_nul(&kept) {
+        let _ = rustix::thread::set_name(title);
     }
 }
 

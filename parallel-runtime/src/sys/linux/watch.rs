@@ -59,7 +59,35 @@ pub(crate) fn end_with_parent(channel: RawFd) -> io::Result<()> {
 }
 
 fn start(watched: Watched, stack: Option<usize>) -> io::Result<()> {
+    // Nobody waits for it: it ends with the process.
+    make(watch, watched.to_argument(), stack).map(|thread| {
+        // SAFETY: the thread was made just now and is not detached; nobody else knows it.
+        unsafe { libc::pthread_detach(thread) };
+    })
+}
+
+/// Makes two threads, each of which ends at once, one after the other. The next one finds their stack, and what the C library
+/// calls for a thread on such a stack is bound already. Where there is none to be had, nothing is gained.
+pub(crate) fn rehearse() {
+    extern "C" fn nothing(_: *mut c_void) -> *mut c_void {
+        ptr::null_mut()
+    }
+    for _ in 0..2 {
+        if let Ok(thread) = make(nothing, ptr::null_mut(), Some(STACK)) {
+            // SAFETY: the thread was made just now and is not detached; nobody else knows it.
+            unsafe { libc::pthread_join(thread, ptr::null_mut()) };
+        }
+    }
+}
+
+/// Makes a thread whose `body` does not unwind; `stack`: its size in bytes, where the C library's choice is too much.
+fn make(
+    body: extern "C" fn(*mut c_void) -> *mut c_void,
+    argument: *mut c_void,
+    stack: Option<usize>,
+) -> io::Result<libc::pthread_t> {
     let mut attributes = MaybeUninit::uninit();
+    let mut thread = MaybeUninit::uninit();
     // SAFETY: fills the attributes.
     let mut error = unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) };
     if error == 0
@@ -69,15 +97,15 @@ fn start(watched: Watched, stack: Option<usize>) -> io::Result<()> {
         error = unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack) };
     }
     if error == 0 {
-        // SAFETY: filled above.
-        error = unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
+        // SAFETY: filled above; both bodies here take any argument that they are given.
+        error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), body, argument) };
     }
     if error == 0 {
-        let mut thread = MaybeUninit::uninit();
-        // SAFETY: `watch` neither unwinds nor returns, and its argument is two numbers.
-        error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), watch, watched.to_argument()) };
+        // SAFETY: filled by the call that succeeded.
+        Ok(unsafe { thread.assume_init() })
+    } else {
+        Err(io::Error::from_raw_os_error(error))
     }
-    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }
 
 /// This process, and its parent, for [`continued`].
