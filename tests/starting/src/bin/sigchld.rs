@@ -27,11 +27,19 @@ fn cube(x: u64) -> u64 {
 }
 
 static HEARD: AtomicU32 = AtomicU32::new(0);
+/// How often a thread that is not the program's own had to handle it.
+static MISPLACED: AtomicU32 = AtomicU32::new(0);
 /// What the program's own `waitpid(-1)` has found.
 static REAPED: Mutex<BTreeMap<i32, i32>> = Mutex::new(BTreeMap::new());
 
 extern "C" fn handle(_: libc::c_int) {
     HEARD.fetch_add(1, Ordering::Relaxed);
+    let mut name = [0_u8; 16];
+    // SAFETY: writes 16 bytes at most.
+    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    if name.starts_with(b"parallel\0") {
+        MISPLACED.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 fn wait_for_any_child() -> ! {
@@ -75,6 +83,28 @@ fn child(code: u8) -> std::process::Child {
     Command::new("sh").args(["-c", &format!("exit {code}")]).spawn().expect("sh")
 }
 
+/// How often the main thread has slept so far.
+fn sleeps_of_main() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("proc");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("the count");
+    line.trim().parse().expect("a number")
+}
+
+/// Calls of another thread do not wake the main thread, which waits for that thread.
+fn ends_wake_nobody() {
+    const CALLS: u64 = 40;
+    let slept = std::thread::spawn(|| {
+        cube.spawn(0).join().expect("it works");
+        let before = sleeps_of_main();
+        for x in 0..CALLS {
+            cube.spawn(x).join().expect("it works");
+        }
+        sleeps_of_main() - before
+    });
+    let slept = slept.join().expect("no panic");
+    assert!(slept < CALLS / 4, "the main thread slept {slept} times anew in {CALLS} calls of another");
+}
+
 fn main() {
     let way = std::env::args().nth(1).expect("a way");
     let handler: extern "C" fn(libc::c_int) = handle;
@@ -108,8 +138,10 @@ fn main() {
             _ => assert!(child.wait().is_err()),
         }
     }
-    if way == "handled" {
-        assert!(HEARD.load(Ordering::Relaxed) > 0);
+    match way.as_str() {
+        "handled" => assert!(HEARD.load(Ordering::Relaxed) > 0 && MISPLACED.load(Ordering::Relaxed) == 0),
+        "default" => ends_wake_nobody(),
+        _ => {}
     }
     println!("done");
 }
