@@ -149,7 +149,7 @@ impl Launcher {
         let usable = self.zygote.as_ref().is_some_and(|zygote| zygote.ready && zygote.found.environment == environment);
         if usable {
             // Where there is no spare, the zygote forks while this process looks around.
-            self.ask(poller);
+            self.ask(&zygote::FORK, poller);
             let copy = self.look().and_then(|now| self.take_copy(&now, poller));
             if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
                 return Ok(launched);
@@ -208,14 +208,14 @@ impl Launcher {
     }
 
     /// Asks the zygote for a copy, unless there is one.
-    fn ask(&mut self, poller: &Poller) {
+    fn ask(&mut self, request: &[u8], poller: &Poller) {
         let Some(zygote) = self.zygote.as_mut().filter(|zygote| zygote.ready) else { return };
         if zygote.spare.is_some() || zygote.asked.is_some() {
             return;
         }
         let Some((ours, theirs)) = pair_where_plenty() else { return self.give_up(poller) };
         // An error: the zygote is going, of which its end will tell.
-        if zygote.socket.send(&zygote::FORK, &[theirs.as_fd()], false).is_ok() {
+        if zygote.socket.send(request, &[theirs.as_fd()], false).is_ok() {
             zygote.asked = Some(ours);
         }
     }
@@ -327,7 +327,7 @@ impl Launcher {
     /// Starts a zygote where one would have been of use; call it when nothing more urgent is to do.
     pub(super) fn tend(&mut self, poller: &Poller) {
         if std::mem::take(&mut self.wants_spare) {
-            self.ask(poller);
+            self.ask(&zygote::FORK_AHEAD, poller);
         }
         if !std::mem::take(&mut self.missed) || self.lookout.is_none() {
             return;

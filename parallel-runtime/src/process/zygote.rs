@@ -9,8 +9,10 @@
 //! to end.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 
 use super::control::Control;
+use crate::config;
 use crate::sys::fork::{self, Forked, Original};
 use crate::sys::program;
 use crate::sys::socket::{Received, Socket};
@@ -19,8 +21,10 @@ use crate::sys::watch;
 /// What a zygote is called in `ps` and `top`.
 const TITLE: &str = "zygote";
 
-/// The one request there is, with the copy's channel.
+/// Asks for a copy; its channel comes along.
 pub(super) const FORK: [u8; 1] = *b"f";
+/// Asks for one that nobody waits for yet.
+pub(super) const FORK_AHEAD: [u8; 1] = *b"a";
 /// What a copy hears first, with its stdout and stderr.
 pub(super) const BEGIN: [u8; 1] = *b"b";
 /// The longest answer.
@@ -78,11 +82,15 @@ pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
     fork::silence();
     let mut told = program.send(&Answer::Ready.to_bytes(), &[], true);
     let mut buffer = [0; FORK.len()];
+    let mut manners = Manners::default();
     loop {
         let (Ok(()), Ok(Received::Message { descriptors, .. })) = (told, program.receive(&mut buffer, true)) else {
             // The program has ended, or says what cannot be understood.
             fork::leave()
         };
+        if buffer == FORK_AHEAD {
+            manners.give_way();
+        }
         told = match original.fork() {
             Ok(Forked::Copy) => {
                 drop(program);
@@ -94,6 +102,28 @@ pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
             }
             Err(_) => program.send(&Answer::Failed.to_bytes(), &[], true),
         };
+    }
+}
+
+/// Gives way to what a call waits for on this very core: the end of a process, or the caller who is woken. Where others
+/// compute as well, it would be they who take the core, for milliseconds; then it is not done for some time.
+#[derive(Default)]
+struct Manners {
+    /// How often it is not done.
+    rest: u32,
+}
+
+impl Manners {
+    fn give_way(&mut self) {
+        if self.rest > 0 {
+            self.rest -= 1;
+            return;
+        }
+        let before = Instant::now();
+        std::thread::yield_now();
+        if before.elapsed() > config::GAVE_WAY_IN_VAIN {
+            self.rest = config::COPIES_BEFORE_GIVING_WAY;
+        }
     }
 }
 
