@@ -23,10 +23,10 @@ const ZYGOTE: &str = "PARALLEL_ZYGOTE";
 pub(crate) const STARTS_BEFORE_ZYGOTE: u32 = 3;
 /// How long a zygote takes to fork a spare, and that to be ready.
 pub(crate) const SPARE_TIME: Duration = Duration::from_micros(250);
-/// A zygote that gave way for so long did so to somebody whom nobody here waits for: the end of a process takes 0.1 ms.
+/// Who gave way for so long did so to somebody whom nobody here waits for: the end of a process takes 0.1 ms.
 pub(crate) const GAVE_WAY_IN_VAIN: Duration = Duration::from_millis(1);
-/// So many copies are then forked ahead before it gives way once more.
-pub(crate) const COPIES_BEFORE_GIVING_WAY: u32 = 100;
+/// So many times he does not do it then.
+pub(crate) const TIMES_WITHOUT_GIVING_WAY: u32 = 100;
 /// How long the program looks for the answer of its zygote before it sleeps.
 pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);
 /// How long a zygote may take to fork before the start goes by exec and the zygote is killed. It takes some 0.1 ms, as

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use super::bootstrap::{self, Role};
 use super::control::Control;
+use super::manners::Manners;
 use super::zygote::{self, Answer};
 use crate::config;
 use crate::sys::process::{self, Launch, Started};
@@ -96,6 +97,7 @@ pub(super) struct Launcher {
     missed: bool,
     /// There is time to fork a spare.
     wants_spare: bool,
+    manners: Manners,
     /// When a process last ended.
     ended: Option<Instant>,
     /// Whether the latest start came so soon after that that no spare could be ready.
@@ -117,6 +119,7 @@ impl Launcher {
             latest: None,
             missed: false,
             wants_spare: false,
+            manners: Manners::default(),
             ended: None,
             is_hurried: false,
             failures: 0,
@@ -143,10 +146,11 @@ impl Launcher {
         poller: &Poller,
     ) -> io::Result<Launched> {
         self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
-        let environment = program::environment(environment)?;
         let affinity = affinity.and_then(Affinity::unless_own);
         self.hear(poller);
-        let usable = self.zygote.as_ref().is_some_and(|zygote| zygote.ready && zygote.found.environment == environment);
+        let is_usable =
+            |zygote: &Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
+        let usable = self.zygote.as_ref().is_some_and(is_usable);
         if usable {
             // Where there is no spare, the zygote forks while this process looks around.
             self.ask(&zygote::FORK, poller);
@@ -155,6 +159,7 @@ impl Launcher {
                 return Ok(launched);
             }
         }
+        let environment = program::environment(environment)?;
         let mut executed = self.execute_worker(&environment, affinity);
         if self.zygote.is_some() && executed.as_ref().is_err_and(process::is_passing) {
             // What the zygote takes may be what is missing.
@@ -327,6 +332,7 @@ impl Launcher {
     /// Starts a zygote where one would have been of use; call it when nothing more urgent is to do.
     pub(super) fn tend(&mut self, poller: &Poller) {
         if std::mem::take(&mut self.wants_spare) {
+            self.manners.give_way();
             self.ask(&zygote::FORK_AHEAD, poller);
         }
         if !std::mem::take(&mut self.missed) || self.lookout.is_none() {

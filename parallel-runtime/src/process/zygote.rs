@@ -9,10 +9,9 @@
 //! to end.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
 
 use super::control::Control;
-use crate::config;
+use super::manners::Manners;
 use crate::sys::fork::{self, Forked, Original};
 use crate::sys::program;
 use crate::sys::socket::{Received, Socket};
@@ -102,28 +101,6 @@ pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
             }
             Err(_) => program.send(&Answer::Failed.to_bytes(), &[], true),
         };
-    }
-}
-
-/// Gives way to what a call waits for on this very core: the end of a process, or the caller who is woken. Where others
-/// compute as well, it would be they who take the core, for milliseconds; then it is not done for some time.
-#[derive(Default)]
-struct Manners {
-    /// How often it is not done.
-    rest: u32,
-}
-
-impl Manners {
-    fn give_way(&mut self) {
-        if self.rest > 0 {
-            self.rest -= 1;
-            return;
-        }
-        let before = Instant::now();
-        std::thread::yield_now();
-        if before.elapsed() > config::GAVE_WAY_IN_VAIN {
-            self.rest = config::COPIES_BEFORE_GIVING_WAY;
-        }
     }
 }
 

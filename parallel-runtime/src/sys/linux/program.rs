@@ -176,6 +176,21 @@ pub(crate) fn environment(more: &[(OsString, OsString)]) -> io::Result<Vec<CStri
         .collect()
 }
 
+/// Whether that environment is `known`.
+pub(crate) fn is_environment(known: &[CString], more: &[(OsString, OsString)]) -> bool {
+    if !more.is_empty() {
+        return environment(more).is_ok_and(|environment| environment == known);
+    }
+    // At each start: nothing is put together to be compared.
+    let is_pair = |known: &CString, name: &OsStr, value: &OsStr| {
+        let rest = known.as_bytes().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+        rest == Some(value.as_bytes())
+    };
+    let mut known = known.iter();
+    std::env::vars_os().all(|(name, value)| known.next().is_some_and(|known| is_pair(known, &name, &value)))
+        && known.next().is_none()
+}
+
 /// Opens the device that swallows what is written and gives nothing to read.
 pub(crate) fn null_device() -> io::Result<OwnedFd> {
     let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
