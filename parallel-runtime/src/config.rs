@@ -27,6 +27,8 @@ pub(crate) const SPARE_TIME: Duration = Duration::from_micros(250);
 pub(crate) const GAVE_WAY_IN_VAIN: Duration = Duration::from_millis(1);
 /// So many times he does not do it then.
 pub(crate) const TIMES_WITHOUT_GIVING_WAY: u32 = 100;
+/// How long a copy looks for the word to begin, once it knows that it comes soon.
+pub(crate) const RISE_TIME: Duration = Duration::from_micros(200);
 /// How long the program looks for the answer of its zygote before it sleeps.
 pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);
 /// How long a zygote may take to fork before the start goes by exec and the zygote is killed. It takes some 0.1 ms, as

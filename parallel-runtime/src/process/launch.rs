@@ -20,7 +20,7 @@
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::bootstrap::{self, Role};
 use super::control::Control;
@@ -152,8 +152,12 @@ impl Launcher {
             |zygote: &Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
         let usable = self.zygote.as_ref().is_some_and(is_usable);
         if usable {
-            // Where there is no spare, the zygote forks while this process looks around.
-            self.ask(&zygote::FORK, poller);
+            // While this process looks around, a copy wakes up, or is forked where there is no spare.
+            match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
+                // An error: it has died, which shows when it is to begin.
+                Some(spare) => drop(spare.channel.send(&zygote::RISE, &[], false)),
+                None => self.ask(&zygote::FORK, poller),
+            }
             let copy = self.look().and_then(|now| self.take_copy(&now, poller));
             if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
                 return Ok(launched);
@@ -386,15 +390,8 @@ fn end(zygote: Zygote, poller: &Poller) -> Found {
 
 /// Waits for an answer of the zygote.
 fn has_answer(socket: &Socket) -> bool {
-    // It comes soon: to be woken takes longer than to look a few times.
-    let asked = Instant::now();
-    while asked.elapsed() < config::ZYGOTE_SPIN {
-        if wait::wait_readable(socket.as_fd(), Some(Duration::ZERO)) {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-    wait::wait_readable(socket.as_fd(), Some(config::ZYGOTE_PATIENCE))
+    wait::look_readable(socket.as_fd(), config::ZYGOTE_SPIN)
+        || wait::wait_readable(socket.as_fd(), Some(config::ZYGOTE_PATIENCE))
 }
 
 /// What the zygote has said, if anything, and the descriptor that came along.

@@ -12,9 +12,11 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::control::Control;
 use super::manners::Manners;
+use crate::config;
 use crate::sys::fork::{self, Forked, Original};
 use crate::sys::program;
 use crate::sys::socket::{Received, Socket};
+use crate::sys::wait;
 use crate::sys::watch;
 
 /// What a zygote is called in `ps` and `top`.
@@ -24,7 +26,9 @@ const TITLE: &str = "zygote";
 pub(super) const FORK: [u8; 1] = *b"f";
 /// Asks for one that nobody waits for yet.
 pub(super) const FORK_AHEAD: [u8; 1] = *b"a";
-/// What a copy hears first, with its stdout and stderr.
+/// What a copy hears when it may soon begin.
+pub(super) const RISE: [u8; 1] = *b"r";
+/// What it hears when it may, with its stdout and stderr.
 pub(super) const BEGIN: [u8; 1] = *b"b";
 /// The longest answer.
 pub(super) const LONGEST: usize = 512;
@@ -116,7 +120,14 @@ fn begin(mut descriptors: Vec<OwnedFd>, watch_parent: fn(&Control)) -> Control {
     let control = Control::new(channel);
     // While there is time: it takes as long as the rest of a worker's start.
     watch_parent(&control);
-    match control.receive_bytes(&mut [0; BEGIN.len()]) {
+    let mut buffer = [0; BEGIN.len()];
+    let mut heard = control.receive_bytes(&mut buffer);
+    while buffer == RISE && matches!(heard, Ok(Received::Message { .. })) {
+        // Whether it comes soon or not, it is waited for.
+        wait::look_readable(control.as_fd(), config::RISE_TIME);
+        heard = control.receive_bytes(&mut buffer);
+    }
+    match heard {
         Ok(Received::Message { descriptors, .. }) if descriptors.len() == 2 => {
             fork::set_streams([descriptors[0].as_fd(), descriptors[1].as_fd()]);
         }
