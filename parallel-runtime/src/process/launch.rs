@@ -155,7 +155,8 @@ impl Launcher {
             // While this process looks around, a copy wakes up, or is forked where there is no spare.
             match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
                 // An error: it has died, which shows when it is to begin.
-                Some(spare) => drop(spare.channel.send(&zygote::RISE, &[], false)),
+                Some(spare) if self.manners.are_due() => drop(spare.channel.send(&zygote::RISE, &[], false)),
+                Some(_) => {}
                 None => self.ask(&zygote::FORK, poller),
             }
             let copy = self.look().and_then(|now| self.take_copy(&now, poller));

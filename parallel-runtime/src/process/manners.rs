@@ -14,6 +14,11 @@ pub(super) struct Manners {
 }
 
 impl Manners {
+    /// Whether others leave the cores to us, as far as is known.
+    pub(super) fn are_due(&self) -> bool {
+        self.rest == 0
+    }
+
     pub(super) fn give_way(&mut self) {
         if self.rest > 0 {
             self.rest -= 1;
