@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::iter::FusedIterator;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::callable::{Accepts, Function, Merges};
@@ -237,14 +237,17 @@ impl<H: Function> Task<H> {
     }
 
     fn terms(&self, discard: bool, indexed: bool) -> Arc<Terms> {
-        Arc::new(Terms {
+        static USUAL: LazyLock<Arc<Terms>> = LazyLock::new(Arc::default);
+        let terms = Terms {
             timeout: self.options.timeout,
             retries: self.options.retries,
             name: self.options.name.clone(),
             discard,
             indexed,
             fixed: self.options.chunk_size.is_some(),
-        })
+        };
+        // Those of a call without options need no memory of their own.
+        if terms == **USUAL { Arc::clone(&USUAL) } else { Arc::new(terms) }
     }
 
     fn plan(&self, discard: bool) -> Result<Plan> {

@@ -58,6 +58,12 @@ fn sorted() -> &'static [&'static Entry] {
     SORTED.get_or_init(|| sort(&FUNCTIONS))
 }
 
+/// Whether each of them can be told from every other, as in nearly all programs.
+fn are_distinct() -> bool {
+    static DISTINCT: OnceLock<bool> = OnceLock::new();
+    *DISTINCT.get_or_init(|| sorted().windows(2).all(|pair| pair[0].hash != pair[1].hash))
+}
+
 fn sort(functions: &'static [Entry]) -> Vec<&'static Entry> {
     let mut entries: Vec<&Entry> = functions.iter().collect();
     entries.sort_by_key(|entry| entry.hash);
@@ -73,7 +79,7 @@ fn alike(entries: &'static [&'static Entry], hash: u64) -> &'static [&'static En
 
 /// Refuses a function that cannot be told from another: a worker might run the wrong one.
 pub(crate) fn check(entry: &Entry) -> Result<(), String> {
-    check_in(sorted(), entry)
+    if are_distinct() { Ok(()) } else { check_in(sorted(), entry) }
 }
 
 fn check_in(entries: &'static [&'static Entry], entry: &Entry) -> Result<(), String> {

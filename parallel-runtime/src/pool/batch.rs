@@ -14,6 +14,7 @@ use crate::wire::consecutive;
 use crate::wire::ends::Ends;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::parcel::{self, Parcel};
+use crate::wire::payload::Payload;
 
 /// What a caller asked for, shared by all batches of one call.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +48,12 @@ pub(crate) trait Sink: Send + Sync {
     }
     /// The values of consecutive items, the first of which has this index. A merged batch has one value for all.
     fn values(&self, first: usize, values: Values) -> Vec<Callback>;
+    /// The value of one call.
+    fn value(&self, value: Payload) -> Vec<Callback> {
+        let mut values = Values::default();
+        values.push(value.bytes.into(), value.handles, 1);
+        self.values(0, values)
+    }
     /// The values of consecutive items, the first of which has this index, of `width` bytes each; false, and nothing is
     /// done, where they are wanted in another form.
     fn row(&self, first: usize, width: usize, values: SharedBytes<'_>) -> bool {

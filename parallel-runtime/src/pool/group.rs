@@ -10,6 +10,7 @@ use super::values::Values;
 use crate::config::{COMPANY_TIME, GROUP_TIME, LARGEST_COMPANY, LARGEST_GROUP, LONGEST_IN_GROUP, SHARED_AFTER};
 use crate::error::Error;
 use crate::job::Callback;
+use crate::wire::payload::Payload;
 
 /// Calls whose outcomes go to each of them.
 struct Group(Vec<Arc<dyn Sink>>);
@@ -29,12 +30,8 @@ impl Sink for Group {
 
     fn values(&self, first: usize, values: Values) -> Vec<Callback> {
         let each = self.0[first..].iter().zip(values.iter());
-        each.flat_map(|(call, (value, handles))| {
-            let mut one = Values::default();
-            one.push(value.into(), handles.into(), 1);
-            call.values(0, one)
-        })
-        .collect()
+        each.flat_map(|(call, (value, handles))| call.value(Payload { bytes: value.into(), handles: handles.into() }))
+            .collect()
     }
 
     fn failed(&self, index: usize, error: Error) -> Vec<Callback> {

@@ -113,7 +113,11 @@ impl Sink for Submitted {
     }
 
     fn values(&self, _first: usize, values: Values) -> Vec<Callback> {
-        self.landing.finish(Ok(values.into_payload()))
+        self.value(values.into_payload())
+    }
+
+    fn value(&self, value: Payload) -> Vec<Callback> {
+        self.landing.finish(Ok(value))
     }
 
     fn failed(&self, _index: usize, error: Error) -> Vec<Callback> {
