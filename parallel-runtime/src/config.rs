@@ -25,9 +25,9 @@ pub(crate) const STARTS_BEFORE_ZYGOTE: u32 = 3;
 pub(crate) const SPARE_TIME: Duration = Duration::from_micros(250);
 /// Who gave way for so long did so to somebody whom nobody here waits for: the end of a process takes 0.1 ms.
 pub(crate) const GAVE_WAY_IN_VAIN: Duration = Duration::from_millis(1);
-/// So many times he does not do it then.
+/// So many times he does not do it then: to try it costs milliseconds where others compute, which is 1 % of so many starts.
 pub(crate) const TIMES_WITHOUT_GIVING_WAY: u32 = 100;
-/// How long a copy looks for the word to begin, once it knows that it comes soon.
+/// How long a copy looks for the word to begin, once it comes soon: twice what the program needs to look around.
 pub(crate) const RISE_TIME: Duration = Duration::from_micros(200);
 /// How long the program looks for the answer of its zygote before it sleeps.
 pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);

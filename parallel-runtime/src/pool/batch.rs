@@ -16,7 +16,7 @@ use crate::wire::handles::{Handle, Handles};
 use crate::wire::parcel::{self, Parcel};
 use crate::wire::payload::Payload;
 
-/// What a caller asked for, shared by all batches of one call.
+/// What a caller asked for, shared by all batches of one call, and by all calls that ask for nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Terms {
     pub(crate) timeout: Option<Duration>,
@@ -74,7 +74,7 @@ pub(crate) struct Batch {
     pub(crate) entry: Option<&'static Entry>,
     pub(crate) merge: Option<&'static Entry>,
     pub(crate) bytes: Vec<u8>,
-    /// What the items name by its place, in all parts of the batch.
+    /// What the items name by its place; each part of a divided batch has all of it.
     pub(crate) handles: Handles,
     /// Where in `bytes` each item ends.
     pub(crate) ends: Ends,

@@ -402,7 +402,8 @@ impl Chunk {
             return;
         }
         let expected = bytes.saturating_mul(items) / of;
-        self.arguments.reserve(expected.min(CHUNK_BYTES));
+        // The last item may pass the end.
+        self.arguments.reserve(expected.min(CHUNK_BYTES) + (bytes / of).min(CHUNK_BYTES));
         if uneven {
             self.ends.reserve(items.min(CHUNK_BYTES / parcel::PER_ITEM));
         }

@@ -14,8 +14,9 @@
 //! | ready | warming | so many starts in a row found other surroundings |
 //!
 //! When it is ready, and whenever a process has ended, the zygote forks a *spare* ahead, a copy that waits. A start takes
-//! the spare, or the next copy where there is none. Where one start follows another's end at once, it forks the spare while
-//! the process runs.
+//! the spare, which it wakes before it looks around, or the next copy where there is none. Where one start follows another's
+//! end at once, the zygote forks the spare while the process runs. Whoever is about to fork ahead, or to have it done, gives
+//! way first to what somebody waits for.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -64,6 +65,13 @@ struct Zygote {
     /// Our end of the channel of a copy that it was asked for and has not given.
     asked: Option<Socket>,
     spare: Option<Copy>,
+}
+
+impl Zygote {
+    /// Whether it can be asked for a copy, and there is none.
+    fn is_free(&self) -> bool {
+        self.ready && self.spare.is_none() && self.asked.is_none()
+    }
 }
 
 /// A process that the zygote has forked, and that has not begun.
@@ -155,7 +163,9 @@ impl Launcher {
             // While this process looks around, a copy wakes up, or is forked where there is no spare.
             match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
                 // An error: it has died, which shows when it is to begin.
-                Some(spare) if self.manners.are_due() => drop(spare.channel.send(&zygote::RISE, &[], false)),
+                Some(spare) if self.manners.is_quiet() => {
+                    let _ = spare.channel.send(&zygote::RISE, &[], false);
+                }
                 Some(_) => {}
                 None => self.ask(&zygote::FORK, poller),
             }
@@ -219,10 +229,7 @@ impl Launcher {
 
     /// Asks the zygote for a copy, unless there is one.
     fn ask(&mut self, request: &[u8], poller: &Poller) {
-        let Some(zygote) = self.zygote.as_mut().filter(|zygote| zygote.ready) else { return };
-        if zygote.spare.is_some() || zygote.asked.is_some() {
-            return;
-        }
+        let Some(zygote) = self.zygote.as_mut().filter(|zygote| zygote.is_free()) else { return };
         let Some((ours, theirs)) = pair_where_plenty() else { return self.give_up(poller) };
         // An error: the zygote is going, of which its end will tell.
         if zygote.socket.send(request, &[theirs.as_fd()], false).is_ok() {
@@ -235,7 +242,7 @@ impl Launcher {
         let is_right = |zygote: &&mut Zygote| zygote.found.surroundings == *surroundings;
         let zygote = self.zygote.as_mut().filter(is_right)?;
         if zygote.spare.is_none() && zygote.asked.is_some() && !has_answer(&zygote.socket) {
-            // Dead, stopped, or spoilt.
+            // Dead, stopped, or spoilt; or on a core that it does not get.
             self.give_up(poller);
             return None;
         }
@@ -336,9 +343,11 @@ impl Launcher {
 
     /// Starts a zygote where one would have been of use; call it when nothing more urgent is to do.
     pub(super) fn tend(&mut self, poller: &Poller) {
-        if std::mem::take(&mut self.wants_spare) {
+        if std::mem::take(&mut self.wants_spare) && self.zygote.as_ref().is_some_and(Zygote::is_free) {
             self.manners.give_way();
-            self.ask(&zygote::FORK_AHEAD, poller);
+            // Where others compute, it might give way for longer than a call waits for an answer.
+            let request = if self.manners.is_quiet() { &zygote::FORK_AHEAD } else { &zygote::FORK };
+            self.ask(request, poller);
         }
         if !std::mem::take(&mut self.missed) || self.lookout.is_none() {
             return;

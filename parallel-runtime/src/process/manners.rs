@@ -1,7 +1,7 @@
 //! Manners: who is about to do what nobody waits for yet gives way to what is waited for on this very core, such as the end
 //! of a process, or the caller who hears of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config;
 
@@ -14,20 +14,44 @@ pub(super) struct Manners {
 }
 
 impl Manners {
-    /// Whether others leave the cores to us, as far as is known.
-    pub(super) fn are_due(&self) -> bool {
+    /// Whether nobody else takes the cores, by what giving way has shown.
+    pub(super) fn is_quiet(&self) -> bool {
         self.rest == 0
     }
 
+    /// Lets whoever else is ready to run on this core do so first.
     pub(super) fn give_way(&mut self) {
-        if self.rest > 0 {
+        if self.is_quiet() {
+            let before = Instant::now();
+            std::thread::yield_now();
+            self.learn(before.elapsed());
+        } else {
             self.rest -= 1;
-            return;
         }
-        let before = Instant::now();
-        std::thread::yield_now();
-        if before.elapsed() > config::GAVE_WAY_IN_VAIN {
+    }
+
+    /// Giving way took so long.
+    fn learn(&mut self, elapsed: Duration) {
+        if elapsed > config::GAVE_WAY_IN_VAIN {
             self.rest = config::TIMES_WITHOUT_GIVING_WAY;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_long_does_not_give_way_for_some_time() {
+        let mut manners = Manners::default();
+        manners.learn(config::GAVE_WAY_IN_VAIN);
+        assert!(manners.is_quiet());
+        manners.learn(2 * config::GAVE_WAY_IN_VAIN);
+        for _ in 0..config::TIMES_WITHOUT_GIVING_WAY {
+            assert!(!manners.is_quiet());
+            manners.give_way();
+        }
+        assert!(manners.is_quiet());
     }
 }

@@ -2,11 +2,11 @@
 //! demand. This file is what happens in it, and what it and the program say to each other; the program's side is in
 //! [`launch`](super::launch).
 //!
-//! It has one thread for all its life and holds nothing of the program's: its streams lead nowhere, and what it is sent
-//! it closes once it has forked. Its copies are children of the program. Such a copy waits, in the zygote's group, for its
-//! streams, which say that it may begin; the program sends them after it has the copy's pidfd and has moved it into a
-//! group of its own. So when a zygote dies, whatever is left in its group is a copy that has done nothing, for the program
-//! to end.
+//! It has one thread from when it is ready on and holds nothing of the program's: its streams lead nowhere, and what it is
+//! sent it closes once it has forked. Its copies are children of the program. Such a copy waits, in the zygote's group, for
+//! its streams, which say that it may begin; a word ahead may say that they come soon. The program sends them after it has
+//! the copy's pidfd and has moved it into a group of its own. So when a zygote dies, whatever is left in its group is a copy
+//! that has done nothing, for the program to end.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -72,6 +72,7 @@ impl Answer {
 /// begin; each has called `watch_parent` then.
 pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
     program::set_title(TITLE);
+    rehearse();
     let original = match Original::new(program.as_fd()) {
         Ok(original) => original,
         Err(text) => {
@@ -79,7 +80,6 @@ pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
             fork::leave()
         }
     };
-    rehearse();
     // Once more: the setting of its start is lost where the executable gives rights to whoever runs it.
     original.follow_parent();
     fork::silence();

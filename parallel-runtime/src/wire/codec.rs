@@ -140,8 +140,10 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> R
 
 pub(crate) fn encode_through_serde<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
     let before = bytes.len();
-    // Most values are written in several pieces; a first piece alone would take room for eight bytes.
-    bytes.reserve(USUAL);
+    if bytes.capacity() == 0 {
+        // Most values are written in several pieces; the first piece alone would take room for eight bytes.
+        bytes.reserve(USUAL);
+    }
     // bincode's own limit counts written bytes as well, so the format for writing carries none.
     let format = bincode::config::standard().with_fixed_int_encoding();
     match bincode::serde::encode_into_writer(Strictly(value), VecWriter(bytes), format) {

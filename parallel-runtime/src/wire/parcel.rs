@@ -7,8 +7,8 @@
 //!
 //! `function` 0: the items are values already, to be merged. `merge`: the reply is one entry, what it made of the values of
 //! all items; without it, each item has a result of its own. `width` is the length of each item, where all have the same.
-//! Of items that are consecutive numbers only the first is there. A call of a number or two, or with a shared handle, takes
-//! one line of the processor's cache: another one costs its way between two cores.
+//! Of items that are consecutive numbers only the first is there. A call of four numbers, or of a shared handle, takes one
+//! line of the processor's cache: another one costs its way between two cores.
 
 use super::consecutive;
 use super::ends::Ends;
@@ -201,7 +201,7 @@ pub(super) fn u64_at(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((u64::from_le_bytes(*head), rest))
 }
 
-/// A length as it is written. One that does not fit makes a parcel that cannot be read.
+/// A length as it is written; nothing in a parcel has more than 4 GiB, but for its items.
 fn length(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

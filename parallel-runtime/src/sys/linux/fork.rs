@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::time::Duration;
 
 use super::process::Started;
 
@@ -107,12 +108,22 @@ impl Original {
     }
 }
 
+/// How often one looks again for a thread that has ended and may still be listed, and how long in between.
+const LOOKS: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(1);
+
 /// Checks that this process has one thread, and no descriptors but the streams and `channel`, and no shared memory: what
 /// a copy would share with its siblings.
 fn check_alone(channel: RawFd) -> Result<(), String> {
     let list = |folder: &str| fs::read_dir(folder).map_err(|error| format!("{folder}: {error}"));
-    if list("/proc/self/task")?.count() != 1 {
-        return Err("a constructor has started a thread".to_string());
+    let mut looks = 0;
+    while list("/proc/self/task")?.count() != 1 {
+        // One that has ended is still to be seen for a moment.
+        if looks == LOOKS {
+            return Err("a constructor has started a thread".to_string());
+        }
+        looks += 1;
+        std::thread::sleep(BETWEEN);
     }
     let numbers = list("/proc/self/fd")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let unknown = numbers.filter(|&number: &RawFd| number > 2 && number != channel).count();

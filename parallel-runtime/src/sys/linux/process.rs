@@ -187,6 +187,7 @@ pub(crate) fn block_signals() {
 /// Lets the signal by which the kernel tells this thread of the end of a process that it has started come to nothing, where the
 /// program does not handle it. Where it was blocked here, the kernel would wake another thread of the program for it, which
 /// may well wait for what that process was for. Where the program does handle it, it is kept from this thread as any other.
+/// That is looked at now: call it before each start, since a program may come to handle it at any time.
 pub(crate) fn let_ends_pass() {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: fills the action, for a signal that there is.

@@ -27,18 +27,6 @@ pub(crate) fn wake_word(word: &AtomicU32, count: u32) -> usize {
 /// Whether [`order_all`] orders this process's memory accesses, too.
 static ORDERED: AtomicBool = AtomicBool::new(false);
 
-/// Looks whether there is something to read, for so long: what comes soon takes longer to be woken for.
-pub(crate) fn look_readable(fd: BorrowedFd<'_>, span: Duration) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < span {
-        if wait_readable(fd, Some(Duration::ZERO)) {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-    false
-}
-
 /// Lets [`order_all`] order this process's memory accesses, too, where the system can. Call it while there is one thread:
 /// with more of them it takes the kernel some 10 ms.
 pub(crate) fn join_order() {
@@ -64,6 +52,18 @@ fn timespec(duration: Duration) -> Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(duration.subsec_nanos()),
     }
+}
+
+/// Looks whether there is something to read, for so long: what comes soon takes longer to be woken for.
+pub(crate) fn look_readable(fd: BorrowedFd<'_>, span: Duration) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < span {
+        if wait_readable(fd, Some(Duration::ZERO)) {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
 }
 
 /// Waits until `fd` has something to read or is closed by its peer; false when neither came within `timeout`.

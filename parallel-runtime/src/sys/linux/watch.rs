@@ -80,7 +80,8 @@ pub(crate) fn rehearse() {
     }
 }
 
-/// Makes a thread whose `body` does not unwind; `stack`: its size in bytes, where the C library's choice is too much.
+/// Makes a thread. Its `body` takes any argument, and does not unwind; `stack`: its size in bytes, where the C library's choice
+/// is too much.
 fn make(
     body: extern "C" fn(*mut c_void) -> *mut c_void,
     argument: *mut c_void,
@@ -97,7 +98,7 @@ fn make(
         error = unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack) };
     }
     if error == 0 {
-        // SAFETY: filled above; both bodies here take any argument that they are given.
+        // SAFETY: filled above; the body takes any argument.
         error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), body, argument) };
     }
     if error == 0 {
