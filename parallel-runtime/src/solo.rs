@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, Outcome, error_of, error_of_end, may_retry, run_callbacks};
 use crate::poison::{lock, wait};
 use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report, borrowed};
+use crate::process::launch::Way;
 use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
 use crate::process::spares;
 use crate::process::transfer::{self, Store};
@@ -50,6 +51,8 @@ struct State {
     attempts: u32,
     /// How often it could not even be started.
     refusals: u32,
+    /// A copy of the zygote died before it began with the call.
+    lost_copy: bool,
     /// What this attempt has said.
     said: Option<Said>,
     /// The handles that came ahead of it.
@@ -77,6 +80,14 @@ enum Stage {
         started: bool,
     },
     Over,
+}
+
+impl State {
+    /// Whether nothing was heard of this attempt, and nobody here has ended it.
+    fn has_not_begun(&self) -> bool {
+        let started = matches!(self.stage, Stage::Running { started: true, .. });
+        !started && self.said.is_none() && self.killed_for.is_none() && !self.signalled
+    }
 }
 
 enum Said {
@@ -147,7 +158,9 @@ impl Solo {
             let opening = Opening::Assignment(Assignment::Call(invocation));
             control.send(&opening, &borrowed(block), false)
         };
-        let start = Start { environment: &order.environment, affinity: self.affinity, assign: &assign, admitted: true };
+        let way = lock(&self.state).lost_copy.then_some(Way::Executed);
+        let start =
+            Start { environment: &order.environment, affinity: self.affinity, assign: &assign, admitted: true, way };
         reactor.launch(&start, Arc::clone(self) as Arc<dyn Events>)
     }
 
@@ -158,6 +171,9 @@ impl Solo {
             Report::Started => {
                 if let Stage::Running { started, .. } = &mut state.stage {
                     *started = true;
+                }
+                if state.attempts > self.order.retries {
+                    state.arguments = state.arguments.take().and_then(|arguments| arguments.kept().map(Arc::new));
                 }
                 let timeout = self.order.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
                 state.deadline = timeout.map(|at| (at, Deadline::Timeout));
@@ -227,9 +243,6 @@ impl Waiting for Solo {
             let mut state = lock(&self.state);
             if let Ok(child) = &launched {
                 state.attempts += 1;
-                if state.attempts > self.order.retries {
-                    state.arguments = state.arguments.take().and_then(|arguments| arguments.kept().map(Arc::new));
-                }
                 state.stage = Stage::Running { child: Arc::clone(child), started: false };
                 state.deadline = at.map(|at| (at, Deadline::Start));
             } else {
@@ -290,6 +303,14 @@ impl Events for Solo {
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
         let (verdict, attempts, wanted) = {
             let mut state = lock(&self.state);
+            if child.way() == Way::Forked && state.has_not_begun() && !state.lost_copy {
+                // Whoever ended it found it while it waited, or on its way: the call has nothing to do with that.
+                state.lost_copy = true;
+                state.attempts -= 1;
+                state.stage = Stage::Queued;
+                drop(state);
+                return reactor.queue(self);
+            }
             state.exit_status = status;
             // Who ends a call does not want it tried again.
             (self.verdict(&mut state, status), state.attempts, !state.signalled)

@@ -142,7 +142,7 @@ impl Launcher {
         }
     }
 
-    /// Starts a process that waits for its assignment.
+    /// Starts a process that waits for its assignment; `way`: by exec, or as is best.
     ///
     /// # Errors
     ///
@@ -151,6 +151,7 @@ impl Launcher {
         &mut self,
         environment: &[(OsString, OsString)],
         affinity: Option<Affinity>,
+        way: Option<Way>,
         poller: &Poller,
     ) -> io::Result<Launched> {
         self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
@@ -158,7 +159,7 @@ impl Launcher {
         self.hear(poller);
         let is_usable =
             |zygote: &Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
-        let usable = self.zygote.as_ref().is_some_and(is_usable);
+        let usable = way != Some(Way::Executed) && self.zygote.as_ref().is_some_and(is_usable);
         if usable {
             // While this process looks around, a copy wakes up, or is forked where there is no spare.
             match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
@@ -249,6 +250,10 @@ impl Launcher {
         self.hear(poller);
         let copy = self.zygote.as_mut()?.spare.take()?;
         poller.remove(copy.started.pidfd.as_fd());
+        if process::is_stopped(&copy.started.pidfd) {
+            copy.started.discard();
+            return None;
+        }
         Some(copy)
     }
 
@@ -269,8 +274,7 @@ impl Launcher {
             return Some(Launched { started, control, way: Way::Forked });
         }
         // It is dead, or a stream was closed just now.
-        let _ = process::signal(&started.pidfd, process::KILL);
-        let _ = process::wait(&started.pidfd);
+        started.discard();
         None
     }
 

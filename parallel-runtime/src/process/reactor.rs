@@ -111,6 +111,8 @@ pub(crate) struct Start<'a> {
     pub(crate) assign: &'a dyn Fn(&Control) -> io::Result<()>,
     /// Whether it came through the queue, and so counts against what may run at a time.
     pub(crate) admitted: bool,
+    /// How, where it matters.
+    pub(crate) way: Option<Way>,
 }
 
 type Job = Box<dyn FnOnce(&mut Loop) + Send>;
@@ -377,13 +379,12 @@ impl Loop {
     ///
     /// What the system says; nothing is left behind then.
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
-        process::let_ends_pass();
         let Launched { started, control, way } =
-            self.launcher.launch(start.environment, start.affinity, &self.poller)?;
+            self.launcher.launch(start.environment, start.affinity, start.way, &self.poller)?;
         let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
         match (start.assign)(&child.control) {
             // It has died already, of which its end will tell more.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 child.discard();
                 return Err(error);

@@ -370,6 +370,11 @@ pub fn zygotes(pid: u32) -> BTreeSet<u32> {
     all_children(pid).into_iter().filter(|&child| is_called_zygote(child) && leads_group(child)).collect()
 }
 
+/// The copies of its zygote that have not begun.
+pub fn spares(pid: u32) -> BTreeSet<u32> {
+    all_children(pid).into_iter().filter(|&child| is_called_zygote(child) && !leads_group(child)).collect()
+}
+
 /// A copy that has not begun is called so too, but is in the group of another.
 fn is_called_zygote(pid: u32) -> bool {
     status(pid, "Name").is_some_and(|name| name == "zygote")

@@ -62,7 +62,7 @@ fn nothing_prints_into_a_wrong_descriptor_when_the_program_closes_its_streams() 
 
 #[test]
 fn exit_statuses_are_exact_however_the_program_deals_with_its_children() {
-    for way in ["default", "handled"] {
+    for way in ["default", "handled", "awaited"] {
         assert_eq!(run(env!("CARGO_BIN_EXE_sigchld"), &[way]).success(), ["done"], "{way}");
     }
 }

@@ -34,6 +34,11 @@ fn a_zygote_that_is_stopped_harms_nobody() {
 }
 
 #[test]
+fn a_copy_that_is_killed_or_stopped_before_a_call_takes_it_harms_nobody() {
+    passes("spare");
+}
+
+#[test]
 fn a_worker_finds_what_surrounds_the_caller_at_the_call() {
     passes("changes");
 }

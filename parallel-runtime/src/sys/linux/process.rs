@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
+use std::time::Duration;
 
 use super::memory::Mapping;
 use super::socket::copy_above_standard;
@@ -39,6 +40,14 @@ pub(crate) struct Launch<'a> {
 pub(crate) struct Started {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
+}
+
+impl Started {
+    /// Ends it, as long as nobody else knows of it.
+    pub(crate) fn discard(&self) {
+        let _ = signal(&self.pidfd, KILL);
+        let _ = wait(&self.pidfd);
+    }
 }
 
 /// What the child reads between clone and exec, and where it leaves its error. Plain words: the child shares this
@@ -184,26 +193,6 @@ pub(crate) fn block_signals() {
     std::mem::forget(BlockedSignals::new());
 }
 
-/// Lets the signal by which the kernel tells this thread of the end of a process that it has started come to nothing, where the
-/// program does not handle it. Where it was blocked here, the kernel would wake another thread of the program for it, which
-/// may well wait for what that process was for. Where the program does handle it, it is kept from this thread as any other.
-/// That is looked at now: call it before each start, since a program may come to handle it at any time.
-pub(crate) fn let_ends_pass() {
-    let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: fills the action, for a signal that there is.
-    unsafe { libc::sigaction(libc::SIGCHLD, ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: filled above.
-    let handler = unsafe { action.assume_init() }.sa_sigaction;
-    let how = if [libc::SIG_DFL, libc::SIG_IGN].contains(&handler) { libc::SIG_UNBLOCK } else { libc::SIG_BLOCK };
-    let mut ends = MaybeUninit::uninit();
-    // SAFETY: empties the set.
-    unsafe { libc::sigemptyset(ends.as_mut_ptr()) };
-    // SAFETY: emptied above.
-    unsafe { libc::sigaddset(ends.as_mut_ptr(), libc::SIGCHLD) };
-    // SAFETY: filled above; the former mask is not asked for.
-    unsafe { libc::pthread_sigmask(how, ends.as_ptr(), ptr::null_mut()) };
-}
-
 /// Does for this process, a worker that never runs `main`'s prologue, what that would do: ignore SIGPIPE.
 pub(crate) fn adopt_rust_signal_state() {
     // SAFETY: sets a disposition; no handler runs.
@@ -229,6 +218,19 @@ pub(crate) fn try_wait(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
 /// Tells how the process ended, if it has, and leaves it to be reaped.
 pub(crate) fn peek(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
     wait_with(pidfd, libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// Whether the process, a child of this one, is stopped.
+pub(crate) fn is_stopped(pidfd: &OwnedFd) -> bool {
+    let Ok(id) = libc::id_t::try_from(pidfd.as_raw_fd()) else { return false };
+    let options = libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: the descriptor is alive, and `info` is memory for the answer.
+    let answer = unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), options) };
+    // SAFETY: zeroed at first, and filled by the call.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: waitid fills the child's fields, or leaves zeros where there is nothing to tell.
+    answer == 0 && unsafe { info.si_pid() } != 0
 }
 
 /// Waits for the process to end, and reaps it.
@@ -287,19 +289,30 @@ struct PidfdInfo {
 
 const _: () = assert!(size_of::<PidfdInfo>() == 64);
 
+/// How often one asks for the status of a process that somebody else is just reaping, and how long in between: the kernel
+/// writes it down a moment after the process is no child any more.
+const ASKED: u32 = 100;
+const BETWEEN: Duration = Duration::from_micros(100);
+
 /// Asks the kernel for the status of a process that somebody else reaped.
 fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
     const EXIT: u64 = 1 << 3;
     // _IOWR(0xff, 11, struct pidfd_info)
     const GET_INFO: libc::Ioctl = (3 << 30) | (64 << 16) | (0xff << 8) | 11;
-    let mut info = PidfdInfo { mask: EXIT, cgroup: 0, ids: [0; 11], exit_code: 0 };
-    // SAFETY: the request's size is that of the struct it is given.
-    let answer = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO, &raw mut info) };
-    if answer == 0 && info.mask & EXIT != 0 {
-        Ok(ExitStatus::from_raw(info.exit_code))
-    } else {
-        Err(io::Error::from_raw_os_error(libc::ECHILD))
+    for _ in 0..ASKED {
+        let mut info = PidfdInfo { mask: EXIT, cgroup: 0, ids: [0; 11], exit_code: 0 };
+        // SAFETY: the request's size is that of the struct it is given.
+        let answer = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO, &raw mut info) };
+        if answer == 0 && info.mask & EXIT != 0 {
+            return Ok(ExitStatus::from_raw(info.exit_code));
+        }
+        if answer != 0 && io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH) {
+            // This kernel keeps no record.
+            break;
+        }
+        std::thread::sleep(BETWEEN);
     }
+    Err(io::Error::from_raw_os_error(libc::ECHILD))
 }
 
 /// Sends `signal` to the group that the process leads. Call it only while the process is not reaped: until then the

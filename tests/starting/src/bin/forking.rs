@@ -179,6 +179,37 @@ fn is_stopped(folder: &str) {
     nothing_is_left(before);
 }
 
+/// What happens to a copy that waits, right before a call takes it, is not the call's.
+fn spare_is_hit(folder: &str) {
+    let before = first_counts();
+    let spare = || parallel_starting::spares(std::process::id()).first().copied();
+    for number in 0..60 {
+        warm();
+        eventually("a copy waits", || spare().is_some_and(|spare| all_are(spare, 'S')));
+        let Some(hit) = spare() else { continue };
+        if number % 3 == 0 {
+            signal_process(hit, libc::SIGSTOP);
+            eventually("it is stopped", || all_are(hit, 'T'));
+        } else {
+            signal_process(hit, libc::SIGKILL);
+            std::thread::sleep(Duration::from_micros(u64::from(number % 5) * 30));
+        }
+        let mut call = run_once.spawn(folder, number);
+        assert_eq!(call.join_timeout(PATIENCE).expect("it works"), Some(number));
+    }
+    nothing_is_left(before);
+}
+
+/// Whether all threads of a process are in this state, which the system tells by a letter.
+fn all_are(pid: u32, state: char) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let states: Vec<bool> = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok())
+        .map(|status| status.lines().any(|line| line.starts_with(&format!("State:\t{state}"))))
+        .collect();
+    !states.is_empty() && !states.contains(&false)
+}
+
 fn is_never_there() {
     for _ in 0..10 {
         assert!(!forks());
@@ -246,6 +277,7 @@ fn main() {
         "used" => is_used(),
         "killed" => is_killed(folder),
         "stopped" => is_stopped(folder),
+        "spare" => spare_is_hit(folder),
         "never" => is_never_there(),
         "changes" => surroundings_change(folder),
         "many" => has_many(),
