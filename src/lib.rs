@@ -126,10 +126,12 @@
 //!
 //! # Where a call runs
 //!
-//! In a process that was started afresh from this program's own executable; nothing is forked. It has the program's
-//! arguments, directory, environment and standard output and error, but none of its memory: what a call needs comes by
-//! its arguments, handles to shared memory among them. `main` does not run there, and the program needs no call at its
-//! start. When the program ends, however it ends, its workers end too.
+//! In a process that was started afresh from this program's own executable, or forked from one that was and has done
+//! nothing since; the running program itself is never forked. It has the program's arguments, directory, environment and
+//! standard output and error, but none of its memory: what a call needs comes by its arguments, handles to shared memory
+//! among them. It may run on the cores of the thread that called; a niceness that a thread has given itself since the
+//! first call stays its own. `main` does not run there, and the program needs no call at its start. When the program ends,
+//! however it ends, its workers end too.
 
 pub use parallel_macros::parallel;
 #[doc(hidden)]
