@@ -145,7 +145,10 @@ impl Solo {
 
     fn launch(self: &Arc<Self>, reactor: &mut Loop) -> io::Result<Arc<Child>> {
         let order = &self.order;
-        let arguments = lock(&self.state).arguments.clone().unwrap_or_default();
+        let (arguments, by_exec) = {
+            let state = lock(&self.state);
+            (state.arguments.clone().unwrap_or_default(), state.lost_copy)
+        };
         let assign = |control: &Control| {
             let handles = transfer::send_ahead::<Opening>(control, &arguments.handles, None, false)?;
             let mut block = None;
@@ -158,9 +161,8 @@ impl Solo {
             let opening = Opening::Assignment(Assignment::Call(invocation));
             control.send(&opening, &borrowed(block), false)
         };
-        let way = lock(&self.state).lost_copy.then_some(Way::Executed);
-        let start =
-            Start { environment: &order.environment, affinity: self.affinity, assign: &assign, admitted: true, way };
+        let (environment, affinity) = (order.environment.as_slice(), self.affinity);
+        let start = Start { environment, affinity, assign: &assign, admitted: true, by_exec };
         reactor.launch(&start, Arc::clone(self) as Arc<dyn Events>)
     }
 

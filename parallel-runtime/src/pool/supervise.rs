@@ -78,7 +78,7 @@ impl Shared {
             affinity: self.settings.affinity,
             assign: &assign,
             admitted: false,
-            way: None,
+            by_exec: false,
         };
         let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {

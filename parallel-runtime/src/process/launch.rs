@@ -142,7 +142,7 @@ impl Launcher {
         }
     }
 
-    /// Starts a process that waits for its assignment; `way`: by exec, or as is best.
+    /// Starts a process that waits for its assignment; `by_exec`: not as a copy of the zygote.
     ///
     /// # Errors
     ///
@@ -151,7 +151,7 @@ impl Launcher {
         &mut self,
         environment: &[(OsString, OsString)],
         affinity: Option<Affinity>,
-        way: Option<Way>,
+        by_exec: bool,
         poller: &Poller,
     ) -> io::Result<Launched> {
         self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
@@ -159,7 +159,7 @@ impl Launcher {
         self.hear(poller);
         let is_usable =
             |zygote: &Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
-        let usable = way != Some(Way::Executed) && self.zygote.as_ref().is_some_and(is_usable);
+        let usable = !by_exec && self.zygote.as_ref().is_some_and(is_usable);
         if usable {
             // While this process looks around, a copy wakes up, or is forked where there is no spare.
             match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {

@@ -111,8 +111,8 @@ pub(crate) struct Start<'a> {
     pub(crate) assign: &'a dyn Fn(&Control) -> io::Result<()>,
     /// Whether it came through the queue, and so counts against what may run at a time.
     pub(crate) admitted: bool,
-    /// How, where it matters.
-    pub(crate) way: Option<Way>,
+    /// Whether the zygote is not to be asked.
+    pub(crate) by_exec: bool,
 }
 
 type Job = Box<dyn FnOnce(&mut Loop) + Send>;
@@ -380,7 +380,7 @@ impl Loop {
     /// What the system says; nothing is left behind then.
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
         let Launched { started, control, way } =
-            self.launcher.launch(start.environment, start.affinity, start.way, &self.poller)?;
+            self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
         let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
         match (start.assign)(&child.control) {
             // It has died already, of which its end will tell more.

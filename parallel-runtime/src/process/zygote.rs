@@ -120,21 +120,21 @@ fn begin(mut descriptors: Vec<OwnedFd>, watch_parent: fn(&Control)) -> Control {
     let control = Control::new(channel);
     // While there is time: it takes as long as the rest of a worker's start.
     watch_parent(&control);
-    let mut buffer = [0; BEGIN.len()];
-    let mut heard = control.receive_bytes(&mut buffer);
-    while buffer == RISE && matches!(heard, Ok(Received::Message { .. })) {
-        // Whether it comes soon or not, it is waited for.
-        wait::look_readable(control.as_fd(), config::RISE_TIME);
-        heard = control.receive_bytes(&mut buffer);
-    }
-    match heard {
-        Ok(Received::Message { descriptors, .. }) if descriptors.len() == 2 => {
-            fork::set_streams([descriptors[0].as_fd(), descriptors[1].as_fd()]);
+    let mut word = [0; BEGIN.len()];
+    loop {
+        match control.receive_bytes(&mut word) {
+            Ok(Received::Message { descriptors, .. }) if word == BEGIN && descriptors.len() == 2 => {
+                fork::set_streams([descriptors[0].as_fd(), descriptors[1].as_fd()]);
+                return control;
+            }
+            Ok(Received::Message { .. }) if word == RISE => {
+                // Whether it comes soon or not, it is waited for.
+                wait::look_readable(control.as_fd(), config::RISE_TIME);
+            }
+            // The program does not want this copy, or is gone.
+            _ => fork::leave(),
         }
-        // The program does not want this copy, or is gone.
-        _ => fork::leave(),
     }
-    control
 }
 
 #[cfg(test)]

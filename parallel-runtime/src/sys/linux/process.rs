@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::memory::Mapping;
@@ -293,13 +294,15 @@ const _: () = assert!(size_of::<PidfdInfo>() == 64);
 /// writes it down a moment after the process is no child any more.
 const ASKED: u32 = 100;
 const BETWEEN: Duration = Duration::from_micros(100);
+/// Set where it never did: then each is asked for once.
+static KEEPS_NO_RECORD: AtomicBool = AtomicBool::new(false);
 
 /// Asks the kernel for the status of a process that somebody else reaped.
 fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
     const EXIT: u64 = 1 << 3;
     // _IOWR(0xff, 11, struct pidfd_info)
     const GET_INFO: libc::Ioctl = (3 << 30) | (64 << 16) | (0xff << 8) | 11;
-    for _ in 0..ASKED {
+    for _ in 0..if KEEPS_NO_RECORD.load(Ordering::Relaxed) { 1 } else { ASKED } {
         let mut info = PidfdInfo { mask: EXIT, cgroup: 0, ids: [0; 11], exit_code: 0 };
         // SAFETY: the request's size is that of the struct it is given.
         let answer = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO, &raw mut info) };
@@ -307,11 +310,12 @@ fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
             return Ok(ExitStatus::from_raw(info.exit_code));
         }
         if answer != 0 && io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH) {
-            // This kernel keeps no record.
+            // This kernel does not know the question.
             break;
         }
         std::thread::sleep(BETWEEN);
     }
+    KEEPS_NO_RECORD.store(true, Ordering::Relaxed);
     Err(io::Error::from_raw_os_error(libc::ECHILD))
 }
 
