@@ -47,6 +47,18 @@ pub fn cube(x: u64) -> u64 {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
+#[doc(hidden)]
+#[derive(::core::fmt::Debug)]
+#[allow(dead_code, non_camel_case_types)]
+pub struct __CubesArgs {
+    x: u64,
+}
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl cubes {
     /// Starts a process for this one call.
     pub fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
@@ -124,7 +136,7 @@ impl ::parallel::__private::Returns for cubes {
 impl ::parallel::__private::Function for cubes {
     type Pointer = fn(u64) -> u64;
     const POINTER: Self::Pointer = cube;
-    type Owned = (::parallel::__private::Owned<cubes, 0>,);
+    type Arguments = __CubesArgs;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
             ::parallel::__private::FUNCTIONS
@@ -149,11 +161,11 @@ impl ::parallel::__private::Function for cubes {
         );
         &ENTRY
     }
-    fn encode_owned(
-        __owned: &Self::Owned,
+    fn encode_arguments(
+        __given: &Self::Arguments,
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<cubes, 0>(&__owned.0)?;
+        __arguments.push::<cubes, 0>(&__given.x)?;
         ::core::result::Result::Ok(())
     }
 }
@@ -171,6 +183,23 @@ impl ::parallel::__private::Accepts<u64> for cubes {
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
         __arguments.push::<cubes, 0>(&*__item)?;
+        ::core::result::Result::Ok(())
+    }
+}
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
+impl ::parallel::__private::AcceptsTuple<(u64,)> for cubes {
+    #[inline]
+    fn encode(
+        __item: &(u64,),
+        __arguments: &mut ::parallel::__private::Arguments,
+    ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
+        __arguments.push::<cubes, 0>(&__item.0)?;
         ::core::result::Result::Ok(())
     }
 }

@@ -52,6 +52,17 @@ impl r#match {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
+#[doc(hidden)]
+#[derive(::core::fmt::Debug)]
+#[allow(dead_code, non_camel_case_types)]
+struct __MatchArgs {}
+#[allow(clippy::print_stdout)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl r#match {
     /// Starts a process for this one call.
     fn spawn(&self) -> ::parallel::__private::JoinHandle<()> {
@@ -113,7 +124,7 @@ impl ::parallel::__private::Returns for r#match {
 impl ::parallel::__private::Function for r#match {
     type Pointer = fn();
     const POINTER: Self::Pointer = r#match::body;
-    type Owned = ();
+    type Arguments = __MatchArgs;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
             ::parallel::__private::FUNCTIONS
@@ -131,8 +142,8 @@ impl ::parallel::__private::Function for r#match {
         );
         &ENTRY
     }
-    fn encode_owned(
-        _: &Self::Owned,
+    fn encode_arguments(
+        _: &Self::Arguments,
         _: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
         ::core::result::Result::Ok(())
@@ -147,6 +158,23 @@ impl ::parallel::__private::Function for r#match {
 )]
 #[automatically_derived]
 impl ::parallel::__private::Accepts<()> for r#match {
+    #[inline]
+    fn encode(
+        _: &(),
+        _: &mut ::parallel::__private::Arguments,
+    ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
+        ::core::result::Result::Ok(())
+    }
+}
+#[allow(clippy::print_stdout)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
+impl ::parallel::__private::AcceptsTuple<()> for r#match {
     #[inline]
     fn encode(
         _: &(),

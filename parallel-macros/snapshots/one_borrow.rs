@@ -53,6 +53,19 @@ impl sum {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
+#[doc(hidden)]
+#[derive(::core::fmt::Debug)]
+#[allow(dead_code, non_camel_case_types)]
+pub(crate) struct __SumArgs {
+    row: ::std::vec::Vec<f64>,
+}
+#[cfg(feature = "sums")]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl sum {
     /// Starts a process for this one call.
     pub(crate) fn spawn(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
@@ -135,7 +148,7 @@ impl ::parallel::__private::Returns for sum {
 impl ::parallel::__private::Function for sum {
     type Pointer = fn(&[f64]) -> f64;
     const POINTER: Self::Pointer = sum::body;
-    type Owned = (::parallel::__private::Owned<sum, 0>,);
+    type Arguments = __SumArgs;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
             ::parallel::__private::FUNCTIONS
@@ -160,11 +173,11 @@ impl ::parallel::__private::Function for sum {
         );
         &ENTRY
     }
-    fn encode_owned(
-        __owned: &Self::Owned,
+    fn encode_arguments(
+        __given: &Self::Arguments,
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<sum, 0>(::core::borrow::Borrow::borrow(&__owned.0))?;
+        __arguments.push::<sum, 0>(::core::borrow::Borrow::borrow(&__given.row))?;
         ::core::result::Result::Ok(())
     }
 }
@@ -176,13 +189,13 @@ impl ::parallel::__private::Function for sum {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl<__Item> ::parallel::__private::Accepts<__Item> for sum
+impl<__Item0> ::parallel::__private::Accepts<__Item0> for sum
 where
-    [f64]: ::parallel::__private::BorrowedFrom<__Item>,
+    [f64]: ::parallel::__private::BorrowedFrom<__Item0>,
 {
     #[inline]
     fn encode(
-        __item: &__Item,
+        __item: &__Item0,
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
         __arguments
@@ -191,8 +204,37 @@ where
                 0,
             >(
                 <[f64] as ::parallel::__private::BorrowedFrom<
-                    __Item,
+                    __Item0,
                 >>::borrowed_from(__item),
+            )?;
+        ::core::result::Result::Ok(())
+    }
+}
+#[cfg(feature = "sums")]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
+impl<__Item0> ::parallel::__private::AcceptsTuple<(__Item0,)> for sum
+where
+    [f64]: ::parallel::__private::BorrowedFrom<__Item0>,
+{
+    #[inline]
+    fn encode(
+        __item: &(__Item0,),
+        __arguments: &mut ::parallel::__private::Arguments,
+    ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
+        __arguments
+            .push::<
+                sum,
+                0,
+            >(
+                <[f64] as ::parallel::__private::BorrowedFrom<
+                    __Item0,
+                >>::borrowed_from(&__item.0),
             )?;
         ::core::result::Result::Ok(())
     }

@@ -49,6 +49,18 @@ impl cube {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
+#[doc(hidden)]
+#[derive(::core::fmt::Debug)]
+#[allow(dead_code, non_camel_case_types)]
+struct __CubeArgs {
+    x: u64,
+}
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl cube {
     /// Starts a process for this one call.
     fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
@@ -126,7 +138,7 @@ impl ::parallel::__private::Returns for cube {
 impl ::parallel::__private::Function for cube {
     type Pointer = fn(u64) -> u64;
     const POINTER: Self::Pointer = cube::body;
-    type Owned = (::parallel::__private::Owned<cube, 0>,);
+    type Arguments = __CubeArgs;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
             ::parallel::__private::FUNCTIONS
@@ -151,11 +163,11 @@ impl ::parallel::__private::Function for cube {
         );
         &ENTRY
     }
-    fn encode_owned(
-        __owned: &Self::Owned,
+    fn encode_arguments(
+        __given: &Self::Arguments,
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<cube, 0>(&__owned.0)?;
+        __arguments.push::<cube, 0>(&__given.x)?;
         ::core::result::Result::Ok(())
     }
 }
@@ -173,6 +185,23 @@ impl ::parallel::__private::Accepts<u64> for cube {
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
         __arguments.push::<cube, 0>(&*__item)?;
+        ::core::result::Result::Ok(())
+    }
+}
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
+impl ::parallel::__private::AcceptsTuple<(u64,)> for cube {
+    #[inline]
+    fn encode(
+        __item: &(u64,),
+        __arguments: &mut ::parallel::__private::Arguments,
+    ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
+        __arguments.push::<cube, 0>(&__item.0)?;
         ::core::result::Result::Ok(())
     }
 }

@@ -55,6 +55,20 @@ impl norm {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
+#[doc(hidden)]
+#[derive(::core::fmt::Debug)]
+#[allow(dead_code, non_camel_case_types)]
+pub struct __NormArgs {
+    row: ::std::vec::Vec<f64>,
+    p: f64,
+    argument_2: (f64, f64),
+}
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
 impl norm {
     /// Starts a process for this one call.
     pub fn spawn(
@@ -170,11 +184,7 @@ impl crate::vendored::parallel::__private::Returns for norm {
 impl crate::vendored::parallel::__private::Function for norm {
     type Pointer = fn(&[f64], f64, (f64, f64)) -> f64;
     const POINTER: Self::Pointer = norm::body;
-    type Owned = (
-        crate::vendored::parallel::__private::Owned<norm, 0>,
-        crate::vendored::parallel::__private::Owned<norm, 1>,
-        crate::vendored::parallel::__private::Owned<norm, 2>,
-    );
+    type Arguments = __NormArgs;
     fn entry() -> &'static crate::vendored::parallel::__private::Entry {
         #[crate::vendored::parallel::__private::linkme::distributed_slice(
             crate::vendored::parallel::__private::FUNCTIONS
@@ -208,13 +218,44 @@ impl crate::vendored::parallel::__private::Function for norm {
         );
         &ENTRY
     }
-    fn encode_owned(
-        __owned: &Self::Owned,
+    fn encode_arguments(
+        __given: &Self::Arguments,
         __arguments: &mut crate::vendored::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), crate::vendored::parallel::__private::CodecError> {
-        __arguments.push::<norm, 0>(::core::borrow::Borrow::borrow(&__owned.0))?;
-        __arguments.push::<norm, 1>(&__owned.1)?;
-        __arguments.push::<norm, 2>(&__owned.2)?;
+        __arguments.push::<norm, 0>(::core::borrow::Borrow::borrow(&__given.row))?;
+        __arguments.push::<norm, 1>(&__given.p)?;
+        __arguments.push::<norm, 2>(&__given.argument_2)?;
+        ::core::result::Result::Ok(())
+    }
+}
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
+impl<__Item0> crate::vendored::parallel::__private::Accepts<(__Item0, f64, (f64, f64))>
+for norm
+where
+    [f64]: crate::vendored::parallel::__private::BorrowedFrom<__Item0>,
+{
+    #[inline]
+    fn encode(
+        __item: &(__Item0, f64, (f64, f64)),
+        __arguments: &mut crate::vendored::parallel::__private::Arguments,
+    ) -> ::core::result::Result<(), crate::vendored::parallel::__private::CodecError> {
+        __arguments
+            .push::<
+                norm,
+                0,
+            >(
+                <[f64] as crate::vendored::parallel::__private::BorrowedFrom<
+                    __Item0,
+                >>::borrowed_from(&__item.0),
+            )?;
+        __arguments.push::<norm, 1>(&__item.1)?;
+        __arguments.push::<norm, 2>(&__item.2)?;
         ::core::result::Result::Ok(())
     }
 }
@@ -226,15 +267,25 @@ impl crate::vendored::parallel::__private::Function for norm {
 )]
 #[automatically_derived]
 impl<
-    '__item,
-> crate::vendored::parallel::__private::Accepts<(&'__item [f64], f64, (f64, f64))>
-for norm {
+    __Item0,
+> crate::vendored::parallel::__private::AcceptsTuple<(__Item0, f64, (f64, f64))> for norm
+where
+    [f64]: crate::vendored::parallel::__private::BorrowedFrom<__Item0>,
+{
     #[inline]
     fn encode(
-        __item: &(&'__item [f64], f64, (f64, f64)),
+        __item: &(__Item0, f64, (f64, f64)),
         __arguments: &mut crate::vendored::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), crate::vendored::parallel::__private::CodecError> {
-        __arguments.push::<norm, 0>(__item.0)?;
+        __arguments
+            .push::<
+                norm,
+                0,
+            >(
+                <[f64] as crate::vendored::parallel::__private::BorrowedFrom<
+                    __Item0,
+                >>::borrowed_from(&__item.0),
+            )?;
         __arguments.push::<norm, 1>(&__item.1)?;
         __arguments.push::<norm, 2>(&__item.2)?;
         ::core::result::Result::Ok(())

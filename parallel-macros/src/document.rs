@@ -15,6 +15,10 @@ pub(crate) fn section(model: &Model<'_>) -> String {
     // Links know no leading `::`.
     let task = format!("{}::Task", source(model.crate_path.to_token_stream()).trim_start_matches("::"));
     let call = &model.original.signature.ident;
+    let named = model.words.args.as_ref().map_or_else(String::new, |_| {
+        let name = &model.arguments;
+        format!("| `{handle}.spawn_args(&arguments)` and the like | with a [`{name}`] |\n")
+    });
     // `text` keeps the signature from being a documentation test.
     format!(
         "\n# Calls\n\n\
@@ -23,8 +27,26 @@ pub(crate) fn section(model: &Model<'_>) -> String {
          | `{call}({names})` | runs in this process |\n\
          | `{handle}.spawn({names})` | runs in a process of its own |\n\
          | `{handle}.submit({names})` | runs in the pool |\n\
-         | `{handle}.par_map(items)` | runs in the pool, once for each item |\n\n\
+         | `{handle}.par_map(items)` | runs in the pool, once for each item |\n{named}\n\
          [`Task`]({task}) holds the other maps and the options that may stand in front of a call.\n"
+    )
+}
+
+/// What stands above the struct of the arguments.
+pub(crate) fn arguments(model: &Model<'_>) -> String {
+    let call = &model.original.signature.ident;
+    let handle = model.handle;
+    let name = &model.arguments;
+    format!(
+        "The arguments of [`{call}`](static@{link}), as data: to be built by name, stored, and sent.\n\n\
+         ```text\n{signature}\n```\n\n\
+         | | |\n|---|---|\n\
+         | `{handle}.call_args(arguments)` | runs in this process |\n\
+         | `{handle}.spawn_args(&arguments)` | runs in a process of its own |\n\
+         | `{handle}.submit_args(&arguments)` | runs in the pool |\n\
+         | `{handle}.par_map_args(list)` | runs in the pool, once for each `{name}` |\n",
+        link = handle.unraw(),
+        signature = signature(model),
     )
 }
 

@@ -3,10 +3,14 @@
 //! The code holds no logic: each method calls one function of the runtime. All of it is spanned at the attribute with a
 //! hygiene of its own; only what the author wrote keeps the author's spans.
 
+use std::iter::zip;
+
 use proc_macro2::{Ident, Literal, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Visibility;
 use syn::ext::IdentExt;
+
+mod arguments;
 
 use crate::document;
 use crate::model::{Model, Parameter};
@@ -25,9 +29,17 @@ use crate::model::{Model, Parameter};
 /// ```
 pub(crate) fn function(model: &Model<'_>) -> TokenStream {
     let code = Code::new(model);
-    [code.handle(), code.body(), code.calls(), code.conversions(), code.parameters(), code.description(), code.items()]
-        .into_iter()
-        .collect()
+    let parts = [
+        code.handle(),
+        code.body(),
+        code.arguments(),
+        code.calls(),
+        code.conversions(),
+        code.parameters(),
+        code.description(),
+        code.items(),
+    ];
+    parts.into_iter().collect()
 }
 
 /// The parts that many generators use.
@@ -315,42 +327,39 @@ impl<'a> Code<'a> {
     //     impl Function for norm {
     //         type Pointer = fn(&[f64], f64) -> f64;
     //         const POINTER: Self::Pointer = norm::body;
-    //         type Owned = (Owned<norm, 0>, Owned<norm, 1>);
+    //         type Arguments = __NormArgs;
     //         fn entry() -> &'static Entry { … }
-    //         fn encode_owned(…) { … }
+    //         fn encode_arguments(…) { … }
     //     }
     fn description(&self) -> TokenStream {
         let Self { model, handle, p, everywhere, output, .. } = self;
         let types = model.parameters.iter().map(|parameter| &parameter.original.ty);
         let pointer = self.pointer();
-        let owned = (0..model.parameters.len()).map(|index| {
-            let index = Literal::usize_unsuffixed(index);
-            quote_spanned!(span()=> #p::Owned<#handle, #index>)
-        });
         let entry = self.entry();
-        let push = self.push(|index, parameter| {
-            let index = syn::Index { index: u32::try_from(index).unwrap_or(u32::MAX), span: span() };
+        let push = self.push(|_, parameter| {
+            let name = &parameter.name;
             match parameter.borrowed {
-                true => quote_spanned!(span()=> ::core::borrow::Borrow::borrow(&__owned.#index)),
-                false => quote_spanned!(span()=> __owned.#index),
+                true => quote_spanned!(span()=> ::core::borrow::Borrow::borrow(&__given.#name)),
+                false => quote_spanned!(span()=> __given.#name),
             }
         });
-        let (owned_name, arguments_name) = self.argument_names("__owned");
+        let arguments = &model.arguments;
+        let (given_name, arguments_name) = self.argument_names("__given");
         quote_spanned! {span()=>
             #everywhere
             #[automatically_derived]
             impl #p::Function for #handle {
                 type Pointer = fn(#(#types),*) #output;
                 const POINTER: Self::Pointer = #pointer;
-                type Owned = (#(#owned,)*);
+                type Arguments = #arguments;
 
                 fn entry() -> &'static #p::Entry {
                     #entry
                     &ENTRY
                 }
 
-                fn encode_owned(
-                    #owned_name: &Self::Owned,
+                fn encode_arguments(
+                    #given_name: &Self::Arguments,
                     #arguments_name: &mut #p::Arguments,
                 ) -> ::core::result::Result<(), #p::CodecError> #push
             }
@@ -424,53 +433,64 @@ impl<'a> Code<'a> {
     //     fn norm(row: &[f64], p: f64)
     // Output:
     //     impl Accepts<u64> for cube { … }
-    //     impl<Item> Accepts<Item> for sum where [f64]: BorrowedFrom<Item> { … }
-    //     impl<'item> Accepts<(&'item [f64], f64)> for norm { … }
+    //     impl AcceptsTuple<(u64,)> for cube { … }
+    //     impl<Item0> Accepts<Item0> for sum where [f64]: BorrowedFrom<Item0> { … }
+    //     impl<Item0> AcceptsTuple<(Item0,)> for sum where [f64]: BorrowedFrom<Item0> { … }
+    //     impl<Item0> Accepts<(Item0, f64)> for norm where [f64]: BorrowedFrom<Item0> { … }
+    //     impl<Item0> AcceptsTuple<(Item0, f64)> for norm where [f64]: BorrowedFrom<Item0> { … }
+    //
+    // Generic at the borrowed places only: everywhere else the type of the parameter tells what a literal is.
     fn items(&self) -> TokenStream {
         let Self { model, handle, p, everywhere, .. } = self;
-        let (lifetimes, item, bound, push) = match &*model.parameters {
-            [single] if single.borrowed => {
-                let referent = single.referent;
-                let from = quote_spanned!(span()=> #p::BorrowedFrom<__Item>);
-                let borrow =
-                    |_, _: &Parameter<'_>| quote_spanned!(span()=> <#referent as #from>::borrowed_from(__item));
-                (
-                    quote_spanned!(span()=> <__Item>),
-                    quote_spanned!(span()=> __Item),
-                    quote_spanned!(span()=> where #referent: #from),
-                    self.push(borrow),
-                )
-            }
-            [single] => {
-                let push = self.push(|_, _| quote_spanned!(span()=> *__item));
-                (TokenStream::new(), single.referent.to_token_stream(), TokenStream::new(), push)
-            }
-            several => {
-                let types = several.iter().map(|Parameter { referent, borrowed, .. }| match borrowed {
-                    true => quote_spanned!(span()=> &'__item #referent),
-                    false => referent.to_token_stream(),
-                });
-                let push = self.push(|index, _| {
-                    let index = Literal::usize_unsuffixed(index);
-                    quote_spanned!(span()=> __item.#index)
-                });
-                let any_borrowed = several.iter().any(|parameter| parameter.borrowed);
-                let lifetimes = if any_borrowed { quote_spanned!(span()=> <'__item>) } else { TokenStream::new() };
-                (lifetimes, quote_spanned!(span()=> (#(#types),*)), TokenStream::new(), push)
+        let places: Vec<_> =
+            (0..model.parameters.len()).map(|index| format_ident!("__Item{index}", span = span())).collect();
+        let types: Vec<_> = zip(&model.parameters, &places)
+            .map(|(parameter, place)| match parameter.borrowed {
+                true => place.to_token_stream(),
+                false => parameter.referent.to_token_stream(),
+            })
+            .collect();
+        let borrowed = || zip(&model.parameters, &places).filter(|(parameter, _)| parameter.borrowed);
+        let generics = borrowed().map(|(_, place)| place);
+        let generics = quote_spanned!(span()=> <#(#generics),*>);
+        let bounds = borrowed()
+            .map(|(Parameter { referent, .. }, place)| quote_spanned!(span()=> #referent: #p::BorrowedFrom<#place>));
+        let bounds = quote_spanned!(span()=> where #(#bounds),*);
+        let implement = |name: &str, item: TokenStream, alone: bool| {
+            let name = Ident::new(name, span());
+            let push = self.push(|index, parameter| {
+                let (at, referent, place) = (Literal::usize_unsuffixed(index), parameter.referent, &places[index]);
+                match (alone, parameter.borrowed) {
+                    (true, false) => quote_spanned!(span()=> *__item),
+                    (false, false) => quote_spanned!(span()=> __item.#at),
+                    (true, true) => {
+                        quote_spanned!(span()=> <#referent as #p::BorrowedFrom<#place>>::borrowed_from(__item))
+                    }
+                    (false, true) => {
+                        quote_spanned!(span()=> <#referent as #p::BorrowedFrom<#place>>::borrowed_from(&__item.#at))
+                    }
+                }
+            });
+            let (item_name, arguments_name) = self.argument_names("__item");
+            quote_spanned! {span()=>
+                #everywhere
+                #[automatically_derived]
+                impl #generics #p::#name<#item> for #handle #bounds {
+                    #[inline]
+                    fn encode(
+                        #item_name: &#item,
+                        #arguments_name: &mut #p::Arguments,
+                    ) -> ::core::result::Result<(), #p::CodecError> #push
+                }
             }
         };
-        let (item_name, arguments_name) = self.argument_names("__item");
-        quote_spanned! {span()=>
-            #everywhere
-            #[automatically_derived]
-            impl #lifetimes #p::Accepts<#item> for #handle #bound {
-                #[inline]
-                fn encode(
-                    #item_name: &#item,
-                    #arguments_name: &mut #p::Arguments,
-                ) -> ::core::result::Result<(), #p::CodecError> #push
-            }
-        }
+        let tuple = quote_spanned!(span()=> (#(#types,)*));
+        let item = match &*types {
+            [single] => implement("Accepts", single.clone(), true),
+            _ => implement("Accepts", tuple.clone(), false),
+        };
+        let tuple = implement("AcceptsTuple", tuple, false);
+        quote!(#item #tuple)
     }
 }
 

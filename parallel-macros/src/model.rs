@@ -2,10 +2,11 @@
 
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
+use syn::ext::IdentExt;
 use syn::{FnArg, Pat, PatType, Path, ReturnType, Type};
 
 use crate::attributes::Attributes;
-use crate::parse::{Function, Words};
+use crate::parse::{Args, Function, Words};
 
 /// A function under the attribute.
 pub(crate) struct Model<'a> {
@@ -14,6 +15,8 @@ pub(crate) struct Model<'a> {
     pub(crate) attributes: Attributes,
     /// The name of the static, and of its type: the function's, or that of `handle = name`.
     pub(crate) handle: &'a Ident,
+    /// The name of the struct of its arguments.
+    pub(crate) arguments: Ident,
     /// `parallel`, under the name it has here.
     pub(crate) crate_path: Path,
     /// The parameters; a `self` is not among them.
@@ -44,12 +47,32 @@ impl<'a> Model<'a> {
             words,
             attributes: Attributes::new(&original.attributes),
             handle: words.handle.as_ref().unwrap_or(&signature.ident),
+            arguments: arguments_name(&signature.ident, words),
             crate_path: words.crate_path.clone().unwrap_or_else(|| syn::parse_quote!(::parallel)),
             parameters: typed.enumerate().map(|(index, typed)| Parameter::new(typed, index)).collect(),
             output: match &signature.output {
                 ReturnType::Default => None,
                 ReturnType::Type(_, output) => Some(output),
             },
+        }
+    }
+}
+
+/// `NormArgs` of `norm`, or the name that was chosen; where the struct is hidden, one that nobody writes.
+fn arguments_name(function: &Ident, words: &Words) -> Ident {
+    let camel = |name: &str| -> String {
+        let words = name.split('_').map(|word| {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+        });
+        words.collect()
+    };
+    match &words.args {
+        Some(Args { name: Some(name), .. }) => name.clone(),
+        Some(args) => Ident::new(&format!("{}Args", camel(&function.unraw().to_string())), args.span),
+        None => {
+            let handle = words.handle.as_ref().unwrap_or(function);
+            format_ident!("__{}Args", camel(&handle.unraw().to_string()), span = Span::mixed_site())
         }
     }
 }

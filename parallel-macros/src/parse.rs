@@ -5,9 +5,10 @@ use std::time::Duration;
 use proc_macro2::{Group, Ident, Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Error, LitInt, LitStr, Path, Result, Signature, Token, Visibility};
+use syn::token::Paren;
+use syn::{Attribute, Error, LitInt, LitStr, Path, Result, Signature, Token, Visibility, parenthesized};
 
-const WORDS: &str = "`timeout`, `retries`, `chunk_size`, `name`, `handle` and `crate`";
+const WORDS: &str = "`timeout`, `retries`, `chunk_size`, `name`, `args`, `handle` and `crate`";
 
 /// The words of the attribute.
 #[derive(Default)]
@@ -16,10 +17,21 @@ pub(crate) struct Words {
     pub(crate) retries: Option<u32>,
     pub(crate) chunk_size: Option<usize>,
     pub(crate) name: Option<LitStr>,
+    pub(crate) args: Option<Args>,
     pub(crate) handle: Option<Ident>,
     pub(crate) crate_path: Option<Path>,
     /// What was wrong with the others.
     pub(crate) mistakes: Option<Error>,
+}
+
+/// The word `args`: the struct of the arguments is there for people to use.
+pub(crate) struct Args {
+    /// Where the word stands.
+    pub(crate) span: Span,
+    /// The name that was chosen for it.
+    pub(crate) name: Option<Ident>,
+    /// What it derives beside serde's traits.
+    pub(crate) derives: Vec<Path>,
 }
 
 /// Reads the words; those that cannot be read are left out, and told in `mistakes`.
@@ -47,13 +59,17 @@ impl Words {
             .call(Ident::parse_any)
             .map_err(|_| Error::new(input.span(), format!("expected a word; the words are {WORDS}")))?;
         let text = word.to_string();
-        if !["timeout", "retries", "chunk_size", "name", "handle", "crate"].contains(&text.as_str()) {
+        if !["timeout", "retries", "chunk_size", "name", "args", "handle", "crate"].contains(&text.as_str()) {
             return Err(Error::new(word.span(), format!("unknown word `{text}`; the words are {WORDS}")));
         }
         if seen.contains(&word) {
             return Err(Error::new(word.span(), format!("`{text}` is given twice; keep one of them")));
         }
         seen.push(word.clone());
+        if text == "args" {
+            self.args = Some(Args::read(word.span(), input)?);
+            return Ok(());
+        }
         if !input.peek(Token![=]) {
             let place = if input.is_empty() { word.span() } else { input.span() };
             return Err(Error::new(place, format!("`{text}` needs a value: write `{}`", example(&text))));
@@ -80,6 +96,57 @@ impl Words {
             Ok(())
         } else {
             Err(Error::new(input.span(), format!("expected `,` after the value: write `{}`", example(&text))))
+        }
+    }
+}
+
+impl Args {
+    /// Reads what may stand behind the word: nothing, `= Name`, or `(name = Name, derive(Debug, Clone))`.
+    fn read(span: Span, input: ParseStream<'_>) -> Result<Self> {
+        const FORMS: &str = "write `args`, `args = AName` or `args(name = AName, derive(Debug, Clone))`";
+        let mut args = Self { span, name: None, derives: Vec::new() };
+        if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            let place = if input.is_empty() { span } else { input.span() };
+            args.name = Some(input.parse().map_err(|_| Error::new(place, format!("not a name; {FORMS}")))?);
+        } else if input.peek(Paren) {
+            let content;
+            parenthesized!(content in input);
+            while !content.is_empty() {
+                let place = content.span();
+                let word: Ident = content.call(Ident::parse_any).map_err(|_| Error::new(place, FORMS))?;
+                match word.to_string().as_str() {
+                    "name" if content.peek(Token![=]) => {
+                        content.parse::<Token![=]>()?;
+                        let place = if content.is_empty() { word.span() } else { content.span() };
+                        let name = content.parse().map_err(|_| Error::new(place, format!("not a name; {FORMS}")))?;
+                        args.name = Some(name);
+                    }
+                    "derive" if content.peek(Paren) => {
+                        let derives;
+                        parenthesized!(derives in content);
+                        let place = derives.span();
+                        let paths = derives.parse_terminated(Path::parse_mod_style, Token![,]);
+                        args.derives.extend(paths.map_err(|_| Error::new(place, format!("not a trait; {FORMS}")))?);
+                    }
+                    _ => return Err(Error::new(place, FORMS)),
+                }
+                if !content.is_empty() {
+                    let place = content.span();
+                    content.parse::<Token![,]>().map_err(|_| Error::new(place, format!("expected `,`; {FORMS}")))?;
+                }
+            }
+        }
+        let serdes = |path: &&Path| {
+            path.segments.last().is_some_and(|last| last.ident == "Serialize" || last.ident == "Deserialize")
+        };
+        if let Some(derive) = args.derives.iter().find(serdes) {
+            return Err(Error::new_spanned(derive, "the struct implements serde's traits as it is; leave this out"));
+        }
+        if input.is_empty() || input.peek(Token![,]) {
+            Ok(args)
+        } else {
+            Err(Error::new(input.span(), format!("expected `,`; {FORMS}")))
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What can be called: a function's type, its place in the registry, and the items that its maps take.
 
+use std::borrow::Borrow;
+use std::marker::PhantomData;
+
 use crate::registry::Entry;
 use crate::wire::call::Arguments;
 use crate::wire::codec::CodecError;
@@ -11,16 +14,52 @@ pub trait Function: Returns + Sized + 'static {
     type Pointer: Copy + Send + Sync + 'static;
     /// The function.
     const POINTER: Self::Pointer;
-    /// The tuple of its parameters in their owned forms: `(String, f64)` for `fn(&str, f64)`, `(u64,)` for `fn(u64)`.
-    type Owned;
+    /// The struct of its arguments in their owned forms, with the names of the parameters.
+    type Arguments;
     /// Its place in the registry.
     fn entry() -> &'static Entry;
-    /// Appends arguments that are given in their owned forms.
+    /// Appends arguments that are given as that struct.
     ///
     /// # Errors
     ///
     /// What the `Serialize` of an argument says when it refuses.
-    fn encode_owned(owned: &Self::Owned, arguments: &mut Arguments) -> Result<(), CodecError>;
+    fn encode_arguments(given: &Self::Arguments, arguments: &mut Arguments) -> Result<(), CodecError>;
+}
+
+/// Tells that the struct of the function's arguments has a name, by `#[parallel(args)]`.
+#[diagnostic::on_unimplemented(
+    message = "the arguments of `{Self}` have no struct that could be named",
+    label = "`#[parallel]` does not say `args` here",
+    note = "write `#[parallel(args)]` above the function"
+)]
+pub trait NamedArguments: Function {}
+
+/// A function whose maps take structs of its arguments.
+pub struct ByArguments<H>(PhantomData<H>);
+
+impl<H: Function> Returns for ByArguments<H> {
+    type Output = H::Output;
+    type Codec = H::Codec;
+}
+
+impl<H: Function> Function for ByArguments<H> {
+    type Pointer = H::Pointer;
+    const POINTER: Self::Pointer = H::POINTER;
+    type Arguments = H::Arguments;
+
+    fn entry() -> &'static Entry {
+        H::entry()
+    }
+
+    fn encode_arguments(given: &Self::Arguments, arguments: &mut Arguments) -> Result<(), CodecError> {
+        H::encode_arguments(given, arguments)
+    }
+}
+
+impl<H: NamedArguments, Item: Borrow<H::Arguments>> Accepts<Item> for ByArguments<H> {
+    fn encode(item: &Item, arguments: &mut Arguments) -> Result<(), CodecError> {
+        H::encode_arguments(item.borrow(), arguments)
+    }
 }
 
 /// Merges two values of type `R` into one: a `#[parallel]` function `fn(R, R) -> R`.
@@ -39,6 +78,21 @@ impl<R, M: Accepts<(R, R)> + Returns<Output = R>> Merges<R> for M {
     fn merge_entry() -> &'static Entry {
         M::entry()
     }
+}
+
+/// Tells that this function can be called with the tuple `Given`, one place for each parameter.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be called with the arguments `{Given}`",
+    label = "the tuple does not fit the function's parameters",
+    note = "write a tuple with a place for each parameter: `(3,)` for one, `()` for none"
+)]
+pub trait AcceptsTuple<Given>: Function {
+    /// Appends the arguments.
+    ///
+    /// # Errors
+    ///
+    /// What the `Serialize` of an argument says when it refuses.
+    fn encode(given: &Given, arguments: &mut Arguments) -> Result<(), CodecError>;
 }
 
 /// Tells that the maps of this function take items of type `Item`.

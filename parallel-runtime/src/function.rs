@@ -1,6 +1,6 @@
 //! The handle a `#[parallel]` function becomes: [`Task`], with the options in front of a call and the calls themselves.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::iter::FusedIterator;
@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::callable::{Accepts, Function, Merges};
+use crate::callable::{Accepts, ByArguments, Function, Merges, NamedArguments};
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::JoinHandle;
@@ -189,6 +189,45 @@ impl<H: Function> Task<H> {
             Err(error) => job::failed(error.in_function(H::entry().name())),
         };
         JoinHandle::new(flight, H::entry().name(), self.options.name.clone(), decode_result::<H>)
+    }
+
+    /// Starts a process for this one call, with arguments that are given as their struct; nothing is cloned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel(args)]
+    /// fn norm(row: &[f64], p: f64) -> f64 {
+    ///     row.iter().map(|v| v.abs().powf(p)).sum::<f64>().powf(1.0 / p)
+    /// }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let job = NormArgs { row: vec![3.0, 4.0], p: 2.0 };
+    /// assert_eq!(norm.spawn_args(&job).join()?, 5.0);
+    /// assert_eq!(norm.submit_args(&job).join()?, 5.0);
+    /// assert_eq!(norm.par_map_args([job])?, [5.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spawn_args(&self, arguments: &H::Arguments) -> JoinHandle<H::Output>
+    where
+        H: NamedArguments,
+    {
+        self.spawn_with(|bytes| H::encode_arguments(arguments, bytes))
+    }
+
+    /// Gives this one call to the pool, with arguments that are given as their struct; nothing is cloned.
+    ///
+    /// # Examples
+    ///
+    /// See [`spawn_args`](Self::spawn_args).
+    pub fn submit_args(&self, arguments: &H::Arguments) -> JoinHandle<H::Output>
+    where
+        H: NamedArguments,
+    {
+        self.submit_with(|bytes| H::encode_arguments(arguments, bytes))
     }
 
     /// Returns the plain function, for where a function is asked for by value.
@@ -451,6 +490,138 @@ impl<H: Function> Task<H> {
         let plan = self.plan(false)?;
         entry::check_function(M::merge_entry())?;
         reduce::map_reduce::<_, H>(plan, items.into_iter(), M::merge_entry())
+    }
+
+    /// Runs the function on every item as [`par_map`](Self::par_map) does; the items are structs of its arguments, or
+    /// borrow as such.
+    ///
+    /// # Errors
+    ///
+    /// As [`par_map`](Self::par_map).
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// See [`spawn_args`](Self::spawn_args).
+    pub fn par_map_args<I>(&self, items: I) -> Result<Vec<H::Output>>
+    where
+        I: IntoIterator<Item: Borrow<H::Arguments>>,
+        H: NamedArguments,
+    {
+        map::map::<_, ByArguments<H>>(self.plan(false)?, items.into_iter())
+    }
+
+    /// As [`par_map_results`](Self::par_map_results), for items that are structs of the function's arguments.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel(args(name = Job, derive(Clone)))]
+    /// fn half(x: u32) -> u32 {
+    ///     assert!(x % 2 == 0, "{x} is odd");
+    ///     x / 2
+    /// }
+    ///
+    /// let jobs = [Job { x: 2 }, Job { x: 3 }];
+    /// let outcomes = half.par_map_results_args(&jobs);
+    /// let failed: Vec<Job> = outcomes.iter().zip(&jobs).filter(|(o, _)| o.is_err()).map(|(_, job)| job.clone()).collect();
+    /// assert_eq!(failed[0].x, 3);
+    /// ```
+    pub fn par_map_results_args<I>(&self, items: I) -> Vec<Result<H::Output>>
+    where
+        I: IntoIterator<Item: Borrow<H::Arguments>>,
+        H: NamedArguments,
+    {
+        map::map_results::<_, ByArguments<H>>(self.plan(false), items.into_iter())
+    }
+
+    /// As [`par_imap`](Self::par_imap), for items that are structs of the function's arguments.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics, in `next`.
+    ///
+    /// # Examples
+    ///
+    /// See [`spawn_args`](Self::spawn_args).
+    pub fn par_imap_args<I>(&self, items: I) -> ParIMap<I::IntoIter, ByArguments<H>>
+    where
+        I: IntoIterator<Item: Borrow<H::Arguments>>,
+        H: NamedArguments,
+    {
+        ParIMap(Lazy::new(self.lazy_plan(), items.into_iter(), Reorder::new()))
+    }
+
+    /// As [`par_imap_unordered`](Self::par_imap_unordered), for items that are structs of the function's arguments.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics, in `next`.
+    ///
+    /// # Examples
+    ///
+    /// See [`spawn_args`](Self::spawn_args).
+    pub fn par_imap_unordered_args<I>(&self, items: I) -> ParIMapUnordered<I::IntoIter, ByArguments<H>>
+    where
+        I: IntoIterator<Item: Borrow<H::Arguments>>,
+        H: NamedArguments,
+    {
+        ParIMapUnordered(Lazy::new(self.lazy_plan(), items.into_iter(), AsTheyCome::default()))
+    }
+
+    /// As [`par_for_each`](Self::par_for_each), for items that are structs of the function's arguments.
+    ///
+    /// # Errors
+    ///
+    /// As [`par_map`](Self::par_map).
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// See [`spawn_args`](Self::spawn_args).
+    pub fn par_for_each_args<I>(&self, items: I) -> Result<()>
+    where
+        I: IntoIterator<Item: Borrow<H::Arguments>>,
+        H: NamedArguments,
+    {
+        map::for_each::<_, ByArguments<H>>(self.plan(true)?, items.into_iter())
+    }
+
+    /// As [`par_map_reduce`](Self::par_map_reduce), for items that are structs of the function's arguments.
+    ///
+    /// # Errors
+    ///
+    /// As [`par_map_reduce`](Self::par_map_reduce).
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// See [`spawn_args`](Self::spawn_args).
+    pub fn par_map_reduce_args<I, M>(&self, items: I, merge: &M) -> Result<Option<H::Output>>
+    where
+        I: IntoIterator<Item: Borrow<H::Arguments>>,
+        H: NamedArguments,
+        M: Merges<H::Output>,
+    {
+        let _ = merge;
+        let plan = self.plan(false)?;
+        entry::check_function(M::merge_entry())?;
+        reduce::map_reduce::<_, ByArguments<H>>(plan, items.into_iter(), M::merge_entry())
     }
 }
 

@@ -1,12 +1,12 @@
 //! The generated code's only door. Nothing in here is for people; it changes without notice.
 
-pub use linkme;
+pub use {linkme, serde};
 
-pub use crate::callable::{Accepts, Function, Merges};
+pub use crate::callable::{Accepts, AcceptsTuple, ByArguments, Function, Merges, NamedArguments};
 pub use crate::function::{Defaults, Task};
 pub use crate::handle::JoinHandle;
 pub use crate::registry::{Entry, FUNCTIONS};
 pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};
 pub use crate::wire::call::{Arguments, Call, Owner, Parameters};
 pub use crate::wire::codec::CodecError;
-pub use crate::wire::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns, Serde};
+pub use crate::wire::parameter::{ArgumentCodec, Given, Owned, Parameter, ResultCodec, Returns, Serde, Taken};

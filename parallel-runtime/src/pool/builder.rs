@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 
 use super::Pool;
 use super::core::{Initializer, Settings};
-use crate::callable::Function;
+use crate::callable::AcceptsTuple;
 use crate::config;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
@@ -114,7 +114,7 @@ impl PoolBuilder {
     }
 
     /// Runs a `#[parallel]` function once in each worker before its first task; `arguments` is the tuple of its
-    /// parameters in their owned forms.
+    /// arguments, in the forms that `spawn` takes: `("model.bin",)` for `fn(&str)`, `()` for none.
     ///
     /// A panic or an `Err` in it is [`ErrorKind::Start`] with its message, from `build()`, or, for a worker that
     /// replaces another, from the calls that wait for one.
@@ -134,19 +134,19 @@ impl PoolBuilder {
     /// fn model() -> String { MODEL.get().unwrap().clone() }
     ///
     /// # fn main() -> parallel::Result<()> {
-    /// let pool = Pool::builder().workers(1).initializer(&load, ("model.bin".to_string(), 2)).build()?;
+    /// let pool = Pool::builder().workers(1).initializer(&load, ("model.bin", 2)).build()?;
     /// assert_eq!(model.on(&pool).submit().join()?, "model.bin v2");
     /// # Ok(())
     /// # }
     /// ```
-    pub fn initializer<F>(mut self, function: &F, arguments: F::Owned) -> Self
+    pub fn initializer<F, A>(mut self, function: &F, arguments: A) -> Self
     where
-        F: Function,
+        F: AcceptsTuple<A>,
         F::Output: InitializerOutput,
     {
         let _ = function;
         let mut bytes = Arguments::default();
-        self.initializer = Some(match F::encode_owned(&arguments, &mut bytes) {
+        self.initializer = Some(match <F as AcceptsTuple<A>>::encode(&arguments, &mut bytes) {
             Ok(()) => Ok(Initializer {
                 entry: F::entry(),
                 arguments: bytes.into_payload(),

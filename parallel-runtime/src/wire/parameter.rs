@@ -4,8 +4,8 @@
 //! for serde's traits. So a type that cannot be sent is one error, in the one place where its codec is named, and not
 //! one for each use.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::borrowed::Borrowed;
 use super::codec::{self, CodecError};
@@ -23,6 +23,24 @@ pub trait Parameter<const INDEX: usize> {
 
 /// What a worker holds of the parameter `INDEX` of `F`.
 pub type Owned<F, const INDEX: usize> = <<F as Parameter<INDEX>>::Type as Borrowed>::Owned;
+
+/// The argument for the parameter `INDEX` of `F`, to be serialized as a field of the struct of all.
+pub struct Given<'a, F: Parameter<INDEX>, const INDEX: usize>(pub &'a F::Type);
+
+impl<F: Parameter<INDEX>, const INDEX: usize> Serialize for Given<'_, F, INDEX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        F::Codec::serialize(self.0, serializer)
+    }
+}
+
+/// The argument for the parameter `INDEX` of `F` in its owned form, deserialized as a field of the struct of all.
+pub struct Taken<F: Parameter<INDEX>, const INDEX: usize>(pub Owned<F, INDEX>);
+
+impl<'de, F: Parameter<INDEX>, const INDEX: usize> Deserialize<'de> for Taken<F, INDEX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        F::Codec::deserialize(deserializer).map(Self)
+    }
+}
 
 /// Tells what a function returns.
 pub trait Returns {
@@ -52,6 +70,20 @@ pub trait ArgumentCodec<T: Borrowed + ?Sized> {
     ///
     /// What the owned type's `Deserialize` says when it refuses.
     fn decode(bytes: &[u8]) -> Result<(T::Owned, usize), CodecError>;
+
+    /// Gives the argument to any serializer.
+    ///
+    /// # Errors
+    ///
+    /// What the type's `Serialize` says when it refuses.
+    fn serialize<S: Serializer>(argument: &T, serializer: S) -> Result<S::Ok, S::Error>;
+
+    /// Takes an argument from any deserializer.
+    ///
+    /// # Errors
+    ///
+    /// What the owned type's `Deserialize` says when it refuses.
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<T::Owned, D::Error>;
 }
 
 /// Turns results of type `T` into bytes and back.
@@ -88,6 +120,14 @@ impl<T: Serialize + Borrowed<Owned: DeserializeOwned> + ?Sized> ArgumentCodec<T>
 
     fn decode(bytes: &[u8]) -> Result<(T::Owned, usize), CodecError> {
         if ipc::is_carried::<T>() { ipc::decode(bytes) } else { codec::decode(bytes) }
+    }
+
+    fn serialize<S: Serializer>(argument: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        argument.serialize(serializer)
+    }
+
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<T::Owned, D::Error> {
+        T::Owned::deserialize(deserializer)
     }
 }
 
