@@ -5,9 +5,13 @@
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
-pub struct cubes {
-    task: ::parallel::__private::Task<cubes>,
+#[allow(non_snake_case)]
+mod __parallel_cubes {
+    #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+    #[allow(non_camel_case_types, unreachable_pub)]
+    pub struct cubes<__Task> {
+        pub(super) task: __Task,
+    }
 }
 #[allow(
     deprecated,
@@ -33,8 +37,8 @@ fn cube(x: u64) -> u64
 [`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
-pub static cubes: cubes = cubes {
-    task: ::parallel::__private::Task::new(::parallel::__private::Defaults::new()),
+pub static cubes: __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> = __parallel_cubes::cubes {
+    task: ::parallel::__private::Call::new(cube, ::parallel::__private::Defaults::new()),
 };
 /// Cubes.
 #[must_use]
@@ -48,8 +52,7 @@ pub fn cube(x: u64) -> u64 {
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::fmt::Debug)]
-#[allow(dead_code, non_camel_case_types)]
+#[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
 pub struct __CubesArgs {
     x: u64,
 }
@@ -59,20 +62,32 @@ pub struct __CubesArgs {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
-impl cubes {
+impl __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     /// Starts a process for this one call.
     pub fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
-        self.task
+        ::core::ops::Deref::deref(self)
             .spawn_with(|__arguments| {
-                __arguments.push::<cubes, 0>(&x)?;
+                __arguments
+                    .push::<
+                        __parallel_cubes::cubes<
+                            ::parallel::__private::Call<fn(u64) -> u64>,
+                        >,
+                        0,
+                    >(&x)?;
                 ::core::result::Result::Ok(())
             })
     }
     /// Gives this one call to the pool.
     pub fn submit(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
-        self.task
+        ::core::ops::Deref::deref(self)
             .submit_with(|__arguments| {
-                __arguments.push::<cubes, 0>(&x)?;
+                __arguments
+                    .push::<
+                        __parallel_cubes::cubes<
+                            ::parallel::__private::Call<fn(u64) -> u64>,
+                        >,
+                        0,
+                    >(&x)?;
                 ::core::result::Result::Ok(())
             })
     }
@@ -84,11 +99,14 @@ impl cubes {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::ops::Deref for cubes {
-    type Target = ::parallel::__private::Task<cubes>;
+impl ::core::ops::Deref
+for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
+    type Target = ::parallel::__private::Task<
+        __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>>,
+    >;
     #[inline(always)]
     fn deref(&self) -> &Self::Target {
-        &self.task
+        ::parallel::__private::Task::of(&self.task)
     }
 }
 #[allow(
@@ -98,9 +116,19 @@ impl ::core::ops::Deref for cubes {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::convert::From<::parallel::__private::Task<cubes>> for cubes {
-    fn from(__task: ::parallel::__private::Task<cubes>) -> Self {
-        Self { task: __task }
+impl ::core::convert::From<
+    ::parallel::__private::Task<
+        __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>>,
+    >,
+> for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
+    fn from(
+        __task: ::parallel::__private::Task<
+            __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>>,
+        >,
+    ) -> Self {
+        __parallel_cubes::cubes {
+            task: __task.into_call(),
+        }
     }
 }
 #[allow(
@@ -110,7 +138,8 @@ impl ::core::convert::From<::parallel::__private::Task<cubes>> for cubes {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Parameter<0> for cubes {
+impl ::parallel::__private::Parameter<0>
+for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     const NAME: &'static str = "x";
     type Type = u64;
     type Codec = ::parallel::__private::Serde;
@@ -122,7 +151,8 @@ impl ::parallel::__private::Parameter<0> for cubes {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Returns for cubes {
+impl ::parallel::__private::Returns
+for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     type Output = u64;
     type Codec = ::parallel::__private::Serde;
 }
@@ -133,9 +163,9 @@ impl ::parallel::__private::Returns for cubes {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Function for cubes {
+impl ::parallel::__private::Callable
+for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     type Pointer = fn(u64) -> u64;
-    const POINTER: Self::Pointer = cube;
     type Arguments = __CubesArgs;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
@@ -151,10 +181,20 @@ impl ::parallel::__private::Function for cubes {
             |__call| {
                 __call
                     .run::<
-                        cubes,
+                        __parallel_cubes::cubes<
+                            ::parallel::__private::Call<fn(u64) -> u64>,
+                        >,
                         _,
                     >(|__parameters| {
-                        let __values = (__parameters.take::<cubes, 0>()?,);
+                        let __values = (
+                            __parameters
+                                .take::<
+                                    __parallel_cubes::cubes<
+                                        ::parallel::__private::Call<fn(u64) -> u64>,
+                                    >,
+                                    0,
+                                >()?,
+                        );
                         ::core::result::Result::Ok(move || cube(__values.0))
                     })
             },
@@ -165,7 +205,11 @@ impl ::parallel::__private::Function for cubes {
         __given: &Self::Arguments,
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<cubes, 0>(&__given.x)?;
+        __arguments
+            .push::<
+                __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>>,
+                0,
+            >(&__given.x)?;
         ::core::result::Result::Ok(())
     }
 }
@@ -176,13 +220,27 @@ impl ::parallel::__private::Function for cubes {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Accepts<u64> for cubes {
+impl ::parallel::__private::Function
+for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {}
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
+impl ::parallel::__private::Accepts<u64>
+for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     #[inline]
     fn encode(
         __item: &u64,
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<cubes, 0>(&*__item)?;
+        __arguments
+            .push::<
+                __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>>,
+                0,
+            >(&*__item)?;
         ::core::result::Result::Ok(())
     }
 }
@@ -193,13 +251,18 @@ impl ::parallel::__private::Accepts<u64> for cubes {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::AcceptsTuple<(u64,)> for cubes {
+impl ::parallel::__private::AcceptsTuple<(u64,)>
+for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     #[inline]
     fn encode(
         __item: &(u64,),
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<cubes, 0>(&__item.0)?;
+        __arguments
+            .push::<
+                __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>>,
+                0,
+            >(&__item.0)?;
         ::core::result::Result::Ok(())
     }
 }

@@ -6,9 +6,13 @@
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
-struct r#match {
-    task: ::parallel::__private::Task<r#match>,
+#[allow(non_snake_case)]
+mod __parallel_match {
+    #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+    #[allow(non_camel_case_types, unreachable_pub)]
+    pub(super) struct r#match<__Task> {
+        pub(super) task: __Task,
+    }
 }
 #[allow(clippy::print_stdout)]
 #[allow(
@@ -35,13 +39,16 @@ fn r#match()
 [`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
-static r#match: r#match = r#match {
-    task: ::parallel::__private::Task::new(::parallel::__private::Defaults::new()),
+static r#match: __parallel_match::r#match<::parallel::__private::Call<fn()>> = __parallel_match::r#match {
+    task: ::parallel::__private::Call::new(
+        __parallel_match::r#match::<()>::r#match,
+        ::parallel::__private::Defaults::new(),
+    ),
 };
 #[allow(clippy::print_stdout)]
-impl r#match {
+impl __parallel_match::r#match<()> {
     /// The function itself.
-    fn body() {
+    fn r#match() {
         println!("here");
     }
 }
@@ -53,8 +60,7 @@ impl r#match {
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::fmt::Debug)]
-#[allow(dead_code, non_camel_case_types)]
+#[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
 struct __MatchArgs {}
 #[allow(clippy::print_stdout)]
 #[allow(
@@ -63,14 +69,16 @@ struct __MatchArgs {}
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
-impl r#match {
+impl __parallel_match::r#match<::parallel::__private::Call<fn()>> {
     /// Starts a process for this one call.
     fn spawn(&self) -> ::parallel::__private::JoinHandle<()> {
-        self.task.spawn_with(|__arguments| { ::core::result::Result::Ok(()) })
+        ::core::ops::Deref::deref(self)
+            .spawn_with(|__arguments| { ::core::result::Result::Ok(()) })
     }
     /// Gives this one call to the pool.
     fn submit(&self) -> ::parallel::__private::JoinHandle<()> {
-        self.task.submit_with(|__arguments| { ::core::result::Result::Ok(()) })
+        ::core::ops::Deref::deref(self)
+            .submit_with(|__arguments| { ::core::result::Result::Ok(()) })
     }
 }
 #[allow(clippy::print_stdout)]
@@ -81,11 +89,14 @@ impl r#match {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::ops::Deref for r#match {
-    type Target = ::parallel::__private::Task<r#match>;
+impl ::core::ops::Deref
+for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
+    type Target = ::parallel::__private::Task<
+        __parallel_match::r#match<::parallel::__private::Call<fn()>>,
+    >;
     #[inline(always)]
     fn deref(&self) -> &Self::Target {
-        &self.task
+        ::parallel::__private::Task::of(&self.task)
     }
 }
 #[allow(clippy::print_stdout)]
@@ -96,9 +107,19 @@ impl ::core::ops::Deref for r#match {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::convert::From<::parallel::__private::Task<r#match>> for r#match {
-    fn from(__task: ::parallel::__private::Task<r#match>) -> Self {
-        Self { task: __task }
+impl ::core::convert::From<
+    ::parallel::__private::Task<
+        __parallel_match::r#match<::parallel::__private::Call<fn()>>,
+    >,
+> for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
+    fn from(
+        __task: ::parallel::__private::Task<
+            __parallel_match::r#match<::parallel::__private::Call<fn()>>,
+        >,
+    ) -> Self {
+        __parallel_match::r#match {
+            task: __task.into_call(),
+        }
     }
 }
 #[allow(clippy::print_stdout)]
@@ -109,7 +130,8 @@ impl ::core::convert::From<::parallel::__private::Task<r#match>> for r#match {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Returns for r#match {
+impl ::parallel::__private::Returns
+for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
     type Output = ();
     type Codec = ::parallel::__private::Serde;
 }
@@ -121,9 +143,9 @@ impl ::parallel::__private::Returns for r#match {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Function for r#match {
+impl ::parallel::__private::Callable
+for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
     type Pointer = fn();
-    const POINTER: Self::Pointer = r#match::body;
     type Arguments = __MatchArgs;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
@@ -137,7 +159,13 @@ impl ::parallel::__private::Function for r#match {
             ),
             "match",
             |__call| {
-                __call.run::<r#match, _>(|_| ::core::result::Result::Ok(r#match::body))
+                __call
+                    .run::<
+                        __parallel_match::r#match<::parallel::__private::Call<fn()>>,
+                        _,
+                    >(|_| ::core::result::Result::Ok(
+                        __parallel_match::r#match::<()>::r#match,
+                    ))
             },
         );
         &ENTRY
@@ -157,7 +185,18 @@ impl ::parallel::__private::Function for r#match {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Accepts<()> for r#match {
+impl ::parallel::__private::Function
+for __parallel_match::r#match<::parallel::__private::Call<fn()>> {}
+#[allow(clippy::print_stdout)]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
+impl ::parallel::__private::Accepts<()>
+for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
     #[inline]
     fn encode(
         _: &(),
@@ -174,7 +213,8 @@ impl ::parallel::__private::Accepts<()> for r#match {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::AcceptsTuple<()> for r#match {
+impl ::parallel::__private::AcceptsTuple<()>
+for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
     #[inline]
     fn encode(
         _: &(),

@@ -6,9 +6,13 @@
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
-pub(crate) struct sum {
-    task: ::parallel::__private::Task<sum>,
+#[allow(non_snake_case)]
+mod __parallel_sum {
+    #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+    #[allow(non_camel_case_types, unreachable_pub)]
+    pub(crate) struct sum<__Task> {
+        pub(super) task: __Task,
+    }
 }
 #[cfg(feature = "sums")]
 #[allow(
@@ -35,14 +39,19 @@ fn sum(row: &[f64]) -> f64
 [`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
-pub(crate) static sum: sum = sum {
-    task: ::parallel::__private::Task::new(::parallel::__private::Defaults::new()),
+pub(crate) static sum: __parallel_sum::sum<
+    ::parallel::__private::Call<fn(&[f64]) -> f64>,
+> = __parallel_sum::sum {
+    task: ::parallel::__private::Call::new(
+        __parallel_sum::sum::<()>::sum,
+        ::parallel::__private::Defaults::new(),
+    ),
 };
 #[cfg(feature = "sums")]
-impl sum {
+impl __parallel_sum::sum<()> {
     /// The function itself.
     #[inline]
-    fn body(row: &[f64]) -> f64 {
+    fn sum(row: &[f64]) -> f64 {
         row.iter().sum()
     }
 }
@@ -54,8 +63,7 @@ impl sum {
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::fmt::Debug)]
-#[allow(dead_code, non_camel_case_types)]
+#[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
 pub(crate) struct __SumArgs {
     row: ::std::vec::Vec<f64>,
 }
@@ -66,20 +74,32 @@ pub(crate) struct __SumArgs {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
-impl sum {
+impl __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     /// Starts a process for this one call.
     pub(crate) fn spawn(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
-        self.task
+        ::core::ops::Deref::deref(self)
             .spawn_with(|__arguments| {
-                __arguments.push::<sum, 0>(row)?;
+                __arguments
+                    .push::<
+                        __parallel_sum::sum<
+                            ::parallel::__private::Call<fn(&[f64]) -> f64>,
+                        >,
+                        0,
+                    >(row)?;
                 ::core::result::Result::Ok(())
             })
     }
     /// Gives this one call to the pool.
     pub(crate) fn submit(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
-        self.task
+        ::core::ops::Deref::deref(self)
             .submit_with(|__arguments| {
-                __arguments.push::<sum, 0>(row)?;
+                __arguments
+                    .push::<
+                        __parallel_sum::sum<
+                            ::parallel::__private::Call<fn(&[f64]) -> f64>,
+                        >,
+                        0,
+                    >(row)?;
                 ::core::result::Result::Ok(())
             })
     }
@@ -92,11 +112,14 @@ impl sum {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::ops::Deref for sum {
-    type Target = ::parallel::__private::Task<sum>;
+impl ::core::ops::Deref
+for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
+    type Target = ::parallel::__private::Task<
+        __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>>,
+    >;
     #[inline(always)]
     fn deref(&self) -> &Self::Target {
-        &self.task
+        ::parallel::__private::Task::of(&self.task)
     }
 }
 #[cfg(feature = "sums")]
@@ -107,9 +130,19 @@ impl ::core::ops::Deref for sum {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::convert::From<::parallel::__private::Task<sum>> for sum {
-    fn from(__task: ::parallel::__private::Task<sum>) -> Self {
-        Self { task: __task }
+impl ::core::convert::From<
+    ::parallel::__private::Task<
+        __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>>,
+    >,
+> for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
+    fn from(
+        __task: ::parallel::__private::Task<
+            __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>>,
+        >,
+    ) -> Self {
+        __parallel_sum::sum {
+            task: __task.into_call(),
+        }
     }
 }
 #[cfg(feature = "sums")]
@@ -120,7 +153,8 @@ impl ::core::convert::From<::parallel::__private::Task<sum>> for sum {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Parameter<0> for sum {
+impl ::parallel::__private::Parameter<0>
+for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     const NAME: &'static str = "row";
     type Type = [f64];
     type Codec = ::parallel::__private::Serde;
@@ -133,7 +167,8 @@ impl ::parallel::__private::Parameter<0> for sum {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Returns for sum {
+impl ::parallel::__private::Returns
+for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     type Output = f64;
     type Codec = ::parallel::__private::Serde;
 }
@@ -145,9 +180,9 @@ impl ::parallel::__private::Returns for sum {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Function for sum {
+impl ::parallel::__private::Callable
+for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     type Pointer = fn(&[f64]) -> f64;
-    const POINTER: Self::Pointer = sum::body;
     type Arguments = __SumArgs;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
@@ -163,11 +198,23 @@ impl ::parallel::__private::Function for sum {
             |__call| {
                 __call
                     .run::<
-                        sum,
+                        __parallel_sum::sum<
+                            ::parallel::__private::Call<fn(&[f64]) -> f64>,
+                        >,
                         _,
                     >(|__parameters| {
-                        let __values = (__parameters.take_borrowed::<sum, 0>()?,);
-                        ::core::result::Result::Ok(move || sum::body(__values.0.get()))
+                        let __values = (
+                            __parameters
+                                .take_borrowed::<
+                                    __parallel_sum::sum<
+                                        ::parallel::__private::Call<fn(&[f64]) -> f64>,
+                                    >,
+                                    0,
+                                >()?,
+                        );
+                        ::core::result::Result::Ok(move || __parallel_sum::sum::<
+                            (),
+                        >::sum(__values.0.get()))
                     })
             },
         );
@@ -177,7 +224,11 @@ impl ::parallel::__private::Function for sum {
         __given: &Self::Arguments,
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<sum, 0>(::core::borrow::Borrow::borrow(&__given.row))?;
+        __arguments
+            .push::<
+                __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>>,
+                0,
+            >(::core::borrow::Borrow::borrow(&__given.row))?;
         ::core::result::Result::Ok(())
     }
 }
@@ -189,7 +240,18 @@ impl ::parallel::__private::Function for sum {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl<__Item0> ::parallel::__private::Accepts<__Item0> for sum
+impl ::parallel::__private::Function
+for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {}
+#[cfg(feature = "sums")]
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
+impl<__Item0> ::parallel::__private::Accepts<__Item0>
+for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>>
 where
     [f64]: ::parallel::__private::BorrowedFrom<__Item0>,
 {
@@ -200,7 +262,7 @@ where
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
         __arguments
             .push::<
-                sum,
+                __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>>,
                 0,
             >(
                 <[f64] as ::parallel::__private::BorrowedFrom<
@@ -218,7 +280,8 @@ where
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl<__Item0> ::parallel::__private::AcceptsTuple<(__Item0,)> for sum
+impl<__Item0> ::parallel::__private::AcceptsTuple<(__Item0,)>
+for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>>
 where
     [f64]: ::parallel::__private::BorrowedFrom<__Item0>,
 {
@@ -229,7 +292,7 @@ where
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
         __arguments
             .push::<
-                sum,
+                __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>>,
                 0,
             >(
                 <[f64] as ::parallel::__private::BorrowedFrom<

@@ -5,9 +5,13 @@
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
-struct cube {
-    task: ::parallel::__private::Task<cube>,
+#[allow(non_snake_case)]
+mod __parallel_cube {
+    #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+    #[allow(non_camel_case_types, unreachable_pub)]
+    pub(super) struct cube<__Task> {
+        pub(super) task: __Task,
+    }
 }
 #[allow(
     deprecated,
@@ -33,13 +37,16 @@ fn cube(x: u64) -> u64
 [`Task`](parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
-static cube: cube = cube {
-    task: ::parallel::__private::Task::new(::parallel::__private::Defaults::new()),
+static cube: __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> = __parallel_cube::cube {
+    task: ::parallel::__private::Call::new(
+        __parallel_cube::cube::<()>::cube,
+        ::parallel::__private::Defaults::new(),
+    ),
 };
-impl cube {
+impl __parallel_cube::cube<()> {
     /// The function itself.
     #[parallel]
-    fn body(x: u64) -> u64 {
+    fn cube(x: u64) -> u64 {
         x * x * x
     }
 }
@@ -50,8 +57,7 @@ impl cube {
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::fmt::Debug)]
-#[allow(dead_code, non_camel_case_types)]
+#[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
 struct __CubeArgs {
     x: u64,
 }
@@ -61,20 +67,32 @@ struct __CubeArgs {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
-impl cube {
+impl __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     /// Starts a process for this one call.
     fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
-        self.task
+        ::core::ops::Deref::deref(self)
             .spawn_with(|__arguments| {
-                __arguments.push::<cube, 0>(&x)?;
+                __arguments
+                    .push::<
+                        __parallel_cube::cube<
+                            ::parallel::__private::Call<fn(u64) -> u64>,
+                        >,
+                        0,
+                    >(&x)?;
                 ::core::result::Result::Ok(())
             })
     }
     /// Gives this one call to the pool.
     fn submit(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
-        self.task
+        ::core::ops::Deref::deref(self)
             .submit_with(|__arguments| {
-                __arguments.push::<cube, 0>(&x)?;
+                __arguments
+                    .push::<
+                        __parallel_cube::cube<
+                            ::parallel::__private::Call<fn(u64) -> u64>,
+                        >,
+                        0,
+                    >(&x)?;
                 ::core::result::Result::Ok(())
             })
     }
@@ -86,11 +104,14 @@ impl cube {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::ops::Deref for cube {
-    type Target = ::parallel::__private::Task<cube>;
+impl ::core::ops::Deref
+for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
+    type Target = ::parallel::__private::Task<
+        __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>>,
+    >;
     #[inline(always)]
     fn deref(&self) -> &Self::Target {
-        &self.task
+        ::parallel::__private::Task::of(&self.task)
     }
 }
 #[allow(
@@ -100,9 +121,19 @@ impl ::core::ops::Deref for cube {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::convert::From<::parallel::__private::Task<cube>> for cube {
-    fn from(__task: ::parallel::__private::Task<cube>) -> Self {
-        Self { task: __task }
+impl ::core::convert::From<
+    ::parallel::__private::Task<
+        __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>>,
+    >,
+> for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
+    fn from(
+        __task: ::parallel::__private::Task<
+            __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>>,
+        >,
+    ) -> Self {
+        __parallel_cube::cube {
+            task: __task.into_call(),
+        }
     }
 }
 #[allow(
@@ -112,7 +143,8 @@ impl ::core::convert::From<::parallel::__private::Task<cube>> for cube {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Parameter<0> for cube {
+impl ::parallel::__private::Parameter<0>
+for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     const NAME: &'static str = "x";
     type Type = u64;
     type Codec = ::parallel::__private::Serde;
@@ -124,7 +156,8 @@ impl ::parallel::__private::Parameter<0> for cube {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Returns for cube {
+impl ::parallel::__private::Returns
+for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     type Output = u64;
     type Codec = ::parallel::__private::Serde;
 }
@@ -135,9 +168,9 @@ impl ::parallel::__private::Returns for cube {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Function for cube {
+impl ::parallel::__private::Callable
+for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     type Pointer = fn(u64) -> u64;
-    const POINTER: Self::Pointer = cube::body;
     type Arguments = __CubeArgs;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
@@ -153,11 +186,23 @@ impl ::parallel::__private::Function for cube {
             |__call| {
                 __call
                     .run::<
-                        cube,
+                        __parallel_cube::cube<
+                            ::parallel::__private::Call<fn(u64) -> u64>,
+                        >,
                         _,
                     >(|__parameters| {
-                        let __values = (__parameters.take::<cube, 0>()?,);
-                        ::core::result::Result::Ok(move || cube::body(__values.0))
+                        let __values = (
+                            __parameters
+                                .take::<
+                                    __parallel_cube::cube<
+                                        ::parallel::__private::Call<fn(u64) -> u64>,
+                                    >,
+                                    0,
+                                >()?,
+                        );
+                        ::core::result::Result::Ok(move || __parallel_cube::cube::<
+                            (),
+                        >::cube(__values.0))
                     })
             },
         );
@@ -167,7 +212,11 @@ impl ::parallel::__private::Function for cube {
         __given: &Self::Arguments,
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<cube, 0>(&__given.x)?;
+        __arguments
+            .push::<
+                __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>>,
+                0,
+            >(&__given.x)?;
         ::core::result::Result::Ok(())
     }
 }
@@ -178,13 +227,27 @@ impl ::parallel::__private::Function for cube {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::Accepts<u64> for cube {
+impl ::parallel::__private::Function
+for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {}
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
+impl ::parallel::__private::Accepts<u64>
+for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     #[inline]
     fn encode(
         __item: &u64,
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<cube, 0>(&*__item)?;
+        __arguments
+            .push::<
+                __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>>,
+                0,
+            >(&*__item)?;
         ::core::result::Result::Ok(())
     }
 }
@@ -195,13 +258,18 @@ impl ::parallel::__private::Accepts<u64> for cube {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::parallel::__private::AcceptsTuple<(u64,)> for cube {
+impl ::parallel::__private::AcceptsTuple<(u64,)>
+for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     #[inline]
     fn encode(
         __item: &(u64,),
         __arguments: &mut ::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), ::parallel::__private::CodecError> {
-        __arguments.push::<cube, 0>(&__item.0)?;
+        __arguments
+            .push::<
+                __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>>,
+                0,
+            >(&__item.0)?;
         ::core::result::Result::Ok(())
     }
 }

@@ -5,9 +5,13 @@
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
-pub struct norm {
-    task: crate::vendored::parallel::__private::Task<norm>,
+#[allow(non_snake_case)]
+mod __parallel_norm {
+    #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+    #[allow(non_camel_case_types, unreachable_pub)]
+    pub struct norm<__Task> {
+        pub(super) task: __Task,
+    }
 }
 #[allow(
     deprecated,
@@ -33,8 +37,11 @@ fn norm(row: &[f64], p: f64, argument_2: (f64, f64)) -> f64
 [`Task`](crate::vendored::parallel::Task) holds the other maps and the options that may stand in front of a call.
 */
 #[allow(non_upper_case_globals)]
-pub static norm: norm = norm {
-    task: crate::vendored::parallel::__private::Task::new(
+pub static norm: __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> = __parallel_norm::norm {
+    task: crate::vendored::parallel::__private::Call::new(
+        __parallel_norm::norm::<()>::norm,
         crate::vendored::parallel::__private::Defaults::new()
             .timeout(::core::time::Duration::new(1u64, 500000000u32))
             .retries(2u32)
@@ -42,9 +49,9 @@ pub static norm: norm = norm {
             .name("the norm"),
     ),
 };
-impl norm {
+impl __parallel_norm::norm<()> {
     /// The function itself.
-    fn body(row: &[f64], mut p: f64, (low, high): (f64, f64)) -> f64 {
+    fn norm(row: &[f64], mut p: f64, (low, high): (f64, f64)) -> f64 {
         p = p.clamp(low, high);
         row.iter().map(|v| v.abs().powf(p)).sum::<f64>().powf(1.0 / p)
     }
@@ -56,8 +63,7 @@ impl norm {
     clippy::type_complexity
 )]
 #[doc(hidden)]
-#[derive(::core::fmt::Debug)]
-#[allow(dead_code, non_camel_case_types)]
+#[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
 pub struct __NormArgs {
     row: ::std::vec::Vec<f64>,
     p: f64,
@@ -69,7 +75,9 @@ pub struct __NormArgs {
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
-impl norm {
+impl __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> {
     /// Starts a process for this one call.
     pub fn spawn(
         &self,
@@ -77,11 +85,35 @@ impl norm {
         p: f64,
         argument_2: (f64, f64),
     ) -> crate::vendored::parallel::__private::JoinHandle<f64> {
-        self.task
+        ::core::ops::Deref::deref(self)
             .spawn_with(|__arguments| {
-                __arguments.push::<norm, 0>(row)?;
-                __arguments.push::<norm, 1>(&p)?;
-                __arguments.push::<norm, 2>(&argument_2)?;
+                __arguments
+                    .push::<
+                        __parallel_norm::norm<
+                            crate::vendored::parallel::__private::Call<
+                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            >,
+                        >,
+                        0,
+                    >(row)?;
+                __arguments
+                    .push::<
+                        __parallel_norm::norm<
+                            crate::vendored::parallel::__private::Call<
+                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            >,
+                        >,
+                        1,
+                    >(&p)?;
+                __arguments
+                    .push::<
+                        __parallel_norm::norm<
+                            crate::vendored::parallel::__private::Call<
+                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            >,
+                        >,
+                        2,
+                    >(&argument_2)?;
                 ::core::result::Result::Ok(())
             })
     }
@@ -92,11 +124,35 @@ impl norm {
         p: f64,
         argument_2: (f64, f64),
     ) -> crate::vendored::parallel::__private::JoinHandle<f64> {
-        self.task
+        ::core::ops::Deref::deref(self)
             .submit_with(|__arguments| {
-                __arguments.push::<norm, 0>(row)?;
-                __arguments.push::<norm, 1>(&p)?;
-                __arguments.push::<norm, 2>(&argument_2)?;
+                __arguments
+                    .push::<
+                        __parallel_norm::norm<
+                            crate::vendored::parallel::__private::Call<
+                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            >,
+                        >,
+                        0,
+                    >(row)?;
+                __arguments
+                    .push::<
+                        __parallel_norm::norm<
+                            crate::vendored::parallel::__private::Call<
+                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            >,
+                        >,
+                        1,
+                    >(&p)?;
+                __arguments
+                    .push::<
+                        __parallel_norm::norm<
+                            crate::vendored::parallel::__private::Call<
+                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            >,
+                        >,
+                        2,
+                    >(&argument_2)?;
                 ::core::result::Result::Ok(())
             })
     }
@@ -108,11 +164,20 @@ impl norm {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::ops::Deref for norm {
-    type Target = crate::vendored::parallel::__private::Task<norm>;
+impl ::core::ops::Deref
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> {
+    type Target = crate::vendored::parallel::__private::Task<
+        __parallel_norm::norm<
+            crate::vendored::parallel::__private::Call<
+                fn(&[f64], f64, (f64, f64)) -> f64,
+            >,
+        >,
+    >;
     #[inline(always)]
     fn deref(&self) -> &Self::Target {
-        &self.task
+        crate::vendored::parallel::__private::Task::of(&self.task)
     }
 }
 #[allow(
@@ -122,9 +187,30 @@ impl ::core::ops::Deref for norm {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl ::core::convert::From<crate::vendored::parallel::__private::Task<norm>> for norm {
-    fn from(__task: crate::vendored::parallel::__private::Task<norm>) -> Self {
-        Self { task: __task }
+impl ::core::convert::From<
+    crate::vendored::parallel::__private::Task<
+        __parallel_norm::norm<
+            crate::vendored::parallel::__private::Call<
+                fn(&[f64], f64, (f64, f64)) -> f64,
+            >,
+        >,
+    >,
+>
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> {
+    fn from(
+        __task: crate::vendored::parallel::__private::Task<
+            __parallel_norm::norm<
+                crate::vendored::parallel::__private::Call<
+                    fn(&[f64], f64, (f64, f64)) -> f64,
+                >,
+            >,
+        >,
+    ) -> Self {
+        __parallel_norm::norm {
+            task: __task.into_call(),
+        }
     }
 }
 #[allow(
@@ -134,7 +220,10 @@ impl ::core::convert::From<crate::vendored::parallel::__private::Task<norm>> for
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl crate::vendored::parallel::__private::Parameter<0> for norm {
+impl crate::vendored::parallel::__private::Parameter<0>
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> {
     const NAME: &'static str = "row";
     type Type = [f64];
     type Codec = crate::vendored::parallel::__private::Serde;
@@ -146,7 +235,10 @@ impl crate::vendored::parallel::__private::Parameter<0> for norm {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl crate::vendored::parallel::__private::Parameter<1> for norm {
+impl crate::vendored::parallel::__private::Parameter<1>
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> {
     const NAME: &'static str = "p";
     type Type = f64;
     type Codec = crate::vendored::parallel::__private::Serde;
@@ -158,7 +250,10 @@ impl crate::vendored::parallel::__private::Parameter<1> for norm {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl crate::vendored::parallel::__private::Parameter<2> for norm {
+impl crate::vendored::parallel::__private::Parameter<2>
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> {
     const NAME: &'static str = "argument_2";
     type Type = (f64, f64);
     type Codec = crate::vendored::parallel::__private::Serde;
@@ -170,7 +265,10 @@ impl crate::vendored::parallel::__private::Parameter<2> for norm {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl crate::vendored::parallel::__private::Returns for norm {
+impl crate::vendored::parallel::__private::Returns
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> {
     type Output = f64;
     type Codec = crate::vendored::parallel::__private::Serde;
 }
@@ -181,9 +279,11 @@ impl crate::vendored::parallel::__private::Returns for norm {
     clippy::type_complexity
 )]
 #[automatically_derived]
-impl crate::vendored::parallel::__private::Function for norm {
+impl crate::vendored::parallel::__private::Callable
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> {
     type Pointer = fn(&[f64], f64, (f64, f64)) -> f64;
-    const POINTER: Self::Pointer = norm::body;
     type Arguments = __NormArgs;
     fn entry() -> &'static crate::vendored::parallel::__private::Entry {
         #[crate::vendored::parallel::__private::linkme::distributed_slice(
@@ -200,19 +300,45 @@ impl crate::vendored::parallel::__private::Function for norm {
             |__call| {
                 __call
                     .run::<
-                        norm,
+                        __parallel_norm::norm<
+                            crate::vendored::parallel::__private::Call<
+                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            >,
+                        >,
                         _,
                     >(|__parameters| {
                         let __values = (
-                            __parameters.take_borrowed::<norm, 0>()?,
-                            __parameters.take::<norm, 1>()?,
-                            __parameters.take::<norm, 2>()?,
+                            __parameters
+                                .take_borrowed::<
+                                    __parallel_norm::norm<
+                                        crate::vendored::parallel::__private::Call<
+                                            fn(&[f64], f64, (f64, f64)) -> f64,
+                                        >,
+                                    >,
+                                    0,
+                                >()?,
+                            __parameters
+                                .take::<
+                                    __parallel_norm::norm<
+                                        crate::vendored::parallel::__private::Call<
+                                            fn(&[f64], f64, (f64, f64)) -> f64,
+                                        >,
+                                    >,
+                                    1,
+                                >()?,
+                            __parameters
+                                .take::<
+                                    __parallel_norm::norm<
+                                        crate::vendored::parallel::__private::Call<
+                                            fn(&[f64], f64, (f64, f64)) -> f64,
+                                        >,
+                                    >,
+                                    2,
+                                >()?,
                         );
-                        ::core::result::Result::Ok(move || norm::body(
-                            __values.0.get(),
-                            __values.1,
-                            __values.2,
-                        ))
+                        ::core::result::Result::Ok(move || __parallel_norm::norm::<
+                            (),
+                        >::norm(__values.0.get(), __values.1, __values.2))
                     })
             },
         );
@@ -222,9 +348,33 @@ impl crate::vendored::parallel::__private::Function for norm {
         __given: &Self::Arguments,
         __arguments: &mut crate::vendored::parallel::__private::Arguments,
     ) -> ::core::result::Result<(), crate::vendored::parallel::__private::CodecError> {
-        __arguments.push::<norm, 0>(::core::borrow::Borrow::borrow(&__given.row))?;
-        __arguments.push::<norm, 1>(&__given.p)?;
-        __arguments.push::<norm, 2>(&__given.argument_2)?;
+        __arguments
+            .push::<
+                __parallel_norm::norm<
+                    crate::vendored::parallel::__private::Call<
+                        fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                >,
+                0,
+            >(::core::borrow::Borrow::borrow(&__given.row))?;
+        __arguments
+            .push::<
+                __parallel_norm::norm<
+                    crate::vendored::parallel::__private::Call<
+                        fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                >,
+                1,
+            >(&__given.p)?;
+        __arguments
+            .push::<
+                __parallel_norm::norm<
+                    crate::vendored::parallel::__private::Call<
+                        fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                >,
+                2,
+            >(&__given.argument_2)?;
         ::core::result::Result::Ok(())
     }
 }
@@ -235,8 +385,21 @@ impl crate::vendored::parallel::__private::Function for norm {
     clippy::type_complexity
 )]
 #[automatically_derived]
+impl crate::vendored::parallel::__private::Function
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+> {}
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::too_many_arguments,
+    clippy::type_complexity
+)]
+#[automatically_derived]
 impl<__Item0> crate::vendored::parallel::__private::Accepts<(__Item0, f64, (f64, f64))>
-for norm
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+>
 where
     [f64]: crate::vendored::parallel::__private::BorrowedFrom<__Item0>,
 {
@@ -247,15 +410,35 @@ where
     ) -> ::core::result::Result<(), crate::vendored::parallel::__private::CodecError> {
         __arguments
             .push::<
-                norm,
+                __parallel_norm::norm<
+                    crate::vendored::parallel::__private::Call<
+                        fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                >,
                 0,
             >(
                 <[f64] as crate::vendored::parallel::__private::BorrowedFrom<
                     __Item0,
                 >>::borrowed_from(&__item.0),
             )?;
-        __arguments.push::<norm, 1>(&__item.1)?;
-        __arguments.push::<norm, 2>(&__item.2)?;
+        __arguments
+            .push::<
+                __parallel_norm::norm<
+                    crate::vendored::parallel::__private::Call<
+                        fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                >,
+                1,
+            >(&__item.1)?;
+        __arguments
+            .push::<
+                __parallel_norm::norm<
+                    crate::vendored::parallel::__private::Call<
+                        fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                >,
+                2,
+            >(&__item.2)?;
         ::core::result::Result::Ok(())
     }
 }
@@ -268,7 +451,10 @@ where
 #[automatically_derived]
 impl<
     __Item0,
-> crate::vendored::parallel::__private::AcceptsTuple<(__Item0, f64, (f64, f64))> for norm
+> crate::vendored::parallel::__private::AcceptsTuple<(__Item0, f64, (f64, f64))>
+for __parallel_norm::norm<
+    crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
+>
 where
     [f64]: crate::vendored::parallel::__private::BorrowedFrom<__Item0>,
 {
@@ -279,15 +465,35 @@ where
     ) -> ::core::result::Result<(), crate::vendored::parallel::__private::CodecError> {
         __arguments
             .push::<
-                norm,
+                __parallel_norm::norm<
+                    crate::vendored::parallel::__private::Call<
+                        fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                >,
                 0,
             >(
                 <[f64] as crate::vendored::parallel::__private::BorrowedFrom<
                     __Item0,
                 >>::borrowed_from(&__item.0),
             )?;
-        __arguments.push::<norm, 1>(&__item.1)?;
-        __arguments.push::<norm, 2>(&__item.2)?;
+        __arguments
+            .push::<
+                __parallel_norm::norm<
+                    crate::vendored::parallel::__private::Call<
+                        fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                >,
+                1,
+            >(&__item.1)?;
+        __arguments
+            .push::<
+                __parallel_norm::norm<
+                    crate::vendored::parallel::__private::Call<
+                        fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                >,
+                2,
+            >(&__item.2)?;
         ::core::result::Result::Ok(())
     }
 }

@@ -22,10 +22,12 @@ use crate::model::{Model, Parameter};
 /// #[parallel]
 /// fn cube(x: u64) -> u64 { x * x * x }
 /// // Output:
-/// struct cube { task: Task<cube> }
-/// static cube: cube = …;
-/// impl cube { fn body(x: u64) -> u64 { x * x * x } fn spawn… fn submit… }
-/// impl Deref… impl From… impl Parameter<0>… impl Returns… impl Function… impl Accepts<u64> for cube …
+/// mod __parallel_cube { pub struct cube<T> { pub(super) task: T } }
+/// static cube: __parallel_cube::cube<Call<fn(u64) -> u64>> = …;
+/// impl __parallel_cube::cube<()> { fn cube(x: u64) -> u64 { x * x * x } }
+/// struct __CubeArgs { x: u64 }
+/// impl cube<…> { fn spawn… fn submit… }
+/// impl Deref… impl From… impl Parameter<0>… impl Returns… impl Callable… impl Accepts<u64> for cube<…> …
 /// ```
 pub(crate) fn function(model: &Model<'_>) -> TokenStream {
     let code = Code::new(model);
@@ -45,8 +47,12 @@ pub(crate) fn function(model: &Model<'_>) -> TokenStream {
 /// The parts that many generators use.
 struct Code<'a> {
     model: &'a Model<'a>,
-    /// The generated type.
-    handle: Ident,
+    /// The hidden module of the generated type, and the type: a module of its own, so that it takes no name from the
+    /// author's types.
+    module: Ident,
+    name: Ident,
+    /// The generated type as it is used: `norm<Call<fn(&[f64], f64) -> f64>>`.
+    handle: TokenStream,
     visibility: TokenStream,
     /// `::parallel::__private`
     p: TokenStream,
@@ -64,11 +70,18 @@ fn span() -> Span {
 impl<'a> Code<'a> {
     fn new(model: &'a Model<'a>) -> Self {
         let crate_path = &model.crate_path;
+        let p = quote_spanned!(span()=> #crate_path::__private);
+        let module = format_ident!("__parallel_{}", model.handle.unraw(), span = span());
+        let name = generated_name(model.handle);
+        let types = model.parameters.iter().map(|parameter| &parameter.original.ty);
+        let output = &model.original.signature.output;
         Self {
             model,
-            handle: generated_name(model.handle),
+            handle: quote_spanned!(span()=> #module::#name<#p::Call<fn(#(#types),*) #output>>),
+            module,
+            name,
             visibility: generated(&model.original.visibility),
-            p: quote_spanned!(span()=> #crate_path::__private),
+            p,
             output: model.original.signature.output.to_token_stream(),
             everywhere: {
                 let everywhere = &model.attributes.everywhere;
@@ -83,11 +96,15 @@ impl<'a> Code<'a> {
     //     #[parallel(retries = 2)]
     //     pub fn norm(row: &[f64], p: f64) -> f64 { … }
     // Output:
-    //     pub struct norm { task: Task<norm> }
-    //     pub static norm: norm = norm { task: Task::new(Defaults::new().retries(2)) };
+    //     mod __parallel_norm { pub struct norm<T> { pub(super) task: T } }
+    //     pub static norm: __parallel_norm::norm<Call<fn(&[f64], f64) -> f64>> =
+    //         __parallel_norm::norm { task: Call::new(body, Defaults::new().retries(2)) };
+    //
+    // The module names nothing from outside of it, so it is the same wherever the function stands.
     fn handle(&self) -> TokenStream {
-        let Self { model, handle, visibility, p, everywhere, .. } = self;
-        let defaults = self.defaults();
+        let Self { model, handle, module, name: type_name, p, everywhere, .. } = self;
+        let (defaults, pointer) = (self.defaults(), self.pointer());
+        let type_visibility = from_within(&model.original.visibility);
         let static_name = model.handle;
         let original_visibility = &model.original.visibility;
         let section = document::section(model);
@@ -108,9 +125,13 @@ impl<'a> Code<'a> {
         quote_spanned! {span()=>
             #everywhere
             #[doc(hidden)]
-            #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-            #visibility struct #handle {
-                task: #p::Task<#handle>,
+            #[allow(non_snake_case)]
+            mod #module {
+                #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+                #[allow(non_camel_case_types, unreachable_pub)]
+                #type_visibility struct #type_name<__Task> {
+                    pub(super) task: __Task,
+                }
             }
 
             #everywhere
@@ -118,7 +139,8 @@ impl<'a> Code<'a> {
             #[doc = #section]
             #deprecated
             #lints
-            #original_visibility static #static_name: #handle = #handle { task: #p::Task::new(#defaults) };
+            #original_visibility static #static_name: #handle =
+                #module::#type_name { task: #p::Call::new(#pointer, #defaults) };
         }
     }
 
@@ -143,15 +165,15 @@ impl<'a> Code<'a> {
     //     #[inline]
     //     fn norm(row: &[f64], p: f64) -> f64 { … }
     // Output:
-    //     impl norm {
+    //     impl __parallel_norm::norm<()> {
     //         #[inline]
-    //         fn body(row: &[f64], p: f64) -> f64 { … }
+    //         fn norm(row: &[f64], p: f64) -> f64 { … }
     //     }
     //
-    // Inside of the type, so that the name `norm` in the body is the static. With `handle = norms` the function stays
-    // where it was.
+    // Inside of a type, so that the name `norm` in the body is the static; of one that has no other methods. With
+    // `handle = norms` the function stays where it was.
     fn body(&self) -> TokenStream {
-        let Self { model, handle, output, .. } = self;
+        let Self { model, module, name, output, .. } = self;
         let original = model.original;
         let everywhere = &model.attributes.everywhere;
         let body = &original.body;
@@ -164,10 +186,10 @@ impl<'a> Code<'a> {
         let fn_token = original.signature.fn_token;
         quote_spanned! {span()=>
             #everywhere
-            impl #handle {
+            impl #module::#name<()> {
                 /// The function itself.
                 #attributes
-                #fn_token body(#inputs) #output #body
+                #fn_token #name(#inputs) #output #body
             }
         }
     }
@@ -177,8 +199,8 @@ impl<'a> Code<'a> {
         match self.model.words.handle {
             Some(_) => generated_name(&self.model.original.signature.ident).to_token_stream(),
             None => {
-                let handle = &self.handle;
-                quote_spanned!(span()=> #handle::body)
+                let Self { module, name, .. } = self;
+                quote_spanned!(span()=> #module::#name::<()>::#name)
             }
         }
     }
@@ -188,7 +210,7 @@ impl<'a> Code<'a> {
     // Output:
     //     impl norm {
     //         fn spawn(&self, row: &[f64], p: f64) -> JoinHandle<f64> {
-    //             self.task.spawn_with(|arguments| {
+    //             ::core::ops::Deref::deref(self).spawn_with(|arguments| {
     //                 arguments.push::<norm, 0>(row)?;
     //                 arguments.push::<norm, 1>(&p)?;
     //                 Ok(())
@@ -210,12 +232,12 @@ impl<'a> Code<'a> {
             impl #handle {
                 /// Starts a process for this one call.
                 #visibility fn spawn(#inputs) -> #p::JoinHandle<#result> {
-                    self.task.spawn_with(|__arguments| #push)
+                    ::core::ops::Deref::deref(self).spawn_with(|__arguments| #push)
                 }
 
                 /// Gives this one call to the pool.
                 #visibility fn submit(#inputs) -> #p::JoinHandle<#result> {
-                    self.task.submit_with(|__arguments| #push)
+                    ::core::ops::Deref::deref(self).submit_with(|__arguments| #push)
                 }
             }
         }
@@ -243,7 +265,7 @@ impl<'a> Code<'a> {
     //     impl Deref for norm { type Target = Task<norm>; … }
     //     impl From<Task<norm>> for norm { … }
     fn conversions(&self) -> TokenStream {
-        let Self { handle, p, everywhere, .. } = self;
+        let Self { module, name, handle, p, everywhere, .. } = self;
         quote_spanned! {span()=>
             #everywhere
             #[automatically_derived]
@@ -252,7 +274,7 @@ impl<'a> Code<'a> {
 
                 #[inline(always)]
                 fn deref(&self) -> &Self::Target {
-                    &self.task
+                    #p::Task::of(&self.task)
                 }
             }
 
@@ -260,7 +282,7 @@ impl<'a> Code<'a> {
             #[automatically_derived]
             impl ::core::convert::From<#p::Task<#handle>> for #handle {
                 fn from(__task: #p::Task<#handle>) -> Self {
-                    Self { task: __task }
+                    #module::#name { task: __task.into_call() }
                 }
             }
         }
@@ -324,9 +346,9 @@ impl<'a> Code<'a> {
     // Input:
     //     fn norm(row: &[f64], p: f64) -> f64
     // Output:
-    //     impl Function for norm {
+    //     impl Function for norm {}
+    //     impl Callable for norm {
     //         type Pointer = fn(&[f64], f64) -> f64;
-    //         const POINTER: Self::Pointer = norm::body;
     //         type Arguments = __NormArgs;
     //         fn entry() -> &'static Entry { … }
     //         fn encode_arguments(…) { … }
@@ -334,7 +356,6 @@ impl<'a> Code<'a> {
     fn description(&self) -> TokenStream {
         let Self { model, handle, p, everywhere, output, .. } = self;
         let types = model.parameters.iter().map(|parameter| &parameter.original.ty);
-        let pointer = self.pointer();
         let entry = self.entry();
         let push = self.push(|_, parameter| {
             let name = &parameter.name;
@@ -348,9 +369,8 @@ impl<'a> Code<'a> {
         quote_spanned! {span()=>
             #everywhere
             #[automatically_derived]
-            impl #p::Function for #handle {
+            impl #p::Callable for #handle {
                 type Pointer = fn(#(#types),*) #output;
-                const POINTER: Self::Pointer = #pointer;
                 type Arguments = #arguments;
 
                 fn entry() -> &'static #p::Entry {
@@ -363,6 +383,10 @@ impl<'a> Code<'a> {
                     #arguments_name: &mut #p::Arguments,
                 ) -> ::core::result::Result<(), #p::CodecError> #push
             }
+
+            #everywhere
+            #[automatically_derived]
+            impl #p::Function for #handle {}
         }
     }
 
@@ -382,7 +406,7 @@ impl<'a> Code<'a> {
     //     static ENTRY: Entry = Entry::new("path::norm at src/lib.rs:3:4 fn(&[f64], f64) -> f64", "norm", |call| {
     //         call.run::<norm, _>(|parameters| {
     //             let values = (parameters.take_borrowed::<norm, 0>()?, parameters.take::<norm, 1>()?,);
-    //             Ok(move || norm::body(values.0.get(), values.1))
+    //             Ok(move || __parallel_norm::norm::<()>::norm(values.0.get(), values.1))
     //         });
     //     });
     fn entry(&self) -> TokenStream {
@@ -512,4 +536,23 @@ fn generated(visibility: &Visibility) -> TokenStream {
         Visibility::Inherited => {}
     }
     visibility.to_token_stream()
+}
+
+/// The same visibility, as a module inside of the place writes it.
+fn from_within(visibility: &Visibility) -> TokenStream {
+    match visibility {
+        Visibility::Public(_) => quote_spanned!(span()=> pub),
+        Visibility::Inherited => quote_spanned!(span()=> pub(super)),
+        Visibility::Restricted(restricted) => {
+            let path = &restricted.path;
+            match path.segments.first() {
+                Some(first) if first.ident == "self" => {
+                    let rest = path.segments.iter().skip(1);
+                    quote_spanned!(span()=> pub(in super #(:: #rest)*))
+                }
+                Some(first) if first.ident == "super" => quote_spanned!(span()=> pub(in super::#path)),
+                _ => quote_spanned!(span()=> pub(in #path)),
+            }
+        }
+    }
 }

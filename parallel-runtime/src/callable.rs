@@ -2,18 +2,18 @@
 
 use std::borrow::Borrow;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
+use crate::function::Task;
 use crate::registry::Entry;
 use crate::wire::call::Arguments;
 use crate::wire::codec::CodecError;
 use crate::wire::parameter::Returns;
 
-/// A `#[parallel]` function, implemented by the type that the attribute generates.
-pub trait Function: Returns + Sized + 'static {
+/// What the attribute tells of a function; implemented by the type that it generates, and by nothing else of users'.
+pub trait Callable: Returns + Sized + 'static {
     /// The function's own type, `fn(u64) -> u64`.
     type Pointer: Copy + Send + Sync + 'static;
-    /// The function.
-    const POINTER: Self::Pointer;
     /// The struct of its arguments in their owned forms, with the names of the parameters.
     type Arguments;
     /// Its place in the registry.
@@ -26,25 +26,53 @@ pub trait Function: Returns + Sized + 'static {
     fn encode_arguments(given: &Self::Arguments, arguments: &mut Arguments) -> Result<(), CodecError>;
 }
 
+/// A `#[parallel]` function, for helpers that take any.
+///
+/// Only the attribute implements it, for the type of the handle that it makes. A handle is borrowed: `helper(&cube)`.
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+/// use parallel::{Accepts, Function};
+///
+/// /// Runs a function on every item, in small chunks, and tells how many items failed.
+/// fn failures<F, T>(function: &F, items: Vec<T>) -> usize
+/// where
+///     F: Function + Accepts<T>,
+/// {
+///     let outcomes = function.chunk_size(8).par_map_results(items);
+///     outcomes.iter().filter(|outcome| outcome.is_err()).count()
+/// }
+///
+/// #[parallel]
+/// fn half(x: u32) -> u32 {
+///     assert!(x % 2 == 0, "{x} is odd");
+///     x / 2
+/// }
+///
+/// assert_eq!(failures(&half, vec![1, 2, 3]), 2);
+/// ```
+pub trait Function: Callable + Deref<Target = Task<Self>> + From<Task<Self>> {}
+
 /// Tells that the struct of the function's arguments has a name, by `#[parallel(args)]`.
 #[diagnostic::on_unimplemented(
     message = "the arguments of `{Self}` have no struct that could be named",
     label = "`#[parallel]` does not say `args` here",
     note = "write `#[parallel(args)]` above the function"
 )]
-pub trait NamedArguments: Function {}
+pub trait NamedArguments: Callable {}
 
 /// A function whose maps take structs of its arguments.
 pub struct ByArguments<H>(PhantomData<H>);
 
-impl<H: Function> Returns for ByArguments<H> {
+impl<H: Callable> Returns for ByArguments<H> {
     type Output = H::Output;
     type Codec = H::Codec;
 }
 
-impl<H: Function> Function for ByArguments<H> {
+impl<H: Callable> Callable for ByArguments<H> {
     type Pointer = H::Pointer;
-    const POINTER: Self::Pointer = H::POINTER;
     type Arguments = H::Arguments;
 
     fn entry() -> &'static Entry {
@@ -86,7 +114,7 @@ impl<R, M: Accepts<(R, R)> + Returns<Output = R>> Merges<R> for M {
     label = "the tuple does not fit the function's parameters",
     note = "write a tuple with a place for each parameter: `(3,)` for one, `()` for none"
 )]
-pub trait AcceptsTuple<Given>: Function {
+pub trait AcceptsTuple<Given>: Callable {
     /// Appends the arguments.
     ///
     /// # Errors
@@ -101,7 +129,7 @@ pub trait AcceptsTuple<Given>: Function {
     label = "the items do not fit the function's parameters",
     note = "one parameter: the item is the argument; several: the item is a tuple of them; none: the item is `()`"
 )]
-pub trait Accepts<Item>: Function {
+pub trait Accepts<Item>: Callable {
     /// Appends the item's arguments.
     ///
     /// # Errors

@@ -8,7 +8,9 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::callable::{Accepts, ByArguments, Function, Merges, NamedArguments};
+use bytemuck::TransparentWrapper;
+
+use crate::callable::{Accepts, ByArguments, Callable, Function, Merges, NamedArguments};
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::JoinHandle;
@@ -120,9 +122,44 @@ struct Options {
 /// # Ok(())
 /// # }
 /// ```
-pub struct Task<H: Function> {
-    pointer: H::Pointer,
+#[repr(transparent)]
+pub struct Task<H: Callable>(Call<H::Pointer>);
+
+/// A function and the options of the call to come: what a handle holds, whatever its type.
+#[derive(Clone)]
+pub struct Call<P> {
+    pointer: P,
     options: Options,
+}
+
+impl<P> Call<P> {
+    /// Used by the attribute.
+    #[doc(hidden)]
+    pub const fn new(pointer: P, defaults: Defaults) -> Self {
+        let name = match defaults.name {
+            Some(name) => Some(Cow::Borrowed(name)),
+            None => None,
+        };
+        let options = Options {
+            timeout: defaults.timeout,
+            retries: defaults.retries,
+            chunk_size: defaults.chunk_size,
+            window: None,
+            name,
+            pool: None,
+            environment: Vec::new(),
+        };
+        Self { pointer, options }
+    }
+}
+
+impl<P> fmt::Debug for Call<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("timeout", &self.options.timeout)
+            .field("retries", &self.options.retries)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a call is to be made, for what options make sense.
@@ -132,26 +169,18 @@ enum Manner {
     Pool,
 }
 
-impl<H: Function> Task<H> {
-    /// Used by the attribute.
+impl<H: Callable> Task<H> {
+    /// Used by the attribute: a handle's call, as a task.
     #[doc(hidden)]
-    pub const fn new(defaults: Defaults) -> Self {
-        let name = match defaults.name {
-            Some(name) => Some(Cow::Borrowed(name)),
-            None => None,
-        };
-        Self {
-            pointer: H::POINTER,
-            options: Options {
-                timeout: defaults.timeout,
-                retries: defaults.retries,
-                chunk_size: defaults.chunk_size,
-                window: None,
-                name,
-                pool: None,
-                environment: Vec::new(),
-            },
-        }
+    #[inline(always)]
+    pub fn of(call: &Call<H::Pointer>) -> &Self {
+        TransparentWrapper::wrap_ref(call)
+    }
+
+    /// Used by the attribute: what a handle holds.
+    #[doc(hidden)]
+    pub fn into_call(self) -> Call<H::Pointer> {
+        self.0
     }
 
     /// Used by the attribute: a process for the call whose arguments `encode` appends.
@@ -165,16 +194,16 @@ impl<H: Function> Task<H> {
             Ok(arguments) => {
                 let order = Order {
                     entry: H::entry(),
-                    name: self.options.name.clone(),
-                    timeout: self.options.timeout,
-                    retries: self.options.retries,
-                    environment: self.options.environment.clone(),
+                    name: self.0.options.name.clone(),
+                    timeout: self.0.options.timeout,
+                    retries: self.0.options.retries,
+                    environment: self.0.options.environment.clone(),
                 };
                 Solo::spawn(order, arguments)
             }
             Err(error) => job::failed(error.in_function(H::entry().name())),
         };
-        JoinHandle::new(flight, H::entry().name(), self.options.name.clone(), decode_result::<H>)
+        JoinHandle::new(flight, H::entry().name(), self.0.options.name.clone(), decode_result::<H>)
     }
 
     /// Used by the attribute: a task for the pool.
@@ -188,7 +217,7 @@ impl<H: Function> Task<H> {
             Ok((pool, arguments)) => Submitted::submit(&pool, H::entry(), arguments, self.terms(false, false)),
             Err(error) => job::failed(error.in_function(H::entry().name())),
         };
-        JoinHandle::new(flight, H::entry().name(), self.options.name.clone(), decode_result::<H>)
+        JoinHandle::new(flight, H::entry().name(), self.0.options.name.clone(), decode_result::<H>)
     }
 
     /// Starts a process for this one call, with arguments that are given as their struct; nothing is cloned.
@@ -243,33 +272,33 @@ impl<H: Function> Task<H> {
     /// assert_eq!((1..=3).map(cube.as_fn()).sum::<u64>(), 36);
     /// ```
     pub fn as_fn(&self) -> H::Pointer {
-        self.pointer
+        self.0.pointer
     }
 
     /// Refuses options that make no sense, and a function that workers could not find.
     fn check(&self, manner: Manner) -> Result<()> {
-        if self.options.timeout == Some(Duration::ZERO) {
+        if self.0.options.timeout == Some(Duration::ZERO) {
             return Err(Error::invalid("a timeout of zero leaves no time to run: `timeout(Duration::ZERO)`"));
         }
-        if self.options.chunk_size == Some(0) {
+        if self.0.options.chunk_size == Some(0) {
             return Err(Error::invalid("a chunk needs at least one item: `chunk_size(0)`"));
         }
-        if self.options.window == Some(0) {
+        if self.0.options.window == Some(0) {
             return Err(Error::invalid("a lazy map needs room for at least one item: `window(0)`"));
         }
-        if manner == Manner::Pool && !self.options.environment.is_empty() {
+        if manner == Manner::Pool && !self.0.options.environment.is_empty() {
             return Err(Error::invalid(
                 "`.env()` is for `spawn`: a pool's workers get their environment from `Pool::builder().env()`",
             ));
         }
-        if !self.options.environment.is_empty() {
-            program::environment(&self.options.environment).map_err(|error| Error::invalid(error.to_string()))?;
+        if !self.0.options.environment.is_empty() {
+            program::environment(&self.0.options.environment).map_err(|error| Error::invalid(error.to_string()))?;
         }
         entry::check_function(H::entry())
     }
 
     fn pool(&self) -> Result<Arc<Shared>> {
-        match &self.options.pool {
+        match &self.0.options.pool {
             Some(pool) => Ok(Arc::clone(pool)),
             None => Ok(Arc::clone(Pool::global()?.shared())),
         }
@@ -278,12 +307,12 @@ impl<H: Function> Task<H> {
     fn terms(&self, discard: bool, indexed: bool) -> Arc<Terms> {
         static USUAL: LazyLock<Arc<Terms>> = LazyLock::new(Arc::default);
         let terms = Terms {
-            timeout: self.options.timeout,
-            retries: self.options.retries,
-            name: self.options.name.clone(),
+            timeout: self.0.options.timeout,
+            retries: self.0.options.retries,
+            name: self.0.options.name.clone(),
             discard,
             indexed,
-            fixed: self.options.chunk_size.is_some(),
+            fixed: self.0.options.chunk_size.is_some(),
         };
         // Those of a call without options need no memory of their own.
         if terms == **USUAL { Arc::clone(&USUAL) } else { Arc::new(terms) }
@@ -296,7 +325,7 @@ impl<H: Function> Task<H> {
                 pool: self.pool()?,
                 terms: self.terms(discard, true),
                 merge: None,
-                chunk_size: self.options.chunk_size,
+                chunk_size: self.0.options.chunk_size,
                 window: None,
             })
         };
@@ -305,7 +334,7 @@ impl<H: Function> Task<H> {
 
     fn lazy_plan(&self) -> Result<Plan> {
         let plan = self.plan(false)?;
-        let window = self.options.window.unwrap_or(WINDOW_PER_WORKER * plan.pool.settings.workers);
+        let window = self.0.options.window.unwrap_or(WINDOW_PER_WORKER * plan.pool.settings.workers);
         // A chunk that is larger than the window could never be sent.
         let chunk_size = plan.chunk_size.map(|size| size.min(window));
         Ok(Plan { window: Some(window), chunk_size, ..plan })
@@ -634,10 +663,10 @@ fn encode_arguments(encode: impl FnOnce(&mut Arguments) -> std::result::Result<(
     Ok(arguments.into_payload())
 }
 
-impl<H: Function + From<Self>> Task<H> {
+impl<H: Function> Task<H> {
     fn with(&self, change: impl FnOnce(&mut Options)) -> H {
         let mut task = self.clone();
-        change(&mut task.options);
+        change(&mut task.0.options);
         H::from(task)
     }
 
@@ -758,28 +787,28 @@ impl<H: Function + From<Self>> Task<H> {
     }
 }
 
-impl<H: Function> Clone for Task<H> {
+impl<H: Callable> Clone for Task<H> {
     fn clone(&self) -> Self {
-        Self { pointer: self.pointer, options: self.options.clone() }
+        Self(self.0.clone())
     }
 }
 
-impl<H: Function> fmt::Debug for Task<H> {
+impl<H: Callable> fmt::Debug for Task<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task")
             .field("function", &H::entry().name())
-            .field("timeout", &self.options.timeout)
-            .field("retries", &self.options.retries)
+            .field("timeout", &self.0.options.timeout)
+            .field("retries", &self.0.options.retries)
             .finish_non_exhaustive()
     }
 }
 
-impl<H: Function> Deref for Task<H> {
+impl<H: Callable> Deref for Task<H> {
     type Target = H::Pointer;
 
     #[inline(always)]
     fn deref(&self) -> &H::Pointer {
-        &self.pointer
+        &self.0.pointer
     }
 }
 
@@ -789,7 +818,7 @@ impl<H: Function> Deref for Task<H> {
 ///
 /// See [`Task::par_imap`].
 #[must_use = "a lazy map runs as its outcomes are asked for"]
-pub struct ParIMap<I: Iterator, H: Function>(Lazy<I, H, Reorder>);
+pub struct ParIMap<I: Iterator, H: Callable>(Lazy<I, H, Reorder>);
 
 impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMap<I, H> {
     type Item = Result<H::Output>;
@@ -801,7 +830,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMap<I, H> {
 
 impl<I: Iterator, H: Accepts<I::Item>> FusedIterator for ParIMap<I, H> {}
 
-impl<I: Iterator, H: Function> fmt::Debug for ParIMap<I, H> {
+impl<I: Iterator, H: Callable> fmt::Debug for ParIMap<I, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ParIMap").field("function", &H::entry().name()).finish_non_exhaustive()
     }
@@ -813,7 +842,7 @@ impl<I: Iterator, H: Function> fmt::Debug for ParIMap<I, H> {
 ///
 /// See [`Task::par_imap_unordered`].
 #[must_use = "a lazy map runs as its outcomes are asked for"]
-pub struct ParIMapUnordered<I: Iterator, H: Function>(Lazy<I, H, AsTheyCome>);
+pub struct ParIMapUnordered<I: Iterator, H: Callable>(Lazy<I, H, AsTheyCome>);
 
 impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMapUnordered<I, H> {
     type Item = (usize, Result<H::Output>);
@@ -825,8 +854,11 @@ impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMapUnordered<I, H> {
 
 impl<I: Iterator, H: Accepts<I::Item>> FusedIterator for ParIMapUnordered<I, H> {}
 
-impl<I: Iterator, H: Function> fmt::Debug for ParIMapUnordered<I, H> {
+impl<I: Iterator, H: Callable> fmt::Debug for ParIMapUnordered<I, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ParIMapUnordered").field("function", &H::entry().name()).finish_non_exhaustive()
     }
 }
+
+// SAFETY: `Task` is `repr(transparent)` over that one field, and neither has an invariant that the other lacks.
+unsafe impl<H: Callable> TransparentWrapper<Call<H::Pointer>> for Task<H> {}

@@ -40,6 +40,7 @@ mod flags;
 #[path = "private.rs"]
 pub mod __private;
 
+pub use callable::{Accepts, Function, Merges};
 pub use current::{Current, active_children, current};
 pub use entry::init;
 pub use error::{CodecError, Error, ErrorKind, PanicReport, Result};

@@ -2,11 +2,11 @@
 
 pub use {linkme, serde};
 
-pub use crate::callable::{Accepts, AcceptsTuple, ByArguments, Function, Merges, NamedArguments};
-pub use crate::function::{Defaults, Task};
+pub use crate::callable::{Accepts, AcceptsTuple, ByArguments, Callable, Function, Merges, NamedArguments};
+pub use crate::function::{Call, Defaults, Task};
 pub use crate::handle::JoinHandle;
 pub use crate::registry::{Entry, FUNCTIONS};
 pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};
-pub use crate::wire::call::{Arguments, Call, Owner, Parameters};
+pub use crate::wire::call::{Arguments, Owner, Parameters};
 pub use crate::wire::codec::CodecError;
 pub use crate::wire::parameter::{ArgumentCodec, Given, Owned, Parameter, ResultCodec, Returns, Serde, Taken};

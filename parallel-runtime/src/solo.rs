@@ -429,7 +429,7 @@ mod tests {
     use parallel_macros::parallel;
 
     use super::*;
-    use crate::callable::Function;
+    use crate::callable::Callable;
     use crate::flags::{Flag, PATIENCE};
 
     #[parallel(crate = crate)]

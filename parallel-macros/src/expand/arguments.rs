@@ -34,8 +34,7 @@ impl Code<'_> {
             return quote_spanned! {span()=>
                 #everywhere
                 #[doc(hidden)]
-                #[derive(::core::fmt::Debug)]
-                #[allow(dead_code, non_camel_case_types)]
+                #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
                 #visibility struct #name { #(#fields),* }
             };
         };
@@ -79,7 +78,7 @@ impl Code<'_> {
     // Output:
     //     impl NamedArguments for norm {}
     //     impl norm {
-    //         fn call_args(&self, arguments: NormArgs) -> f64 { norm::body(arguments.row.borrow(), arguments.p) }
+    //         fn call_args(&self, arguments: NormArgs) -> f64 { __parallel_norm::norm::<()>::norm(arguments.row.borrow(), arguments.p) }
     //     }
     fn named_calls(&self) -> TokenStream {
         let Self { model, handle, p, everywhere, output, visibility, .. } = self;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::feeder::{Arrival, Feeder, Plan};
 use super::map::{Reorder, unpack};
-use crate::callable::{Accepts, Function};
+use crate::callable::{Accepts, Callable};
 use crate::error::{Error, Result};
 
 /// Which outcomes a lazy map gives next.
@@ -38,7 +38,7 @@ impl Sequence for AsTheyCome {
 }
 
 /// A map that runs as its outcomes are asked for, ahead by a bounded window.
-pub(crate) struct Lazy<I: Iterator, H: Function, S> {
+pub(crate) struct Lazy<I: Iterator, H: Callable, S> {
     feeder: Option<Feeder<I, H>>,
     sequence: S,
     window: usize,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::feeder::{Arrival, Feeder, Plan, RESERVE};
-use crate::callable::{Accepts, Function};
+use crate::callable::{Accepts, Callable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::rows::Rows;
 use crate::wire::call::decode_result;
@@ -41,7 +41,7 @@ impl Reorder {
 }
 
 /// Decodes the value of the item at `index`.
-pub(crate) fn decode<H: Function>((bytes, handles): (&[u8], &[Handle]), index: usize) -> Result<H::Output> {
+pub(crate) fn decode<H: Callable>((bytes, handles): (&[u8], &[Handle]), index: usize) -> Result<H::Output> {
     decode_result::<H>(bytes, handles).map_err(|error| {
         Error::new(ErrorKind::Decode(error)).in_function(H::entry().name()).at_index(index).after_attempts(1)
     })
@@ -158,7 +158,7 @@ pub(crate) fn for_each<I: Iterator, H: Accepts<I::Item>>(plan: Plan, items: I) -
 }
 
 /// Decodes what arrived, item by item.
-pub(crate) fn unpack<H: Function>(arrival: Arrival, ready: &mut impl Extend<(usize, Result<H::Output>)>) {
+pub(crate) fn unpack<H: Callable>(arrival: Arrival, ready: &mut impl Extend<(usize, Result<H::Output>)>) {
     match arrival {
         Arrival::Failed { index, error } => ready.extend([(index, Err(error))]),
         Arrival::Values { first, values } => {
