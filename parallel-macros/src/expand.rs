@@ -7,13 +7,15 @@ use std::iter::zip;
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Visibility;
 use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::visit::{self, Visit};
+use syn::{Type, Visibility};
 
 mod arguments;
 
 use crate::document;
-use crate::model::{Model, Parameter};
+use crate::model::{Model, Parameter, bare};
 
 /// Writes everything.
 ///
@@ -291,16 +293,16 @@ impl<'a> Code<'a> {
     // Input:
     //     fn norm(row: &[f64], p: f64) -> f64
     // Output:
-    //     impl Parameter<0> for norm { const NAME: &'static str = "row"; type Type = [f64]; type Codec = Serde; }
-    //     impl Parameter<1> for norm { const NAME: &'static str = "p"; type Type = f64; type Codec = Serde; }
-    //     impl Returns for norm { type Output = f64; type Codec = Serde; }
+    //     impl Parameter<0> for norm { const NAME: &'static str = "row"; type Type = [f64]; fn codec… }
+    //     impl Parameter<1> for norm { const NAME: &'static str = "p"; type Type = f64; fn codec… }
+    //     impl Returns for norm { type Output = f64; fn codec… }
     //
     // A type that cannot be sent is an error at its codec, and nowhere else.
     fn parameters(&self) -> TokenStream {
         let Self { model, handle, p, everywhere, .. } = self;
         let parameters = model.parameters.iter().enumerate().map(|(index, parameter)| {
             let (index, name) = (Literal::usize_unsuffixed(index), parameter.name.unraw().to_string());
-            let (ty, codec) = self.sent("Type", parameter.referent.to_token_stream());
+            let (ty, codec) = self.sent("Type", parameter.referent, parameter.borrowed);
             quote_spanned! {span()=>
                 #everywhere
                 #[automatically_derived]
@@ -311,7 +313,8 @@ impl<'a> Code<'a> {
                 }
             }
         });
-        let (result, codec) = self.sent("Output", self.result());
+        let unit = Type::Tuple(syn::TypeTuple { paren_token: syn::token::Paren(span()), elems: Punctuated::new() });
+        let (result, codec) = self.sent("Output", self.model.output.unwrap_or(&unit), false);
         quote_spanned! {span()=>
             #(#parameters)*
 
@@ -324,23 +327,69 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// `type Output = f64;` and `type Codec = Serde;`, spanned so that what is wrong with them underlines the type.
-    fn sent(&self, name: &str, ty: TokenStream) -> (TokenStream, TokenStream) {
-        let mut places = ty.clone().into_iter().map(|token| token.span());
+    /// `type Output = f64;` and `fn codec() -> …`, spanned so that what is wrong with them underlines the type.
+    fn sent(&self, name: &str, ty: &Type, borrowed: bool) -> (TokenStream, TokenStream) {
+        let argument = name == "Type";
+        let mut places = ty.to_token_stream().into_iter().map(|token| token.span());
         let first = places.next().unwrap_or_else(span);
         let last = places.last().unwrap_or(first);
-        let name = Ident::new(name, span());
         let (keyword, end) = (quote_spanned!(first=> type), quote_spanned!(last=> ;));
-        // The path reaches from the type's first token to its last, and has the author's hygiene as the type has.
+        let p = self.door(first);
+        let codec = Ident::new(if argument { "ArgumentCodec" } else { "ResultCodec" }, last);
+        let probes = self.probes(ty, borrowed);
+        let choose = match bare(ty) {
+            // Written out, so that it is certain: an array of any length.
+            Type::Array(_) => quote_spanned!(first=> #p Elements),
+            _ => quote_spanned!(first=> (&&&#p Probe::<#ty>::new()).kind().codec::<#ty>()),
+        };
+        let any = &self.p;
+        let name = Ident::new(name, span());
+        (
+            quote_spanned!(span()=> #keyword #name = #ty #end),
+            quote_spanned! {span()=>
+                fn codec() -> impl #p #codec<#ty> {
+                    #[allow(unused_imports)]
+                    use #any::{ByChange as _, ByDefault as _, BySerde as _, ByType as _};
+                    #any::whole(#probes, #choose)
+                }
+            },
+        )
+    }
+
+    /// `::parallel::__private::`, at the place of a type and with the author's hygiene as the type has.
+    fn door(&self, place: Span) -> TokenStream {
         let given = self.model.words.crate_path.is_some();
         let crate_path = self.model.crate_path.to_token_stream().into_iter().map(|mut token| {
-            token.set_span(if given { first.resolved_at(token.span()) } else { first });
+            token.set_span(if given { place.resolved_at(token.span()) } else { place });
             token
         });
         let crate_path: TokenStream = crate_path.collect();
-        let path = quote_spanned!(first=> #crate_path::__private::);
-        let serde = Ident::new("Serde", last);
-        (quote_spanned!(span()=> #keyword #name = #ty #end), quote_spanned!(span()=> type Codec = #path #serde;))
+        quote_spanned!(place=> #crate_path::__private::)
+    }
+
+    // Input:
+    //     fn f(all: &Vec<Mutex<u64>>, pair: (File, u8))
+    // Output:
+    //     (probe::<Vec<…>>.behind().inside::<Vec<…>>(), (probe::<Mutex<u64>>.behind().inside::<Mutex<u64>>(), …))
+    //
+    // What stands inside of a type is asked about where the author wrote it.
+    fn probes(&self, ty: &Type, borrowed: bool) -> TokenStream {
+        let mut parts = Parts { found: Vec::new(), behind: borrowed, whole: true };
+        parts.visit_type(ty);
+        parts.found.into_iter().rev().fold(quote_spanned!(span()=> ()), |others, Part { ty, behind, whole }| {
+            let place = ty.to_token_stream().into_iter().next().map_or_else(span, |token| token.span());
+            let p = self.door(place);
+            let mut answers = others;
+            if !whole {
+                let inside = quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).kind().inside::<#ty>());
+                answers = quote_spanned!(span()=> (#inside, #answers));
+            }
+            if behind {
+                let behind = quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).behind().inside::<#ty>());
+                answers = quote_spanned!(span()=> (#behind, #answers));
+            }
+            answers
+        })
     }
 
     // Input:
@@ -516,6 +565,47 @@ impl<'a> Code<'a> {
         let tuple = implement("AcceptsTuple", tuple, false);
         quote!(#item #tuple)
     }
+}
+
+/// The types that are written in a type, itself included, and where each stands.
+struct Parts<'a> {
+    found: Vec<Part<'a>>,
+    behind: bool,
+    whole: bool,
+}
+
+struct Part<'a> {
+    ty: &'a Type,
+    /// Behind a borrow, a box or an `Arc`.
+    behind: bool,
+    /// It is all there is.
+    whole: bool,
+}
+
+impl<'a> Visit<'a> for Parts<'a> {
+    fn visit_type(&mut self, ty: &'a Type) {
+        let (behind, whole) = (self.behind, self.whole);
+        match bare(ty) {
+            // These are no values: what they name is never sent.
+            Type::BareFn(_) | Type::TraitObject(_) | Type::Ptr(_) | Type::Macro(_) => return,
+            Type::Path(path) => {
+                let last = path.path.segments.last().map(|last| last.ident.to_string());
+                self.behind |= matches!(last.as_deref(), Some("Box" | "Arc" | "Rc"));
+                // A type that only names others.
+                if last.as_deref() == Some("PhantomData") {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.found.push(Part { ty, behind, whole });
+        self.whole = false;
+        visit::visit_type(self, ty);
+        (self.behind, self.whole) = (behind, whole);
+    }
+
+    // Lengths of arrays and the like.
+    fn visit_expr(&mut self, _: &'a syn::Expr) {}
 }
 
 /// The name as the attribute's own token, in the place where the author wrote it: the author's lints leave it alone.

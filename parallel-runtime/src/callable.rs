@@ -8,7 +8,7 @@ use crate::function::Task;
 use crate::registry::Entry;
 use crate::wire::call::Arguments;
 use crate::wire::codec::CodecError;
-use crate::wire::parameter::Returns;
+use crate::wire::parameter::{ResultCodec, Returns};
 
 /// What the attribute tells of a function; implemented by the type that it generates, and by nothing else of users'.
 pub trait Callable: Returns + Sized + 'static {
@@ -68,7 +68,10 @@ pub struct ByArguments<H>(PhantomData<H>);
 
 impl<H: Callable> Returns for ByArguments<H> {
     type Output = H::Output;
-    type Codec = H::Codec;
+
+    fn codec() -> impl ResultCodec<H::Output> {
+        H::codec()
+    }
 }
 
 impl<H: Callable> Callable for ByArguments<H> {

@@ -9,4 +9,7 @@ pub use crate::registry::{Entry, FUNCTIONS};
 pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};
 pub use crate::wire::call::{Arguments, Owner, Parameters};
 pub use crate::wire::codec::CodecError;
-pub use crate::wire::parameter::{ArgumentCodec, Given, Owned, Parameter, ResultCodec, Returns, Serde, Taken};
+pub use crate::wire::parameter::{
+    ArgumentCodec, Elements, Given, Owned, Parameter, ResultCodec, Returns, Serde, Taken,
+};
+pub use crate::wire::probe::*;

@@ -91,7 +91,7 @@ impl Arguments {
             return Ok(());
         }
         let before = bytes.len();
-        match panic::catch(|| handles::gathering(handles, || F::Codec::encode(value, bytes))) {
+        match panic::catch(|| handles::gathering(handles, || F::codec().encode(value, bytes))) {
             Ok(encoded) => encoded.map_err(|error| error.of_argument(F::NAME)),
             Err(report) => {
                 self.0.bytes.truncate(before);
@@ -149,7 +149,7 @@ fn take_through_codec<F: Parameter<INDEX>, const INDEX: usize>(
     if let Some(found) = plain::decode_bulk(bytes, handles) {
         return Ok(found);
     }
-    match panic::catch(|| handles::providing(handles, || F::Codec::decode(bytes))) {
+    match panic::catch(|| handles::providing(handles, || F::codec().decode(bytes))) {
         Ok(decoded) => decoded.map_err(|error| error.of_argument(F::NAME)),
         Err(report) => Err(CodecError::of_panic::<Owned<F, INDEX>>("Deserialize", &report).of_argument(F::NAME)),
     }
@@ -389,7 +389,7 @@ impl<'a> Call<'a> {
         let encoded = if bulky || !self.wanted || plain::encode(&value, bytes).is_some() {
             Ok(Ok(()))
         } else {
-            panic::catch(|| handles::gathering(handles, || H::Codec::encode(&value, bytes)))
+            panic::catch(|| handles::gathering(handles, || H::codec().encode(&value, bytes)))
         };
         // The value belongs to the function: a panic in its `Drop` is the function's panic.
         drop(value);
@@ -475,7 +475,7 @@ fn decode_through_codec<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<
         let text = "it is in memory of the process that this one was forked from; join there";
         return Err(CodecError::of_bytes(text.to_string()));
     }
-    match panic::catch(|| handles::providing(handles, || H::Codec::decode_whole(bytes))) {
+    match panic::catch(|| handles::providing(handles, || H::codec().decode_whole(bytes))) {
         Ok(decoded) => decoded,
         Err(report) => Err(CodecError::of_panic::<H::Output>("Deserialize", &report)),
     }
