@@ -17,6 +17,7 @@ use crate::process::zygote;
 use crate::registry;
 use crate::sys::process;
 use crate::sys::program::{self, Constructor};
+use crate::sys::standing;
 use crate::sys::wait;
 use crate::sys::watch;
 use crate::worker;
@@ -35,6 +36,7 @@ static CONSTRUCTED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn construct(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
     CONSTRUCTED.store(true, Ordering::Relaxed);
+    standing::note_start();
     // In a shared library the token is not for us: the executable may have a runtime of its own.
     if program::raw_variable(config::TOKEN_C).is_none() || !program::is_own_constructor(construct) {
         return;

@@ -11,6 +11,7 @@ use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, Outcome, error_of, error_of_end, may_retry, run_callbacks};
 use crate::poison::{lock, wait};
+use crate::process::caller::{Caller, Deputy};
 use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report, borrowed};
 use crate::process::launch::Way;
 use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
@@ -18,7 +19,6 @@ use crate::process::spares;
 use crate::process::transfer::{self, Store};
 use crate::registry::Entry;
 use crate::sys::process::KILL;
-use crate::sys::surroundings::Affinity;
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
 
@@ -34,8 +34,6 @@ pub(crate) struct Order {
 /// A spawned call in flight.
 pub(crate) struct Solo {
     order: Order,
-    /// The cores of the thread that called.
-    affinity: Option<Affinity>,
     landing: Landing,
     state: Mutex<State>,
     /// Told when the stage changes.
@@ -48,6 +46,8 @@ struct State {
     /// Kept as long as they may be needed for another attempt, and no longer: the ends of channels among them stay open
     /// with them.
     arguments: Option<Arc<Payload>>,
+    /// The thread that called, until the call is over: what it started by a deputy ends with that.
+    caller: Option<Arc<Caller>>,
     attempts: u32,
     /// How often it could not even be started.
     refusals: u32,
@@ -106,16 +106,17 @@ enum Deadline {
 impl Solo {
     /// Hands a call to the reactor.
     pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
-        let state = State { arguments: Some(Arc::new(arguments)), ..State::default() };
+        let ready = reactor::get().and_then(|reactor| Ok((reactor, Arc::new(Caller::here(reactor)?))));
+        let caller = ready.as_ref().ok().map(|(_, caller)| Arc::clone(caller));
+        let state = State { arguments: Some(Arc::new(arguments)), caller, ..State::default() };
         let solo = Arc::new(Self {
             order,
-            affinity: Affinity::own(),
             landing: Landing::default(),
             state: Mutex::new(state),
             changed: Condvar::new(),
         });
-        match reactor::get() {
-            Ok(reactor) => {
+        match ready {
+            Ok((reactor, _)) => {
                 spares::look_after();
                 reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>);
             }
@@ -138,12 +139,18 @@ impl Solo {
             state.stage = Stage::Over;
             state.deadline = None;
             state.arguments = None;
+            state.caller = None;
         }
         self.changed.notify_all();
         run_callbacks(self.landing.finish(outcome));
     }
 
-    fn launch(self: &Arc<Self>, reactor: &mut Loop) -> io::Result<Arc<Child>> {
+    /// Calls `launch` with what is to be started.
+    fn launch(
+        self: &Arc<Self>,
+        caller: &Caller,
+        launch: impl FnOnce(&Start<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
+    ) -> io::Result<Arc<Child>> {
         let order = &self.order;
         let (arguments, by_exec) = {
             let state = lock(&self.state);
@@ -161,9 +168,41 @@ impl Solo {
             let opening = Opening::Assignment(Assignment::Call(invocation));
             control.send(&opening, &borrowed(block), false)
         };
-        let (environment, affinity) = (order.environment.as_slice(), self.affinity);
-        let start = Start { environment, affinity, assign: &assign, admitted: true, by_exec };
-        reactor.launch(&start, Arc::clone(self) as Arc<dyn Events>)
+        let start = Start { environment: &order.environment, caller, assign: &assign, admitted: true, by_exec };
+        launch(&start, Arc::clone(self) as Arc<dyn Events>)
+    }
+
+    /// Has the deputy of the caller start it.
+    fn launch_from(self: &Arc<Self>, caller: &Arc<Caller>, deputy: &Deputy, reactor: &mut Loop) -> io::Result<()> {
+        let (me, theirs) = (Arc::clone(self), Arc::clone(caller));
+        reactor.launch_from(deputy, caller, &self.order.environment, true, move |reactor, launched| {
+            let launched = launched
+                .and_then(|launched| me.launch(&theirs, |start, events| reactor.adopt(launched, start, events)));
+            if let Err(error) = me.settle(reactor, launched) {
+                reactor.could_not_start(me, error);
+            }
+        })
+    }
+
+    /// Notes that it has been started, or not.
+    fn settle(self: &Arc<Self>, reactor: &mut Loop, launched: io::Result<Arc<Child>>) -> io::Result<()> {
+        let at = Instant::now().checked_add(config::start_timeout());
+        {
+            let mut state = lock(&self.state);
+            if let Ok(child) = &launched {
+                state.attempts += 1;
+                state.stage = Stage::Running { child: Arc::clone(child), started: false };
+                state.deadline = at.map(|at| (at, Deadline::Start));
+            } else {
+                state.stage = Stage::Queued;
+            }
+        }
+        self.changed.notify_all();
+        launched?;
+        if let Some(at) = at {
+            reactor.arm(at, Arc::downgrade(self) as Weak<dyn Alarm>);
+        }
+        Ok(())
     }
 
     /// Keeps what the worker said.
@@ -231,32 +270,18 @@ impl Solo {
 
 impl Waiting for Solo {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
-        {
+        let caller = {
             let mut state = lock(&self.state);
-            if matches!(state.stage, Stage::Over) {
-                // Cancelled while it waited.
-                return Ok(());
-            }
+            // Cancelled while it waited.
+            let Some(caller) = state.caller.clone() else { return Ok(()) };
             state.stage = Stage::Starting;
-        }
-        let launched = self.launch(reactor);
-        let at = Instant::now().checked_add(config::start_timeout());
-        {
-            let mut state = lock(&self.state);
-            if let Ok(child) = &launched {
-                state.attempts += 1;
-                state.stage = Stage::Running { child: Arc::clone(child), started: false };
-                state.deadline = at.map(|at| (at, Deadline::Start));
-            } else {
-                state.stage = Stage::Queued;
-            }
-        }
-        self.changed.notify_all();
-        launched?;
-        if let Some(at) = at {
-            reactor.arm(at, Arc::downgrade(&self) as Weak<dyn Alarm>);
-        }
-        Ok(())
+            caller
+        };
+        let Some(deputy) = &caller.deputy else {
+            let launched = self.launch(&caller, |start, events| reactor.launch(start, events));
+            return self.settle(reactor, launched);
+        };
+        self.launch_from(&caller, deputy, reactor).or_else(|error| self.settle(reactor, Err(error)))
     }
 
     fn queued(&self) {
@@ -270,14 +295,18 @@ impl Waiting for Solo {
     }
 
     fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error) {
-        let (attempts, refusals, wanted) = {
+        let (attempts, refusals, wanted, caller) = {
             let mut state = lock(&self.state);
             state.refusals += 1;
-            (state.attempts, state.refusals, !state.signalled)
+            (state.attempts, state.refusals, !state.signalled, state.caller.clone())
         };
         if wanted && attempts + refusals <= self.order.retries {
             reactor.queue_later(config::back_off(refusals), self);
         } else {
+            let error = match caller.as_ref().and_then(|caller| caller.deputy.as_ref()) {
+                Some(deputy) => deputy.describe(&error),
+                None => error,
+            };
             self.over(Err(self.describe(Error::new(ErrorKind::Start(error)), None, attempts)));
         }
     }
@@ -411,6 +440,7 @@ impl Flight for Solo {
             }
             // The reactor passes it by.
             state.stage = Stage::Over;
+            state.caller = None;
             state.attempts
         };
         self.changed.notify_all();

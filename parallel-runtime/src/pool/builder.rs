@@ -9,7 +9,6 @@ use crate::callable::Function;
 use crate::config;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::surroundings::Affinity;
 use crate::wire::call::{Arguments, decode_result};
 
 /// Makes a [`Pool`]; see [`Pool::builder`].
@@ -201,7 +200,6 @@ impl PoolBuilder {
             workers,
             tasks_per_worker: self.tasks_per_worker,
             environment: self.environment,
-            affinity: Affinity::own(),
             initializer,
         })
     }

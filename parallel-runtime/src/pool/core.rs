@@ -5,7 +5,7 @@
 //! *leads*, and others who wait meanwhile follow him on a condition variable. When nobody leads and there is something
 //! to hand out, the workers call the reactor instead.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, run_callbacks};
 use crate::memory::layout::crowd;
 use crate::poison::{lock, wait};
+use crate::process::caller::Caller;
 use crate::process::reactor::{self, Pulse, Reactor};
 use crate::process::spares;
 use crate::registry::Entry;
-use crate::sys::surroundings::Affinity;
 use crate::wire::payload::Payload;
 
 /// What the builder was told.
@@ -30,8 +30,6 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     pub(crate) tasks_per_worker: Option<usize>,
     pub(crate) environment: Vec<(OsString, OsString)>,
-    /// The cores of the thread that made the pool.
-    pub(crate) affinity: Option<Affinity>,
     pub(crate) initializer: Option<Initializer>,
 }
 
@@ -46,6 +44,8 @@ pub(crate) struct Initializer {
 /// A pool, shared by its owner, its callers and the reactor.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    /// The thread that made the pool.
+    pub(crate) caller: Arc<Caller>,
     pub(crate) bell: Bell,
     pub(crate) reactor: &'static Reactor,
     /// This very pool, for whom it hands itself to.
@@ -85,6 +85,8 @@ pub(crate) struct Core {
     pub(crate) first_error: Option<StartError>,
     /// Whether calls fail with the latest until the seats are tried again, rather than wait.
     pub(crate) hopeless: bool,
+    /// The empty seats for which a deputy starts a worker.
+    pub(crate) awaited: BTreeSet<usize>,
     /// When the empty seats are tried again.
     pub(crate) retry_at: Option<Instant>,
     /// The earliest alarm that is set.
@@ -117,6 +119,7 @@ impl Core {
             start_error: None,
             first_error: None,
             hopeless: false,
+            awaited: BTreeSet::new(),
             retry_at: None,
             armed: None,
             callbacks: Vec::new(),
@@ -209,12 +212,13 @@ impl Core {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, bell: Bell, reactor: &'static Reactor) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings, caller: Caller, bell: Bell, reactor: &'static Reactor) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new_cyclic(|me| Self {
             core: Mutex::new(Core::new(settings.workers, cores)),
             followers: Condvar::new(),
             settings,
+            caller: Arc::new(caller),
             bell,
             reactor,
             me: me.clone(),

@@ -9,6 +9,7 @@ use crate::config;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::lock;
+use crate::process::caller::Caller;
 use crate::process::reactor;
 use crate::sys::process::KILL;
 use crate::sys::program;
@@ -240,7 +241,8 @@ impl Pool {
         program::environment(&settings.environment).map_err(|error| Error::invalid(error.to_string()))?;
         let failed = |error| Error::new(ErrorKind::Start(error));
         let reactor = reactor::get().map_err(failed)?;
-        let shared = Shared::new(settings, Bell::create().map_err(failed)?, reactor);
+        let caller = Caller::here(reactor).map_err(failed)?;
+        let shared = Shared::new(settings, caller, Bell::create().map_err(failed)?, reactor);
         // From here on an early return ends what has started.
         let pool = Self { shared };
         pool.shared.populate()?;
@@ -283,6 +285,7 @@ impl Shared {
         let needs_report = self.settings.initializer.is_some();
         let outcome = self.wait_until(None, |core| match &core.first_error {
             Some(error) => Some(Err(error.to_error())),
+            None if !core.awaited.is_empty() => None,
             None if !needs_report || core.seated().all(|seat| seat.ready) => Some(Ok(())),
             None => None,
         });

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -31,8 +31,34 @@ struct Watch {
 impl Shared {
     /// Starts the worker of an empty seat. A failure is noted, and tried again later.
     pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
-        let seated = self.start_worker(reactor, index);
+        let lane = match Lane::create() {
+            Ok(lane) => lane,
+            Err(error) => return self.take_seat(index, Err(error)),
+        };
+        let caller = Arc::clone(&self.caller);
+        let Some(deputy) = &caller.deputy else {
+            let seated = self.start_worker(index, lane, |start, events| reactor.launch(start, events));
+            return self.take_seat(index, seated);
+        };
+        self.enter().awaited.insert(index);
+        let (me, theirs) = (Arc::clone(self), Arc::clone(&caller));
+        let asked =
+            reactor.launch_from(deputy, &caller, &self.settings.environment, false, move |reactor, launched| {
+                let seated = launched.and_then(|launched| {
+                    me.start_worker(index, lane, |start, events| reactor.adopt(launched, start, events))
+                });
+                let describe = |error: &io::Error| theirs.deputy.as_ref().map(|deputy| deputy.describe(error));
+                me.take_seat(index, seated.map_err(|error| describe(&error).unwrap_or(error)));
+            });
+        if let Err(error) = asked {
+            self.take_seat(index, Err(error));
+        }
+    }
+
+    /// Puts a worker into its seat, or notes why there is none.
+    fn take_seat(&self, index: usize, seated: io::Result<Seat>) {
         let mut core = self.enter();
+        core.awaited.remove(&index);
         match seated.as_ref().ok().map(|seat| seat.child.way()) {
             Some(Way::Forked) => core.stats.forked += 1,
             Some(Way::Executed) => core.stats.executed += 1,
@@ -57,8 +83,12 @@ impl Shared {
         core.news = true;
     }
 
-    fn start_worker(self: &Arc<Self>, reactor: &mut Loop, index: usize) -> io::Result<Seat> {
-        let (lane, lane_fd) = Lane::create()?;
+    fn start_worker(
+        self: &Arc<Self>,
+        index: usize,
+        (lane, lane_fd): (Lane, OwnedFd),
+        launch: impl FnOnce(&Start<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
+    ) -> io::Result<Seat> {
         let assign = |control: &Control| {
             let mut block = None;
             let mut initializer = None;
@@ -75,12 +105,12 @@ impl Shared {
         };
         let start = Start {
             environment: &self.settings.environment,
-            affinity: self.settings.affinity,
+            caller: &self.caller,
             assign: &assign,
             admitted: false,
             by_exec: false,
         };
-        let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
+        let child = launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {
             child,
             lane,
@@ -258,7 +288,8 @@ impl Shared {
             if !needed || patient {
                 return;
             }
-            (0..core.seats.len()).filter(|&index| core.seats[index].is_none()).collect()
+            let is_empty = |index: &usize| core.seats[*index].is_none() && !core.awaited.contains(index);
+            (0..core.seats.len()).filter(is_empty).collect()
         };
         for index in empty {
             self.seat(reactor, index);

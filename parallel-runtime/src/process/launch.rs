@@ -21,16 +21,21 @@
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use super::bootstrap::{self, Role};
+use super::caller::{Caller, Deputy};
 use super::control::Control;
 use super::manners::Manners;
 use super::zygote::{self, Answer};
 use crate::config;
 use crate::sys::process::{self, Launch, Started};
 use crate::sys::program;
+use crate::sys::rights::Rights;
 use crate::sys::socket::{self, Received, Socket};
+use crate::sys::standing::check_rights;
 use crate::sys::surroundings::{Affinity, Lookout, Surroundings};
 use crate::sys::wait::{self, Poller};
 
@@ -42,10 +47,23 @@ pub(crate) enum Way {
 }
 
 /// A process that was started and waits for its assignment.
-pub(super) struct Launched {
+pub(crate) struct Launched {
     pub(super) started: Started,
     pub(super) control: Control,
     pub(super) way: Way,
+}
+
+/// A start that a deputy has made, or tried, and what it must give back: its table of descriptors may be another one.
+pub(super) struct Attempt {
+    pub(super) started: io::Result<Started>,
+    ours: Socket,
+    _theirs: Socket,
+}
+
+impl Attempt {
+    pub(super) fn finish(self) -> io::Result<Launched> {
+        Ok(Launched { started: self.started?, control: Control::new(self.ours), way: Way::Executed })
+    }
 }
 
 /// What a process finds when it is started.
@@ -91,11 +109,19 @@ pub(super) struct Numbers {
     pub(super) spare: u64,
 }
 
+/// The zygote's number, and 0 where there is none.
+static ZYGOTE: AtomicU32 = AtomicU32::new(0);
+
+/// The number of the zygote, a process that the reactor's thread has started.
+pub(super) fn zygote() -> Option<u32> {
+    Some(ZYGOTE.load(Ordering::Acquire)).filter(|&pid| pid != 0)
+}
+
 /// Starts processes; lives on the reactor's thread.
 pub(super) struct Launcher {
     numbers: Numbers,
-    arguments: Vec<CString>,
-    null: OwnedFd,
+    arguments: Arc<Vec<CString>>,
+    null: Arc<OwnedFd>,
     zygote: Option<Zygote>,
     /// `None` where there may be no zygote at all.
     lookout: Option<Lookout>,
@@ -120,8 +146,8 @@ impl Launcher {
     pub(super) fn new(numbers: Numbers) -> io::Result<Self> {
         Ok(Self {
             numbers,
-            arguments: program::arguments(),
-            null: program::null_device()?,
+            arguments: Arc::new(program::arguments()),
+            null: Arc::new(program::null_device()?),
             zygote: None,
             lookout: None,
             latest: None,
@@ -150,12 +176,14 @@ impl Launcher {
     pub(super) fn launch(
         &mut self,
         environment: &[(OsString, OsString)],
-        affinity: Option<Affinity>,
+        caller: &Caller,
         by_exec: bool,
         poller: &Poller,
     ) -> io::Result<Launched> {
+        let rights = Rights::own();
+        check_rights(&rights, &caller.rights)?;
         self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
-        let affinity = affinity.and_then(Affinity::unless_own);
+        let affinity = caller.affinity.and_then(Affinity::unless_own);
         self.hear(poller);
         let is_usable =
             |zygote: &Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
@@ -176,11 +204,11 @@ impl Launcher {
             }
         }
         let environment = program::environment(environment)?;
-        let mut executed = self.execute_worker(&environment, affinity);
+        let mut executed = self.execute_worker(&environment, affinity, &rights);
         if self.zygote.is_some() && executed.as_ref().is_err_and(process::is_passing) {
             // What the zygote takes may be what is missing.
             self.give_up(poller);
-            executed = self.execute_worker(&environment, affinity);
+            executed = self.execute_worker(&environment, affinity, &rights);
         }
         let launched = executed?;
         // While the program is executed.
@@ -195,9 +223,14 @@ impl Launcher {
         self.lookout.as_ref()?.now().ok()
     }
 
-    fn execute_worker(&self, environment: &[CString], affinity: Option<Affinity>) -> io::Result<Launched> {
+    fn execute_worker(
+        &self,
+        environment: &[CString],
+        affinity: Option<Affinity>,
+        rights: &Rights,
+    ) -> io::Result<Launched> {
         let (ours, theirs) = Socket::pair()?;
-        let started = self.execute(environment, Role::Worker, &theirs, affinity)?;
+        let started = self.execute(environment, Role::Worker, &theirs, affinity, rights)?;
         Ok(Launched { started, control: Control::new(ours), way: Way::Executed })
     }
 
@@ -207,16 +240,69 @@ impl Launcher {
         role: Role,
         theirs: &Socket,
         affinity: Option<Affinity>,
+        rights: &Rights,
     ) -> io::Result<Started> {
         let mut environment = environment.to_vec();
-        environment.push(bootstrap::token(role, theirs)?);
+        environment.push(bootstrap::token(role, rights.kept(), theirs)?);
         process::launch(&Launch {
             arguments: &self.arguments,
             environment: &environment,
             keep: theirs.as_fd(),
             null: self.null.as_fd(),
             affinity,
+            rights,
         })
+    }
+
+    /// Has a deputy of `caller` start a process that waits for its assignment, and calls `then` with that, on the deputy's thread.
+    /// What it is called with belongs on this one.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; `then` is not called then.
+    pub(super) fn launch_from(
+        &mut self,
+        deputy: &Deputy,
+        environment: &[(OsString, OsString)],
+        caller: &Caller,
+        then: impl FnOnce(Attempt) + Send + 'static,
+    ) -> io::Result<()> {
+        let (ours, theirs) = Socket::pair()?;
+        let environment = program::environment(environment)?;
+        let (arguments, null, allowed) =
+            (Arc::clone(&self.arguments), Arc::clone(&self.null), Arc::clone(&caller.rights));
+        let expected = theirs.identity();
+        let mut handed = environment.clone();
+        let mut start = move |theirs: &Socket| {
+            if theirs.identity() != expected {
+                return Err(io::Error::other("it has descriptors of its own (`CLONE_FILES`)"));
+            }
+            let rights = Rights::own();
+            check_rights(&rights, &allowed)?;
+            handed.push(bootstrap::token(Role::Worker, rights.kept(), theirs)?);
+            let (keep, null) = (theirs.as_fd(), null.as_fd());
+            let launch =
+                Launch { arguments: &arguments, environment: &handed, keep, null, affinity: None, rights: &rights };
+            process::launch(&launch)
+        };
+        deputy.run(move || {
+            let started = start(&theirs);
+            then(Attempt { started, ours, _theirs: theirs });
+        });
+        if deputy.is_doubtful()
+            && let Some(surroundings) = self.look()
+        {
+            // Once there is a zygote, the thread can look at it.
+            self.note(Found { environment, surroundings });
+        }
+        Ok(())
+    }
+
+    /// Ends the zygote where a start has failed for lack of something that it may take; false where there is none.
+    pub(super) fn makes_room(&mut self, poller: &Poller) -> bool {
+        let is_there = self.zygote.is_some();
+        self.give_up(poller);
+        is_there
     }
 
     /// Notes what a start by exec found.
@@ -366,7 +452,7 @@ impl Launcher {
             end(former, poller);
         }
         let started = pair_where_plenty().and_then(|(socket, theirs)| {
-            let started = self.execute(&found.environment, Role::Zygote, &theirs, None).ok()?;
+            let started = self.execute(&found.environment, Role::Zygote, &theirs, None, &Rights::own()).ok()?;
             Some((started, socket))
         });
         let Some((started, socket)) = started else { return self.rest() };
@@ -374,6 +460,7 @@ impl Launcher {
             .add(started.pidfd.as_fd(), self.numbers.end)
             .and_then(|()| poller.add(socket.as_fd(), self.numbers.answer));
         let born = Instant::now();
+        ZYGOTE.store(started.pid, Ordering::Release);
         self.zygote = Some(Zygote { started, socket, born, ready: false, found, asked: None, spare: None });
         if watched.is_err() {
             self.give_up(poller);
@@ -392,6 +479,8 @@ fn pair_where_plenty() -> Option<(Socket, Socket)> {
 
 /// Ends a zygote and what it has forked unheard; returns what it found.
 fn end(zygote: Zygote, poller: &Poller) -> Found {
+    // Its number may be another's once it is reaped.
+    ZYGOTE.store(0, Ordering::Release);
     poller.remove(zygote.started.pidfd.as_fd());
     poller.remove(zygote.socket.as_fd());
     if let Some(spare) = &zygote.spare {

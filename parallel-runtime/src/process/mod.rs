@@ -1,6 +1,7 @@
 //! Processes: how they start, talk and end. One thread, the [`reactor`], starts and watches all of them.
 
 pub(crate) mod bootstrap;
+pub(crate) mod caller;
 pub(crate) mod control;
 pub(crate) mod launch;
 mod manners;

@@ -4,6 +4,7 @@
 //! kernel sends it when the *thread* that started them ends. Others hand it closures; it never waits for anyone but the
 //! kernel. Everything that watches a process implements [`Events`], whose methods run on this thread.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ffi::OsString;
@@ -11,9 +12,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 use std::time::{Duration, Instant};
 
+use super::caller::{Caller, Deputy};
 use super::control::Control;
 use super::launch::{Launched, Launcher, Numbers, Way};
 use crate::config;
@@ -21,7 +23,7 @@ use crate::poison::lock;
 use crate::sys::memory;
 use crate::sys::process;
 use crate::sys::program;
-use crate::sys::surroundings::Affinity;
+use crate::sys::standing::{self, Standing};
 use crate::sys::wait::{Event, Poller};
 
 /// What is told to whoever watches a process.
@@ -105,8 +107,8 @@ impl Child {
 /// What to start.
 pub(crate) struct Start<'a> {
     pub(crate) environment: &'a [(OsString, OsString)],
-    /// The cores of the thread that asked for it.
-    pub(crate) affinity: Option<Affinity>,
+    /// The thread that asked for it.
+    pub(crate) caller: &'a Caller,
     /// Puts what the process is for into its channel.
     pub(crate) assign: &'a dyn Fn(&Control) -> io::Result<()>,
     /// Whether it came through the queue, and so counts against what may run at a time.
@@ -125,6 +127,8 @@ pub(crate) struct Reactor {
     pulses: Mutex<Vec<Weak<dyn Pulse>>>,
     /// Set by the workers of any pool that has nobody else to look after it.
     attention: Event,
+    /// How its thread stands, as far as is known.
+    standing: Mutex<Option<Arc<Standing>>>,
 }
 
 /// A pool that the reactor looks after when its workers ask for attention.
@@ -135,6 +139,11 @@ pub(crate) trait Pulse: Send + Sync {
 }
 
 static REACTOR: OnceLock<Reactor> = OnceLock::new();
+
+thread_local! {
+    /// Whether this thread is the reactor's.
+    static IS_REACTORS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Refuses a process that was forked from one in which the reactor runs: nobody would hear it.
 pub(crate) fn check_not_forked() -> io::Result<()> {
@@ -167,7 +176,9 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
         pids: Mutex::default(),
         pulses: Mutex::default(),
         attention: Event::new()?,
+        standing: Mutex::default(),
     };
+    standing::note_heir();
     let poller = Poller::new()?;
     let launcher = Launcher::new(LAUNCHER)?;
     poller.add(reactor.wake.as_fd(), WAKE)?;
@@ -214,6 +225,26 @@ impl Reactor {
                 last.queued();
             }
         });
+    }
+
+    /// How the reactor's thread stands, as far as is known.
+    pub(crate) fn standing(&self) -> Option<Arc<Standing>> {
+        lock(&self.standing).clone()
+    }
+
+    /// Has the reactor look how its thread stands now; `None` where it does not come to it.
+    pub(crate) fn look_at_standing(&self) -> Option<Arc<Standing>> {
+        let standing = if IS_REACTORS.get() {
+            Arc::new(Standing::own())
+        } else {
+            let (tell, told) = mpsc::channel();
+            self.run(move |_| {
+                let _ = tell.send(Arc::new(Standing::own()));
+            });
+            told.recv_timeout(config::KILL_GRACE).ok()?
+        };
+        *lock(&self.standing) = Some(Arc::clone(&standing));
+        Some(standing)
     }
 
     /// The processes that run now, in order of their numbers.
@@ -300,6 +331,7 @@ impl Loop {
 
     fn run(&mut self) {
         process::block_signals();
+        IS_REACTORS.set(true);
         program::watch_memory_kills();
         memory::on_forget(forget);
         self.launcher.settle();
@@ -379,8 +411,47 @@ impl Loop {
     ///
     /// What the system says; nothing is left behind then.
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
-        let Launched { started, control, way } =
-            self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
+        let launched = self.launcher.launch(start.environment, start.caller, start.by_exec, &self.poller)?;
+        self.adopt(launched, start, events)
+    }
+
+    /// Has a deputy of `caller` start a process, and calls `then` with it, which is to [adopt](Self::adopt) it. Meanwhile it
+    /// counts against what may run at a time, where it is `admitted`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; `then` is not called then.
+    pub(crate) fn launch_from(
+        &mut self,
+        deputy: &Deputy,
+        caller: &Caller,
+        environment: &[(OsString, OsString)],
+        admitted: bool,
+        then: impl FnOnce(&mut Self, io::Result<Launched>) + Send + 'static,
+    ) -> io::Result<()> {
+        let shared = self.shared;
+        self.launcher.launch_from(deputy, environment, caller, move |attempt| {
+            shared.run(move |reactor| {
+                reactor.admitted -= usize::from(admitted);
+                then(reactor, attempt.finish());
+            });
+        })?;
+        self.admitted += usize::from(admitted);
+        Ok(())
+    }
+
+    /// Gives a process that was started its assignment, and has `events` watch it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; nothing is left behind then.
+    pub(crate) fn adopt(
+        &mut self,
+        launched: Launched,
+        start: &Start<'_>,
+        events: Arc<dyn Events>,
+    ) -> io::Result<Arc<Child>> {
+        let Launched { started, control, way } = launched;
         let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
         match (start.assign)(&child.control) {
             // It has died already, of which its end will tell more.
@@ -453,6 +524,15 @@ impl Loop {
             if let Some(next) = alarm.ring(self) {
                 self.arm(next, weak);
             }
+        }
+    }
+
+    /// A deputy could not start a process that waits.
+    pub(crate) fn could_not_start(&mut self, waiting: Arc<dyn Waiting>, error: io::Error) {
+        if process::is_passing(&error) && (self.admitted > 0 || self.launcher.makes_room(&self.poller)) {
+            self.waiting.push_front(waiting);
+        } else {
+            waiting.refuse(self, error);
         }
     }
 

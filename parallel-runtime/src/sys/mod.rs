@@ -13,12 +13,16 @@
 //! | `program` | what is known of the running program: constructors, arguments, limits |
 //! | `fork` | copies a process of one thread into a child of its parent, or says why that would not be safe |
 //! | `watch` | ends this process, a worker, with its parent, and what it has started with it |
+//! | `rights` | what a thread may do, what exec would add to that, and how a new process lays that down |
+//! | `standing` | whether one thread may start processes on behalf of another: never one that is less confined |
 //! | `surroundings` | what a process hands on to those it starts, and whether that has changed |
 
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{fork, memory, process, program, socket, surroundings, wait, watch, word};
+pub(crate) use linux::{
+    fork, memory, process, program, rights, socket, standing, surroundings, wait, watch, word,
+};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

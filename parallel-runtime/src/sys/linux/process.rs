@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::memory::Mapping;
+use super::rights::Rights;
 use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
 
@@ -35,6 +36,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) null: BorrowedFd<'a>,
     /// The cores that it may run on, where they are not those of the calling thread.
     pub(crate) affinity: Option<Affinity>,
+    /// Those of the calling thread.
+    pub(crate) rights: &'a Rights,
 }
 
 /// A process that was started; its number stays its own until it is reaped.
@@ -59,6 +62,8 @@ struct Plan {
     keep: RawFd,
     null: RawFd,
     affinity: Option<Affinity>,
+    /// Exec would give the process rights that the calling thread has not got.
+    would_grow: bool,
     parent: libc::pid_t,
     error: c_int,
 }
@@ -79,6 +84,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         keep: launch.keep.as_raw_fd(),
         null: launch.null.as_raw_fd(),
         affinity: launch.affinity,
+        would_grow: launch.rights.would_grow(),
         parent: rustix::process::getpid().as_raw_nonzero().get(),
         error: 0,
     };
@@ -148,6 +154,13 @@ unsafe fn become_worker(plan: &mut Plan) {
         }
         if let Some(affinity) = &plan.affinity {
             affinity.take();
+        }
+        if plan.would_grow {
+            // Anybody may, but for filters. The process cannot gain rights by what it executes later either, as `sudo`.
+            if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
+                (&raw mut plan.error).write_volatile(*libc::__errno_location());
+                libc::_exit(127);
+            }
         }
         libc::dup2(plan.null, 0);
         for output in 1..=2 {

@@ -1,0 +1,108 @@
+//! What a call takes from the thread that makes it: its cores, its rights, and, where that thread is more confined than the
+//! one that starts processes for all others, a *deputy*: a thread made by that very thread, which inherits how it is
+//! confined and starts the call's processes in the reactor's place.
+//!
+//! | the calling thread is | its processes are started by |
+//! |---|---|
+//! | as the reactor's, as far as a thread can be read, and Landlock adds nothing | the reactor, or its zygote |
+//! | as far as can be read, and of Landlock it cannot be told | a deputy; such a start counts towards a zygote, which can then be asked |
+//! | another in anything | a deputy |
+//! | one that cannot make a thread | nobody: the call fails and says why |
+//!
+//! The kernel ends a process when the thread that started it ends, unless the process watches for its parent by itself. So a
+//! deputy stays as long as the call, or the pool, that it was made for.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use super::launch;
+use super::reactor::Reactor;
+use crate::sys::process;
+use crate::sys::rights::Rights;
+use crate::sys::standing::{self, Verdict};
+use crate::sys::surroundings::Affinity;
+
+/// What a call, or a pool, has from the thread that made it.
+pub(crate) struct Caller {
+    /// The cores that it may run on.
+    pub(crate) affinity: Option<Affinity>,
+    pub(crate) rights: Arc<Rights>,
+    pub(crate) deputy: Option<Deputy>,
+}
+
+/// The thread that starts processes in place of the reactor, until this is dropped.
+pub(crate) struct Deputy {
+    jobs: Sender<Job>,
+    /// In what the thread that made it differs from the reactor's; `None`: it may be in nothing.
+    difference: Option<&'static str>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// It makes a few system calls, unoptimized.
+const STACK: usize = 256 << 10;
+
+impl Caller {
+    /// The calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Where its processes must be started by a thread of its own making, and it cannot make one.
+    pub(crate) fn here(reactor: &Reactor) -> io::Result<Self> {
+        let rights = Rights::own();
+        let verdict = |standing: &standing::Standing| standing.verdict(&rights, launch::zygote());
+        let mut known = reactor.standing().as_deref().map(verdict);
+        if known != Some(Verdict::Same) {
+            // It may be the whole program that has changed.
+            known = reactor.look_at_standing().as_deref().map(verdict);
+        }
+        let deputy = match known {
+            Some(Verdict::Same) => None,
+            Some(Verdict::Doubtful) => Some(Deputy::new(None)?),
+            Some(Verdict::Other(difference)) => Some(Deputy::new(Some(difference))?),
+            None => Some(Deputy::new(Some("what the reactor does not tell"))?),
+        };
+        Ok(Self { affinity: Affinity::own(), rights: Arc::new(rights), deputy })
+    }
+}
+
+impl Deputy {
+    fn new(difference: Option<&'static str>) -> io::Result<Self> {
+        let (jobs, inbox) = channel::<Job>();
+        let work = move || {
+            process::block_signals();
+            for job in inbox {
+                let _ = crate::panic::catch(job);
+            }
+        };
+        let made = thread::Builder::new().name("parallel-start".to_string()).stack_size(STACK).spawn(work);
+        let deputy = Self { jobs, difference };
+        let refused = |error: io::Error| {
+            deputy.describe(&io::Error::new(error.kind(), format!("it cannot make another one ({error})")))
+        };
+        made.map_err(refused)?;
+        Ok(deputy)
+    }
+
+    /// Runs `job` on its thread, soon.
+    pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        // The thread is there as long as this is.
+        let _ = self.jobs.send(Box::new(job));
+    }
+
+    /// Whether the thread that made it may be as the reactor's.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.difference.is_none()
+    }
+
+    /// An error in its place, with why it is in that place.
+    pub(crate) fn describe(&self, error: &io::Error) -> io::Error {
+        let why = match self.difference {
+            Some(difference) => format!("the calling thread differs from the program in its {difference}"),
+            None => "whether Landlock confines the calling thread cannot be told".to_string(),
+        };
+        io::Error::new(error.kind(), format!("{why}, so its processes are started from that thread: {error}"))
+    }
+}
