@@ -193,7 +193,9 @@ pub(crate) fn is_environment(known: &[CString], more: &[(OsString, OsString)]) -
 
 /// Opens the device that swallows what is written and gives nothing to read.
 pub(crate) fn null_device() -> io::Result<OwnedFd> {
-    let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let open = |write| OpenOptions::new().read(true).write(write).open("/dev/null");
+    // To a process that Landlock lets write nowhere it gives nothing to read, which is what stdin is for.
+    let file = open(true).or_else(|_| open(false))?;
     above_standard(file.into())
 }
 
