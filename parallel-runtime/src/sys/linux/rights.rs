@@ -8,7 +8,6 @@ use std::ffi::CStr;
 use std::fmt::Write;
 use std::io;
 
-use rustix::process::Gid;
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 /// Users, groups, capabilities, and what restrains system calls, of one thread.
@@ -74,7 +73,7 @@ impl Rights {
         Self {
             users: Ids::users(),
             groups: Ids::groups(),
-            others: rustix::process::getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect(),
+            others: other_groups(),
             effective: sets.effective.bits(),
             permitted: sets.permitted.bits(),
             inheritable: sets.inheritable.bits(),
@@ -113,7 +112,7 @@ impl Rights {
         let lowered = |now: Ids, then: Ids, free: bool| now == then || free || now.is_only(then.real);
         if self.seccomp < caller.seccomp {
             Some("without its seccomp filters")
-        } else if self.no_new_privileges < caller.no_new_privileges {
+        } else if caller.no_new_privileges && !self.no_new_privileges {
             Some("without its no_new_privs")
         } else if self.permitted & !caller.permitted != 0 || self.effective & !caller.effective != 0 {
             Some("with more capabilities")
@@ -156,6 +155,19 @@ impl Rights {
     }
 }
 
+/// The calling thread's groups beside those of [`Ids`].
+fn other_groups() -> Vec<u32> {
+    const MOST: usize = 64;
+    let mut groups = [0; MOST];
+    // SAFETY: fills as many numbers as it is told there are.
+    let count = unsafe { libc::getgroups(MOST as i32, groups.as_mut_ptr()) };
+    match usize::try_from(count) {
+        Ok(count) => groups[..count].to_vec(),
+        // There are more.
+        Err(_) => rustix::process::getgroups().unwrap_or_default().into_iter().map(|group| group.as_raw()).collect(),
+    }
+}
+
 impl Ids {
     fn users() -> Self {
         let mut ids = [0; 3];
@@ -164,7 +176,7 @@ impl Ids {
         unsafe { libc::getresuid(real, effective, saved) };
         // SAFETY: a number that is no user's changes nothing, and the call tells what holds.
         let files = unsafe { libc::setfsuid(u32::MAX) };
-        Self::new(ids, files as u32)
+        Self::new(ids, files)
     }
 
     fn groups() -> Self {
@@ -174,15 +186,17 @@ impl Ids {
         unsafe { libc::getresgid(real, effective, saved) };
         // SAFETY: a number that is no group's changes nothing, and the call tells what holds.
         let files = unsafe { libc::setfsgid(u32::MAX) };
-        Self::new(ids, files as u32)
+        Self::new(ids, files)
     }
 
-    const fn new([real, effective, saved]: [u32; 3], files: u32) -> Self {
+    /// `files`: -1 where a filter does not let the system tell, which is then taken to be as usual.
+    const fn new([real, effective, saved]: [u32; 3], files: i32) -> Self {
+        let files = if files == -1 { effective } else { files as u32 };
         Self { real, effective, saved, files }
     }
 
     fn is_only(self, id: u32) -> bool {
-        self == Self::new([id; 3], id)
+        self == Self { real: id, effective: id, saved: id, files: id }
     }
 }
 
@@ -271,7 +285,7 @@ mod tests {
     }
 
     fn user(id: u32) -> Rights {
-        let ids = Ids::new([id; 3], id);
+        let ids = Ids { real: id, effective: id, saved: id, files: id };
         Rights { users: ids, groups: ids, ..Rights::default() }
     }
 
@@ -286,8 +300,20 @@ mod tests {
             ("root", root(), 0, plain, false),
             ("less of root", without(NET_ADMIN), NET_ADMIN, plain, true),
             ("less of root, and no more to be had", without(NET_ADMIN), 0, plain, false),
-            ("that with no_new_privs", Rights { no_new_privileges: true, ..without(NET_ADMIN) }, NET_ADMIN, plain, false),
-            ("that where root is nobody", Rights { secure_bits: no_root, ..without(NET_ADMIN) }, NET_ADMIN, plain, false),
+            (
+                "that with no_new_privs",
+                Rights { no_new_privileges: true, ..without(NET_ADMIN) },
+                NET_ADMIN,
+                plain,
+                false,
+            ),
+            (
+                "that where root is nobody",
+                Rights { secure_bits: no_root, ..without(NET_ADMIN) },
+                NET_ADMIN,
+                plain,
+                false,
+            ),
             ("a user", user(7), ALL, plain, false),
             ("a set-user-id program's user", user(7), ALL, set_user, false),
             ("one who no longer is", user(8), ALL, set_user, true),
@@ -301,11 +327,8 @@ mod tests {
     #[test]
     fn rights_exceed_others_only_by_what_those_could_not_take() {
         let filtered = |rights: Rights| Rights { seccomp: 2, no_new_privileges: true, ..rights };
-        let for_now = |id: u32| Rights {
-            users: Ids { real: 0, effective: id, saved: 0, files: id },
-            effective: 0,
-            ..root()
-        };
+        let for_now =
+            |id: u32| Rights { users: Ids { real: 0, effective: id, saved: 0, files: id }, effective: 0, ..root() };
         for (what, now, caller, exceeds) in [
             ("the same", root(), root(), false),
             ("root given up", user(7), root(), false),

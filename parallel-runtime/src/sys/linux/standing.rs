@@ -18,7 +18,6 @@ use rustix::io::Errno;
 use rustix::thread::Pid;
 
 use super::rights::{self, Rights};
-use super::surroundings::priorities;
 
 /// How the thread that starts processes for all others stands, so that others compare themselves with it.
 #[derive(Debug)]
@@ -51,6 +50,7 @@ pub(crate) enum Verdict {
 }
 
 const PRIORITIES: usize = 7;
+const WHO_PROCESS: i32 = 1;
 
 /// Those that a thread may leave by itself. The one of users it may not, where there is another thread.
 const NAMESPACES: [&CStr; 7] = [c"mnt", c"net", c"uts", c"ipc", c"pid_for_children", c"cgroup", c"time_for_children"];
@@ -106,6 +106,11 @@ impl Standing {
         }
     }
 
+    /// Whether a thread with the rights `own` has as many as this one.
+    pub(crate) fn has_rights(&self, own: &Rights) -> bool {
+        own.difference(&self.rights).is_none()
+    }
+
     fn difference(&self, own: &Rights) -> Option<&'static str> {
         if let Some(difference) = own.difference(&self.rights) {
             return Some(difference);
@@ -121,11 +126,14 @@ impl Standing {
         }
         let shares = shares_places(self.thread);
         if shares.is_none() && self.places != places() {
-            return Some("root or current folder");
+            return Some("root, current folder or namespace of mounts");
         }
         // Who has left the namespace of mounts no longer shares the root.
-        let left = self.namespaces.iter().zip(namespaces(shares.is_none())).any(|(own, other)| *own != other && other != SKIPPED);
-        if shares == Some(false) || left {
+        if shares == Some(false) {
+            return Some("root, current folder or namespace of mounts");
+        }
+        let has_left = |(&own, other): (&u64, u64)| own != other && other != SKIPPED;
+        if self.namespaces.iter().zip(namespaces(shares.is_none())).any(has_left) {
             return Some("namespaces");
         }
         if self.bounding != rights::bounding_set() {
@@ -153,8 +161,7 @@ fn verdict_of_landlock(other_sees_parent: bool, sees_parent: bool, look: Option<
 fn sees_parent() -> bool {
     let parent = rustix::process::getppid();
     // It may have died meanwhile, and its number be another's.
-    parent.is_some_and(|pid| look_at(pid.as_raw_nonzero().get().unsigned_abs()))
-        && parent == rustix::process::getppid()
+    parent.is_some_and(|pid| look_at(pid.as_raw_nonzero().get().unsigned_abs())) && parent == rustix::process::getppid()
 }
 
 /// Whether the calling thread may look at the process.
@@ -173,7 +180,7 @@ fn count_filters() -> u32 {
 fn filters_by_status() -> Option<u32> {
     let status = read(c"/proc/thread-self/status").ok()?;
     let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Seccomp_filters:"))?;
-    str::from_utf8(line).ok()?.trim().parse().ok()
+    std::str::from_utf8(line).ok()?.trim().parse().ok()
 }
 
 /// Niceness and policy with what belongs to it, input and output, how the program is executed, the slack of timers.
@@ -193,9 +200,13 @@ fn all_priorities() -> [i64; PRIORITIES] {
     let mut attributes = Attributes::default();
     // SAFETY: fills as many bytes as it is told there are.
     unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size_of::<Attributes>(), 0) };
-    let [nice, policy, io, personality] = priorities();
-    let slack = rustix::thread::current_timer_slack().map_or(-1, |slack| slack.cast_signed());
-    [nice, policy, io, personality, slack, i64::from(attributes.priority), attributes.flags.cast_signed()]
+    let Attributes { policy, flags, nice, priority, .. } = attributes;
+    // SAFETY: only asks.
+    let io = unsafe { libc::syscall(libc::SYS_ioprio_get, WHO_PROCESS, 0) };
+    // SAFETY: only asks.
+    let personality = unsafe { libc::personality(0xffff_ffff) };
+    let slack = rustix::thread::current_timer_slack().map_or(-1, |slack| slack as i64);
+    [nice.into(), policy.into(), priority.into(), flags as i64, io, personality.into(), slack]
 }
 
 /// Whether the calling thread has the current folder, the root and the umask of the other; `None` where the kernel does not
@@ -232,7 +243,7 @@ fn namespace(folder: &OwnedFd, name: &CStr) -> Option<u64> {
     let len = rustix::fs::readlinkat_raw(folder, name, &mut buffer).ok()?;
     // Such as `net:[4026531840]`.
     let digits = buffer[..len].split(|byte| !byte.is_ascii_digit()).find(|digits| !digits.is_empty())?;
-    str::from_utf8(digits).ok()?.parse().ok()
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// What a security module calls the calling thread.
@@ -261,7 +272,8 @@ fn read(path: &CStr) -> Result<Vec<u8>, Errno> {
 /// Where the calling thread has more.
 pub(crate) fn check_rights(own: &Rights, caller: &Rights) -> io::Result<()> {
     own.excess_over(caller).map_or(Ok(()), |excess| {
-        let text = format!("it would run {excess} than its caller had at the call: the program has taken that back since");
+        let text =
+            format!("it would run {excess} than its caller had at the call: the program has taken that back since");
         Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
     })
 }

@@ -149,7 +149,7 @@ fn read(file: &OwnedFd) -> io::Result<Vec<u8>> {
 }
 
 /// Niceness, policy, input and output, and how the program is executed; an error reads as a number of its own.
-pub(super) fn priorities() -> [i64; 4] {
+fn priorities() -> [i64; 4] {
     let nice = rustix::process::getpriority_process(None).map_or(-100, i64::from);
     // SAFETY: a plain system call.
     let policy = unsafe { libc::sched_getscheduler(0) };

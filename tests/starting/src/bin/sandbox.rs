@@ -39,7 +39,9 @@ fn look(folder: &str) -> Found {
         .map(line)
         .into_iter()
         .chain(namespaces)
-        .chain([("nice", nice.to_string()), ("policy", policy.to_string())].map(|(name, text)| (name.to_string(), text)))
+        .chain(
+            [("nice", nice.to_string()), ("policy", policy.to_string())].map(|(name, text)| (name.to_string(), text)),
+        )
         .chain([("write", written), ("mkdir", folder), ("socket", socket)].map(|(name, text)| (name.to_string(), text)))
         .collect()
 }
@@ -112,7 +114,8 @@ const ALLOW: u32 = 0x7fff_0000;
 
 /// Lets the system refuse these calls to the calling thread.
 fn refuse(calls: &[libc::c_long]) {
-    let statement = |code: u32, value: u32, skip: u8| libc::sock_filter { code: code as u16, jt: 0, jf: skip, k: value };
+    let statement =
+        |code: u32, value: u32, skip: u8| libc::sock_filter { code: code as u16, jt: 0, jf: skip, k: value };
     // The number of the call comes first in what a filter sees.
     let mut filter = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
     for &call in calls {
@@ -157,7 +160,8 @@ fn give_up(capabilities: &[u32], for_good: bool) {
     // Effective, permitted and inheritable, first the lower halves and then the upper.
     let mut sets = [0_u32; 6];
     // SAFETY: a version, this thread, and room for both halves of the three sets.
-    done(unsafe { libc::syscall(libc::SYS_capget, &raw const head, &raw mut sets) } as libc::c_int).expect("anybody may");
+    done(unsafe { libc::syscall(libc::SYS_capget, &raw const head, &raw mut sets) } as libc::c_int)
+        .expect("anybody may");
     for &capability in capabilities {
         sets[0] &= !(1 << capability);
         if for_good {
@@ -165,7 +169,8 @@ fn give_up(capabilities: &[u32], for_good: bool) {
         }
     }
     // SAFETY: as above.
-    done(unsafe { libc::syscall(libc::SYS_capset, &raw const head, &raw const sets) } as libc::c_int).expect("anybody may");
+    done(unsafe { libc::syscall(libc::SYS_capset, &raw const head, &raw const sets) } as libc::c_int)
+        .expect("anybody may");
 }
 
 /// Confines the calling thread; false where this system cannot.
@@ -196,7 +201,8 @@ fn confine(way: &str) -> bool {
         "batch" => {
             let parameters = libc::sched_param { sched_priority: 0 };
             // SAFETY: the parameters are filled.
-            done(unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) }).expect("anybody may");
+            done(unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) })
+                .expect("anybody may");
         }
         other => panic!("what is {other}?"),
     }
@@ -323,7 +329,7 @@ fn outlives_its_caller(way: &'static str, folder: &'static str) {
     let left = || {
         let tasks = fs::read_dir("/proc/self/task").expect("Linux").flatten();
         let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        tasks.map(name).filter(|name| name.trim_end() == "parallel-start").count()
+        tasks.map(name).filter(|name| name.trim_end() == "parallel-deputy").count()
     };
     eventually("no thread is left", || left() == 0);
 }
@@ -374,7 +380,8 @@ fn tells_of_pipes(folder: &str) -> String {
 /// Where a confined thread cannot start a process, its calls fail and say why.
 fn cannot_start() {
     warm();
-    for (calls, step) in [(&[libc::SYS_clone, libc::SYS_clone3][..], "thread"), (&[libc::SYS_execve][..], "Operation not permitted")]
+    for (calls, step) in
+        [(&[libc::SYS_clone, libc::SYS_clone3][..], "thread"), (&[libc::SYS_execve][..], "Operation not permitted")]
     {
         let error = in_time(move || {
             refuse(calls);
