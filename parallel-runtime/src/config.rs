@@ -29,9 +29,6 @@ pub(crate) const GAVE_WAY_IN_VAIN: Duration = Duration::from_millis(1);
 pub(crate) const TIMES_WITHOUT_GIVING_WAY: u32 = 100;
 /// How long a copy looks for the word to begin, once it comes soon: twice what the program needs to look around.
 pub(crate) const RISE_TIME: Duration = Duration::from_micros(200);
-/// How long the reactor looks for a call that was announced: the caller looks meanwhile how far it is confined, which takes
-/// some 40 µs.
-pub(crate) const CALL_TO_COME: Duration = Duration::from_micros(60);
 /// How long the program looks for the answer of its zygote before it sleeps.
 pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);
 /// How long a zygote may take to fork before the start goes by exec and the zygote is killed. It takes some 0.1 ms, as

@@ -241,7 +241,7 @@ impl Pool {
         program::environment(&settings.environment).map_err(|error| Error::invalid(error.to_string()))?;
         let failed = |error| Error::new(ErrorKind::Start(error));
         let reactor = reactor::get().map_err(failed)?;
-        let caller = Caller::here(reactor, None).map_err(failed)?;
+        let caller = Caller::here(reactor).map_err(failed)?;
         let shared = Shared::new(settings, caller, Bell::create().map_err(failed)?, reactor);
         // From here on an early return ends what has started.
         let pool = Self { shared };

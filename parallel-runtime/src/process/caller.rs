@@ -12,7 +12,6 @@
 //! The kernel ends a process when the thread that started it ends, unless the process watches for its parent by itself. So a
 //! deputy stays as long as the call, or the pool, that it was made for.
 
-use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -46,22 +45,15 @@ type Job = Box<dyn FnOnce() + Send>;
 const STACK: usize = 256 << 10;
 
 impl Caller {
-    /// The calling thread. `announce`: what comes into the environment of a process that is wanted at once.
+    /// The calling thread.
     ///
     /// # Errors
     ///
     /// Where its processes must be started by a thread of its own making, and it cannot make one.
-    pub(crate) fn here(reactor: &Reactor, announce: Option<&[(OsString, OsString)]>) -> io::Result<Self> {
+    pub(crate) fn here(reactor: &Reactor) -> io::Result<Self> {
         let rights = Rights::own();
         let verdict = |standing: &Standing| standing.verdict(&rights, launch::zygote());
-        let standing = reactor.standing();
-        if let Some(environment) = announce
-            && standing.as_ref().is_some_and(|standing| standing.has_rights(&rights))
-        {
-            // The rest takes as long as the reactor takes to wake up.
-            reactor.announce(environment);
-        }
-        let mut known = standing.as_deref().map(verdict);
+        let mut known = reactor.standing().as_deref().map(verdict);
         if known != Some(Verdict::Same) {
             // It may be the whole program that has changed.
             known = reactor.look_at_standing().as_deref().map(verdict);

@@ -96,8 +96,6 @@ impl Zygote {
 struct Copy {
     started: Started,
     channel: Socket,
-    /// It was told that it may soon begin.
-    risen: bool,
 }
 
 /// The numbers by which the launcher knows what it watches.
@@ -182,13 +180,26 @@ impl Launcher {
         by_exec: bool,
         poller: &Poller,
     ) -> io::Result<Launched> {
-        let rights = Rights::own();
-        check_rights(&rights, &caller.rights)?;
         self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
         let affinity = caller.affinity.and_then(Affinity::unless_own);
         self.hear(poller);
-        // While this process looks around, a copy wakes up, or is forked where there is no spare.
-        if !by_exec && self.get_copy_ready(environment, poller) {
+        let is_usable =
+            |zygote: &Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
+        let usable = !by_exec && self.zygote.as_ref().is_some_and(is_usable);
+        if usable {
+            // While this process looks around, a copy wakes up, or is forked where there is no spare.
+            match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
+                // An error: it has died, which shows when it is to begin.
+                Some(spare) if self.manners.is_quiet() => {
+                    let _ = spare.channel.send(&zygote::RISE, &[], false);
+                }
+                Some(_) => {}
+                None => self.ask(&zygote::FORK, poller),
+            }
+        }
+        let rights = Rights::own();
+        check_rights(&rights, &caller.rights)?;
+        if usable {
             let copy = self.look().and_then(|now| self.take_copy(&now, poller));
             if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
                 return Ok(launched);
@@ -207,30 +218,6 @@ impl Launcher {
             self.note(Found { environment, surroundings });
         }
         Ok(launched)
-    }
-
-    /// A call is about to be made, unless its thread proves to be confined: there is time to wake a copy. False where there
-    /// may be none to wake.
-    pub(super) fn expect(&mut self, environment: &[(OsString, OsString)], poller: &Poller) -> bool {
-        self.hear(poller);
-        self.manners.is_quiet() && self.get_copy_ready(environment, poller)
-    }
-
-    /// Wakes the spare, or asks for a copy where there is none; false where there is no zygote for this environment.
-    fn get_copy_ready(&mut self, environment: &[(OsString, OsString)], poller: &Poller) -> bool {
-        let is_usable =
-            |zygote: &&mut Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
-        let Some(zygote) = self.zygote.as_mut().filter(is_usable) else { return false };
-        match &mut zygote.spare {
-            Some(spare) => {
-                if !std::mem::replace(&mut spare.risen, true) && self.manners.is_quiet() {
-                    // An error: it has died, which shows when it is to begin.
-                    let _ = spare.channel.send(&zygote::RISE, &[], false);
-                }
-            }
-            None => self.ask(&zygote::FORK, poller),
-        }
-        true
     }
 
     /// What a process would find; `None` where there is no zygote that it matters to.
@@ -360,7 +347,7 @@ impl Launcher {
 
     /// Lets a copy begin.
     fn begin(&mut self, copy: Copy, affinity: Option<Affinity>) -> Option<Launched> {
-        let Copy { started, channel, .. } = copy;
+        let Copy { started, channel } = copy;
         // From here on it is not one of those that end with the zygote.
         process::lead_group(started.pid);
         if let Some(affinity) = affinity {
@@ -396,7 +383,7 @@ impl Launcher {
                 (Answer::Forked(pid), Some(channel), Some(pidfd)) => {
                     // Where its end cannot be watched, it shows when it is needed.
                     let _ = poller.add(pidfd.as_fd(), self.numbers.spare);
-                    zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel, risen: false });
+                    zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
                 }
                 (Answer::Unfit(_), ..) => {
                     self.lookout = None;

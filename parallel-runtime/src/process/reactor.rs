@@ -227,20 +227,6 @@ impl Reactor {
         });
     }
 
-    /// Tells the reactor that a call comes in a moment, with this in its environment: it gets ready meanwhile, and looks for
-    /// the call for a moment before it sleeps.
-    pub(crate) fn announce(&self, environment: &[(OsString, OsString)]) {
-        let environment = environment.to_vec();
-        self.run(move |reactor| {
-            if reactor.launcher.expect(&environment, &reactor.poller) {
-                let begun = Instant::now();
-                while lock(&reactor.shared.inbox).is_empty() && begun.elapsed() < config::CALL_TO_COME {
-                    std::thread::yield_now();
-                }
-            }
-        });
-    }
-
     /// How the reactor's thread stands, as far as is known.
     pub(crate) fn standing(&self) -> Option<Arc<Standing>> {
         lock(&self.standing).clone()

@@ -102,13 +102,8 @@ impl Standing {
     pub(crate) fn verdict(&self, own: &Rights, zygote: Option<u32>) -> Verdict {
         match self.difference(own) {
             Some(difference) => Verdict::Other(difference),
-            None => verdict_of_landlock(self.sees_parent, sees_parent(), zygote.map(look_at)),
+            None => verdict_of_landlock(self.sees_parent, sees_parent(), || zygote.is_some_and(look_at)),
         }
-    }
-
-    /// Whether a thread with the rights `own` has as many as this one.
-    pub(crate) fn has_rights(&self, own: &Rights) -> bool {
-        own.difference(&self.rights).is_none()
     }
 
     fn difference(&self, own: &Rights) -> Option<&'static str> {
@@ -148,13 +143,14 @@ impl Standing {
 
 /// What the looks of a thread tell: its own and the other one's at the program's parent, and its own at a process that the
 /// other one has started.
-fn verdict_of_landlock(other_sees_parent: bool, sees_parent: bool, look: Option<bool>) -> Verdict {
-    match (other_sees_parent, sees_parent, look) {
+fn verdict_of_landlock(other_sees_parent: bool, sees_parent: bool, sees_zygote: impl FnOnce() -> bool) -> Verdict {
+    match (other_sees_parent, sees_parent) {
         // The parent is no descendant of any thread, so it is in no domain that was made in this program.
-        (true, true, _) | (_, false, Some(true)) => Verdict::Same,
+        (true, true) => Verdict::Same,
         // It is the other one that has confined itself.
-        (false, true, _) => Verdict::Other("Landlock"),
-        (_, false, _) => Verdict::Doubtful,
+        (false, true) => Verdict::Other("Landlock"),
+        (_, false) if sees_zygote() => Verdict::Same,
+        (_, false) => Verdict::Doubtful,
     }
 }
 
@@ -286,18 +282,16 @@ mod tests {
     fn only_a_look_that_is_allowed_says_that_a_thread_is_not_confined_further() {
         use Verdict::{Doubtful, Other, Same};
         for (others, own, zygote, expected) in [
-            (true, true, None, Same),
-            (true, true, Some(false), Same),
-            (true, false, None, Doubtful),
-            (true, false, Some(false), Doubtful),
-            (true, false, Some(true), Same),
-            (false, true, None, Other("Landlock")),
-            (false, true, Some(true), Other("Landlock")),
-            (false, false, None, Doubtful),
-            (false, false, Some(false), Doubtful),
-            (false, false, Some(true), Same),
+            (true, true, false, Same),
+            (true, true, true, Same),
+            (true, false, false, Doubtful),
+            (true, false, true, Same),
+            (false, true, false, Other("Landlock")),
+            (false, true, true, Other("Landlock")),
+            (false, false, false, Doubtful),
+            (false, false, true, Same),
         ] {
-            assert_eq!(verdict_of_landlock(others, own, zygote), expected, "{others} {own} {zygote:?}");
+            assert_eq!(verdict_of_landlock(others, own, || zygote), expected, "{others} {own} {zygote}");
         }
     }
 
