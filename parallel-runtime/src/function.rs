@@ -94,6 +94,21 @@ struct Options {
 /// `cube.spawn(3)` starts a process for one call, `cube.submit(3)` queues a task for a pool; both return a
 /// [`JoinHandle`].
 ///
+/// # What belongs to a thread
+///
+/// On Linux, Landlock, `no_new_privs`, seccomp filters, namespaces, users, capabilities, niceness and scheduling policy belong
+/// to a thread. What `spawn` starts is at least as confined as the thread that calls, whatever was called before and
+/// whether or not the call waits for its turn or is tried again. A thread that differs in any of these from the one that made
+/// the program's first call starts its processes itself, by a thread that lives as long as the call; that takes about a
+/// millisecond rather than a fraction. Where it cannot, because a filter refuses it, the call fails with `Start`, which says
+/// in what the thread differs and what was refused. So does a call that would run with rights which the program had
+/// laid down at the call and has taken back since (`seteuid`).
+///
+/// Where exec would give a process capabilities or a user that its caller has given up, it runs with `no_new_privs`, and
+/// cannot gain rights by `sudo` either.
+///
+/// `submit` and the maps use workers that are there: a [`Pool`] belongs to the thread that made it.
+///
 /// # Items
 ///
 /// One parameter: the item is the argument. Several: the item is a tuple of them. None: the item is `()`. A single

@@ -13,6 +13,8 @@ use crate::wire::call::{Arguments, decode_result};
 
 /// Makes a [`Pool`]; see [`Pool::builder`].
 ///
+/// The workers are at least as confined as the thread that calls [`build`](Self::build), whichever thread called the rest.
+///
 /// # Examples
 ///
 /// ```
@@ -165,8 +167,8 @@ impl PoolBuilder {
     /// # Errors
     ///
     /// `InvalidInput` for no workers, no tasks per worker, an unusable `PARALLEL_WORKERS` or environment variable;
-    /// `Encode` when the initializer's arguments cannot be sent; `Start` when a worker cannot be started, or its
-    /// initializer fails; `NotParallel` in a library that a foreign program loaded.
+    /// `Encode` when the initializer's arguments cannot be sent; `Start` when a worker cannot be started, as from a thread
+    /// whose seccomp filter refuses that, or its initializer fails; `NotParallel` in a library that a foreign program loaded.
     ///
     /// # Examples
     ///

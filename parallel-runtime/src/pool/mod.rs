@@ -43,6 +43,11 @@ use self::stats::PoolStats;
 ///
 /// Any number of threads may use a pool at a time. Dropping it terminates it; [`join`](Self::join) lets it finish first.
 ///
+/// A pool belongs to the thread that made it. Its workers, and those that replace them later, are at least as confined as that
+/// thread was: by Landlock, seccomp filters, `no_new_privs`, namespaces, users and capabilities, with its niceness, scheduling
+/// policy and cores. They are not confined as the threads that *use* the pool: what a confined thread is not to do itself it
+/// can have done by a pool that another thread has made. Give such a thread a pool of its own, made after it was confined.
+///
 /// # Examples
 ///
 /// ```
@@ -106,6 +111,9 @@ impl Pool {
     }
 
     /// Returns the pool that calls use when no `.on(&pool)` says otherwise, started on first use.
+    ///
+    /// It belongs to the thread that uses it first, as any pool to the thread that made it (see [`Pool`]): where that thread is
+    /// confined, so are its workers, for all others too. To choose the thread, call this on it early.
     ///
     /// # Errors
     ///
