@@ -106,7 +106,7 @@ enum Deadline {
 impl Solo {
     /// Hands a call to the reactor.
     pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
-        let ready = reactor::get().and_then(|reactor| Ok((reactor, Arc::new(Caller::here(reactor)?))));
+        let ready = reactor::get_for_call().map(|(reactor, caller)| (reactor, Arc::new(caller)));
         let caller = ready.as_ref().ok().map(|(_, caller)| Arc::clone(caller));
         let state = State { arguments: Some(Arc::new(arguments)), caller, ..State::default() };
         let solo =

@@ -9,7 +9,6 @@ use crate::config;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::lock;
-use crate::process::caller::Caller;
 use crate::process::reactor;
 use crate::sys::process::KILL;
 use crate::sys::program;
@@ -248,8 +247,7 @@ impl Pool {
         entry::check()?;
         program::environment(&settings.environment).map_err(|error| Error::invalid(error.to_string()))?;
         let failed = |error| Error::new(ErrorKind::Start(error));
-        let reactor = reactor::get().map_err(failed)?;
-        let caller = Caller::here(reactor).map_err(failed)?;
+        let (reactor, caller) = reactor::get_for_call().map_err(failed)?;
         let shared = Shared::new(settings, caller, Bell::create().map_err(failed)?, reactor);
         // From here on an early return ends what has started.
         let pool = Self { shared };

@@ -45,17 +45,17 @@ type Job = Box<dyn FnOnce() + Send>;
 const STACK: usize = 256 << 10;
 
 impl Caller {
-    /// The calling thread.
+    /// The calling thread. `is_maker`: it has made the reactor a moment ago.
     ///
     /// # Errors
     ///
     /// Where its processes must be started by a thread of its own making, and it cannot make one.
-    pub(crate) fn here(reactor: &Reactor) -> io::Result<Self> {
+    pub(super) fn here(reactor: &Reactor, is_maker: bool) -> io::Result<Self> {
         let rights = Rights::own();
-        let verdict = |standing: &Standing| standing.verdict(&rights, launch::zygote());
+        let verdict = |standing: &Standing| standing.verdict(&rights, || is_maker || launch::shows_itself());
         let mut known = reactor.standing().as_deref().map(verdict);
         if known != Some(Verdict::Same) {
-            // It may be the whole program that has changed.
+            // It may be the whole program that has changed; or the first process is being started, which then can be looked at.
             known = reactor.look_at_standing().as_deref().map(verdict);
         }
         let deputy = match known {

@@ -35,7 +35,7 @@ use crate::sys::process::{self, Launch, Started};
 use crate::sys::program;
 use crate::sys::rights::Rights;
 use crate::sys::socket::{self, Received, Socket};
-use crate::sys::standing::check_rights;
+use crate::sys::standing::{check_rights, look_at};
 use crate::sys::surroundings::{Affinity, Lookout, Surroundings};
 use crate::sys::wait::{self, Poller};
 
@@ -111,10 +111,27 @@ pub(super) struct Numbers {
 
 /// The zygote's number, and 0 where there is none.
 static ZYGOTE: AtomicU32 = AtomicU32::new(0);
+/// The number of the worker that the reactor has started last, and 0 where that has ended.
+static LATEST: AtomicU32 = AtomicU32::new(0);
 
-/// The number of the zygote, a process that the reactor's thread has started.
-pub(super) fn zygote() -> Option<u32> {
-    Some(ZYGOTE.load(Ordering::Acquire)).filter(|&pid| pid != 0)
+/// Whether the calling thread may look at a process that the reactor's thread has started.
+pub(super) fn shows_itself() -> bool {
+    // While it is noted it is not reaped, and its number its own.
+    let shows_itself = |number: &AtomicU32| {
+        let pid = number.load(Ordering::Acquire);
+        pid != 0 && look_at(pid) && number.load(Ordering::Acquire) == pid
+    };
+    [&ZYGOTE, &LATEST].into_iter().any(shows_itself)
+}
+
+/// The reactor has started a worker.
+pub(super) fn has_started(pid: u32) {
+    LATEST.store(pid, Ordering::Release);
+}
+
+/// A worker has ended and is about to be reaped.
+pub(super) fn is_to_be_reaped(pid: u32) {
+    let _ = LATEST.compare_exchange(pid, 0, Ordering::AcqRel, Ordering::Relaxed);
 }
 
 /// Starts processes; lives on the reactor's thread.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::caller::{Caller, Deputy};
 use super::control::Control;
-use super::launch::{Launched, Launcher, Numbers, Way};
+use super::launch::{self, Launched, Launcher, Numbers, Way};
 use crate::config;
 use crate::poison::lock;
 use crate::sys::memory;
@@ -143,6 +143,8 @@ static REACTOR: OnceLock<Reactor> = OnceLock::new();
 thread_local! {
     /// Whether this thread is the reactor's.
     static IS_REACTORS: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread has made the reactor, since this was last set to false.
+    static HAS_MADE_IT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Refuses a process that was forked from one in which the reactor runs: nobody would hear it.
@@ -192,8 +194,21 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     })?;
     let reactor = REACTOR.get_or_init(|| reactor);
     program::watch_forks();
+    HAS_MADE_IT.set(true);
     let _ = ready.send(reactor);
     Ok(reactor)
+}
+
+/// As [`get`], with the caller, for whom processes are to be started.
+///
+/// # Errors
+///
+/// As [`get`]; and where the caller's processes must be started by a thread of its own making, and it cannot make one.
+pub(crate) fn get_for_call() -> io::Result<(&'static Reactor, Caller)> {
+    HAS_MADE_IT.set(false);
+    let reactor = get()?;
+    // One that was made just now is confined as its maker.
+    Ok((reactor, Caller::here(reactor, HAS_MADE_IT.take())?))
 }
 
 impl Reactor {
@@ -393,6 +408,7 @@ impl Loop {
     }
 
     fn ended(&mut self, key: u64, child: &Arc<Child>, events: Arc<dyn Events>) {
+        launch::is_to_be_reaped(child.pid);
         let status = child.reap();
         self.poller.remove(child.pidfd.as_fd());
         self.poller.remove(child.control.as_fd());
@@ -412,7 +428,9 @@ impl Loop {
     /// What the system says; nothing is left behind then.
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
         let launched = self.launcher.launch(start.environment, start.caller, start.by_exec, &self.poller)?;
-        self.adopt(launched, start, events)
+        let child = self.adopt(launched, start, events)?;
+        launch::has_started(child.pid);
+        Ok(child)
     }
 
     /// Has a deputy of `caller` start a process, and calls `then` with it, which is to [adopt](Self::adopt) it. Meanwhile it

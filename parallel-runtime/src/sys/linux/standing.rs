@@ -97,12 +97,13 @@ impl Standing {
         }
     }
 
-    /// How the calling thread, whose rights are `own`, stands to this one. `zygote`: a process that this one has started.
+    /// How the calling thread, whose rights are `own`, stands to this one. `sees_child`: whether it may look at a process that
+    /// this one has started.
     /// What a filter is least likely to refuse comes first.
-    pub(crate) fn verdict(&self, own: &Rights, zygote: Option<u32>) -> Verdict {
+    pub(crate) fn verdict(&self, own: &Rights, sees_child: impl FnOnce() -> bool) -> Verdict {
         match self.difference(own) {
             Some(difference) => Verdict::Other(difference),
-            None => verdict_of_landlock(self.sees_parent, sees_parent(), || zygote.is_some_and(look_at)),
+            None => verdict_of_landlock(self.sees_parent, sees_parent(), sees_child),
         }
     }
 
@@ -143,13 +144,13 @@ impl Standing {
 
 /// What the looks of a thread tell: its own and the other one's at the program's parent, and its own at a process that the
 /// other one has started.
-fn verdict_of_landlock(other_sees_parent: bool, sees_parent: bool, sees_zygote: impl FnOnce() -> bool) -> Verdict {
+fn verdict_of_landlock(other_sees_parent: bool, sees_parent: bool, sees_child: impl FnOnce() -> bool) -> Verdict {
     match (other_sees_parent, sees_parent) {
         // The parent is no descendant of any thread, so it is in no domain that was made in this program.
         (true, true) => Verdict::Same,
         // It is the other one that has confined itself.
         (false, true) => Verdict::Other("Landlock"),
-        (_, false) if sees_zygote() => Verdict::Same,
+        (_, false) if sees_child() => Verdict::Same,
         (_, false) => Verdict::Doubtful,
     }
 }
@@ -161,7 +162,7 @@ fn sees_parent() -> bool {
 }
 
 /// Whether the calling thread may look at the process.
-fn look_at(pid: u32) -> bool {
+pub(crate) fn look_at(pid: u32) -> bool {
     rustix::fs::readlink(format!("/proc/{pid}/exe"), Vec::new()).is_ok()
 }
 
@@ -307,7 +308,7 @@ mod tests {
         let standing = Standing::own();
         let other = std::thread::spawn(move || {
             rustix::process::nice(1).expect("anybody may");
-            standing.verdict(&Rights::own(), None)
+            standing.verdict(&Rights::own(), || false)
         });
         assert_eq!(other.join().expect("no panic"), Verdict::Other("priority"));
     }
