@@ -117,6 +117,9 @@ pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How long `terminate` waits for killed workers to be gone; only a process stuck in the kernel takes longer.
 pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
 
+/// How long a call from a confined thread waits for a thread at the limit of processes: others that run may end meanwhile.
+pub(crate) const TURN_OF_A_THREAD: Duration = Duration::from_secs(5);
+
 /// At most this many spawned calls run at a time, whatever the limits allow: beyond it, more processes only wait for
 /// cores and memory.
 const MOST_PROCESSES: u64 = 1024;

@@ -16,9 +16,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::launch;
 use super::reactor::Reactor;
+use crate::config;
 use crate::sys::process;
 use crate::sys::rights::Rights;
 use crate::sys::standing::{Standing, Verdict};
@@ -41,6 +43,8 @@ pub(crate) struct Deputy {
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// How long one waits before one tries again to make a thread.
+const BETWEEN: Duration = Duration::from_millis(5);
 /// It makes a few system calls, unoptimized.
 const STACK: usize = 256 << 10;
 
@@ -52,19 +56,37 @@ impl Caller {
     /// Where its processes must be started by a thread of its own making, and it cannot make one.
     pub(super) fn here(reactor: &Reactor, is_maker: bool) -> io::Result<Self> {
         let rights = Rights::own();
-        let verdict = |standing: &Standing| standing.verdict(&rights, || is_maker || launch::shows_itself());
-        let mut known = reactor.standing().as_deref().map(verdict);
-        if known != Some(Verdict::Same) {
-            // It may be the whole program that has changed; or the first process is being started, which then can be looked at.
-            known = reactor.look_at_standing().as_deref().map(verdict);
-        }
-        let deputy = match known {
-            Some(Verdict::Same) => None,
-            Some(Verdict::Doubtful) => Some(Deputy::new(None)?),
-            Some(Verdict::Other(difference)) => Some(Deputy::new(Some(difference))?),
-            None => Some(Deputy::new(Some("what the reactor does not tell"))?),
+        let begun = Instant::now();
+        let deputy = loop {
+            let deputy = match Self::verdict(reactor, &rights, is_maker) {
+                Verdict::Same => break None,
+                Verdict::Doubtful => Deputy::new(None),
+                Verdict::Other(difference) => Deputy::new(Some(difference)),
+            };
+            match deputy {
+                // At the limit of processes, which counts threads, it waits for its turn, as processes do.
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock && begun.elapsed() < config::TURN_OF_A_THREAD =>
+                {
+                    thread::sleep(BETWEEN);
+                }
+                deputy => break Some(deputy?),
+            }
         };
         Ok(Self { affinity: Affinity::own(), rights: Arc::new(rights), deputy })
+    }
+
+    fn verdict(reactor: &Reactor, rights: &Rights, is_maker: bool) -> Verdict {
+        let verdict = |standing: &Standing| standing.verdict(rights, || is_maker || launch::shows_itself());
+        let known = reactor.standing().as_deref().map(verdict);
+        if known == Some(Verdict::Same) {
+            return Verdict::Same;
+        }
+        // It may be the whole program that has changed; or the first process is being started, which then can be looked at.
+        reactor
+            .look_at_standing()
+            .as_deref()
+            .map_or(Verdict::Other("standing, which the reactor does not tell"), verdict)
     }
 }
 
