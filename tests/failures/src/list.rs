@@ -8,6 +8,8 @@ macro_rules! for_every_case {
             crashes {
                 a_panic_is_told_with_message_and_place
                 a_panic_has_a_backtrace_when_it_is_asked_for
+                a_panic_has_no_backtrace_where_that_of_libraries_is_refused
+                a_panic_looks_for_no_names_where_no_backtrace_is_asked_for
                 a_long_message_of_several_lines_is_still_one_line
                 panic_any_is_a_panic_without_text
                 a_panic_while_panicking_is_an_abort
