@@ -119,9 +119,17 @@ pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
 
 /// At most this many spawned calls run at a time, whatever the limits allow: beyond it, more processes only wait for
 /// cores and memory.
-const MOST_PROCESSES: u64 = 1024;
-/// Descriptors that each running process costs its parent, starts included: pidfd, control socket, and the child's end.
-const DESCRIPTORS_PER_PROCESS: u64 = 3;
+pub(crate) const MOST_PROCESSES: usize = 1024;
+/// Descriptors that each spawned call that runs costs its parent: pidfd and control socket. What a start takes beside them
+/// for a moment, one start at a time does.
+pub(crate) const DESCRIPTORS_PER_PROCESS: u64 = 2;
+/// Descriptors that a pool may cost for each worker, starts included: pidfd, control socket, and the child's end.
+const DESCRIPTORS_PER_WORKER: u64 = 3;
+/// A call that has waited so long for its turn is told of: a person who watches begins to wonder.
+pub(crate) const LONG_WAIT: Duration = Duration::from_secs(5);
+
+/// So many descriptors are left to the program by a zygote and its copies, which only save time. They take up to six.
+const LEFT_BY_ZYGOTE: u64 = 64;
 
 /// The pause after so many failed starts in a row.
 pub(crate) fn back_off(failures: u32) -> Duration {
@@ -155,11 +163,32 @@ pub(crate) fn zygote() -> bool {
 
 /// How many workers a pool may have: each costs as much as any process.
 pub(crate) fn most_workers() -> usize {
-    usize::try_from(program::descriptor_limit() / DESCRIPTORS_PER_PROCESS).unwrap_or(usize::MAX)
+    usize::try_from(program::descriptor_limit() / DESCRIPTORS_PER_WORKER).unwrap_or(usize::MAX)
 }
 
-/// How many spawned calls may run at a time: half of the descriptors that the process may have, at their cost.
-pub(crate) fn most_processes() -> usize {
-    let most = (program::descriptor_limit() / 2 / DESCRIPTORS_PER_PROCESS).clamp(1, MOST_PROCESSES);
-    usize::try_from(most).unwrap_or(1)
+/// Whether a program that may have `limit` descriptors, of which `used` is the highest, has some for a zygote: it leaves the
+/// program what it may need, and at least half where it may have few.
+pub(crate) fn leaves_descriptors(used: u64, limit: u64) -> bool {
+    used < (limit / 2).max(limit.saturating_sub(LEFT_BY_ZYGOTE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zygote_is_used_until_few_descriptors_are_left() {
+        for (used, limit, is_used) in [
+            (600, 1024, true),
+            (959, 1024, true),
+            (960, 1024, false),
+            (191, 256, true),
+            (192, 256, false),
+            (40, 96, true),
+            (48, 96, false),
+            (20, 40, false),
+        ] {
+            assert_eq!(leaves_descriptors(used, limit), is_used, "{used} of {limit}");
+        }
+    }
 }

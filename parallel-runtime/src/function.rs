@@ -94,6 +94,12 @@ struct Options {
 /// `cube.spawn(3)` starts a process for one call, `cube.submit(3)` queues a task for a pool; both return a
 /// [`JoinHandle`].
 ///
+/// At most 1,024 spawned calls run at a time, fewer where the program may have few descriptors: half of those (`ulimit -n`)
+/// are for spawned calls, two each, so 256 run where the limit is 1,024. Further ones wait for their turn, in order
+/// ([`is_queued`](JoinHandle::is_queued)). So calls that wait for each other, at a barrier for example, must not be more
+/// than run at a time: the others would never come. When a call has waited for five seconds, one line on stderr says so,
+/// once for the program, with the limit. In a pool as many calls run at a time as it has workers.
+///
 /// # Items
 ///
 /// One parameter: the item is the argument. Several: the item is a tuple of them. None: the item is `()`. A single

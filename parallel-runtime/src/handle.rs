@@ -155,6 +155,33 @@ impl<R> JoinHandle<R> {
         self.flight.pid()
     }
 
+    /// Returns whether the call waits for its turn: a spawned one because [as many as may](crate::Task#calls) run already,
+    /// a submitted one because every worker is busy. While a process is being started for it, waits for that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// assert!(!hang.spawn().is_queued());
+    ///
+    /// let pool = Pool::with_workers(1)?;
+    /// let (first, second) = (hang.on(&pool).submit(), hang.on(&pool).submit());
+    /// while first.pid().is_none() {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert!(second.is_queued() && !first.is_queued());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_queued(&self) -> bool {
+        self.flight.is_queued()
+    }
+
     /// Returns the call's name: what `.name("…")` gave it, else its function's.
     ///
     /// # Examples

@@ -26,6 +26,8 @@ pub(crate) trait Flight: Send + Sync {
     fn is_finished(&self) -> bool;
     /// The process that runs it.
     fn pid(&self) -> Option<u32>;
+    /// Whether it waits for its turn.
+    fn is_queued(&self) -> bool;
     /// Signals the process that runs it; a call that has not started is cancelled.
     fn signal(&self, signal: i32) -> Result<()>;
     /// How its process ended, where it has one of its own.
@@ -182,6 +184,10 @@ impl Flight for Landed {
 
     fn pid(&self) -> Option<u32> {
         None
+    }
+
+    fn is_queued(&self) -> bool {
+        false
     }
 
     fn signal(&self, _signal: i32) -> Result<()> {

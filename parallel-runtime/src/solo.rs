@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 use std::process::ExitStatus;
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use crate::config;
@@ -122,6 +122,15 @@ impl Solo {
             Err(error) => solo.over(Err(solo.describe(Error::new(ErrorKind::Start(error)), None, 0))),
         }
         solo
+    }
+
+    /// The state, once the call is neither on its way to the reactor nor being started.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        while matches!(state.stage, Stage::Handed | Stage::Starting) {
+            state = wait(&self.changed, state, None);
+        }
+        state
     }
 
     fn describe(&self, error: Error, pid: Option<u32>, attempts: u32) -> Error {
@@ -269,6 +278,10 @@ impl Waiting for Solo {
         self.changed.notify_all();
     }
 
+    fn name(&self) -> &str {
+        self.order.name.as_deref().unwrap_or(self.order.entry.name())
+    }
+
     fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error) {
         let (attempts, refusals, wanted) = {
             let mut state = lock(&self.state);
@@ -368,14 +381,15 @@ impl Flight for Solo {
 
     /// Waits while the call is on its way to the reactor, which takes no longer than starting a process.
     fn pid(&self) -> Option<u32> {
-        let mut state = lock(&self.state);
-        while matches!(state.stage, Stage::Handed | Stage::Starting) {
-            state = wait(&self.changed, state, None);
-        }
-        match &state.stage {
+        match &self.settled().stage {
             Stage::Running { child, .. } => Some(child.pid()),
             Stage::Handed | Stage::Queued | Stage::Starting | Stage::Over => None,
         }
+    }
+
+    /// Waits as [`pid`](Self::pid) does.
+    fn is_queued(&self) -> bool {
+        matches!(self.settled().stage, Stage::Queued)
     }
 
     fn signal(&self, signal: i32) -> Result<()> {

@@ -157,6 +157,21 @@ impl Flight for Submitted {
         })
     }
 
+    fn is_queued(&self) -> bool {
+        if self.is_finished() {
+            return false;
+        }
+        let core = self.pool.enter();
+        let has_begun = core.seated().any(|seat| {
+            seat.find(self.identity()).is_some_and(|(at, position)| {
+                let hand = &seat.in_hand[at];
+                let progress = seat.lane.progress(hand.number);
+                progress.taken && progress.started > hand.delivered + position
+            })
+        });
+        !has_begun && !self.landing.is_finished()
+    }
+
     fn signal(&self, signal: i32) -> Result<()> {
         for _ in 0..SIGNAL_TRIES {
             if self.cancel() || self.is_finished() {

@@ -381,13 +381,14 @@ impl Launcher {
     }
 }
 
-/// A pair of sockets for a zygote or its copy, which only save time; none where the program has used half of the
-/// descriptors that it may have: the rest is for what it asks for.
+/// A pair of sockets for a zygote or its copy, which only save time; none where few of the descriptors are left that the
+/// program may have: those are for what it asks for.
 fn pair_where_plenty() -> Option<(Socket, Socket)> {
     let pair = Socket::pair().ok()?;
     // The system gives the lowest number that is free.
     let highest = pair.0.as_fd().as_raw_fd().max(pair.1.as_fd().as_raw_fd());
-    u64::try_from(highest).is_ok_and(|used| used < program::descriptor_limit() / 2).then_some(pair)
+    let leaves = |used| config::leaves_descriptors(used, program::descriptor_limit());
+    u64::try_from(highest).is_ok_and(leaves).then_some(pair)
 }
 
 /// Ends a zygote and what it has forked unheard; returns what it found.

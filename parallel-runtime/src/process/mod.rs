@@ -7,4 +7,5 @@ mod manners;
 pub(crate) mod reactor;
 pub(crate) mod spares;
 pub(crate) mod transfer;
+mod turns;
 pub(crate) mod zygote;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::control::Control;
 use super::launch::{Launched, Launcher, Numbers, Way};
+use super::turns::{self, Limit, LongWait, Look};
 use crate::config;
 use crate::poison::lock;
 use crate::sys::memory;
@@ -44,6 +45,8 @@ pub(crate) trait Waiting: Send + Sync {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()>;
     /// It waits for others to end.
     fn queued(&self);
+    /// What its user calls it.
+    fn name(&self) -> &str;
     /// It cannot start now, and nothing that runs could mend that by ending.
     fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error);
 }
@@ -207,11 +210,11 @@ impl Reactor {
     /// Puts a process into the queue of those that wait for their turn.
     pub(crate) fn admit(&self, waiting: Arc<dyn Waiting>) {
         self.run(move |reactor| {
-            reactor.waiting.push_back(waiting);
+            reactor.queue(waiting);
             reactor.admit();
             // What was admitted no longer waits; the rest knows that it does.
             if let Some(last) = reactor.waiting.back() {
-                last.queued();
+                last.call.queued();
             }
         });
     }
@@ -253,6 +256,8 @@ pub(crate) fn pids() -> Vec<u32> {
 const WAKE: u64 = 0;
 const ATTENTION: u64 = 1;
 const LAUNCHER: Numbers = Numbers { end: 2, answer: 3, spare: 4 };
+/// A call has waited long for its turn.
+const LONG_WAIT: u64 = 5;
 /// Below this, numbers are not those of workers.
 const FIRST_CHILD: u64 = 6;
 /// Below this, alarms that are no longer wanted are not worth looking for.
@@ -277,8 +282,15 @@ pub(crate) struct Loop {
     resting: HashMap<u64, Arc<dyn Waiting>>,
     /// So many alarms may be armed before those are dropped that nobody wants any more.
     swept: usize,
-    waiting: VecDeque<Arc<dyn Waiting>>,
+    waiting: VecDeque<Turn>,
     admitted: usize,
+    long_wait: LongWait,
+}
+
+/// A process that waits for its turn.
+struct Turn {
+    call: Arc<dyn Waiting>,
+    since: Instant,
 }
 
 impl Loop {
@@ -295,6 +307,7 @@ impl Loop {
             swept: FEW_ALARMS,
             waiting: VecDeque::new(),
             admitted: 0,
+            long_wait: LongWait::default(),
         }
     }
 
@@ -414,7 +427,9 @@ impl Loop {
         self.armed.insert(number, alarm);
         if self.alarms.len() > 2 * self.armed.len() + self.resting.len() + FEW_ALARMS {
             let Self { alarms, armed, resting, .. } = self;
-            alarms.retain(|Reverse((_, number))| armed.contains_key(number) || resting.contains_key(number));
+            alarms.retain(|Reverse((_, number))| {
+                armed.contains_key(number) || resting.contains_key(number) || *number == LONG_WAIT
+            });
         }
         if self.armed.len() > self.swept {
             // Whoever wanted most of them may be gone long before their time.
@@ -425,7 +440,7 @@ impl Loop {
 
     /// Puts a process behind those that wait; it starts once this event is handled.
     pub(crate) fn queue(&mut self, waiting: Arc<dyn Waiting>) {
-        self.waiting.push_back(waiting);
+        self.waiting.push_back(Turn { call: waiting, since: Instant::now() });
     }
 
     /// Puts a process behind those that wait, after a pause.
@@ -443,8 +458,12 @@ impl Loop {
                 break;
             }
             self.alarms.pop();
+            if number == LONG_WAIT {
+                self.look_for_long_wait();
+                continue;
+            }
             if let Some(waiting) = self.resting.remove(&number) {
-                self.waiting.push_back(waiting);
+                self.queue(waiting);
                 self.admit();
                 continue;
             }
@@ -458,23 +477,40 @@ impl Loop {
 
     /// Starts what waits, as far as the limits allow; a few at a time, so that what has started is heard meanwhile.
     fn admit(&mut self) {
-        let most = config::most_processes();
+        let (most, limit) = turns::most_processes(program::descriptor_limit());
         for _ in 0..config::STARTS_AT_A_TIME {
             if self.admitted >= most {
-                return;
+                return self.watch_waits(limit);
             }
             let Some(next) = self.waiting.pop_front() else { return };
-            match Arc::clone(&next).start(self) {
+            match Arc::clone(&next.call).start(self) {
                 Ok(()) => {}
                 Err(error) if self.admitted > 0 && process::is_passing(&error) => {
                     self.waiting.push_front(next);
-                    return;
+                    return self.watch_waits(Limit::System(error));
                 }
-                Err(error) => next.refuse(self, error),
+                Err(error) => next.call.refuse(self, error),
             }
         }
         if !self.waiting.is_empty() && self.admitted < most {
             self.shared.wake.set();
+        }
+    }
+
+    /// Looks again once the first of those that wait has waited long.
+    fn watch_waits(&mut self, limit: Limit) {
+        let Some(first) = self.waiting.front() else { return };
+        if let Some(at) = self.long_wait.watches_for(first.since, limit) {
+            self.alarms.push(Reverse((at, LONG_WAIT)));
+        }
+    }
+
+    fn look_for_long_wait(&mut self) {
+        let first = self.waiting.front().map(|first| (first.call.name(), first.since));
+        match self.long_wait.look(first, Instant::now(), self.admitted, self.waiting.len()) {
+            Look::Nothing => {}
+            Look::Again(at) => self.alarms.push(Reverse((at, LONG_WAIT))),
+            Look::Tell(text) => turns::tell(text),
         }
     }
 }
@@ -518,6 +554,10 @@ mod tests {
 
         fn queued(&self) {}
 
+        fn name(&self) -> &str {
+            "a fake"
+        }
+
         fn refuse(self: Arc<Self>, _: &mut Loop, error: io::Error) {
             panic!("{error}");
         }
@@ -533,7 +573,7 @@ mod tests {
             .collect();
         drop(waits);
         get().unwrap().run(move |reactor| {
-            reactor.waiting.extend(fakes);
+            fakes.into_iter().for_each(|fake| reactor.queue(fake));
             reactor.admit();
         });
         let end = all_started.recv_timeout(crate::flags::PATIENCE);
