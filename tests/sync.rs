@@ -514,7 +514,7 @@ fn a_killed_holders_permit_is_found_at_the_first_look_whichever_that_is() {
 
 /// Takes so many permits, says so, and keeps them until it is killed.
 #[parallel]
-fn hold_until_killed(room: Semaphore, held: Semaphore, how_many: usize) {
+fn keep_permits(room: Semaphore, held: Semaphore, how_many: usize) {
     std::mem::forget((0..how_many).map(|_| room.acquire().unwrap()).collect::<Vec<_>>());
     held.release(1).unwrap();
     loop {
@@ -566,7 +566,7 @@ fn the_permits_of_a_thousand_killed_processes_come_back() {
 fn a_killed_process_gives_back_as_many_permits_as_it_had() {
     const PERMITS: usize = 5_000;
     let (room, held) = (Semaphore::new(PERMITS).unwrap(), Semaphore::new(0).unwrap());
-    let calls: Vec<_> = (0..2).map(|_| hold_until_killed.spawn(room.clone(), held.clone(), PERMITS / 2)).collect();
+    let calls: Vec<_> = (0..2).map(|_| keep_permits.spawn(room.clone(), held.clone(), PERMITS / 2)).collect();
     for _ in 0..2 {
         held.acquire_timeout(GENEROUS).unwrap().expect("both start").forget();
     }

@@ -88,6 +88,29 @@
 )]
 #![allow(clippy::pub_with_shorthand, reason = "`clippy::pub_without_shorthand` says the opposite")]
 
+mod inside {
+    //! Functions that are seen from here only, or by the whole crate.
+
+    use parallel::parallel;
+
+    /// For this crate.
+    #[parallel]
+    pub(crate) fn shared(number: u64) -> u64 {
+        private(number)
+    }
+
+    /// For this module.
+    #[parallel]
+    fn private(number: u64) -> u64 {
+        /// For this function.
+        #[parallel]
+        fn inner(number: u64) -> u64 {
+            number
+        }
+        inner(number)
+    }
+}
+
 use parallel::parallel;
 
 /// Takes nothing, gives nothing.
@@ -158,49 +181,20 @@ pub fn old(number: u64) -> u64 {
 }
 
 /// Has as many parameters as there can be.
+#[must_use]
 #[expect(clippy::too_many_arguments, clippy::many_single_char_names, reason = "as many as there can be")]
-#[expect(clippy::min_ident_chars, clippy::type_complexity, reason = "names and types are not what is shown here")]
-#[cfg(all())]
+#[expect(clippy::min_ident_chars, reason = "names are not what is shown here")]
+#[cfg(unix)]
 #[parallel]
-pub fn twelve(
-    a: u8,
-    b: u16,
-    c: u32,
-    d: u64,
-    e: u128,
-    f: (u8, u8),
-    g: bool,
-    h: char,
-    i: String,
-    j: Vec<Option<Vec<Result<(u8, u16), (u32, Vec<Option<u64>>)>>>>,
-    k: Option<u8>,
-    l: [u8; 2],
-) -> usize {
-    drop((a, b, c, d, e, f, g, h, k, l));
-    i.len().wrapping_add(j.len())
+pub fn twelve(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8) -> usize {
+    [a, b, c, d, e, f, g, h, i, j, k, l].into_iter().filter(|number| *number > 0).count()
 }
 
-mod inside {
-    //! Functions that are seen from here only, or by the whole crate.
-
-    use parallel::parallel;
-
-    /// For this crate.
-    #[parallel]
-    pub(crate) fn shared(number: u64) -> u64 {
-        private(number)
-    }
-
-    /// For this module.
-    #[parallel]
-    fn private(number: u64) -> u64 {
-        /// For this function.
-        #[parallel]
-        fn inner(number: u64) -> u64 {
-            number
-        }
-        inner(number)
-    }
+/// Has a type that is said to be long, once.
+#[expect(clippy::type_complexity, reason = "to show that clippy says so")]
+#[parallel]
+pub fn long(values: &[Option<Vec<Result<(u8, u16), (u32, Vec<Option<u64>>)>>>]) -> usize {
+    values.len()
 }
 
 /// Calls functions in all ways, with options.
@@ -208,6 +202,7 @@ mod inside {
 /// # Errors
 ///
 /// What the calls say.
+#[expect(clippy::question_mark_used, reason = "as users write it")]
 pub fn calls() -> parallel::Result<u64> {
     let pool = parallel::Pool::with_workers(1)?;
     nothing.spawn().join()?;
@@ -255,7 +250,8 @@ pub fn takes(text: String) -> usize {
     text.len()
 }
 
-/// Says what it adds without a word on what is too much.
+/// Adds without a word on what is too much.
+#[must_use]
 #[expect(clippy::arithmetic_side_effects, reason = "to show that clippy says so")]
 #[parallel(handle = sums)]
 pub fn sum(left: u64, right: u64) -> u64 {

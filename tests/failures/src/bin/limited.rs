@@ -73,7 +73,8 @@ fn holds() {
     const CALLS: usize = 50;
     let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     square.spawn(3).join().unwrap();
-    let (stays, before) = (parallel::sync::Event::new().unwrap(), Census::at_rest());
+    let before = Census::at_rest();
+    let stays = parallel::sync::Event::new().unwrap();
     let descriptors = open();
     let handles: Vec<_> = (0..CALLS).map(|_| stay.spawn(stays.clone())).collect();
     assert!(handles.iter().all(|handle| handle.pid().is_some()), "all of them run");
@@ -81,6 +82,7 @@ fn holds() {
     assert_eq!(each, 2, "a zygote and its copies take a few more");
     stays.set();
     handles.into_iter().for_each(|handle| handle.join().unwrap());
+    drop(stays);
     before.is_restored();
 }
 
