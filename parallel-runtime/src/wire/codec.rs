@@ -11,8 +11,12 @@ use bincode::error::{DecodeError, EncodeError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::levels::measured;
+use super::nested::Nested;
 use super::plain;
 use super::strict::Strictly;
+use crate::config::{LARGER_STACK, STACK_FOR_NOTHING, STACK_PER_BYTE};
+use crate::memory::given::{self, Given};
 use crate::panic::PanicReport;
 
 /// Messages up to this size may not claim more memory than this, in bytes. A claim of this size is address space until
@@ -144,14 +148,26 @@ pub(crate) fn encode_through_serde<T: Serialize + ?Sized>(value: &T, bytes: &mut
         // Most values are written in several pieces; the first piece alone would take room for eight bytes.
         bytes.reserve(USUAL);
     }
+    let step = || {
+        bytes.truncate(before);
+        write(value, bytes)
+    };
+    measured(LARGER_STACK, step, |text| text).map_err(|text| {
+        bytes.truncate(before);
+        // How deep it is was not found out.
+        given::meet();
+        CodecError::new::<T>(text)
+    })
+}
+
+// On its own, since it may be called on either of two stacks.
+#[inline(never)]
+fn write<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), String> {
     // bincode's own limit counts written bytes as well, so the format for writing carries none.
     let format = bincode::config::standard().with_fixed_int_encoding();
     match bincode::serde::encode_into_writer(Strictly(value), VecWriter(bytes), format) {
         Ok(()) => Ok(()),
-        Err(error) => {
-            bytes.truncate(before);
-            Err(CodecError::new::<T>(encode_words(error)))
-        }
+        Err(error) => Err(encode_words(error)),
     }
 }
 
@@ -165,19 +181,28 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Co
 }
 
 pub(crate) fn decode_through_serde<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
+    let wanted = bytes.len().saturating_mul(STACK_PER_BYTE).saturating_add(STACK_FOR_NOTHING).min(LARGER_STACK);
+    measured(wanted, || read(bytes), |text| text).map_err(CodecError::new::<T>)
+}
+
+// On its own, since it may be called on either of two stacks.
+#[inline(never)]
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), String> {
     let decoded = if bytes.len() <= SMALL {
         bincode::serde::decode_from_slice(bytes, format::<SMALL>())
     } else {
         bincode::serde::decode_from_slice(bytes, format::<LARGE>())
     };
-    decoded.map_err(|error| CodecError::new::<T>(decode_words(error)))
+    decoded.map(|(Nested(value), used)| (value, used)).map_err(decode_words)
 }
 
 /// Reads one `T` that must fill `bytes` exactly.
 pub(crate) fn decode_whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let (value, used) = decode(bytes)?;
+    let met = given::met();
+    let (value, used) = decode::<T>(bytes)?;
+    let value = Given::since(value, met);
     if used == bytes.len() {
-        Ok(value)
+        Ok(value.into_inner())
     } else {
         let left = bytes.len() - used;
         Err(CodecError::new::<T>(format!(
