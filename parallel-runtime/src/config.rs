@@ -133,11 +133,13 @@ pub(crate) const DEEP: usize = 64 << 10;
 /// quarter.
 pub(crate) const RESERVE: usize = 128 << 10;
 /// The address space of a larger stack, in bytes, of which memory is taken as it is used.
-pub(crate) const LARGER_STACK: usize = 1 << 30;
+pub(crate) const LARGER_STACK: usize = 512 << 20;
 /// What a larger stack for decoding has for each byte of a message, and for none, in bytes: a level of a value takes a byte at
 /// least, so that bytes that mean nothing do not fill a whole one.
-pub(crate) const STACK_PER_BYTE: usize = 8 << 10;
+pub(crate) const STACK_PER_BYTE: usize = 4 << 10;
 pub(crate) const STACK_FOR_NOTHING: usize = 16 << 20;
+/// How many values without bytes, as `()` is one, a message may have: to read them takes a second or some.
+pub(crate) const UNWRITTEN: usize = 1 << 30;
 
 /// The pause after so many failed starts in a row.
 pub(crate) fn back_off(failures: u32) -> Duration {

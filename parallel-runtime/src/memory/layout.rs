@@ -298,7 +298,7 @@ pub(crate) struct SharedBytes<'a> {
 
 impl<'a> SharedBytes<'a> {
     /// Bytes that nobody writes.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
         Self { start: bytes.as_ptr(), len: bytes.len(), memory: PhantomData }
     }

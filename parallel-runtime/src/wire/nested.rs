@@ -1,11 +1,14 @@
-//! A deserializer that counts the [levels](super::levels) of what it reads, whatever the deserializer it hands on to.
+//! A deserializer that counts the [levels](super::levels) of what it reads, and believes no length, whatever the deserializer
+//! it hands on to.
 //!
-//! Everything that may have values inside is wrapped, and so are they, so that the same holds at any depth.
+//! Everything that may have values inside is wrapped, and so are they, so that the same holds at any depth. How many elements
+//! a sequence has is what the bytes say: memory is taken ahead for as many as there are bytes for, in all, and a sequence of
+//! values without bytes has an end. Text and bytes are borrowed first, and copied when they are there.
 
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserialize, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
 use super::levels;
@@ -22,6 +25,19 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
 
 /// A deserializer, or what reads a value from one.
 struct Counting<T>(T);
+
+/// Reads what is inside of a value; `LISTED`: how many values that are is written in front of them.
+struct Inside<V, const LISTED: bool>(V);
+
+/// The values inside of a value.
+struct Elements<A> {
+    elements: A,
+    /// For so many of them memory may be taken ahead.
+    granted: usize,
+}
+
+/// Reads text, or bytes, that the visitor wants to own.
+struct Owning<V>(V);
 
 /// Reads a value that may have values inside.
 #[inline(always)]
@@ -52,9 +68,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counting<D> {
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
         deserialize_f32 deserialize_f64
-        deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf
+        deserialize_char deserialize_str deserialize_bytes
         deserialize_unit
         deserialize_identifier
+    }
+
+    #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_str(Owning(visitor))
+    }
+
+    #[inline]
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_bytes(Owning(visitor))
     }
 
     #[inline]
@@ -68,17 +94,17 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counting<D> {
 
     #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_any(Counting(visitor)))
+        inside(|| self.0.deserialize_any(Inside::<_, false>(visitor)))
     }
 
     #[inline]
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_ignored_any(Counting(visitor)))
+        inside(|| self.0.deserialize_ignored_any(Inside::<_, false>(visitor)))
     }
 
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_option(Counting(visitor)))
+        inside(|| self.0.deserialize_option(Inside::<_, false>(visitor)))
     }
 
     #[inline]
@@ -87,17 +113,17 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counting<D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_newtype_struct(name, Counting(visitor)))
+        inside(|| self.0.deserialize_newtype_struct(name, Inside::<_, false>(visitor)))
     }
 
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_seq(Counting(visitor)))
+        inside(|| self.0.deserialize_seq(Inside::<_, true>(visitor)))
     }
 
     #[inline]
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_tuple(len, Counting(visitor)))
+        inside(|| self.0.deserialize_tuple(len, Inside::<_, false>(visitor)))
     }
 
     #[inline]
@@ -107,12 +133,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counting<D> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_tuple_struct(name, len, Counting(visitor)))
+        inside(|| self.0.deserialize_tuple_struct(name, len, Inside::<_, false>(visitor)))
     }
 
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_map(Counting(visitor)))
+        inside(|| self.0.deserialize_map(Inside::<_, true>(visitor)))
     }
 
     #[inline]
@@ -122,7 +148,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counting<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_struct(name, fields, Counting(visitor)))
+        inside(|| self.0.deserialize_struct(name, fields, Inside::<_, false>(visitor)))
     }
 
     #[inline]
@@ -132,7 +158,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counting<D> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        inside(|| self.0.deserialize_enum(name, variants, Counting(visitor)))
+        inside(|| self.0.deserialize_enum(name, variants, Inside::<_, false>(visitor)))
     }
 
     #[inline]
@@ -153,7 +179,7 @@ macro_rules! visit {
     };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Counting<V> {
+impl<'de, V: Visitor<'de>, const LISTED: bool> Visitor<'de> for Inside<V, LISTED> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,12 +217,14 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Counting<V> {
 
     #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Self::Value, A::Error> {
-        self.0.visit_seq(Counting(elements))
+        let granted = if LISTED { claim(elements.size_hint())? } else { usize::MAX };
+        self.0.visit_seq(Elements { elements, granted })
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
-        self.0.visit_map(Counting(entries))
+        let granted = if LISTED { claim(entries.size_hint())? } else { usize::MAX };
+        self.0.visit_map(Elements { elements: entries, granted })
     }
 
     #[inline]
@@ -214,36 +242,69 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Counting<S> {
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Counting<A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<A> {
     type Error = A::Error;
 
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Self::Error> {
-        self.0.next_element_seed(Counting(seed))
+        self.elements.next_element_seed(Counting(seed))
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
+        self.elements.size_hint().map(|hint| hint.min(self.granted))
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Counting<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<A> {
     type Error = A::Error;
 
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Self::Error> {
-        self.0.next_key_seed(Counting(seed))
+        self.elements.next_key_seed(Counting(seed))
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Self::Error> {
-        self.0.next_value_seed(Counting(seed))
+        self.elements.next_value_seed(Counting(seed))
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
+        self.elements.size_hint().map(|hint| hint.min(self.granted))
+    }
+}
+
+/// For how many of so many values memory may be taken ahead.
+#[inline]
+fn claim<E: Error>(values: Option<usize>) -> Result<usize, E> {
+    let values = values.unwrap_or(0);
+    levels::claim(values).ok_or_else(|| too_many(values))
+}
+
+#[cold]
+fn too_many<E: Error>(values: usize) -> E {
+    E::custom(format_args!(
+        "its bytes were misread (a length of {values}): its `Deserialize` does not read what its `Serialize` wrote, in the \
+         same order"
+    ))
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Owning<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    #[inline]
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        self.0.visit_string(text.to_owned())
+    }
+
+    #[inline]
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        self.0.visit_byte_buf(bytes.to_owned())
     }
 }
 
@@ -273,7 +334,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Counting<A> {
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Self::Error> {
-        self.0.tuple_variant(len, Counting(visitor))
+        self.0.tuple_variant(len, Inside::<_, false>(visitor))
     }
 
     #[inline]
@@ -282,6 +343,6 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Counting<A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        self.0.struct_variant(fields, Counting(visitor))
+        self.0.struct_variant(fields, Inside::<_, false>(visitor))
     }
 }
