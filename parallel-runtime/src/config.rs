@@ -134,6 +134,11 @@ pub(crate) const DEEP: usize = 64 << 10;
 pub(crate) const RESERVE: usize = 128 << 10;
 /// The address space of a larger stack, in bytes, of which memory is taken as it is used.
 pub(crate) const LARGER_STACK: usize = 512 << 20;
+/// The address space of a larger stack on which a value is dropped whose depth nobody knows, in bytes: a level takes some 50,
+/// and the value itself has some 30 for it.
+pub(crate) const STACK_TO_DROP: usize = 16 << 30;
+/// On a stack of fewer bytes no such value is dropped.
+pub(crate) const LEAST_TO_DROP: usize = 64 << 20;
 /// What a larger stack for decoding has for each byte of a message, and for none, in bytes: a level of a value takes a byte at
 /// least, so that bytes that mean nothing do not fill a whole one.
 pub(crate) const STACK_PER_BYTE: usize = 4 << 10;

@@ -91,8 +91,8 @@ impl<T> Drop for Given<T> {
 #[inline(never)]
 pub(crate) fn drop_apart<T>(value: T) {
     let mut value = Some(value);
-    // Where there is no memory for a stack, the value's own is not given back: to drop it here might end the process.
-    if on_larger(config::LARGER_STACK, || drop(value.take())).is_err() {
+    // Where there is no room for a stack, the value's own memory is not given back: to drop it here might end the process.
+    if on_larger(config::STACK_TO_DROP, config::LEAST_TO_DROP, || drop(value.take())).is_err() {
         std::mem::forget(value);
     }
 }
@@ -122,12 +122,13 @@ impl Drop for Keeping {
     }
 }
 
-/// Runs `body` with about `wanted` bytes of stack: here, where there are half as many, else on a larger stack.
+/// Runs `body` with about `wanted` bytes of stack, `least` at least: here, where there are half as many as wanted, else on a
+/// larger stack.
 ///
 /// # Errors
 ///
 /// When there is no memory for one; `body` has not run then.
-pub(crate) fn on_larger<T>(wanted: usize, body: impl FnOnce() -> T) -> io::Result<T> {
+pub(crate) fn on_larger<T>(wanted: usize, least: usize, body: impl FnOnce() -> T) -> io::Result<T> {
     let here = stack::bounds().map_or(0, |bounds| stack::here() - bounds.start);
     if here >= wanted / 2 {
         return Ok(body());
@@ -136,6 +137,9 @@ pub(crate) fn on_larger<T>(wanted: usize, body: impl FnOnce() -> T) -> io::Resul
         Some(spare) => spare,
         None => Stack::new(wanted)?,
     };
+    if larger.len() < least {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
     let value = larger.run(body);
     if KEEPS.get() {
         SPARE.set(Some(larger));
@@ -147,7 +151,7 @@ pub(crate) fn on_larger<T>(wanted: usize, body: impl FnOnce() -> T) -> io::Resul
 #[inline(never)]
 pub(crate) fn apart<T>(body: impl FnOnce() -> T) -> T {
     let mut body = Some(body);
-    match on_larger(config::LARGER_STACK, || body.take().map(|body| body())) {
+    match on_larger(config::LARGER_STACK, config::LEAST_TO_DROP, || body.take().map(|body| body())) {
         Ok(Some(value)) => value,
         _ => body.take().map(|body| body()).unwrap_or_else(|| unreachable!("what has run gave its value")),
     }
@@ -158,7 +162,7 @@ mod tests {
     use super::*;
 
     /// A chain whose links are dropped one inside the other.
-    struct Link(Option<Box<Link>>);
+    struct Link(#[allow(dead_code, reason = "it is there to be dropped")] Option<Box<Link>>);
 
     fn chain(links: usize) -> Link {
         (0..links).fold(Link(None), |chain, _| Link(Some(Box::new(chain))))

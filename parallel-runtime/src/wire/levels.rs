@@ -203,7 +203,7 @@ fn on_larger<T, E>(
         }
         (outcome, _) => Ok(outcome),
     };
-    given::on_larger(wanted, attempt).unwrap_or_else(|error| {
+    given::on_larger(wanted, 0, attempt).unwrap_or_else(|error| {
         Err(format!("it is nested more than {levels} levels deep, and a larger stack could not be made: {error}"))
     })
 }
