@@ -406,8 +406,16 @@ mod tests {
             row(2, 0, &[2; 8]),
         ];
         let all = entries.concat();
-        let any = || Any::Pair(Box::new(Any::Number(-1)), Some(Box::new(Any::List(vec![Any::Unit, Any::Boxed(Box::new(Any::Unit))]))));
-        let maps = || Any::Map { entries: BTreeMap::from([("key".to_string(), Any::Unit)]), more: HashMap::from([(1, Any::Unit)]) };
+        let any = || {
+            Any::Pair(
+                Box::new(Any::Number(-1)),
+                Some(Box::new(Any::List(vec![Any::Unit, Any::Boxed(Box::new(Any::Unit))]))),
+            )
+        };
+        let maps = || Any::Map {
+            entries: BTreeMap::from([("key".to_string(), Any::Unit)]),
+            more: HashMap::from([(1, Any::Unit)]),
+        };
         let typed = |kind: u8, bytes: Vec<u8>| [vec![kind], bytes].concat();
         let inputs: Vec<(&str, Vec<u8>)> = vec![
             ("reply", [&[0, 9, 0, 1][..], &all].concat()),
@@ -419,10 +427,26 @@ mod tests {
             ("report", bytes_of!(Report::Value(package(Body::Inline(vec![1, 2, 3]))))),
             ("report", bytes_of!(Report::Value(package(Body::Block { len: 100 })))),
             ("report", bytes_of!(Report::Failed(failure()))),
-            ("report", bytes_of!(Report::Failed(CallFailure::Decode(codec::CodecError::new::<u8>("it refuses").of_argument("x"))))),
-            ("report", bytes_of!(Report::Failed(CallFailure::Panicked(crate::panic::catch(|| panic!("stop")).unwrap_err())))),
+            (
+                "report",
+                bytes_of!(Report::Failed(CallFailure::Decode(
+                    codec::CodecError::new::<u8>("it refuses").of_argument("x")
+                ))),
+            ),
+            (
+                "report",
+                bytes_of!(Report::Failed(CallFailure::Panicked(crate::panic::catch(|| panic!("stop")).unwrap_err()))),
+            ),
             ("report", bytes_of!(Report::Refused("no".to_string()))),
-            ("report", bytes_of!(Report::Large { parcel: 1, item: 2, package: package(Body::Block { len: 9 }), failed: false })),
+            (
+                "report",
+                bytes_of!(Report::Large {
+                    parcel: 1,
+                    item: 2,
+                    package: package(Body::Block { len: 9 }),
+                    failed: false
+                }),
+            ),
             ("report", bytes_of!(Report::Handles(vec![note(Kind::Shared), note(Kind::Bulk), note(Kind::Descriptor)]))),
             ("report", bytes_of!(Opening::Handles(vec![note(Kind::Frozen)]))),
             ("report", bytes_of!(Delivery::Forget(7))),

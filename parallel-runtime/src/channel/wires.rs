@@ -163,7 +163,9 @@ fn take_into(store: &mut Store, control: &Control) -> io::Result<bool> {
 /// Takes one message, and gives the bundles that it has; `None`: there is none.
 fn take_handles(store: &mut Store, control: &Control) -> io::Result<Option<Vec<OwnedFd>>> {
     match control.receive::<Beside>(false)? {
-        Incoming::Message(Beside::Handles(notes), descriptors) => store.keep(&notes, descriptors).map(|()| Some(Vec::new())),
+        Incoming::Message(Beside::Handles(notes), descriptors) => {
+            store.keep(&notes, descriptors).map(|()| Some(Vec::new()))
+        }
         Incoming::Message(Beside::Bundles, descriptors) => Ok(Some(descriptors)),
         Incoming::Nothing | Incoming::End => Ok(None),
     }

@@ -9,8 +9,8 @@ use crate::callable::Function;
 use crate::config;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::surroundings::Affinity;
 use crate::memory::given::{self, Given};
+use crate::sys::surroundings::Affinity;
 use crate::wire::call::{Arguments, decode_result};
 
 /// Makes a [`Pool`]; see [`Pool::builder`].

@@ -53,8 +53,15 @@ pub(crate) struct Lazy<I: Iterator, H: Function, S> {
 
 impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
     pub(crate) fn new(plan: Result<Plan>, items: I, sequence: S) -> Self {
-        let mut lazy =
-            Self { feeder: None, sequence, window: 0, ready: Given::new(VecDeque::new()), given: 0, refusal: None, over: false };
+        let mut lazy = Self {
+            feeder: None,
+            sequence,
+            window: 0,
+            ready: Given::new(VecDeque::new()),
+            given: 0,
+            refusal: None,
+            over: false,
+        };
         match plan {
             Ok(plan) => {
                 lazy.window = plan.window.unwrap_or(usize::MAX);

@@ -34,7 +34,9 @@ enum Passed {
     /// The value is deep: what else recurses into it may need more than is left here.
     Deep,
     /// At this level there was too little left of the stack.
-    GaveUp { levels: usize },
+    GaveUp {
+        levels: usize,
+    },
 }
 
 thread_local! {
@@ -265,7 +267,10 @@ mod tests {
         Leaf(u32),
         Node(Box<Tree>),
     }
-    nest!(Tree, Tree::Leaf(7), |inner| Tree::Node(Box::new(inner)), |outer| match std::mem::replace(outer, Tree::Leaf(0)) {
+    nest!(Tree, Tree::Leaf(7), |inner| Tree::Node(Box::new(inner)), |outer| match std::mem::replace(
+        outer,
+        Tree::Leaf(0)
+    ) {
         Tree::Leaf(_) => None,
         Tree::Node(inner) => Some(*inner),
     });
@@ -294,12 +299,9 @@ mod tests {
         number: u64,
         next: Option<Box<Chain>>,
     }
-    nest!(
-        Chain,
-        Chain { number: 1, next: None },
-        |inner| Chain { number: 1, next: Some(Box::new(inner)) },
-        |outer| outer.next.take().map(|next| *next)
-    );
+    nest!(Chain, Chain { number: 1, next: None }, |inner| Chain { number: 1, next: Some(Box::new(inner)) }, |outer| {
+        outer.next.take().map(|next| *next)
+    });
 
     #[derive(Serialize, Deserialize)]
     struct Newtype(Option<Box<Newtype>>);
@@ -308,12 +310,10 @@ mod tests {
     #[derive(Serialize, Deserialize)]
     #[serde(transparent)]
     struct Transparent(Option<Box<Transparent>>);
-    nest!(
-        Transparent,
-        Transparent(None),
-        |inner| Transparent(Some(Box::new(inner))),
-        |outer| outer.0.take().map(|inner| *inner)
-    );
+    nest!(Transparent, Transparent(None), |inner| Transparent(Some(Box::new(inner))), |outer| outer
+        .0
+        .take()
+        .map(|inner| *inner));
 
     #[derive(Serialize, Deserialize)]
     struct Lists(Vec<Lists>);
@@ -321,12 +321,10 @@ mod tests {
 
     #[derive(Serialize, Deserialize)]
     struct Map(BTreeMap<u8, Map>);
-    nest!(
-        Map,
-        Map(BTreeMap::new()),
-        |inner| Map(BTreeMap::from([(1, inner)])),
-        |outer| outer.0.pop_first().map(|(_, inner)| inner)
-    );
+    nest!(Map, Map(BTreeMap::new()), |inner| Map(BTreeMap::from([(1, inner)])), |outer| outer
+        .0
+        .pop_first()
+        .map(|(_, inner)| inner));
 
     #[derive(Serialize, Deserialize)]
     struct Tuple((u8, Vec<Tuple>), u8);
@@ -334,12 +332,12 @@ mod tests {
 
     #[derive(Serialize, Deserialize)]
     struct Outcome(Result<u8, Box<Outcome>>);
-    nest!(
-        Outcome,
-        Outcome(Ok(1)),
-        |inner| Outcome(Err(Box::new(inner))),
-        |outer| std::mem::replace(&mut outer.0, Ok(1)).err().map(|inner| *inner)
-    );
+    nest!(Outcome, Outcome(Ok(1)), |inner| Outcome(Err(Box::new(inner))), |outer| std::mem::replace(
+        &mut outer.0,
+        Ok(1)
+    )
+    .err()
+    .map(|inner| *inner));
 
     /// Runs a test on a thread with a small stack.
     #[track_caller]
@@ -448,7 +446,10 @@ mod tests {
                 Ok(Self(Option::deserialize(deserializer).unwrap_or_default()))
             }
         }
-        nest!(Lenient, Lenient(None), |inner| Lenient(Some(Box::new(inner))), |outer| outer.0.take().map(|inner| *inner));
+        nest!(Lenient, Lenient(None), |inner| Lenient(Some(Box::new(inner))), |outer| outer
+            .0
+            .take()
+            .map(|inner| *inner));
         on_small_stack(256 << 10, || travels_so::<Lenient>());
         fn travels_so<T: Nest>() {
             let value = Given::new(nested::<T>(20_000));
@@ -496,7 +497,8 @@ mod tests {
             loop {
                 let value = Given::new(nested::<T>(most));
                 let mut bytes = Vec::new();
-                let encoded = codec::encode(&*value, &mut bytes).map(|()| codec::decode::<T>(&bytes).map(|(value, _)| levels(value)));
+                let encoded = codec::encode(&*value, &mut bytes)
+                    .map(|()| codec::decode::<T>(&bytes).map(|(value, _)| levels(value)));
                 match encoded {
                     Ok(Ok(_)) => most *= 2,
                     error => {
