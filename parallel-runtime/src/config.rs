@@ -131,6 +131,29 @@ pub(crate) const LONG_WAIT: Duration = Duration::from_secs(5);
 /// So many descriptors are left to the program by a zygote and its copies, which only save time. They take up to six.
 const LEFT_BY_ZYGOTE: u64 = 64;
 
+/// What encoding or decoding a value may take of a stack before it asks how long that is, in bytes. Values of the usual kind
+/// take less, and the smallest stacks have more.
+pub(crate) const NEAR: usize = 16 << 10;
+/// A value that takes more than this to encode or to decode, in bytes of stack, is dropped on a larger stack: to drop it takes
+/// less, mostly, but nobody counts it.
+pub(crate) const DEEP: usize = 64 << 10;
+/// What is left of a stack for what goes on between two looks at it, which is users' code, in bytes; of a small stack it is a
+/// quarter.
+pub(crate) const RESERVE: usize = 128 << 10;
+/// The address space of a larger stack, in bytes, of which memory is taken as it is used.
+pub(crate) const LARGER_STACK: usize = 512 << 20;
+/// The address space of a larger stack on which a value is dropped whose depth nobody knows, in bytes: a level takes some 50,
+/// and the value itself has some 30 for it.
+pub(crate) const STACK_TO_DROP: usize = 16 << 30;
+/// On a stack of fewer bytes no such value is dropped.
+pub(crate) const LEAST_TO_DROP: usize = 64 << 20;
+/// What a larger stack for decoding has for each byte of a message, and for none, in bytes: a level of a value takes a byte at
+/// least, so that bytes that mean nothing do not fill a whole one.
+pub(crate) const STACK_PER_BYTE: usize = 4 << 10;
+pub(crate) const STACK_FOR_NOTHING: usize = 16 << 20;
+/// How many values without bytes, as `()` is one, a message may have: to read them takes a second or some.
+pub(crate) const UNWRITTEN: usize = 1 << 30;
+
 /// The pause after so many failed starts in a row.
 pub(crate) fn back_off(failures: u32) -> Duration {
     FIRST_BACK_OFF.saturating_mul(1 << failures.min(16)).min(LONGEST_BACK_OFF)

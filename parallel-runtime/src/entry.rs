@@ -48,7 +48,7 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
 /// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker. In a
 /// zygote it returns only in the copies, which are workers as any other from here on.
 fn connect() -> (Role, &'static Control) {
-    let token = program::raw_variable(config::TOKEN_C).map(ToOwned::to_owned).unwrap_or_default();
+    let token = program::raw_variable(config::TOKEN_C).unwrap_or_default();
     // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
     // environment right now would have been in danger from any `setenv` of the program as well.
     unsafe { program::remove_variable(config::TOKEN_C) };

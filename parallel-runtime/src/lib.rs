@@ -36,6 +36,12 @@ pub mod sync;
 #[cfg(test)]
 mod flags;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzed;
+#[cfg(all(test, not(fuzzing)))]
+mod fuzzed;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;

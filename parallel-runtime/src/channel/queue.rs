@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::pipe::{Patience, Pipe};
 use super::wires::{Wire, Wires};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::given::Given;
 use crate::wire::handles::{self, Handle};
 
 /// Passes messages between any number of senders and receivers in any processes.
@@ -205,8 +206,9 @@ impl<T: Serialize> Queue<T> {
 
     fn send_patiently(&self, message: T, patience: Patience) -> Result<Option<T>> {
         let Shared { pipe, wires, bound } = &*self.shared;
-        let sent = pipe.send(&message, *bound, patience, wires)?;
-        Ok((!sent).then_some(message))
+        let message = Given::new(message);
+        let sent = pipe.send(&*message, *bound, patience, wires)?;
+        Ok((!sent).then(|| message.into_inner()))
     }
 }
 

@@ -259,6 +259,43 @@ pub(super) fn region_len(bytes: u64) -> usize {
     end_of(level) as usize
 }
 
+/// Puts messages into a ring, and takes some out, whose words and bytes are anything.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_ring(data: &[u8]) {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    thread_local! {
+        static RING: Ring = Ring::new(Region::zeroed(region_len(2 << 20)).expect("memory for a ring"), 0);
+    }
+    let (head, bytes) = data.split_at(data.len().min(48));
+    RING.with(|ring| {
+        ring.write(0, 0, &bytes[..bytes.len().min(RingWords::size(0) as usize)]);
+        let (which, words) = head.split_at(head.len().min(2));
+        for (at, word) in words.chunks_exact(8).enumerate() {
+            let word = word.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            ring.words().raw(which[0] & 1 == 0)[at % 5].store(word, Relaxed);
+        }
+        let mut message = Vec::new();
+        for step in which.iter().flat_map(|byte| (0..4).map(move |at| byte >> (2 * at) & 3)) {
+            match step {
+                0 => drop(ring.pop(&mut [0; 8], &mut message)),
+                1 => {
+                    if let Ok(Room::Enough(gap)) = ring.room(bytes.len(), usize::MAX) {
+                        ring.push(gap, &[], bytes, 0);
+                    }
+                }
+                2 => drop(ring.grow(bytes.len())),
+                _ if ring.may_shrink() => ring.shrink(),
+                _ => drop(ring.pop(&mut [], &mut message)),
+            }
+        }
+        // As if it were new, so that each run is the same.
+        for holds in [true, false] {
+            ring.words().raw(holds).iter().for_each(|word| word.store(0, Relaxed));
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

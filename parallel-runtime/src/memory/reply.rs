@@ -307,15 +307,16 @@ pub(crate) fn read_so_far(memory: &LaneMemory, slot: usize, number: u64) -> Opti
     let settled = &memory.slot(slot).progress.settled;
     for _ in 0..LOOKS {
         let before = settled.load(Acquire);
-        let mut reply = read(memory, slot, number)?.to_vec();
+        let mut reply = read(memory, slot, number)?.to_vec_meanwhile();
         let in_place = (before >> 1) as usize;
         let whole = match reply.get_mut(in_place.saturating_sub(REPLY_HEAD)..).filter(|_| before & 1 != 0) {
-            Some(values) => memory.latest_values(values.len()).map(|latest| latest.copy_to(values)),
+            Some(values) => memory.latest_values(values.len()).map(|latest| latest.copy_meanwhile(values)),
             None => Some(()),
         };
         fence(Acquire);
-        if whole.is_some() && settled.load(Relaxed) == before {
-            return Some(reply);
+        if settled.load(Relaxed) == before {
+            // As long as it says so, more than has room among the latest values is not there.
+            return whole.map(|()| reply);
         }
     }
     None

@@ -9,6 +9,7 @@ use crate::callable::Function;
 use crate::config;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::given::{self, Given};
 use crate::sys::surroundings::Affinity;
 use crate::wire::call::{Arguments, decode_result};
 
@@ -145,15 +146,17 @@ impl PoolBuilder {
         F::Output: InitializerOutput,
     {
         let _ = function;
+        let arguments = Given::new(arguments);
         let mut bytes = Arguments::default();
         self.initializer = Some(match F::encode_owned(&arguments, &mut bytes) {
             Ok(()) => Ok(Initializer {
                 entry: F::entry(),
                 arguments: bytes.into_payload(),
                 check: |value| {
+                    let met = given::met();
                     let output: F::Output =
                         decode_result::<F>(&value.bytes, &value.handles).map_err(|error| error.to_string())?;
-                    output.outcome()
+                    if given::met() == met { output.outcome() } else { given::apart(|| output.outcome()) }
                 },
             }),
             Err(error) => Err(Error::new(ErrorKind::Encode(error)).in_function(F::entry().name())),

@@ -11,6 +11,7 @@ use super::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
 use super::parcel::Items;
 use super::payload::Payload;
 use super::plain::{self, Plain};
+use crate::memory::given::{self, Given, Keeping};
 use crate::memory::reply::{ReplyWriter, RowWriter};
 use crate::panic::{self, PanicReport};
 use crate::sys::program;
@@ -106,6 +107,8 @@ impl Arguments {
 pub struct Parameters<'a> {
     bytes: &'a [u8],
     handles: &'a [Handle],
+    /// Whether one of those that were taken is deep.
+    deep: bool,
 }
 
 impl<'a> Parameters<'a> {
@@ -115,14 +118,16 @@ impl<'a> Parameters<'a> {
     ///
     /// What the type's `Deserialize` says when it refuses.
     #[inline]
-    pub fn take<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owned<F, INDEX>, CodecError> {
+    pub fn take<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Given<Owned<F, INDEX>>, CodecError> {
         if let Some((value, used)) = plain::decode(self.bytes) {
             self.bytes = &self.bytes[used..];
-            return Ok(value);
+            return Ok(Given::new(value));
         }
+        let before = given::met();
         let (value, used) = take_through_codec::<F, INDEX>(self.bytes, self.handles)?;
+        self.deep |= given::met() != before;
         self.bytes = &self.bytes[used..];
-        Ok(value)
+        Ok(Given::since(value, before))
     }
 
     /// Takes the next argument, that for the parameter `INDEX` of `F`, which the function is to borrow.
@@ -166,7 +171,7 @@ impl<B: Borrowed + ?Sized> std::fmt::Debug for Owner<'_, B> {
 
 enum Held<'a, B: Borrowed + ?Sized> {
     /// In its owned form.
-    Owned(B::Owned),
+    Owned(Given<B::Owned>),
     /// Where it arrived.
     Here(&'a B),
 }
@@ -176,7 +181,7 @@ impl<B: Borrowed + ?Sized> Owner<'_, B> {
     #[inline]
     pub fn get(&self) -> &B {
         match &self.0 {
-            Held::Owned(owned) => owned.borrow(),
+            Held::Owned(owned) => (**owned).borrow(),
             Held::Here(view) => view,
         }
     }
@@ -292,6 +297,8 @@ impl<'a> Call<'a> {
         F: FnOnce() -> H::Output,
     {
         let short = !self.wanted || plain::is_short::<H::Output>();
+        // What nobody wants is never encoded, and so nobody learns how deep it is.
+        let _keeping = (!self.wanted && plain::may_be_deep::<H::Output>()).then(Keeping::new);
         loop {
             let reply = if short { self.reply.take() } else { None };
             let failure = match reply {
@@ -327,14 +334,16 @@ impl<'a> Call<'a> {
         let (mut index, mut items) = (0, items.clone());
         loop {
             while row.begin(index, timed) {
-                let function = match decode_one(items.next()?, handles, decode) {
-                    Ok(function) => function,
+                let decoded = match decode_one(items.next()?, handles, decode) {
+                    Ok(decoded) => decoded,
                     Err(failure) => return Some(failure),
                 };
-                let value = call_apart(function);
+                let value = decoded.call();
                 if wanted {
                     let written = plain::write_short(&value, row, index);
                     debug_assert!(written.is_some(), "the values of a row are short");
+                } else if plain::may_be_deep::<H::Output>() {
+                    given::drop_apart(value);
                 } else {
                     drop(value);
                 }
@@ -357,11 +366,11 @@ impl<'a> Call<'a> {
         F: FnOnce() -> H::Output,
     {
         while let Some(item) = self.next() {
-            let function = match decode_one(item, self.handles, decode) {
-                Ok(function) => function,
+            let decoded = match decode_one(item, self.handles, decode) {
+                Ok(decoded) => decoded,
                 Err(failure) => return Some(failure),
             };
-            if let Err(failure) = self.encode::<H>(call_apart(function)) {
+            if let Err(failure) = self.encode::<H>(decoded.call()) {
                 return Some(failure);
             }
             let goes_on = self.end(None);
@@ -386,14 +395,15 @@ impl<'a> Call<'a> {
     }
 
     fn encode<H: Returns>(&mut self, value: H::Output) -> Result<(), CallFailure> {
+        let value = Given::new(value);
         let Payload { bytes, handles } = &mut *self.value;
         bytes.clear();
         handles.clear();
-        let bulky = self.wanted && self.bulk && plain::encode_bulk(&value, bytes, handles).is_some();
-        let encoded = if bulky || !self.wanted || plain::encode(&value, bytes).is_some() {
+        let bulky = self.wanted && self.bulk && plain::encode_bulk(&*value, bytes, handles).is_some();
+        let encoded = if bulky || !self.wanted || plain::encode(&*value, bytes).is_some() {
             Ok(Ok(()))
         } else {
-            panic::catch(|| handles::gathering(handles, || H::Codec::encode(&value, bytes)))
+            panic::catch(|| handles::gathering(handles, || H::Codec::encode(&*value, bytes)))
         };
         // The value belongs to the function: a panic in its `Drop` is the function's panic.
         drop(value);
@@ -426,6 +436,22 @@ fn call_apart<F: FnOnce() -> T, T>(function: F) -> T {
     function()
 }
 
+/// A function with the arguments of one item.
+struct Decoded<F> {
+    function: F,
+    /// One of the arguments is deep. What the function does with it, and to drop it, may take as much stack as it took to
+    /// decode it.
+    deep: bool,
+}
+
+impl<F: FnOnce() -> T, T> Decoded<F> {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `decode_one`")]
+    fn call(self) -> T {
+        if self.deep { given::apart(self.function) } else { call_apart(self.function) }
+    }
+}
+
 /// Decodes the arguments of one item, all of them.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "called in two places, and half the time of a short item where it is not")]
@@ -433,11 +459,11 @@ fn decode_one<'a, F>(
     item: &'a [u8],
     handles: &'a [Handle],
     decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
-) -> Result<F, CallFailure> {
-    let mut parameters = Parameters { bytes: item, handles };
+) -> Result<Decoded<F>, CallFailure> {
+    let mut parameters = Parameters { bytes: item, handles, deep: false };
     let function = decode(&mut parameters).map_err(|error| CallFailure::Decode(error.seen_by_worker()))?;
     if parameters.bytes.is_empty() {
-        return Ok(function);
+        return Ok(Decoded { function, deep: parameters.deep });
     }
     let left = parameters.bytes.len();
     drop(function);

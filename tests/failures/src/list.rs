@@ -42,6 +42,14 @@ macro_rules! for_every_case {
                 a_kill_while_a_result_is_encoded_fails_only_its_item
                 bytes_left_over_and_bytes_missing_are_errors_of_their_item
             }
+            depth {
+                a_deep_value_arrives_as_argument_and_as_result
+                deep_values_arrive_by_every_map
+                deep_values_arrive_as_messages
+                deep_values_that_nobody_gets_are_dropped
+                a_deep_value_of_lists_maps_and_tuples_arrives
+                without_room_for_a_larger_stack_a_deep_value_is_an_error_or_arrives
+            }
             timeouts {
                 a_task_past_its_timeout_fails_alone
                 a_task_that_computes_past_its_timeout_fails_alone

@@ -352,8 +352,12 @@ impl AsFd for Block {
 /// Reads the first `len` bytes of a block that another process made. It is read, not mapped: whoever made it may still cut it
 /// short, which here is an error and in a mapping would be a crash.
 pub(crate) fn read_block(block: OwnedFd, len: usize) -> io::Result<Vec<u8>> {
-    let size = rustix::fs::fstat(block.as_fd())?.st_size;
-    if usize::try_from(size).is_ok_and(|size| size < len) {
+    // Of another file than memory nobody knows how long it takes to read it.
+    rustix::fs::fcntl_get_seals(&block)?;
+    let stat = rustix::fs::fstat(block.as_fd())?;
+    // Of a size that is said and not there, the memory here would be made for nothing.
+    let written = usize::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+    if written < len || usize::try_from(stat.st_size).is_ok_and(|size| size < len) {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let mut bytes = vec![0; len];

@@ -5,6 +5,7 @@ pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod socket;
+pub(crate) mod stack;
 pub(crate) mod surroundings;
 pub(crate) mod wait;
 pub(crate) mod watch;

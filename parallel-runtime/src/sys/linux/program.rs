@@ -119,15 +119,15 @@ pub(crate) unsafe fn run_constructors_after(
     }
 }
 
-/// Reads an environment variable without taking a lock or memory, as a constructor may.
-pub(crate) fn raw_variable(name: &CStr) -> Option<&'static CStr> {
-    // SAFETY: before `main`, nobody changes the environment while this is read and used.
+/// Copies an environment variable without taking a lock, as a constructor may.
+pub(crate) fn raw_variable(name: &CStr) -> Option<CString> {
+    // SAFETY: before `main`, nobody changes the environment while this is read and copied.
     let value = unsafe { libc::getenv(name.as_ptr()) };
     if value.is_null() {
         return None;
     }
-    // SAFETY: the C library's strings end in a zero byte.
-    Some(unsafe { CStr::from_ptr(value) })
+    // SAFETY: the C library's strings end in a zero byte, and this one is there until it is copied.
+    Some(unsafe { CStr::from_ptr(value) }.to_owned())
 }
 
 /// Removes an environment variable.

@@ -65,7 +65,11 @@ impl Socket {
     ///
     /// When the descriptor is not such a socket, or comes from any other process.
     pub(crate) fn inherit(number: RawFd) -> io::Result<Self> {
-        // SAFETY: only asked about until it is known to be ours; a number that is not open gives an error.
+        // SAFETY: a plain system call, for any number.
+        if unsafe { libc::fcntl(number, libc::F_GETFD) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: open, as was just seen, before any task could close it; only asked about until it is known to be ours.
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
         if rustix::net::sockopt::socket_type(fd)? != SocketType::SEQPACKET || maker(fd)? != parent() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a channel to this process's parent"));
