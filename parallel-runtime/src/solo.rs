@@ -17,7 +17,7 @@ use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
 use crate::process::spares;
 use crate::process::transfer::{self, Store};
 use crate::registry::Entry;
-use crate::sys::process::KILL;
+use crate::sys::process::{self, KILL};
 use crate::sys::surroundings::Affinity;
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
@@ -218,6 +218,9 @@ impl Solo {
                 io::ErrorKind::TimedOut,
                 format!("it did not report in within {:?}", config::start_timeout()),
             )))),
+            (None, None) if !started && !state.signalled && status.is_some_and(process::was_ended) => {
+                Err(error_of_end(status).with_note("it died before it reported in"))
+            }
             (None, None) if !started && !state.signalled => {
                 let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
                 Err(Error::new(ErrorKind::Start(io::Error::other(format!(

@@ -19,7 +19,7 @@ use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Pa
 use crate::process::launch::Way;
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
 use crate::process::transfer::{self, Known, Store};
-use crate::sys::process::KILL;
+use crate::sys::process::{self, KILL};
 use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
@@ -30,8 +30,9 @@ struct Watch {
 
 impl Shared {
     /// Starts the worker of an empty seat. A failure is noted, and tried again later.
-    pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
-        let seated = self.start_worker(reactor, index);
+    /// `by_exec`: not as a copy of the zygote.
+    pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize, by_exec: bool) {
+        let seated = self.start_worker(reactor, index, by_exec);
         let mut core = self.enter();
         match seated.as_ref().ok().map(|seat| seat.child.way()) {
             Some(Way::Forked) => core.stats.forked += 1,
@@ -50,14 +51,13 @@ impl Shared {
                 let _ = seat.child.signal(KILL);
             }
             Err(error) => {
-                let error = StartError { kind: error.kind(), text: error.to_string(), for_good: false };
-                self.start_failed(&mut core, error);
+                self.start_failed(&mut core, StartError::of(error.kind(), error.to_string()));
             }
         }
         core.news = true;
     }
 
-    fn start_worker(self: &Arc<Self>, reactor: &mut Loop, index: usize) -> io::Result<Seat> {
+    fn start_worker(self: &Arc<Self>, reactor: &mut Loop, index: usize, by_exec: bool) -> io::Result<Seat> {
         let (lane, lane_fd) = Lane::create()?;
         let assign = |control: &Control| {
             let mut block = None;
@@ -78,7 +78,7 @@ impl Shared {
             affinity: self.settings.affinity,
             assign: &assign,
             admitted: false,
-            by_exec: false,
+            by_exec,
         };
         let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {
@@ -88,6 +88,9 @@ impl Shared {
             front_since: Instant::now(),
             ready: false,
             stopping: None,
+            cut_off: false,
+            full: false,
+            owed: Vec::new(),
             in_hand: VecDeque::new(),
             budget: self.settings.tasks_per_worker,
             large: HashMap::new(),
@@ -109,7 +112,10 @@ impl Shared {
         core.start_failures += 1;
         let back_off = config::back_off(core.start_failures);
         core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
-        core.first_error.get_or_insert_with(|| error.clone());
+        // Where somebody ended a worker, another is tried before the pool is given up.
+        if error.ended_by.is_none() || core.hopeless {
+            core.first_error.get_or_insert_with(|| error.clone());
+        }
         core.start_error = Some(error);
         core.news = true;
         if core.is_hopeless() {
@@ -185,7 +191,7 @@ impl Shared {
                 Ok(()) => pool.admit_worker(&mut core, index),
                 Err(text) => {
                     let text = format!("its initializer `{name}` failed: {text}");
-                    seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
+                    seat.refusal = Some(StartError { for_good: true, ..StartError::of(io::ErrorKind::Other, text) });
                     let _ = seat.child.signal(KILL);
                 }
             }
@@ -224,13 +230,13 @@ impl Shared {
         let Some(seat) = core.seats[index].as_mut() else { return };
         let name = self.settings.initializer.as_ref().map_or("", |initializer| initializer.entry.name());
         let text = format!("its initializer `{name}`: {}", error.kind());
-        seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
+        seat.refusal = Some(StartError { for_good: true, ..StartError::of(io::ErrorKind::Other, text) });
     }
 
     /// A worker said why it cannot be one.
     fn cannot_work(&self, core: &mut Core, index: usize, text: String) {
         if let Some(seat) = core.seats[index].as_mut() {
-            seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: false });
+            seat.refusal = Some(StartError::of(io::ErrorKind::Other, text));
         }
     }
 
@@ -242,26 +248,40 @@ impl Shared {
         };
         if seat.killed_for == Some(KilledFor::Start) {
             let text = format!("{:?} passed before {until}", config::start_timeout());
-            return StartError { kind: io::ErrorKind::TimedOut, text, for_good: false };
+            return StartError::of(io::ErrorKind::TimedOut, text);
+        }
+        if status.is_some_and(process::was_ended) {
+            let text = format!("it died before {until}");
+            return StartError { ended_by: status, ..StartError::of(io::ErrorKind::Other, text) };
         }
         let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
         let text = format!("it ended with {status} before {until}");
-        StartError { kind: io::ErrorKind::Other, text, for_good: false }
+        StartError::of(io::ErrorKind::Other, text)
+    }
+
+    /// Fills the seat of a copy that died before it had begun.
+    fn replace_lost_copy(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
+        let needed = {
+            let core = self.enter();
+            core.needs_workers() && core.seats[index].is_none()
+        };
+        if needed {
+            self.seat(reactor, index, true);
+        }
     }
 
     /// Fills the empty seats of a pool that still works.
     fn refill(self: &Arc<Self>, reactor: &mut Loop) {
         let empty: Vec<usize> = {
             let core = self.enter();
-            let needed = core.phase == Phase::Open || (core.phase == Phase::Joining && !core.is_drained());
             let patient = core.retry_at.is_some_and(|at| at > Instant::now());
-            if !needed || patient {
+            if !core.needs_workers() || patient {
                 return;
             }
             (0..core.seats.len()).filter(|&index| core.seats[index].is_none()).collect()
         };
         for index in empty {
-            self.seat(reactor, index);
+            self.seat(reactor, index, false);
             if self.enter().retry_at.is_some_and(|at| at > Instant::now()) {
                 return;
             }
@@ -284,13 +304,18 @@ impl Events for Watch {
 
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
         let Some(pool) = self.pool.upgrade() else { return };
-        {
+        let is_lost_copy = {
             let mut core = pool.enter();
-            if core.seats[self.index].as_ref().is_none_or(|seat| seat.child.pid() != child.pid()) {
+            let Some(seat) = core.seats[self.index].as_ref().filter(|seat| seat.child.pid() == child.pid()) else {
                 return;
-            }
+            };
+            let is_lost_copy = seat.is_lost_copy();
             pool.bury(&mut core, self.index, status);
             pool.pump(&mut core);
+            is_lost_copy
+        };
+        if is_lost_copy {
+            pool.replace_lost_copy(reactor, self.index);
         }
         pool.refill(reactor);
     }

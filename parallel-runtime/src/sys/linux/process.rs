@@ -244,6 +244,12 @@ pub(crate) fn deadly_signal(status: ExitStatus) -> Option<(i32, bool)> {
     status.signal().map(|signal| (signal, status.core_dumped()))
 }
 
+/// Whether somebody ended the process, by a signal that none raises by its own fault.
+pub(crate) fn was_ended(status: ExitStatus) -> bool {
+    let asked = [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+    status.signal().is_some_and(|signal| asked.contains(&signal))
+}
+
 fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> {
     let id = libc::id_t::try_from(pidfd.as_raw_fd()).map_err(io::Error::other)?;
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
@@ -425,4 +431,33 @@ pub(crate) fn signal_words(signal: i32) -> Cow<'static, str> {
         other => return Cow::Owned(format!("signal {other}")),
     };
     Cow::Borrowed(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_its_own_is_no_end_that_somebody_else_brought_about() {
+        let table = [
+            (libc::SIGKILL, true),
+            (libc::SIGTERM, true),
+            (libc::SIGINT, true),
+            (libc::SIGHUP, true),
+            (libc::SIGQUIT, true),
+            (libc::SIGSEGV, false),
+            (libc::SIGABRT, false),
+            (libc::SIGBUS, false),
+            (libc::SIGILL, false),
+            (libc::SIGFPE, false),
+            (libc::SIGSYS, false),
+            (libc::SIGXCPU, false),
+        ];
+        for (signal, ended) in table {
+            assert_eq!(was_ended(ExitStatus::from_raw(signal)), ended, "signal {signal}");
+        }
+        for code in [0, 1, 9, 137] {
+            assert!(!was_ended(ExitStatus::from_raw(code << 8)), "exit code {code}");
+        }
+    }
 }
