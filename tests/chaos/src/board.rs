@@ -89,6 +89,9 @@ fn watch(board: &Inner) {
         if let Some((name, since)) = late {
             eprintln!("FAILED in `{name}`: hangs for {:?}, seed {}", since.elapsed(), board.seed);
             eprintln!("{:?}", lock(&board.at));
+            // Nobody is to kill who looks.
+            board.kills_are_over.store(true, Ordering::Relaxed);
+            std::thread::sleep(LOOKS_EVERY);
             show(std::process::id(), 0);
             // SAFETY: ends the process; what hangs would not let go of it.
             unsafe { libc::_exit(3) };

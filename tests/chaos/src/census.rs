@@ -35,6 +35,11 @@ pub(crate) fn status(pid: u32) -> Option<(char, u32, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
+/// What a process is called, and what it is at.
+fn describe(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default().chars().take(60).collect()
+}
+
 #[derive(Debug)]
 pub(crate) struct Census {
     descriptors: BTreeMap<String, usize>,
@@ -76,7 +81,8 @@ impl Census {
     /// What there is more of than there may be, if anything.
     fn excess(&self, before: &Self) -> Vec<String> {
         let count = |census: &Self| census.descriptors.values().sum::<usize>();
-        let memory = |census: &Self| census.descriptors.iter().filter(|(kind, _)| kind.contains("memfd")).map(|(_, n)| n).sum();
+        let memory =
+            |census: &Self| census.descriptors.iter().filter(|(kind, _)| kind.contains("memfd")).map(|(_, n)| n).sum();
         [
             ("descriptors", count(self), count(before) + MORE_DESCRIPTORS),
             ("descriptors of memory", memory(self), memory(before)),
@@ -105,7 +111,12 @@ impl Census {
             if excess.is_empty() {
                 return;
             }
-            assert!(began.elapsed() < GIVEN_BACK, "left: {excess:?}; before: {self:?}, now: {now:?}");
+            let processes = || children(std::process::id()).into_iter().map(describe).collect::<Vec<_>>();
+            assert!(
+                began.elapsed() < GIVEN_BACK,
+                "left: {excess:?}; before: {self:?}, now: {now:?}, {:?}",
+                processes()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }

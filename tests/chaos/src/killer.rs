@@ -153,7 +153,8 @@ fn one(found: &[(u32, u32, Kind)], rng: &mut Rng, is_wanted: impl Fn(Kind) -> bo
 fn find() -> Vec<(u32, u32, Kind)> {
     let me = std::process::id();
     let mine = children(me);
-    let is_zygote = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "zygote");
+    let is_zygote =
+        |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "zygote");
     let mut found = Vec::new();
     for &pid in &mine {
         let Some((_, _, group)) = status(pid) else { continue };

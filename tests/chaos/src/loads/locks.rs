@@ -16,7 +16,10 @@ const LONG: Duration = Duration::from_secs(60);
 const MEETING: Duration = Duration::from_millis(300);
 
 /// Runs `act` on what a lock guards; a holder that died is passed over.
-fn despite_deaths<T>(mut act: impl FnMut() -> Result<T, Error>, recover: impl Fn() -> Result<(), Error>) -> Result<T, String> {
+fn despite_deaths<T>(
+    mut act: impl FnMut() -> Result<T, Error>,
+    recover: impl Fn() -> Result<(), Error>,
+) -> Result<T, String> {
     loop {
         match act() {
             Ok(value) => return Ok(value),
@@ -126,7 +129,7 @@ pub(super) fn meetings(ground: &mut Ground<'_>) {
     assert!(led <= most.max(rounds));
     if is_whole {
         assert!(most - met.iter().copied().min().unwrap_or_default() <= 1, "{met:?}");
-        assert!(met.iter().all(|&met| met == rounds) == !barrier.is_broken(), "{met:?} of {rounds}");
+        assert!(met.iter().all(|&met| met == rounds) != barrier.is_broken(), "{met:?} of {rounds}");
         if !barrier.is_broken() {
             assert_eq!(led, rounds, "one leads in each round");
         }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod channels;
+mod handles;
 mod locks;
 mod maps;
 mod pools;
@@ -42,7 +43,7 @@ impl Ground<'_> {
 /// A load, and what it is called.
 pub(crate) type Load = (&'static str, fn(&mut Ground<'_>));
 
-pub(crate) const ALL: [Load; 17] = [
+pub(crate) const ALL: [Load; 19] = [
     ("map of numbers", maps::of_numbers),
     ("map of numbers, tried again", maps::of_numbers_tried_again),
     ("map of large rows", maps::of_large_rows),
@@ -57,6 +58,8 @@ pub(crate) const ALL: [Load; 17] = [
     ("calls of calls", calls::nested),
     ("queue", channels::queue),
     ("duplex", channels::echo),
+    ("handles everywhere", handles::everywhere),
+    ("messages with handles", handles::messages),
     ("locks", locks::locks),
     ("meetings", locks::meetings),
     ("pools", pools::pools),
