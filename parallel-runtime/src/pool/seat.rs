@@ -195,14 +195,16 @@ pub(crate) struct StartError {
     pub(crate) text: String,
     /// Another try gives the same.
     pub(crate) for_good: bool,
-    /// The signal by which somebody ended the worker.
+    /// The end that somebody brought about.
     pub(crate) ended_by: Option<ExitStatus>,
+    /// A worker has died, which the next one need not: the pool is not given up for one.
+    pub(crate) may_pass: bool,
 }
 
 impl StartError {
     /// A worker that could not work.
     pub(crate) fn of(kind: io::ErrorKind, text: String) -> Self {
-        Self { kind, text, for_good: false, ended_by: None }
+        Self { kind, text, for_good: false, ended_by: None, may_pass: false }
     }
 
     pub(crate) fn to_error(&self) -> Error {

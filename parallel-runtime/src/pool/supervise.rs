@@ -112,8 +112,7 @@ impl Shared {
         core.start_failures += 1;
         let back_off = config::back_off(core.start_failures);
         core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
-        // Where somebody ended a worker, another is tried before the pool is given up.
-        if error.ended_by.is_none() || core.hopeless {
+        if !error.may_pass || core.hopeless {
             core.first_error.get_or_insert_with(|| error.clone());
         }
         core.start_error = Some(error);
@@ -252,11 +251,13 @@ impl Shared {
         }
         if status.is_some_and(process::was_ended) {
             let text = format!("it died before {until}");
-            return StartError { ended_by: status, ..StartError::of(io::ErrorKind::Other, text) };
+            return StartError { ended_by: status, may_pass: true, ..StartError::of(io::ErrorKind::Other, text) };
         }
         let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
         let text = format!("it ended with {status} before {until}");
-        StartError::of(io::ErrorKind::Other, text)
+        // An initializer is tried once.
+        let may_pass = self.settings.initializer.is_none();
+        StartError { may_pass, ..StartError::of(io::ErrorKind::Other, text) }
     }
 
     /// Fills the seat of a copy that died before it had begun.
@@ -350,5 +351,76 @@ impl Alarm for Shared {
         }
         core.armed = Some(next);
         Some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use parallel_macros::parallel;
+
+    use super::super::Pool;
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::flags::{PATIENCE, eventually};
+
+    #[parallel(crate = crate)]
+    fn square(x: u64) -> u64 {
+        x * x
+    }
+
+    fn works(pool: &Pool) {
+        assert_eq!(square.on(pool).submit(3).join_timeout(PATIENCE).unwrap(), Some(9));
+    }
+
+    #[test]
+    fn a_copy_that_is_killed_before_it_begins_is_no_failed_start() {
+        let pool = Pool::with_workers(1).unwrap();
+        let mut killed = 0;
+        eventually("some copies are killed", || {
+            works(&pool);
+            let shared = Arc::clone(pool.shared());
+            let (done, way) = std::sync::mpsc::channel();
+            pool.shared().reactor.run(move |reactor| {
+                // Its end is nobody's any more.
+                let former = shared.enter().seats[0].take();
+                former.unwrap().child.signal(KILL).unwrap();
+                shared.seat(reactor, 0, false);
+                // It was told to begin just now.
+                let started = Arc::clone(&shared.enter().seats[0].as_ref().unwrap().child);
+                started.signal(KILL).unwrap();
+                done.send(started.way()).unwrap();
+            });
+            let is_copy = way.recv().unwrap() == Way::Forked;
+            works(&pool);
+            let core = pool.shared().enter();
+            assert!(!is_copy || (core.start_failures == 0 && core.retry_at.is_none()), "{:?}", core.start_error);
+            drop(core);
+            pool.shared().enter().retry_at = None;
+            killed += u32::from(is_copy);
+            killed == 10
+        });
+        assert_eq!(pool.stats().tasks_failed, 0);
+    }
+
+    #[test]
+    fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail_the_pool() {
+        let pool = Pool::with_workers(1).unwrap();
+        works(&pool);
+        let mut core = pool.shared().enter();
+        let status = Some(ExitStatus::from_raw(KILL));
+        let error = pool.shared().start_error(core.seats[0].as_ref().unwrap(), status);
+        let told = error.to_error();
+        assert!(matches!(told.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{told:?}");
+        assert!(told.to_string().contains("before it reported in"), "{told}");
+        for failures in 1..=config::HOPELESS_STARTS {
+            pool.shared().start_failed(&mut core, error.clone());
+            assert_eq!(core.first_error.is_some(), failures == config::HOPELESS_STARTS, "{failures} failures");
+        }
+        // What a program does to itself is told as what it is.
+        let status = Some(ExitStatus::from_raw(libc::SIGABRT));
+        let error = pool.shared().start_error(core.seats[0].as_ref().unwrap(), status);
+        assert!(matches!(error.to_error().kind(), ErrorKind::Start(_)), "{:?}", error.to_error());
     }
 }
