@@ -22,7 +22,7 @@ impl Shared {
         core.stats.idle += seat.idle();
         let hands = std::mem::take(&mut seat.in_hand);
         let was_ready = seat.ready;
-        let is_lost_copy = seat.is_lost_copy();
+        let is_lost_copy = self.is_lost_copy(&seat);
         let was_stopping = seat.stopping.is_some() && !seat.cut_off;
         let refusal = seat.refusal.take();
         // Its lane is still to be read.

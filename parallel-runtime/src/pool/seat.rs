@@ -172,11 +172,10 @@ impl Seat {
         self.in_hand.front().is_some_and(|hand| hand.batch.brief && self.at_front(hand) < limit)
     }
 
-    /// Whether it is a copy of the zygote that has said nothing and that nobody here has ended: once it is dead, somebody found
-    /// it while it waited, or on its way, and the pool has nothing to do with that.
-    pub(crate) fn is_lost_copy(&self) -> bool {
-        let has_begun = self.ready || self.refusal.is_some();
-        self.child.way() == Way::Forked && !has_begun && self.killed_for.is_none() && self.stopping.is_none()
+    /// Whether it is a copy of the zygote that has said nothing and that nobody here has ended.
+    pub(super) fn is_silent_copy(&self) -> bool {
+        let has_spoken = self.ready || self.refusal.is_some();
+        self.child.way() == Way::Forked && !has_spoken && self.killed_for.is_none() && self.stopping.is_none()
     }
 
     /// How many parcels it holds, if it takes any.

@@ -260,6 +260,12 @@ impl Shared {
         StartError { may_pass, ..StartError::of(io::ErrorKind::Other, text) }
     }
 
+    /// Whether a worker that is dead was a copy of the zygote that had not begun: somebody found it while it waited, or on its
+    /// way, and the pool has nothing to do with that. One with an initializer says nothing before it has run that.
+    pub(super) fn is_lost_copy(&self, seat: &Seat) -> bool {
+        self.settings.initializer.is_none() && seat.is_silent_copy()
+    }
+
     /// Fills the seat of a copy that died before it had begun.
     fn replace_lost_copy(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
         let needed = {
@@ -310,7 +316,7 @@ impl Events for Watch {
             let Some(seat) = core.seats[self.index].as_ref().filter(|seat| seat.child.pid() == child.pid()) else {
                 return;
             };
-            let is_lost_copy = seat.is_lost_copy();
+            let is_lost_copy = pool.is_lost_copy(seat);
             pool.bury(&mut core, self.index, status);
             pool.pump(&mut core);
             is_lost_copy
