@@ -169,8 +169,13 @@ impl Error {
         self
     }
 
+    /// Adds what else is known of the cause.
     pub(crate) fn with_note(mut self, note: impl Into<String>) -> Self {
-        self.0.note = Some(note.into());
+        let note = note.into();
+        self.0.note = Some(match self.0.note.take() {
+            Some(former) => format!("{former}; {note}"),
+            None => note,
+        });
         self
     }
 

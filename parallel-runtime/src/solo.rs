@@ -17,7 +17,7 @@ use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
 use crate::process::spares;
 use crate::process::transfer::{self, Store};
 use crate::registry::Entry;
-use crate::sys::process::KILL;
+use crate::sys::process::{self, KILL};
 use crate::sys::surroundings::Affinity;
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
@@ -227,6 +227,9 @@ impl Solo {
                 io::ErrorKind::TimedOut,
                 format!("it did not report in within {:?}", config::start_timeout()),
             )))),
+            (None, None) if !started && !state.signalled && status.is_some_and(process::was_ended) => {
+                Err(error_of_end(status).with_note("it died before it reported in"))
+            }
             (None, None) if !started && !state.signalled => {
                 let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
                 Err(Error::new(ErrorKind::Start(io::Error::other(format!(
@@ -440,6 +443,8 @@ impl Flight for Solo {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use parallel_macros::parallel;
 
     use super::*;
@@ -450,6 +455,42 @@ mod tests {
     fn begin() {
         Flag::named("begun").raise();
         Flag::named("heard").wait();
+    }
+
+    #[test]
+    fn a_process_that_somebody_killed_before_it_reported_in_is_told_as_killed() {
+        let order = || Order { entry: begin::entry(), name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let killed = |error: &Error, by: i32| {
+            assert!(matches!(error.kind(), ErrorKind::Signaled { signal, .. } if *signal == by), "{error:?}");
+            assert!(error.to_string().contains("before it reported in"), "{error}");
+        };
+        let fails = |error: &Error, how: &str| {
+            assert!(matches!(error.kind(), ErrorKind::Start(_)), "{error:?}");
+            assert!(error.to_string().contains(how), "{error}");
+        };
+        for (status, check, said) in [
+            (libc::SIGKILL, None, libc::SIGKILL),
+            (libc::SIGTERM, None, libc::SIGTERM),
+            // A constructor's own doing, as far as can be told.
+            (libc::SIGSEGV, Some("signal: 11"), 0),
+            (libc::SIGABRT, Some("signal: 6"), 0),
+            (3 << 8, Some("exit status: 3"), 0),
+        ] {
+            let solo = Solo {
+                order: order(),
+                affinity: None,
+                landing: Landing::default(),
+                state: Mutex::default(),
+                changed: Condvar::new(),
+            };
+            let verdict = solo.verdict(&mut lock(&solo.state), Some(ExitStatus::from_raw(status)));
+            let error = verdict.err().unwrap();
+            match check {
+                Some(how) => fails(&error, how),
+                None => killed(&error, said),
+            }
+            assert!(may_retry(&error));
+        }
     }
 
     #[test]

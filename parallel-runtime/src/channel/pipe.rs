@@ -23,6 +23,7 @@ use super::words::bell::Bell;
 use super::words::marks::{Gap, RingError, Room};
 use super::words::turn::{Held, Turn};
 use crate::error::{Error, ErrorKind, Result};
+use crate::process::peer::Refused;
 use crate::sync::words::platform::Deadline;
 use crate::sys::memory::Region;
 use crate::wire::codec::CodecError;
@@ -312,8 +313,12 @@ impl Pipe {
         let Some(gap) = self.gap(len + head.len() + bytes.len(), bound, patience)? else { return Ok(false) };
         let ids = match wires.send_handles(handles) {
             Ok(ids) => ids,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(none_left(&error)),
+            Err(error) => match Refused::of(&error) {
+                Refused::Full => return Ok(false),
+                // The last receiver has gone since somebody looked.
+                Refused::Gone => return Err(Error::new(ErrorKind::Closed)),
+                Refused::Here => return Err(none_left(&error)),
+            },
         };
         let count = ids.len() as u64;
         let ids: Vec<u8> = ids.into_iter().flat_map(u64::to_le_bytes).collect();
@@ -408,4 +413,25 @@ fn refused(error: RingError, len: usize) -> Error {
 
 fn spoilt(_error: RingError) -> Error {
     Error::new(ErrorKind::Decode(CodecError::of_bytes("some process wrote over the memory of the queue")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wires::Wire;
+    use super::*;
+    use crate::wire::handles::Handle;
+
+    #[test]
+    fn handles_for_a_receiver_that_was_just_killed_are_refused_as_any_message_is() {
+        let pipe = Pipe::create().unwrap();
+        let (into, out) = Wire::pair().unwrap();
+        let wires = Wires::new(Some(into), None);
+        let handles = [Handle::Memory(Region::zeroed(8).unwrap())];
+        let message = Outgoing { head: &[], bytes: b"message", handles: &handles };
+        assert!(pipe.put(&message, usize::MAX, Patience::None, &wires).unwrap());
+        drop(out);
+        // Whether a receiver is left is not looked at each time.
+        let error = pipe.put(&message, usize::MAX, Patience::None, &wires).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    }
 }

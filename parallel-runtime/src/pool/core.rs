@@ -183,6 +183,11 @@ impl Core {
         self.queue.is_empty() && self.seated().all(|seat| seat.in_hand.is_empty())
     }
 
+    /// Whether its empty seats are to be filled.
+    pub(super) fn needs_workers(&self) -> bool {
+        self.phase == Phase::Open || (self.phase == Phase::Joining && !self.is_drained())
+    }
+
     /// Who must hear the workers although nobody waits for them here.
     pub(crate) fn unattended(&self) -> Listener {
         let mut in_hand = self.seated().flat_map(|seat| &seat.in_hand);

@@ -22,7 +22,8 @@ impl Shared {
         core.stats.idle += seat.idle();
         let hands = std::mem::take(&mut seat.in_hand);
         let was_ready = seat.ready;
-        let was_stopping = seat.stopping.is_some();
+        let is_lost_copy = self.is_lost_copy(&seat);
+        let was_stopping = seat.stopping.is_some() && !seat.cut_off;
         let refusal = seat.refusal.take();
         // Its lane is still to be read.
         core.seats[index] = Some(seat);
@@ -35,7 +36,9 @@ impl Shared {
             core.queue.push_front(batch);
         }
         core.news = true;
-        if !was_ready {
+        if is_lost_copy {
+            // Its seat is filled anew at once.
+        } else if !was_ready {
             let error = refusal.unwrap_or_else(|| self.start_error(&seat, status));
             self.start_failed(core, error);
         } else if was_stopping {
@@ -46,7 +49,7 @@ impl Shared {
     }
 
     /// Deals with one parcel of a worker that is gone; returns what is to be done elsewhere.
-    fn inherit(
+    pub(super) fn inherit(
         &self,
         core: &mut Core,
         index: usize,
@@ -82,7 +85,7 @@ impl Shared {
             // One that ended well had its own reasons.
             let crashed = status.is_none_or(|status| !status.success());
             rest.deaths += u32::from(suspect && ours.is_none() && crashed);
-            if rest.deaths > config::UNBLAMED_DEATHS {
+            if rest.deaths > config::UNBLAMED_DEATHS.saturating_add(rest.terms.retries) {
                 self.fail_all(core, &rest, || {
                     error_of_end(status).with_note("its workers died one after the other before they could start it")
                 });

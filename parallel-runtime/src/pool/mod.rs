@@ -271,7 +271,7 @@ impl Shared {
         let me = Arc::clone(self);
         self.reactor.run(move |reactor| {
             for index in 0..me.settings.workers {
-                me.seat(reactor, index);
+                me.seat(reactor, index, false);
                 if me.enter().first_error.is_some() {
                     break;
                 }
@@ -281,9 +281,10 @@ impl Shared {
         // The reactor lives as long as the program.
         let _ = launched.recv();
         let needs_report = self.settings.initializer.is_some();
+        let is_ready = |seat: &Option<Seat>| seat.as_ref().is_some_and(|seat| seat.ready);
         let outcome = self.wait_until(None, |core| match &core.first_error {
             Some(error) => Some(Err(error.to_error())),
-            None if !needs_report || core.seated().all(|seat| seat.ready) => Some(Ok(())),
+            None if !needs_report || core.seats.iter().all(is_ready) => Some(Ok(())),
             None => None,
         });
         outcome.unwrap_or(Ok(()))

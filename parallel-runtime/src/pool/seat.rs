@@ -2,14 +2,18 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use crate::config;
 use crate::error::{Error, ErrorKind};
+use crate::job::error_of_end;
 use crate::lane::Lane;
 use crate::process::control::Delivery;
+use crate::process::launch::Way;
+use crate::process::peer::Refused;
 use crate::process::reactor::Child;
 use crate::process::transfer::{Known, Store};
 use crate::sys::memory::Block;
@@ -26,6 +30,12 @@ pub(crate) struct Seat {
     pub(crate) ready: bool,
     /// It was told to stop, at this time or when it had finished what it held.
     pub(crate) stopping: Option<Instant>,
+    /// Its channel is closed at its end: it is dead, or a task has closed what it found.
+    pub(crate) cut_off: bool,
+    /// Its channel had no room when something was last sent there, since the latest pump.
+    pub(crate) full: bool,
+    /// The handles that it is still to be told to drop, for which its channel had no room.
+    pub(crate) owed: Vec<u64>,
     pub(crate) in_hand: VecDeque<InHand>,
     /// How many more tasks it may take.
     pub(crate) budget: Option<usize>,
@@ -113,10 +123,25 @@ impl Seat {
     }
 
     /// Tells the worker to drop a handle that it was sent.
-    pub(crate) fn forget(&self, id: u64) {
-        // A full channel belongs to a worker that is stopped or stuck; it forgets with its end.
-        let _ = self.child.control().send(&Delivery::Forget(id), &[], false);
-        self.lane.announce_mail();
+    pub(crate) fn forget(&mut self, id: u64) {
+        self.owed.push(id);
+        self.remind();
+    }
+
+    /// Tells the worker to drop what it is still to be told to, as far as its channel has room: one that is stopped, or at a
+    /// long task, does not read.
+    pub(crate) fn remind(&mut self) {
+        let before = self.owed.len();
+        while let Some(&id) = self.owed.last() {
+            match self.child.control().send(&Delivery::Forget(id), &[], false) {
+                Err(error) if Refused::of(&error) == Refused::Full => break,
+                // What cannot be told to a worker that is gone needs not be told.
+                _ => self.owed.pop(),
+            };
+        }
+        if self.owed.len() < before {
+            self.lane.announce_mail();
+        }
     }
 
     /// How long what it holds has run. What a worker says is bounded by what can be: it may scribble.
@@ -147,10 +172,16 @@ impl Seat {
         self.in_hand.front().is_some_and(|hand| hand.batch.brief && self.at_front(hand) < limit)
     }
 
+    /// Whether it is a copy of the zygote that has said nothing and that nobody here has ended.
+    pub(super) fn is_silent_copy(&self) -> bool {
+        let has_spoken = self.ready || self.refusal.is_some();
+        self.child.way() == Way::Forked && !has_spoken && self.killed_for.is_none() && self.stopping.is_none()
+    }
+
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
         let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);
-        let stays = self.stopping.is_none() && self.killed_for.is_none();
+        let stays = self.stopping.is_none() && self.killed_for.is_none() && !self.full;
         let takes = self.ready && stays && self.budget != Some(0) && ahead && self.lane.has_room();
         takes.then_some(self.in_hand.len())
     }
@@ -163,10 +194,22 @@ pub(crate) struct StartError {
     pub(crate) text: String,
     /// Another try gives the same.
     pub(crate) for_good: bool,
+    /// The end that somebody brought about.
+    pub(crate) ended_by: Option<ExitStatus>,
+    /// A worker has died, which the next one need not: the pool is not given up for one.
+    pub(crate) may_pass: bool,
 }
 
 impl StartError {
+    /// A worker that could not work.
+    pub(crate) fn of(kind: io::ErrorKind, text: String) -> Self {
+        Self { kind, text, for_good: false, ended_by: None, may_pass: false }
+    }
+
     pub(crate) fn to_error(&self) -> Error {
+        if self.ended_by.is_some() {
+            return error_of_end(self.ended_by).with_note(self.text.clone());
+        }
         Error::new(ErrorKind::Start(io::Error::new(self.kind, self.text.clone())))
     }
 }

@@ -19,7 +19,7 @@ use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Pa
 use crate::process::launch::Way;
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
 use crate::process::transfer::{self, Known, Store};
-use crate::sys::process::KILL;
+use crate::sys::process::{self, KILL};
 use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
@@ -30,8 +30,9 @@ struct Watch {
 
 impl Shared {
     /// Starts the worker of an empty seat. A failure is noted, and tried again later.
-    pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
-        let seated = self.start_worker(reactor, index);
+    /// `by_exec`: not as a copy of the zygote.
+    pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize, by_exec: bool) {
+        let seated = self.start_worker(reactor, index, by_exec);
         let mut core = self.enter();
         match seated.as_ref().ok().map(|seat| seat.child.way()) {
             Some(Way::Forked) => core.stats.forked += 1,
@@ -50,14 +51,13 @@ impl Shared {
                 let _ = seat.child.signal(KILL);
             }
             Err(error) => {
-                let error = StartError { kind: error.kind(), text: error.to_string(), for_good: false };
-                self.start_failed(&mut core, error);
+                self.start_failed(&mut core, StartError::of(error.kind(), error.to_string()));
             }
         }
         core.news = true;
     }
 
-    fn start_worker(self: &Arc<Self>, reactor: &mut Loop, index: usize) -> io::Result<Seat> {
+    fn start_worker(self: &Arc<Self>, reactor: &mut Loop, index: usize, by_exec: bool) -> io::Result<Seat> {
         let (lane, lane_fd) = Lane::create()?;
         let assign = |control: &Control| {
             let mut block = None;
@@ -78,7 +78,7 @@ impl Shared {
             affinity: self.settings.affinity,
             assign: &assign,
             admitted: false,
-            by_exec: false,
+            by_exec,
         };
         let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {
@@ -88,6 +88,9 @@ impl Shared {
             front_since: Instant::now(),
             ready: false,
             stopping: None,
+            cut_off: false,
+            full: false,
+            owed: Vec::new(),
             in_hand: VecDeque::new(),
             budget: self.settings.tasks_per_worker,
             large: HashMap::new(),
@@ -109,7 +112,9 @@ impl Shared {
         core.start_failures += 1;
         let back_off = config::back_off(core.start_failures);
         core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
-        core.first_error.get_or_insert_with(|| error.clone());
+        if !error.may_pass || core.hopeless {
+            core.first_error.get_or_insert_with(|| error.clone());
+        }
         core.start_error = Some(error);
         core.news = true;
         if core.is_hopeless() {
@@ -185,7 +190,7 @@ impl Shared {
                 Ok(()) => pool.admit_worker(&mut core, index),
                 Err(text) => {
                     let text = format!("its initializer `{name}` failed: {text}");
-                    seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
+                    seat.refusal = Some(StartError { for_good: true, ..StartError::of(io::ErrorKind::Other, text) });
                     let _ = seat.child.signal(KILL);
                 }
             }
@@ -224,13 +229,13 @@ impl Shared {
         let Some(seat) = core.seats[index].as_mut() else { return };
         let name = self.settings.initializer.as_ref().map_or("", |initializer| initializer.entry.name());
         let text = format!("its initializer `{name}`: {}", error.kind());
-        seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
+        seat.refusal = Some(StartError { for_good: true, ..StartError::of(io::ErrorKind::Other, text) });
     }
 
     /// A worker said why it cannot be one.
     fn cannot_work(&self, core: &mut Core, index: usize, text: String) {
         if let Some(seat) = core.seats[index].as_mut() {
-            seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: false });
+            seat.refusal = Some(StartError::of(io::ErrorKind::Other, text));
         }
     }
 
@@ -242,26 +247,48 @@ impl Shared {
         };
         if seat.killed_for == Some(KilledFor::Start) {
             let text = format!("{:?} passed before {until}", config::start_timeout());
-            return StartError { kind: io::ErrorKind::TimedOut, text, for_good: false };
+            return StartError::of(io::ErrorKind::TimedOut, text);
+        }
+        if status.is_some_and(process::was_ended) {
+            let text = format!("it died before {until}");
+            return StartError { ended_by: status, may_pass: true, ..StartError::of(io::ErrorKind::Other, text) };
         }
         let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
         let text = format!("it ended with {status} before {until}");
-        StartError { kind: io::ErrorKind::Other, text, for_good: false }
+        // An initializer is tried once.
+        let may_pass = self.settings.initializer.is_none();
+        StartError { may_pass, ..StartError::of(io::ErrorKind::Other, text) }
+    }
+
+    /// Whether a worker that is dead was a copy of the zygote that had not begun: somebody found it while it waited, or on its
+    /// way, and the pool has nothing to do with that. One with an initializer says nothing before it has run that.
+    pub(super) fn is_lost_copy(&self, seat: &Seat) -> bool {
+        self.settings.initializer.is_none() && seat.is_silent_copy()
+    }
+
+    /// Fills the seat of a copy that died before it had begun.
+    fn replace_lost_copy(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
+        let needed = {
+            let core = self.enter();
+            core.needs_workers() && core.seats[index].is_none()
+        };
+        if needed {
+            self.seat(reactor, index, true);
+        }
     }
 
     /// Fills the empty seats of a pool that still works.
     fn refill(self: &Arc<Self>, reactor: &mut Loop) {
         let empty: Vec<usize> = {
             let core = self.enter();
-            let needed = core.phase == Phase::Open || (core.phase == Phase::Joining && !core.is_drained());
             let patient = core.retry_at.is_some_and(|at| at > Instant::now());
-            if !needed || patient {
+            if !core.needs_workers() || patient {
                 return;
             }
             (0..core.seats.len()).filter(|&index| core.seats[index].is_none()).collect()
         };
         for index in empty {
-            self.seat(reactor, index);
+            self.seat(reactor, index, false);
             if self.enter().retry_at.is_some_and(|at| at > Instant::now()) {
                 return;
             }
@@ -284,13 +311,18 @@ impl Events for Watch {
 
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
         let Some(pool) = self.pool.upgrade() else { return };
-        {
+        let is_lost_copy = {
             let mut core = pool.enter();
-            if core.seats[self.index].as_ref().is_none_or(|seat| seat.child.pid() != child.pid()) {
+            let Some(seat) = core.seats[self.index].as_ref().filter(|seat| seat.child.pid() == child.pid()) else {
                 return;
-            }
+            };
+            let is_lost_copy = pool.is_lost_copy(seat);
             pool.bury(&mut core, self.index, status);
             pool.pump(&mut core);
+            is_lost_copy
+        };
+        if is_lost_copy {
+            pool.replace_lost_copy(reactor, self.index);
         }
         pool.refill(reactor);
     }
@@ -325,5 +357,76 @@ impl Alarm for Shared {
         }
         core.armed = Some(next);
         Some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use parallel_macros::parallel;
+
+    use super::super::Pool;
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::flags::{PATIENCE, eventually};
+
+    #[parallel(crate = crate)]
+    fn square(x: u64) -> u64 {
+        x * x
+    }
+
+    fn works(pool: &Pool) {
+        assert_eq!(square.on(pool).submit(3).join_timeout(PATIENCE).unwrap(), Some(9));
+    }
+
+    #[test]
+    fn a_copy_that_is_killed_before_it_begins_is_no_failed_start() {
+        let pool = Pool::with_workers(1).unwrap();
+        let mut killed = 0;
+        eventually("some copies are killed", || {
+            works(&pool);
+            let shared = Arc::clone(pool.shared());
+            let (done, way) = std::sync::mpsc::channel();
+            pool.shared().reactor.run(move |reactor| {
+                // Its end is nobody's any more.
+                let former = shared.enter().seats[0].take();
+                former.unwrap().child.signal(KILL).unwrap();
+                shared.seat(reactor, 0, false);
+                // It was told to begin just now.
+                let started = Arc::clone(&shared.enter().seats[0].as_ref().unwrap().child);
+                started.signal(KILL).unwrap();
+                done.send(started.way()).unwrap();
+            });
+            let is_copy = way.recv().unwrap() == Way::Forked;
+            works(&pool);
+            let core = pool.shared().enter();
+            assert!(!is_copy || (core.start_failures == 0 && core.retry_at.is_none()), "{:?}", core.start_error);
+            drop(core);
+            pool.shared().enter().retry_at = None;
+            killed += u32::from(is_copy);
+            killed == 10
+        });
+        assert_eq!(pool.stats().tasks_failed, 0);
+    }
+
+    #[test]
+    fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail_the_pool() {
+        let pool = Pool::with_workers(1).unwrap();
+        works(&pool);
+        let mut core = pool.shared().enter();
+        let status = Some(ExitStatus::from_raw(KILL));
+        let error = pool.shared().start_error(core.seats[0].as_ref().unwrap(), status);
+        let told = error.to_error();
+        assert!(matches!(told.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{told:?}");
+        assert!(told.to_string().contains("before it reported in"), "{told}");
+        for failures in 1..=config::HOPELESS_STARTS {
+            pool.shared().start_failed(&mut core, error.clone());
+            assert_eq!(core.first_error.is_some(), failures == config::HOPELESS_STARTS, "{failures} failures");
+        }
+        // What a program does to itself is told as what it is.
+        let status = Some(ExitStatus::from_raw(libc::SIGABRT));
+        let error = pool.shared().start_error(core.seats[0].as_ref().unwrap(), status);
+        assert!(matches!(error.to_error().kind(), ErrorKind::Start(_)), "{:?}", error.to_error());
     }
 }

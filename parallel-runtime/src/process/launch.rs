@@ -398,8 +398,7 @@ fn end(zygote: Zygote, poller: &Poller) -> Found {
     if let Some(spare) = &zygote.spare {
         poller.remove(spare.started.pidfd.as_fd());
     }
-    let _ = process::signal(&zygote.started.pidfd, process::KILL);
-    process::end_children_of_group(zygote.started.pid);
+    zygote.started.end_with_group();
     zygote.found
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod bootstrap;
 pub(crate) mod control;
 pub(crate) mod launch;
 mod manners;
+pub(crate) mod peer;
 pub(crate) mod reactor;
 pub(crate) mod spares;
 pub(crate) mod transfer;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::control::Control;
 use super::launch::{Launched, Launcher, Numbers, Way};
+use super::peer::Refused;
 use super::turns::{self, Limit, LongWait, Look};
 use crate::config;
 use crate::poison::lock;
@@ -397,7 +398,7 @@ impl Loop {
         let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
         match (start.assign)(&child.control) {
             // It has died already, of which its end will tell more.
-            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
+            Err(error) if Refused::of(&error) == Refused::Gone => {}
             Err(error) => {
                 child.discard();
                 return Err(error);

@@ -62,7 +62,7 @@ impl Hasher for Random {
 }
 
 /// Sends `handles` ahead and returns their numbers. `known`: the memory that the receiver keeps, which is not sent
-/// again; what is sent is added to it.
+/// again; what is sent, and nothing else, is added to it. Handles for several messages may be sent in part where this fails.
 pub(crate) fn send_ahead<M: Ahead>(
     control: &Control,
     handles: &[Handle],
@@ -72,7 +72,8 @@ pub(crate) fn send_ahead<M: Ahead>(
     let mut ids = Ids::with_capacity(handles.len());
     let mut fresh: Vec<(Note, BorrowedFd<'_>)> = Vec::new();
     for handle in handles {
-        let (Some(note), Some(descriptor)) = (note(handle)?, handle.descriptor()) else {
+        let note = note(handle).inspect_err(|_| unlearn(known.as_deref_mut(), &fresh))?;
+        let (Some(note), Some(descriptor)) = (note, handle.descriptor()) else {
             ids.push(STAYS);
             continue;
         };
@@ -88,11 +89,24 @@ pub(crate) fn send_ahead<M: Ahead>(
             fresh.push((note, descriptor));
         }
     }
-    for some in fresh.chunks(MAX_DESCRIPTORS) {
+    let mut unsent = fresh.as_slice();
+    while !unsent.is_empty() {
+        let (some, later) = unsent.split_at(unsent.len().min(MAX_DESCRIPTORS));
         let (notes, descriptors): (Vec<Note>, Vec<BorrowedFd<'_>>) = some.iter().copied().unzip();
-        control.send(&M::ahead(notes), &descriptors, wait)?;
+        let sent = control.send(&M::ahead(notes), &descriptors, wait);
+        sent.inspect_err(|_| unlearn(known.as_deref_mut(), unsent))?;
+        unsent = later;
     }
     Ok(ids)
+}
+
+/// Takes what was not sent out of what the receiver keeps.
+fn unlearn(known: Option<&mut Known>, unsent: &[(Note, BorrowedFd<'_>)]) {
+    if let Some(known) = known {
+        for (note, _) in unsent {
+            known.remove(&note.id);
+        }
+    }
 }
 
 /// The number of a handle that is not sent, but has its place in the table.

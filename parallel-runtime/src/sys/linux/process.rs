@@ -49,6 +49,14 @@ impl Started {
         let _ = signal(&self.pidfd, KILL);
         let _ = wait(&self.pidfd);
     }
+
+    /// Ends it, and all other children of this process that are in the group which it leads, and reaps them.
+    pub(crate) fn end_with_group(&self) {
+        let _ = signal(&self.pidfd, KILL);
+        end_children_of_group(self.pid);
+        // It is not among them where it was killed before it led a group.
+        reap_ended(&self.pidfd);
+    }
 }
 
 /// What the child reads between clone and exec, and where it leaves its error. Plain words: the child shares this
@@ -244,6 +252,12 @@ pub(crate) fn deadly_signal(status: ExitStatus) -> Option<(i32, bool)> {
     status.signal().map(|signal| (signal, status.core_dumped()))
 }
 
+/// Whether somebody ended the process, by a signal that none raises by its own fault.
+pub(crate) fn was_ended(status: ExitStatus) -> bool {
+    let asked = [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+    status.signal().is_some_and(|signal| asked.contains(&signal))
+}
+
 fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> {
     let id = libc::id_t::try_from(pidfd.as_raw_fd()).map_err(io::Error::other)?;
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
@@ -341,11 +355,23 @@ pub(crate) fn lead_group(pid: u32) {
 
 /// Kills and reaps all children of this process that are in the group of `leader`, which may be one of them or have been.
 /// Its number is nobody else's while one of them is not reaped.
-pub(crate) fn end_children_of_group(leader: u32) {
+fn end_children_of_group(leader: u32) {
     while look_for_child(leader, libc::WNOHANG | libc::WNOWAIT) {
         let _ = signal_group(leader, KILL);
         // Whoever gets this signal has not long to go.
         look_for_child(leader, 0);
+    }
+}
+
+/// Waits for a process that has a deadly signal ahead, and reaps it, unless somebody has.
+fn reap_ended(pidfd: &OwnedFd) {
+    let Ok(id) = libc::id_t::try_from(pidfd.as_raw_fd()) else { return };
+    loop {
+        // SAFETY: the descriptor is alive, and no answer is asked for.
+        let answer = unsafe { libc::waitid(libc::P_PIDFD, id, ptr::null_mut(), libc::WEXITED | libc::__WALL) };
+        if answer == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
+            return;
+        }
     }
 }
 
@@ -425,4 +451,58 @@ pub(crate) fn signal_words(signal: i32) -> Cow<'static, str> {
         other => return Cow::Owned(format!("signal {other}")),
     };
     Cow::Borrowed(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_killed_before_it_leads_a_group_is_reaped_as_one_that_does() {
+        for leads in [false, true] {
+            let mut command = Command::new("sleep");
+            if leads {
+                command.process_group(0);
+            }
+            // Reaped below, by its number.
+            #[allow(clippy::zombie_processes, reason = "what reaps it is what is tested")]
+            let child = command.arg("1000").spawn().unwrap();
+            // SAFETY: a plain system call, which gives a descriptor or an error.
+            let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
+            // SAFETY: just opened, and nobody else's.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(RawFd::try_from(pidfd).unwrap()) };
+            let started = Started { pid: child.id(), pidfd };
+            started.end_with_group();
+            let error = try_wait(&started.pidfd).map(|status| status.is_none());
+            assert!(!matches!(error, Ok(true)), "it runs");
+            assert_eq!(std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok(), None, "leads: {leads}");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_its_own_is_no_end_that_somebody_else_brought_about() {
+        let table = [
+            (libc::SIGKILL, true),
+            (libc::SIGTERM, true),
+            (libc::SIGINT, true),
+            (libc::SIGHUP, true),
+            (libc::SIGQUIT, true),
+            (libc::SIGSEGV, false),
+            (libc::SIGABRT, false),
+            (libc::SIGBUS, false),
+            (libc::SIGILL, false),
+            (libc::SIGFPE, false),
+            (libc::SIGSYS, false),
+            (libc::SIGXCPU, false),
+        ];
+        for (signal, ended) in table {
+            assert_eq!(was_ended(ExitStatus::from_raw(signal)), ended, "signal {signal}");
+        }
+        for code in [0, 1, 9, 137] {
+            assert!(!was_ended(ExitStatus::from_raw(code << 8)), "exit code {code}");
+        }
+    }
 }

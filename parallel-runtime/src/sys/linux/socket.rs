@@ -111,7 +111,9 @@ impl Socket {
                 Ok(message) => break message,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(Received::Nothing),
-                Err(Errno::CONNRESET) => return Ok(Received::End),
+                // The other end was closed with messages in it that nobody had read. The system says so once, ahead of the
+                // messages that came from there.
+                Err(Errno::CONNRESET) => {}
                 Err(error) => return Err(error.into()),
             }
         };
@@ -172,4 +174,26 @@ fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::pid_t> {
 fn parent() -> libc::pid_t {
     // SAFETY: a plain system call.
     unsafe { libc::getppid() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_said_is_heard_although_it_died_with_messages_unread() {
+        let (ours, theirs) = Socket::pair().unwrap();
+        ours.send(b"unread", &[], false).unwrap();
+        theirs.send(b"first", &[], false).unwrap();
+        theirs.send(b"last", &[], false).unwrap();
+        drop(theirs);
+        let mut buffer = [0; 16];
+        for said in [b"first".as_slice(), b"last"] {
+            let received = ours.receive(&mut buffer, false).unwrap();
+            assert!(matches!(received, Received::Message { len, .. } if buffer[..len] == *said), "{received:?}");
+        }
+        for wait in [false, true] {
+            assert!(matches!(ours.receive(&mut buffer, wait).unwrap(), Received::End));
+        }
+    }
 }
