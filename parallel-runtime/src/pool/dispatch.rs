@@ -18,7 +18,6 @@ use crate::lane::Progress;
 use crate::process::control::{Body, Delivery, borrowed};
 use crate::process::reactor;
 use crate::process::transfer;
-use crate::sys::process::KILL;
 use crate::wire::call::CallFailure;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::handles::{Handles, Ids};
@@ -83,7 +82,7 @@ impl Shared {
         if let Some(seat) = core.seats[index].as_mut() {
             // What it has not run is none of its tasks.
             seat.budget = seat.budget.map(|budget| budget + unused);
-            if seat.in_hand.is_empty() && seat.budget == Some(0) {
+            if seat.in_hand.is_empty() && (seat.budget == Some(0) || seat.retires) {
                 self.stop(core, index);
             }
         }
@@ -210,6 +209,9 @@ impl Shared {
                 continue;
             }
             let Some((at, index)) = self.next_in_turn(core) else { break };
+            if !self.is_same_owner(core) {
+                return;
+            }
             if let Some(batch) = core.queue.remove(at) {
                 let batch = Self::gather(core, index, batch);
                 self.post(core, index, batch);
@@ -283,7 +285,7 @@ fn kill_if_spoilt(seat: &mut Seat) {
 
 fn kill_spoilt(seat: &mut Seat) {
     seat.killed_for = Some(KilledFor::Spoilt);
-    let _ = seat.child.signal(KILL);
+    seat.child.end();
 }
 
 /// The parcel that the worker has ended and that was not taken in.

@@ -19,7 +19,7 @@ use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Pa
 use crate::process::launch::Way;
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
 use crate::process::transfer::{self, Known, Store};
-use crate::sys::process::KILL;
+use crate::sys::owner::Owner;
 use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
@@ -40,6 +40,7 @@ impl Shared {
         }
         match seated {
             Ok(seat) if core.phase == Phase::Open || core.phase == Phase::Joining => {
+                core.owner = seat.owner.if_it_may_change();
                 core.seats[index] = Some(seat);
                 if let Some(at) = Instant::now().checked_add(config::start_timeout()) {
                     self.arm(&mut core, at);
@@ -47,7 +48,7 @@ impl Shared {
             }
             Ok(seat) => {
                 // Ended meanwhile; the reactor reaps it.
-                let _ = seat.child.signal(KILL);
+                seat.child.end();
             }
             Err(error) => {
                 let error = StartError { kind: error.kind(), text: error.to_string(), for_good: false };
@@ -80,6 +81,7 @@ impl Shared {
             admitted: false,
             by_exec: false,
         };
+        let owner = Owner::own();
         let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {
             child,
@@ -88,12 +90,15 @@ impl Shared {
             front_since: Instant::now(),
             ready: false,
             stopping: None,
+            owner,
+            retires: false,
             in_hand: VecDeque::new(),
             budget: self.settings.tasks_per_worker,
             large: HashMap::new(),
             store: Store::default(),
             known: Known::default(),
             killed_for: None,
+            lost: None,
             signalled: None,
             last_words: None,
             refusal: None,
@@ -186,7 +191,7 @@ impl Shared {
                 Err(text) => {
                     let text = format!("its initializer `{name}` failed: {text}");
                     seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
-                    let _ = seat.child.signal(KILL);
+                    seat.child.end();
                 }
             }
         };
@@ -244,6 +249,10 @@ impl Shared {
             let text = format!("{:?} passed before {until}", config::start_timeout());
             return StartError { kind: io::ErrorKind::TimedOut, text, for_good: false };
         }
+        if let Some(error) = &seat.lost {
+            let text = format!("it could not be ended before {until}: {error}");
+            return StartError { kind: error.kind(), text, for_good: false };
+        }
         let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
         let text = format!("it ended with {status} before {until}");
         StartError { kind: io::ErrorKind::Other, text, for_good: false }
@@ -290,6 +299,19 @@ impl Events for Watch {
                 return;
             }
             pool.bury(&mut core, self.index, status);
+            pool.pump(&mut core);
+        }
+        pool.refill(reactor);
+    }
+
+    fn lost(self: Arc<Self>, reactor: &mut Loop, child: &Child, error: io::Error) {
+        let Some(pool) = self.pool.upgrade() else { return };
+        {
+            let mut core = pool.enter();
+            if core.seats[self.index].as_ref().is_none_or(|seat| seat.child.pid() != child.pid()) {
+                return;
+            }
+            pool.lose(&mut core, self.index, error);
             pool.pump(&mut core);
         }
         pool.refill(reactor);

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -19,7 +19,7 @@ use super::launch::{Launched, Launcher, Numbers, Way};
 use crate::config;
 use crate::poison::lock;
 use crate::sys::memory;
-use crate::sys::process;
+use crate::sys::process::{self, Started};
 use crate::sys::program;
 use crate::sys::surroundings::Affinity;
 use crate::sys::wait::{Event, Poller};
@@ -30,6 +30,22 @@ pub(crate) trait Events: Send + Sync {
     fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool;
     /// The process has ended, is reaped, and has nothing more to say. `None`: somebody else took its exit status.
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>);
+    /// The process was to be [ended](Child::end), and cannot be: `error` is what the system said. It may run on, and nothing
+    /// more is told of it.
+    fn lost(self: Arc<Self>, reactor: &mut Loop, child: &Child, error: io::Error);
+}
+
+/// Watches a process of which nobody wants to hear any more, until it is reaped.
+struct LeftOver;
+
+impl Events for LeftOver {
+    fn readable(self: Arc<Self>, _: &mut Loop, _: &Child) -> bool {
+        false
+    }
+
+    fn ended(self: Arc<Self>, _: &mut Loop, _: &Child, _: Option<ExitStatus>) {}
+
+    fn lost(self: Arc<Self>, _: &mut Loop, _: &Child, _: io::Error) {}
 }
 
 /// Something that wants to be called at a time.
@@ -51,17 +67,27 @@ pub(crate) trait Waiting: Send + Sync {
 /// A process of ours.
 #[derive(Debug)]
 pub(crate) struct Child {
-    pid: u32,
-    pidfd: OwnedFd,
+    /// By which the reactor knows it.
+    key: u64,
+    started: Started,
     control: Control,
     way: Way,
-    /// False once reaped: then the number may be another's, and is not signalled.
-    alive: Mutex<bool>,
+    life: Mutex<Life>,
+}
+
+/// How far a process is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Runs,
+    /// The system refused to kill it, so its channel was closed, upon which it leaves by itself.
+    ToldToLeave,
+    /// Its number may be another's by now, and is not signalled.
+    Reaped,
 }
 
 impl Child {
     pub(crate) fn pid(&self) -> u32 {
-        self.pid
+        self.started.pid
     }
 
     pub(crate) fn control(&self) -> &Control {
@@ -73,32 +99,78 @@ impl Child {
         self.way
     }
 
-    /// Signals the process and what it started in its group; does nothing once it is reaped.
+    /// Signals the process and what it started in its group; does nothing once it has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses it; and in a process that was forked from the program, whose child it is.
     pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
-        if program::was_forked() {
-            // It is the parent's.
+        check_not_forked()?;
+        let life = lock(&self.life);
+        if *life == Life::Reaped {
             return Ok(());
         }
-        let alive = lock(&self.alive);
-        if !*alive {
-            return Ok(());
-        }
-        if !process::leads_group(self.pid) {
+        let Started { pid, pidfd } = &self.started;
+        let mut sent = Ok(());
+        if !process::leads_group(*pid) {
             // The task has moved it into another group, which is not ours to signal.
-            process::signal(&self.pidfd, signal)?;
+            sent = process::signal(*pid, pidfd, signal);
         }
-        process::signal_group(self.pid, signal)
+        let sent = sent.and(process::signal_group(*pid, pidfd, signal));
+        // One that has ended and is not reaped yet may be somebody else's as far as rights go, too.
+        sent.or_else(|error| if self.has_ended() { Ok(()) } else { Err(error) })
+    }
+
+    /// Whether the process has ended, as far as the system tells.
+    fn has_ended(&self) -> bool {
+        matches!(process::peek(&self.started.pidfd), Ok(Some(_)))
+    }
+
+    /// Sees to it that the process ends: by SIGKILL; where the system refuses that, as it does once the program is another
+    /// user's, by closing its channel. Where that does not help either, whoever watches the process hears that it is
+    /// [lost](Events::lost). Does nothing once it has ended.
+    pub(crate) fn end(&self) {
+        let _ = self.kill();
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses all of it; and in a process that was forked from the program, whose child it is.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let Err(refused) = self.signal(process::KILL) else { return Ok(()) };
+        check_not_forked()?;
+        {
+            let mut life = lock(&self.life);
+            if *life != Life::Runs {
+                return Ok(());
+            }
+            *life = Life::ToldToLeave;
+        }
+        let shut = self.control.shut();
+        let error = io::Error::new(refused.kind(), refused.to_string());
+        if let Some(reactor) = REACTOR.get() {
+            let key = self.key;
+            reactor.run(move |reactor| reactor.see_out(key, refused));
+        }
+        shut.map_err(|_| error)
     }
 
     /// Reaps the process. One that a signal ended takes along what it had started.
     fn reap(&self) -> Option<ExitStatus> {
-        let mut alive = lock(&self.alive);
-        let crashed = process::peek(&self.pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
+        let mut life = lock(&self.life);
+        let Started { pid, pidfd } = &self.started;
+        let crashed = process::peek(pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
         if crashed {
-            let _ = process::signal_group(self.pid, process::KILL);
+            let _ = process::signal_group(*pid, pidfd, process::KILL);
         }
-        *alive = false;
-        process::try_wait(&self.pidfd).ok().flatten()
+        let left = *life == Life::ToldToLeave;
+        *life = Life::Reaped;
+        let status = process::try_wait(pidfd).ok().flatten()?;
+        // It did to itself what it was to suffer, as well as it could.
+        let killed = left && status.code() == Some(process::LEFT);
+        Some(if killed { ExitStatus::from_raw(process::KILL) } else { status })
     }
 }
 
@@ -275,6 +347,9 @@ pub(crate) struct Loop {
     armed: HashMap<u64, Weak<dyn Alarm>>,
     /// Processes that could not start and are tried again, by the number of their alarm.
     resting: HashMap<u64, Arc<dyn Waiting>>,
+    /// Processes that could not be killed and are to leave by themselves, by the number of their alarm: their keys, and what
+    /// the system said.
+    leaving: HashMap<u64, (u64, io::Error)>,
     /// So many alarms may be armed before those are dropped that nobody wants any more.
     swept: usize,
     waiting: VecDeque<Arc<dyn Waiting>>,
@@ -292,6 +367,7 @@ impl Loop {
             alarms: BinaryHeap::new(),
             armed: HashMap::new(),
             resting: HashMap::new(),
+            leaving: HashMap::new(),
             swept: FEW_ALARMS,
             waiting: VecDeque::new(),
             admitted: 0,
@@ -305,7 +381,8 @@ impl Loop {
         self.launcher.settle();
         let mut ready = Vec::new();
         loop {
-            let deadline = self.alarms.peek().map(|Reverse((at, _))| *at);
+            let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
+            let deadline = alarm.into_iter().chain(self.launcher.next_look()).min();
             if self.poller.wait(&mut ready, deadline).is_err() {
                 // EBADF or EINVAL: somebody closed our descriptors. Nothing can be heard any more, and spinning helps
                 // nobody; what runs is reached by its own deadlines only.
@@ -362,9 +439,9 @@ impl Loop {
 
     fn ended(&mut self, key: u64, child: &Arc<Child>, events: Arc<dyn Events>) {
         let status = child.reap();
-        self.poller.remove(child.pidfd.as_fd());
+        self.poller.remove(child.started.pidfd.as_fd());
         self.poller.remove(child.control.as_fd());
-        lock(&self.shared.pids).remove(&child.pid);
+        lock(&self.shared.pids).remove(&child.pid());
         if self.children.remove(&key).is_some_and(|watched| watched.admitted) {
             self.admitted -= 1;
         }
@@ -379,28 +456,25 @@ impl Loop {
     ///
     /// What the system says; nothing is left behind then.
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
-        let Launched { started, control, way } =
-            self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
-        let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
-        match (start.assign)(&child.control) {
-            // It has died already, of which its end will tell more.
-            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
-            Err(error) => {
-                child.discard();
-                return Err(error);
-            }
-            Ok(()) => {}
-        }
-        let child = Arc::new(child);
+        let launched = self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
         let key = self.next;
         self.next += 2;
-        let watching =
-            self.poller.add(child.pidfd.as_fd(), key).and_then(|()| self.poller.add(child.control.as_fd(), key + 1));
-        if let Err(error) = watching {
-            child.discard();
+        let ready = match (start.assign)(&launched.control) {
+            // It has died already, of which its end will tell more.
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
+            assigned => assigned,
+        };
+        let watched = ready
+            .and_then(|()| self.poller.add(launched.started.pidfd.as_fd(), key))
+            .and_then(|()| self.poller.add(launched.control.as_fd(), key + 1));
+        if let Err(error) = watched {
+            self.poller.remove(launched.started.pidfd.as_fd());
+            self.launcher.discard(launched);
             return Err(error);
         }
-        lock(&self.shared.pids).insert(child.pid);
+        let Launched { started, control, way } = launched;
+        let child = Arc::new(Child { key, started, control, way, life: Mutex::new(Life::Runs) });
+        lock(&self.shared.pids).insert(child.pid());
         self.admitted += usize::from(start.admitted);
         self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: start.admitted });
         Ok(child)
@@ -412,9 +486,11 @@ impl Loop {
         self.next += 2;
         self.alarms.push(Reverse((at, number)));
         self.armed.insert(number, alarm);
-        if self.alarms.len() > 2 * self.armed.len() + self.resting.len() + FEW_ALARMS {
-            let Self { alarms, armed, resting, .. } = self;
-            alarms.retain(|Reverse((_, number))| armed.contains_key(number) || resting.contains_key(number));
+        if self.alarms.len() > 2 * self.armed.len() + self.resting.len() + self.leaving.len() + FEW_ALARMS {
+            let Self { alarms, armed, resting, leaving, .. } = self;
+            alarms.retain(|Reverse((_, number))| {
+                armed.contains_key(number) || resting.contains_key(number) || leaving.contains_key(number)
+            });
         }
         if self.armed.len() > self.swept {
             // Whoever wanted most of them may be gone long before their time.
@@ -436,6 +512,28 @@ impl Loop {
         self.resting.insert(number, waiting);
     }
 
+    /// Gives a process that could not be killed, and whose channel was closed, some time to leave.
+    fn see_out(&mut self, key: u64, error: io::Error) {
+        let number = self.next;
+        self.next += 2;
+        self.alarms.push(Reverse((Instant::now() + config::LEAVE_GRACE, number)));
+        self.leaving.insert(number, (key, error));
+    }
+
+    /// Tells whoever watches a process that it cannot be ended, if it has not; it is watched from now on to be reaped only.
+    fn lose(&mut self, key: u64, error: io::Error) {
+        let Some(watched) = self.children.get_mut(&key).filter(|watched| !watched.child.has_ended()) else { return };
+        let child = Arc::clone(&watched.child);
+        let events = std::mem::replace(&mut watched.events, Arc::new(LeftOver));
+        if std::mem::take(&mut watched.admitted) {
+            self.admitted -= 1;
+        }
+        self.poller.remove(child.control.as_fd());
+        // What it has said before is still of use.
+        Arc::clone(&events).readable(self, &child);
+        events.lost(self, &child, error);
+    }
+
     fn ring_alarms(&mut self) {
         let now = Instant::now();
         while let Some(&Reverse((at, number))) = self.alarms.peek() {
@@ -446,6 +544,10 @@ impl Loop {
             if let Some(waiting) = self.resting.remove(&number) {
                 self.waiting.push_back(waiting);
                 self.admit();
+                continue;
+            }
+            if let Some((key, error)) = self.leaving.remove(&number) {
+                self.lose(key, error);
                 continue;
             }
             let Some(weak) = self.armed.remove(&number) else { continue };
@@ -476,15 +578,6 @@ impl Loop {
         if !self.waiting.is_empty() && self.admitted < most {
             self.shared.wake.set();
         }
-    }
-}
-
-impl Child {
-    /// Ends a process that is never watched.
-    fn discard(&self) {
-        let _ = self.signal(process::KILL);
-        *lock(&self.alive) = false;
-        let _ = process::wait(&self.pidfd);
     }
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
@@ -18,10 +18,14 @@ use std::time::Duration;
 use super::memory::Mapping;
 use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
+use super::wait::wait_readable;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
 const EXECUTABLE: &std::ffi::CStr = c"/proc/self/exe";
+/// How long one that has ended but for the kernel's part, or was just killed, is waited for to be reaped: that part takes some
+/// 0.1 ms, and a process that is in it cannot be held there for long by anything but a debugger.
+const DYING: Duration = Duration::from_secs(1);
 /// The largest signal number of Linux, `_NSIG`.
 const LAST_SIGNAL: c_int = 64;
 
@@ -38,16 +42,16 @@ pub(crate) struct Launch<'a> {
 }
 
 /// A process that was started; its number stays its own until it is reaped.
+#[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
 }
 
 impl Started {
-    /// Ends it, as long as nobody else knows of it.
-    pub(crate) fn discard(&self) {
-        let _ = signal(&self.pidfd, KILL);
-        let _ = wait(&self.pidfd);
+    /// Signals the process and what it has started in its group. Call it only while the process is not reaped.
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+        signal_group(self.pid, &self.pidfd, signal)
     }
 }
 
@@ -100,8 +104,9 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let pidfd = match copy_above_standard(&pidfd) {
         Ok(copy) => copy.unwrap_or(pidfd),
         Err(error) => {
-            let _ = signal_group(pid, KILL);
-            let _ = wait(&pidfd);
+            let _ = signal_group(pid, &pidfd, KILL);
+            // Where the signal is refused, it ends once its channel is closed, which is not before this returns.
+            reap_within(&pidfd, DYING);
             return Err(error);
         }
     };
@@ -111,8 +116,14 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     if error == 0 {
         return Ok(Started { pid, pidfd });
     }
-    let _ = wait(&pidfd);
+    reap_within(&pidfd, DYING);
     Err(io::Error::from_raw_os_error(error))
+}
+
+/// Reaps a process that is about to end, if it does within `limit`.
+fn reap_within(pidfd: &OwnedFd, limit: Duration) {
+    wait_for_end(pidfd, limit);
+    let _ = try_wait(pidfd);
 }
 
 fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
@@ -234,9 +245,9 @@ pub(crate) fn is_stopped(pidfd: &OwnedFd) -> bool {
     answer == 0 && unsafe { info.si_pid() } != 0
 }
 
-/// Waits for the process to end, and reaps it.
-pub(crate) fn wait(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
-    wait_with(pidfd, 0)
+/// Waits for the process to end, at most so long.
+pub(crate) fn wait_for_end(pidfd: &OwnedFd, limit: Duration) {
+    wait_readable(pidfd.as_fd(), Some(limit));
 }
 
 /// The signal that ended a process, and whether it left a core dump; `None` where it exited.
@@ -319,16 +330,17 @@ fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
     Err(io::Error::from_raw_os_error(libc::ECHILD))
 }
 
-/// Sends `signal` to the group that the process leads. Call it only while the process is not reaped: until then the
-/// number is its own. No error once it has ended.
-pub(crate) fn signal_group(pid: u32, signal: i32) -> io::Result<()> {
-    let Ok(pid) = libc::pid_t::try_from(pid) else { return Ok(()) };
-    // SAFETY: a plain system call.
-    if unsafe { libc::kill(-pid, signal) } == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
+/// Sends `signal` to the group that the process leads, or, where the system refuses that and not this, to the process alone.
+/// Call it only while the process is not reaped: until then the number is its own. No error once it has ended.
+pub(crate) fn signal_group(pid: u32, pidfd: &OwnedFd, number: i32) -> io::Result<()> {
+    // Of Linux 6.9.
+    const PROCESS_GROUP: u32 = 1 << 2;
+    let Ok(leader) = libc::pid_t::try_from(pid) else { return Ok(()) };
+    let refused = match send_by_number(-leader, number) {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    send_by_pidfd(pidfd, number, PROCESS_GROUP).or_else(|_| signal(pid, pidfd, number)).map_err(|_| refused)
 }
 
 /// Lets a process that has not run exec, a child of this one, lead a group of its own.
@@ -339,25 +351,22 @@ pub(crate) fn lead_group(pid: u32) {
     unsafe { libc::setpgid(pid, pid) };
 }
 
-/// Kills and reaps all children of this process that are in the group of `leader`, which may be one of them or have been.
-/// Its number is nobody else's while one of them is not reaped.
-pub(crate) fn end_children_of_group(leader: u32) {
-    while look_for_child(leader, libc::WNOHANG | libc::WNOWAIT) {
-        let _ = signal_group(leader, KILL);
-        // Whoever gets this signal has not long to go.
-        look_for_child(leader, 0);
-    }
-}
-
-/// Waits for a child in the group to end; false where there is none.
-fn look_for_child(group: u32, options: c_int) -> bool {
+/// Reaps the children of this process that have ended in the group of `leader`, which may be one of them or have been; whether
+/// others are left. Its number is nobody else's while one of them is not reaped.
+pub(crate) fn reap_group(leader: u32) -> bool {
     loop {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let options = libc::WEXITED | libc::__WALL | libc::WNOHANG;
         // SAFETY: `info` is memory for the answer.
-        let answer =
-            unsafe { libc::waitid(libc::P_PGID, group, info.as_mut_ptr(), libc::WEXITED | libc::__WALL | options) };
-        if answer == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
-            return answer == 0;
+        if unsafe { libc::waitid(libc::P_PGID, leader, info.as_mut_ptr(), options) } != 0 {
+            // There is none; or the system does not tell, and will not.
+            return false;
+        }
+        // SAFETY: zeroed at first, and filled by the call.
+        let info = unsafe { info.assume_init() };
+        // SAFETY: waitid fills the child's fields, or leaves zeros where none has ended.
+        if unsafe { info.si_pid() } == 0 {
+            return true;
         }
     }
 }
@@ -369,11 +378,27 @@ pub(crate) fn leads_group(pid: u32) -> bool {
     unsafe { libc::getpgid(pid) == pid }
 }
 
-/// Sends `signal` to the process. No error once it has ended.
-pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+/// Sends `signal` to the process, in either way that there is. Call it only while the process is not reaped. No error once it
+/// has ended.
+pub(crate) fn signal(pid: u32, pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return Ok(()) };
+    send_by_pidfd(pidfd, signal, 0).or_else(|_| send_by_number(pid, signal))
+}
+
+/// `number`: a process, or with a minus before it a group.
+fn send_by_number(number: libc::pid_t, signal: i32) -> io::Result<()> {
+    // SAFETY: a plain system call.
+    sent(unsafe { libc::kill(number, signal) }.into())
+}
+
+fn send_by_pidfd(pidfd: &OwnedFd, signal: i32, flags: u32) -> io::Result<()> {
     let no_info = ptr::null::<libc::siginfo_t>();
     // SAFETY: a plain system call on a descriptor that is alive.
-    if unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, 0_u32) } == 0 {
+    sent(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, flags) })
+}
+
+fn sent(answer: libc::c_long) -> io::Result<()> {
+    if answer == 0 {
         return Ok(());
     }
     let error = io::Error::last_os_error();
@@ -387,9 +412,14 @@ pub(crate) fn end_own_group() -> ! {
         // SAFETY: a plain system call; this process leads its group, so nobody else is hit.
         unsafe { libc::kill(0, libc::SIGKILL) };
     }
+    // Where the system refuses that, or this process has left its group.
     // SAFETY: ends the process.
-    unsafe { libc::_exit(1) }
+    unsafe { libc::_exit(LEFT) }
 }
+
+/// The exit code of a worker that ended itself because its channel was closed, and could not do so by SIGKILL: the number by
+/// which shells tell that signal.
+pub(crate) const LEFT: i32 = 128 + KILL;
 
 /// The signal that ends a process without asking it.
 pub(crate) const KILL: i32 = libc::SIGKILL;

@@ -1,0 +1,83 @@
+//! Processes that nobody needs any more: they were killed, or their channels were closed where the system refuses that, and are
+//! reaped when they have ended. The reactor waits for them for a moment only, and looks again later.
+
+use std::time::{Duration, Instant};
+
+use crate::config;
+use crate::sys::process::{self, KILL, Started};
+
+/// A process that is on its way out, or whatever is left in the group that it led.
+struct Leaver {
+    started: Started,
+    /// It forked others in its group, which are children of the program.
+    has_forked: bool,
+}
+
+impl Leaver {
+    /// Whether nothing is left to be reaped.
+    fn is_gone(&self) -> bool {
+        if self.has_forked {
+            return !process::reap_group(self.started.pid);
+        }
+        // An error: somebody else has reaped it, or the system does not tell, and will not.
+        !matches!(process::try_wait(&self.started.pidfd), Ok(None))
+    }
+}
+
+/// Those that have not ended yet.
+#[derive(Default)]
+pub(super) struct Leaving {
+    leavers: Vec<Leaver>,
+    /// When to look again, and after which pause.
+    next: Option<(Instant, Duration)>,
+}
+
+impl Leaving {
+    /// Ends a process. Its channel must be closed already: that ends it where the system refuses the signal.
+    pub(super) fn end(&mut self, started: Started) {
+        self.see_out(Leaver { started, has_forked: false });
+    }
+
+    /// Ends a process and what it has forked in its group; all their channels must be closed already.
+    pub(super) fn end_group(&mut self, leader: Started) {
+        self.see_out(Leaver { started: leader, has_forked: true });
+    }
+
+    fn see_out(&mut self, leaver: Leaver) {
+        let _ = leaver.started.signal(KILL);
+        let deadline = Instant::now() + config::REAP_PATIENCE;
+        process::wait_for_end(&leaver.started.pidfd, config::REAP_PATIENCE);
+        // Those that it forked end in the same moment, and there may be no descriptor to wait for them by.
+        while !leaver.is_gone() {
+            if Instant::now() >= deadline {
+                self.leavers.push(leaver);
+                self.next = Some((Instant::now() + config::FIRST_LOOK, config::FIRST_LOOK));
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// When to look again, if somebody is left.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.next.map(|(at, _)| at)
+    }
+
+    /// Reaps whoever has ended, where it is time to look.
+    pub(super) fn look(&mut self) {
+        let Some((at, pause)) = self.next else { return };
+        if Instant::now() < at {
+            return;
+        }
+        self.leavers.retain(|leaver| {
+            let gone = leaver.is_gone();
+            if !gone {
+                // The program may have its rights back.
+                let _ = leaver.started.signal(KILL);
+            }
+            !gone
+        });
+        let pause = pause.saturating_mul(2).min(config::LONGEST_LOOK);
+        self.next = (!self.leavers.is_empty()).then(|| (Instant::now() + pause, pause));
+    }
+}
