@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::lane::Lane;
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
 use crate::process::launch::Way;
-use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
+use crate::process::reactor::{Alarm, Child, Events, Loop, Start, defect};
 use crate::process::transfer::{self, Known, Store};
 use crate::sys::owner::Owner;
 use crate::wire::payload::Payload;
@@ -31,7 +31,9 @@ struct Watch {
 impl Shared {
     /// Starts the worker of an empty seat. A failure is noted, and tried again later.
     pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
-        let seated = self.start_worker(reactor, index);
+        // A panic is a defect; whoever waits for the worker must not wait for ever.
+        let seated =
+            crate::panic::catch(|| self.start_worker(reactor, index)).unwrap_or_else(|report| Err(defect(&report)));
         let mut core = self.enter();
         match seated.as_ref().ok().map(|seat| seat.child.way()) {
             Some(Way::Forked) => core.stats.forked += 1,

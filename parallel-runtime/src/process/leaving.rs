@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::config;
-use crate::sys::process::{self, KILL, Started};
+use crate::sys::process::{self, Started};
 
 /// A process that is on its way out, or whatever is left in the group that it led.
 struct Leaver {
@@ -44,7 +44,7 @@ impl Leaving {
     }
 
     fn see_out(&mut self, leaver: Leaver) {
-        let _ = leaver.started.signal(KILL);
+        leaver.started.kill();
         let deadline = Instant::now() + config::REAP_PATIENCE;
         process::wait_for_end(&leaver.started.pidfd, config::REAP_PATIENCE);
         // Those that it forked end in the same moment, and there may be no descriptor to wait for them by.
@@ -73,7 +73,7 @@ impl Leaving {
             let gone = leaver.is_gone();
             if !gone {
                 // The program may have its rights back.
-                let _ = leaver.started.signal(KILL);
+                leaver.started.kill();
             }
             !gone
         });

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::control::Control;
 use super::launch::{Launched, Launcher, Numbers, Way};
 use crate::config;
+use crate::panic::PanicReport;
 use crate::poison::lock;
 use crate::sys::memory;
 use crate::sys::process::{self, Started};
@@ -244,6 +245,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     let launcher = Launcher::new(LAUNCHER)?;
     poller.add(reactor.wake.as_fd(), WAKE)?;
     poller.add(reactor.attention.as_fd(), ATTENTION)?;
+    check_hearing(&reactor.wake, &poller)?;
     // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
     let (ready, filled) = std::sync::mpsc::channel::<&'static Reactor>();
     std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
@@ -255,6 +257,24 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     program::watch_forks();
     let _ = ready.send(reactor);
     Ok(reactor)
+}
+
+/// What a panic on the reactor's thread is to those who wait for what it was at.
+pub(crate) fn defect(report: &PanicReport) -> io::Error {
+    io::Error::other(format!("`parallel` panicked at {}: {}", report.location(), report.message()))
+}
+
+/// Refuses a system in which the reactor would be deaf: some sandboxes refuse a system call that it needs to hear anybody.
+fn check_hearing(wake: &Event, poller: &Poller) -> io::Result<()> {
+    let mut ready = Vec::new();
+    wake.set();
+    poller.wait(&mut ready, Some(Instant::now())).map_err(|error| name_call("epoll_wait", &error))?;
+    wake.clear();
+    if ready.contains(&WAKE) { Ok(()) } else { Err(io::Error::other("an event that was set (write) is not seen")) }
+}
+
+fn name_call(call: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{call}: {error}"))
 }
 
 impl Reactor {
@@ -384,9 +404,10 @@ impl Loop {
             let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
             let deadline = alarm.into_iter().chain(self.launcher.next_look()).min();
             if self.poller.wait(&mut ready, deadline).is_err() {
-                // EBADF or EINVAL: somebody closed our descriptors. Nothing can be heard any more, and spinning helps
-                // nobody; what runs is reached by its own deadlines only.
+                // Somebody closed our descriptor, or a sandbox that came later refuses to wait for it. Spinning helps nobody;
+                // whatever has happened is found by looking at each process now and then.
                 std::thread::sleep(config::HEARTBEAT);
+                self.look_around(&mut ready);
             }
             // Whatever panics in here is a defect, and must not take everything else along.
             for number in ready.drain(..) {
@@ -401,6 +422,16 @@ impl Loop {
             let _ = crate::panic::catch(|| self.ring_alarms());
             let _ = crate::panic::catch(|| self.admit());
             let _ = crate::panic::catch(|| self.launcher.tend(&self.poller));
+        }
+    }
+
+    /// Finds by itself what the poller does not tell.
+    fn look_around(&self, ready: &mut Vec<u64>) {
+        ready.extend([WAKE, ATTENTION, LAUNCHER.answer]);
+        for (key, Watched { child, .. }) in &self.children {
+            // An error counts as something to read, so this one is asked in another way.
+            ready.extend(child.has_ended().then_some(*key));
+            ready.push(key + 1);
         }
     }
 
@@ -566,7 +597,8 @@ impl Loop {
                 return;
             }
             let Some(next) = self.waiting.pop_front() else { return };
-            match Arc::clone(&next).start(self) {
+            // A panic is a defect; whoever waits for the process must not wait for ever.
+            match crate::panic::catch(|| Arc::clone(&next).start(self)).unwrap_or_else(|report| Err(defect(&report))) {
                 Ok(()) => {}
                 Err(error) if self.admitted > 0 && process::is_passing(&error) => {
                     self.waiting.push_front(next);

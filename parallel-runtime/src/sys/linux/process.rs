@@ -49,9 +49,11 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    /// Signals the process and what it has started in its group. Call it only while the process is not reaped.
-    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
-        signal_group(self.pid, &self.pidfd, signal)
+    /// Kills the process, which may have no group of its own yet, and what it has started in that. Call it only while the
+    /// process, or another in its group, is not reaped. Whether it worked shows by whether they end.
+    pub(crate) fn kill(&self) {
+        let _ = signal(self.pid, &self.pidfd, KILL);
+        let _ = signal_group(self.pid, &self.pidfd, KILL);
     }
 }
 
@@ -83,7 +85,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         keep: launch.keep.as_raw_fd(),
         null: launch.null.as_raw_fd(),
         affinity: launch.affinity,
-        parent: rustix::process::getpid().as_raw_nonzero().get(),
+        parent: own_number(),
         error: 0,
     };
     let stack = Mapping::private(STACK)?;
@@ -153,7 +155,7 @@ unsafe fn become_worker(plan: &mut Plan) {
         }
         libc::setpgid(0, 0);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        if libc::getppid() != plan.parent {
+        if plan.parent > 0 && libc::getppid() != plan.parent {
             // The parent died before the line above.
             libc::_exit(0);
         }
@@ -405,10 +407,17 @@ fn sent(answer: libc::c_long) -> io::Result<()> {
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
 }
 
+/// The number of this process; below 0 where the system refuses to tell, which it does in some sandboxes.
+pub(super) fn own_number() -> libc::pid_t {
+    // SAFETY: a plain system call.
+    unsafe { libc::getpid() }
+}
+
 /// Ends this process and whatever it started in its group, at once.
 pub(crate) fn end_own_group() -> ! {
     // A task may have moved this process into a group of others, who are not ours to end.
-    if rustix::process::getpgrp() == rustix::process::getpid() {
+    // SAFETY: a plain system call.
+    if unsafe { libc::getpgrp() } == own_number() {
         // SAFETY: a plain system call; this process leads its group, so nobody else is hit.
         unsafe { libc::kill(0, libc::SIGKILL) };
     }
