@@ -22,7 +22,7 @@ use crate::poison::{lock, wait};
 use crate::process::reactor::{self, Pulse, Reactor};
 use crate::process::spares;
 use crate::registry::Entry;
-use crate::sys::owner::Owner;
+use crate::sys::owner::Known;
 use crate::sys::surroundings::Affinity;
 use crate::wire::payload::Payload;
 
@@ -101,7 +101,7 @@ pub(crate) struct Core {
     /// What waits in the queue waits for company only.
     pub(super) awaits: bool,
     /// Whose workers are, started now; `None` where that cannot change.
-    pub(super) owner: Option<Owner>,
+    pub(super) owner: Option<Known>,
     /// Somebody has found the program to be another's, and the reactor has yet to look into it.
     pub(super) owner_in_doubt: bool,
     /// For writing the heads of parcels.

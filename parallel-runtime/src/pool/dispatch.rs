@@ -18,6 +18,7 @@ use crate::lane::Progress;
 use crate::process::control::{Body, Delivery, borrowed};
 use crate::process::reactor;
 use crate::process::transfer;
+use crate::sys::owner;
 use crate::wire::call::CallFailure;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::handles::{Handles, Ids};
@@ -27,6 +28,10 @@ impl Shared {
     /// Takes in what is finished and hands out what waits.
     pub(crate) fn pump(&self, core: &mut Core) {
         core.awaits = false;
+        if owner::is_watched() {
+            // What lies in a lane already is a task, too, and nobody posts it again.
+            self.is_same_owner(core);
+        }
         for index in 0..core.seats.len() {
             core.seats[index].as_mut().map(kill_if_spoilt);
             while let Some(hand) = take_finished(core, index) {

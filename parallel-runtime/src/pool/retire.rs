@@ -5,14 +5,22 @@
 //! started, nothing is handed out until the reactor has looked: new workers are whose its thread is.
 
 use super::core::{Core, Shared};
-use crate::sys::owner::Owner;
+use crate::process::reactor;
+use crate::sys::owner::{self, Known, Owner};
+
+/// What posters compare with, where it may change at all.
+pub(super) fn watched(owner: Owner) -> Option<Known> {
+    let may_change = owner.if_it_may_change()?;
+    owner::watch(reactor::call_all);
+    Some(Known::new(may_change))
+}
 
 impl Shared {
     /// Whether workers, started now, would be whose they were when they were last started; if not, what waits stays where it is
     /// until the reactor has seen to that.
     pub(super) fn is_same_owner(&self, core: &mut Core) -> bool {
-        let Some(known) = core.owner else { return true };
-        if !core.owner_in_doubt && known.is_still_own() {
+        let Some(known) = &mut core.owner else { return true };
+        if !core.owner_in_doubt && known.holds() {
             return true;
         }
         if !std::mem::replace(&mut core.owner_in_doubt, true) {
@@ -30,7 +38,7 @@ impl Shared {
     fn look_for_owner(&self) {
         let owner = Owner::own();
         let mut core = self.enter();
-        core.owner = owner.if_it_may_change();
+        core.owner = watched(owner);
         core.owner_in_doubt = false;
         for index in 0..core.seats.len() {
             if core.seats[index].as_ref().is_some_and(|seat| seat.owner != owner && !seat.retires) {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Initializer, Phase, Shared};
 use super::hear::{StartReport, hear};
+use super::retire::watched;
 use super::seat::{KilledFor, Seat, StartError};
 use crate::bell::Listener;
 use crate::config;
@@ -42,7 +43,7 @@ impl Shared {
         }
         match seated {
             Ok(seat) if core.phase == Phase::Open || core.phase == Phase::Joining => {
-                core.owner = seat.owner.if_it_may_change();
+                core.owner = watched(seat.owner);
                 core.seats[index] = Some(seat);
                 if let Some(at) = Instant::now().checked_add(config::start_timeout()) {
                     self.arm(&mut core, at);

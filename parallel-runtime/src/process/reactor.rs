@@ -337,6 +337,13 @@ fn forget(id: u64) {
     }
 }
 
+/// Has every pool look at itself, soon.
+pub(crate) fn call_all() {
+    if let Some(reactor) = REACTOR.get() {
+        reactor.attention.set();
+    }
+}
+
 /// The running processes of this program, if it ever started one.
 pub(crate) fn pids() -> Vec<u32> {
     REACTOR.get().map_or_else(Vec::new, Reactor::pids)

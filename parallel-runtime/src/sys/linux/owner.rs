@@ -1,6 +1,19 @@
 //! Whose the program is: its users and groups, which it may change while it runs.
+//!
+//! To ask the kernel takes 0.2 to 0.6 µs, too long for each parcel. So a thread watches for the change. The C library makes
+//! `setuid` and its like on every thread: it sends SIGSETXID to each, waits until all have done it in a handler, and does it on
+//! the calling thread last (`nptl/nptl_setxid.c`). The watching thread keeps that signal blocked. When it is there, the thread
+//! says first that nothing is known, then lets the handler run, and publishes what it is afterwards; until it has let it run,
+//! `setuid` does not return. A program that makes the system call itself changes one thread only, which is not whose workers are.
 
 use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use super::wait::wait_readable;
 
 /// The real and the effective user and group of a process that a thread starts: those of the thread. The saved ones, and those
 /// for the file system, a new program takes from the effective ones.
@@ -35,10 +48,126 @@ impl Owner {
     }
 
     /// Whether the calling thread's users and groups are these. Two system calls; where the system refuses them, it is believed.
-    pub(crate) fn is_still_own(&self) -> bool {
+    fn is_still_own(&self) -> bool {
         let Some(([user, effective_user, _], [group, effective_group, _])) = users().zip(groups()) else { return true };
         self.ids == [user, effective_user, group, effective_group]
     }
+}
+
+/// Whose the program was when it was last looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    owner: Owner,
+    /// [`GENERATION`] when it was found to be so.
+    generation: u64,
+}
+
+impl Known {
+    pub(crate) fn new(owner: Owner) -> Self {
+        Self { owner, generation: 0 }
+    }
+
+    /// Whether the program is still that. One load, as long as nothing has changed and somebody watches.
+    pub(crate) fn holds(&mut self) -> bool {
+        let generation = GENERATION.load(Acquire);
+        if generation == self.generation && generation != 0 {
+            return true;
+        }
+        if generation % 2 != 0 || generation == 0 {
+            // It changes right now, or nobody watches.
+            return self.owner.is_still_own();
+        }
+        let ids = [0, 1, 2, 3].map(|at: usize| IDS[at].load(Acquire));
+        if GENERATION.load(Acquire) != generation {
+            return self.owner.is_still_own();
+        }
+        let same = ids == self.owner.ids;
+        if same {
+            self.generation = generation;
+        }
+        same
+    }
+}
+
+/// Odd while the program may be changing whose it is; even, and another number, once that is told by [`IDS`]. 0 where nobody
+/// watches.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+/// The numbers of an [`Owner`], as the watching thread has them.
+static IDS: [AtomicU32; 4] = [const { AtomicU32::new(0) }; 4];
+
+/// Whether a change shows without a system call.
+pub(crate) fn is_watched() -> bool {
+    GENERATION.load(Relaxed) != 0
+}
+
+/// The signal by which the C library has every thread change whose it is.
+const SIGSETXID: u32 = 33;
+
+/// Watches for changes from now on, once; calls `changed` after each. Where there is no descriptor or thread for it, nobody
+/// watches.
+pub(crate) fn watch(changed: fn()) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = std::thread::Builder::new().name("parallel-owner".to_string()).stack_size(STACK).spawn(move || {
+            // All of them: the others are for the program's own threads.
+            change_mask(libc::SIG_BLOCK, u64::MAX);
+            let Some(asked) = descriptor_of_signal() else {
+                change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
+                return;
+            };
+            let mut generation = 0;
+            loop {
+                for (word, id) in IDS.iter().zip(Owner::own().ids) {
+                    word.store(id, Release);
+                }
+                generation += 2;
+                GENERATION.store(generation, Release);
+                if generation > 2 {
+                    changed();
+                }
+                while !wait_readable(asked.as_fd(), None) {}
+                if !is_pending() {
+                    // A sandbox refuses to wait. Nobody watches from now on.
+                    GENERATION.store(0, Release);
+                    change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
+                    return;
+                }
+                GENERATION.store(generation + 1, Release);
+                std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+                // The handler of the C library runs here.
+                change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
+                change_mask(libc::SIG_BLOCK, 1 << (SIGSETXID - 1));
+            }
+        });
+    });
+}
+
+/// The thread makes a few system calls; only what is touched takes memory.
+const STACK: usize = 64 << 10;
+
+/// Changes which signals the calling thread keeps waiting, the C library's own too, which it leaves out otherwise.
+fn change_mask(how: libc::c_int, set: u64) {
+    let no_former = ptr::null_mut::<u64>();
+    // SAFETY: the kernel reads a set of this size from the local.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const set, no_former, size_of::<u64>()) };
+}
+
+/// Whether [`SIGSETXID`] waits for the calling thread.
+fn is_pending() -> bool {
+    let mut set = 0_u64;
+    // SAFETY: the kernel writes a set of this size into the local.
+    let answer = unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut set, size_of::<u64>()) };
+    answer == 0 && set & (1 << (SIGSETXID - 1)) != 0
+}
+
+/// What becomes readable when [`SIGSETXID`] waits for the thread that reads it.
+fn descriptor_of_signal() -> Option<OwnedFd> {
+    let set: u64 = 1 << (SIGSETXID - 1);
+    // SAFETY: the kernel reads a set of this size from the local.
+    let number = unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const set, size_of::<u64>(), libc::SFD_CLOEXEC) };
+    let number = libc::c_int::try_from(number).ok().filter(|&number| number >= 0)?;
+    // SAFETY: the kernel has made it just now, and nobody else knows it.
+    super::socket::above_standard(unsafe { OwnedFd::from_raw_fd(number) }).ok()
 }
 
 impl PartialEq for Owner {

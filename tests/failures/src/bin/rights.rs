@@ -201,6 +201,14 @@ fn pooled(how: &str) {
     let (one, two) = (Pool::with_workers(1).unwrap(), Pool::with_workers(2).unwrap());
     let hanging = hangs.on(&one).submit("hanging");
     let asked = hangs.on(&two).submit("asked");
+    let lone = Pool::with_workers(1).unwrap();
+    // After a quick call a worker gets the next one ahead.
+    assert_eq!(user.on(&lone).submit().join().unwrap(), user());
+    let in_front = waits_for.on(&lone).submit("in front", "go on");
+    wait_for_note("in front");
+    let behind = user.on(&lone).submit();
+    let idle = Pool::with_workers(2).unwrap();
+    user.on(&idle).par_map([(); 2]).unwrap();
     let recycled = Pool::builder().workers(1).tasks_per_worker(1).build().unwrap();
     assert_eq!(user.on(&recycled).submit().join().unwrap(), user());
     for name in ["hanging", "asked"] {
@@ -208,6 +216,14 @@ fn pooled(how: &str) {
     }
     let (former, lost) = (user(), noted("stopped")[0]);
     give_up(how);
+    if how == "user" {
+        eventually("those that have nothing are replaced, though nobody calls", || {
+            // To look at the pool would be to call it.
+            let idle_of_before = children().into_iter().filter(|child| owner(*child) == Some(former)).count();
+            let busy = ["late", "stopped", "busy", "in front", "hanging", "asked"].len();
+            (idle_of_before <= busy).then_some(())
+        });
+    }
 
     // Whoever is free is replaced first, and who is busy after what it runs.
     let expected = user();
@@ -215,6 +231,8 @@ fn pooled(how: &str) {
     assert_eq!(user.on(&pool).par_map(std::iter::repeat_n((), 200)).unwrap(), [expected; 200]);
     note("go on");
     assert_eq!(soon(busy).unwrap(), former);
+    assert_eq!(soon(in_front).unwrap(), former);
+    assert_eq!(soon(behind).unwrap(), expected, "what lay behind it ran elsewhere");
     fails(late, timed_out);
     fails(stopped, could_not_be_ended);
     assert_eq!((noted("stopped").len(), runs(lost)), (1, true));
@@ -241,7 +259,7 @@ fn pooled(how: &str) {
     let since = Instant::now();
     one.terminate();
     fails(hanging, |kind| matches!(kind, ErrorKind::Terminated));
-    for pool in [pool, two, recycled] {
+    for pool in [pool, two, recycled, lone, idle] {
         pool.join().unwrap();
     }
     assert!(since.elapsed() < SOON);
