@@ -250,14 +250,16 @@ impl Flight for Submitted {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::time::Duration;
-
     use parallel_macros::parallel;
+    use std::cell::Cell;
 
     use super::super::Pool;
     use super::super::seat::Seat;
+    use super::*;
     use crate::flags::{Flag, PATIENCE, eventually};
+
+    /// SIGSTOP.
+    const STOP: i32 = 19;
 
     type Meanwhile = Box<dyn FnOnce(&Seat)>;
 
@@ -285,6 +287,23 @@ mod tests {
             // Until the signal for the first one hits it.
             Flag::named("never").wait();
         }
+    }
+
+    #[test]
+    fn a_call_whose_worker_is_stopped_before_it_begins_is_ended_by_a_kill() {
+        let (may_end, ran) = (Flag::named("first may end"), Flag::named("second has run"));
+        may_end.raise();
+        let pool = Pool::with_workers(1).unwrap();
+        first.on(&pool).submit().join().unwrap();
+        pool.shared().enter().seats[0].as_ref().unwrap().child.signal(STOP).unwrap();
+        let mut call = second.on(&pool).submit();
+        pool.shared().enter().seats[0].as_ref().unwrap().lane.pretend_taken(1);
+        call.kill().unwrap();
+        let error = call.join_timeout(PATIENCE).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Cancelled), "{error}");
+        assert!(!ran.is_up(), "it never ran");
+        first.on(&pool).submit().join().unwrap();
+        may_end.lower();
     }
 
     #[test]

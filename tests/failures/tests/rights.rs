@@ -29,6 +29,13 @@ fn workers_of_a_user_that_the_program_no_longer_is_are_replaced_before_their_nex
 }
 
 #[test]
+fn a_task_never_runs_as_a_user_that_the_program_has_put_aside() {
+    if is_root("a_task_never_runs_as_a_user_that_the_program_has_put_aside") {
+        passes(RIGHTS, ["user", "changing"]);
+    }
+}
+
+#[test]
 fn calls_end_where_a_sandbox_refuses_all_signals() {
     passes(RIGHTS, ["sandbox", "spawned"]);
 }

@@ -273,6 +273,29 @@ fn is_zygote(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "zygote")
 }
 
+/// A program that puts its rights aside and takes them back, again and again, while another thread calls all the time.
+fn changing() {
+    let pool = Pool::with_workers(2).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let calls = scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                assert!([0, NOBODY].contains(&soon(user.on(&pool).submit()).unwrap()));
+            }
+        });
+        for round in 0..20 {
+            for user_now in [NOBODY, 0] {
+                // SAFETY: a plain system call, which the C library makes on every thread.
+                assert_eq!(unsafe { libc::seteuid(user_now) }, 0);
+                assert_eq!(soon(user.on(&pool).submit()).unwrap(), user_now, "round {round}");
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        calls.join().unwrap();
+    });
+    pool.join().unwrap();
+}
+
 /// Whatever call a sandbox refuses, nothing waits for ever.
 fn refused(number: &str, errno: &str) {
     refuse(&[number.parse().unwrap()], errno.parse().unwrap());
@@ -299,6 +322,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match (arguments[1].as_str(), arguments[2].as_str()) {
         ("refused", number) => refused(number, &arguments[3]),
+        ("user", "changing") => changing(),
         (how, "spawned") => spawned(how),
         (how, "pooled") => pooled(how),
         other => panic!("what is {other:?}?"),
