@@ -42,6 +42,9 @@ use self::stats::PoolStats;
 ///
 /// Any number of threads may use a pool at a time. Dropping it terminates it; [`join`](Self::join) lets it finish first.
 ///
+/// Where the program becomes another user's, as with `setuid`, workers that were started before run no further task: what they
+/// are at they finish, and others that are whose the program is now take their places.
+///
 /// # Examples
 ///
 /// ```
