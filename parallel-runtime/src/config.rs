@@ -116,6 +116,20 @@ pub(crate) const STARTS_AT_A_TIME: usize = 16;
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How long `terminate` waits for killed workers to be gone; only a process stuck in the kernel takes longer.
 pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
+/// How long a process that the system does not let us kill may take to leave once its channel is closed. It takes a
+/// millisecond, on a busy machine some more; one that takes longer is stopped or hangs. Less than [`KILL_GRACE`].
+pub(crate) const LEAVE_GRACE: Duration = Duration::from_secs(2);
+/// How long a process that nobody needs any more is waited for while nothing else is done, so that what it holds is free for
+/// the next start. A killed one takes some 0.1 ms.
+pub(crate) const REAP_PATIENCE: Duration = Duration::from_millis(50);
+/// The first pause before one that has not ended then is looked for again; it doubles up to the longest.
+pub(crate) const FIRST_LOOK: Duration = Duration::from_millis(10);
+/// The longest.
+pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(5);
+/// How long the handle of a submitted call looks for a moment in which its worker runs it or gives it back. Between the two lie
+/// microseconds, unless somebody has stopped the worker there; then it takes as long as to be rid of that worker. More than
+/// [`LEAVE_GRACE`].
+pub(crate) const SIGNAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// At most this many spawned calls run at a time, whatever the limits allow: beyond it, more processes only wait for
 /// cores and memory.

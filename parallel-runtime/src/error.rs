@@ -96,6 +96,10 @@ pub enum ErrorKind {
     Decode(CodecError),
     /// The process could not be started, or its initializer failed.
     Start(io::Error),
+    /// The system refused to end a process, or to signal it: what [`kill`](crate::JoinHandle::kill) and
+    /// [`terminate`](crate::JoinHandle::terminate) say then, and a call whose worker had to be ended and could not be. The
+    /// function may still run, so the call is not tried again.
+    Signal(io::Error),
     /// The process that held a lock died.
     OwnerDied {
         /// The process that held it.
@@ -133,6 +137,7 @@ impl Error {
             ErrorKind::Encode(report) => ErrorKind::Encode(report.clone()),
             ErrorKind::Decode(report) => ErrorKind::Decode(report.clone()),
             ErrorKind::Start(error) => ErrorKind::Start(io::Error::new(error.kind(), error.to_string())),
+            ErrorKind::Signal(error) => ErrorKind::Signal(io::Error::new(error.kind(), error.to_string())),
             ErrorKind::OwnerDied { pid } => ErrorKind::OwnerDied { pid: *pid },
             ErrorKind::Broken => ErrorKind::Broken,
             ErrorKind::InvalidInput(text) => ErrorKind::InvalidInput(text.clone()),
@@ -262,6 +267,7 @@ impl fmt::Display for ErrorKind {
             Self::Encode(report) => write!(f, "could not encode the {}", OneLine(&report.to_string())),
             Self::Decode(report) => write!(f, "could not decode the {}", OneLine(&report.to_string())),
             Self::Start(error) => write!(f, "the process could not be started: {}", OneLine(&error.to_string())),
+            Self::Signal(error) => write!(f, "the process could not be ended: {}", OneLine(&error.to_string())),
             Self::OwnerDied { pid } => {
                 write!(f, "process {pid} died while it held the lock; check the data, then call `recover()`")
             }
@@ -292,7 +298,7 @@ impl fmt::Display for OneLine<'_> {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Start(error) => Some(error),
+            ErrorKind::Start(error) | ErrorKind::Signal(error) => Some(error),
             ErrorKind::Encode(report) | ErrorKind::Decode(report) => Some(report),
             _ => None,
         }

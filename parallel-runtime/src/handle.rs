@@ -204,7 +204,8 @@ impl<R> JoinHandle<R> {
     ///
     /// # Errors
     ///
-    /// `Start` when the system refuses the signal.
+    /// `Signal` when the system refuses the signal, as it does where the call runs as another user than the program by now:
+    /// then it runs on.
     ///
     /// # Examples
     ///
@@ -225,11 +226,13 @@ impl<R> JoinHandle<R> {
         self.flight.signal(TERMINATE)
     }
 
-    /// Ends the call's process at once, with SIGKILL; otherwise as [`terminate`](Self::terminate).
+    /// Ends the call's process at once, with SIGKILL; otherwise as [`terminate`](Self::terminate). Where the system refuses the
+    /// signal, the process is told to leave by itself. Should it not do so within 2 s, as one that is stopped, the call fails
+    /// with `Signal` all the same.
     ///
     /// # Errors
     ///
-    /// `Start` when the system refuses the signal.
+    /// `Signal` when the system refuses that, too.
     ///
     /// # Examples
     ///

@@ -150,7 +150,11 @@ pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
     }
 }
 
-/// Whether another attempt may help: the process died, hung or never started, but the function said nothing itself.
+/// What is to be known of a call whose process could not be ended.
+pub(crate) const MAY_RUN_ON: &str = "the function may still run";
+
+/// Whether another attempt may help: the process died, hung or never started, but the function said nothing itself. Not where
+/// the process could not be ended: the function would run twice at a time.
 pub(crate) fn may_retry(error: &Error) -> bool {
     matches!(
         error.kind(),

@@ -240,6 +240,14 @@ impl Lane {
         Some(keep.max(slot.progress.step.read().started()))
     }
 
+    /// As if the worker had taken parcel `number` up and been stopped right there, where parcels cannot be divided.
+    #[cfg(test)]
+    pub(crate) fn pretend_taken(&self, number: u64) {
+        let word = &self.memory.slot(slot_of(number)).order.state;
+        assert_eq!(word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire), Ok(state::FILLED));
+        self.memory.header().divisible.store(0, Release);
+    }
+
     /// Tells the worker to look into the control channel.
     pub(crate) fn announce_mail(&self) {
         self.memory.header().door.mail.fetch_add(1, Release);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{Callback, Flight, Landing, Outcome, error_of, error_of_end, may_retry, run_callbacks};
+use crate::job::{Callback, Flight, Landing, MAY_RUN_ON, Outcome, error_of, error_of_end, may_retry, run_callbacks};
 use crate::poison::{lock, wait};
 use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report, borrowed};
 use crate::process::launch::Way;
@@ -311,7 +311,7 @@ impl Events for Solo {
                     let text = format!("the worker sent what cannot be read ({error})");
                     lock(&self.state).said =
                         Some(Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))));
-                    let _ = child.signal(KILL);
+                    child.end();
                     return false;
                 }
             }
@@ -342,6 +342,22 @@ impl Events for Solo {
             Ok(bytes) => self.over(Ok(bytes)),
         }
     }
+
+    /// What it has said holds. Otherwise nobody knows what it is at, so it is not tried again beside itself.
+    fn lost(self: Arc<Self>, _: &mut Loop, child: &Child, error: io::Error) {
+        let (said, attempts) = {
+            let mut state = lock(&self.state);
+            (state.said.take(), state.attempts)
+        };
+        match said {
+            Some(Said::Value(bytes)) => self.over(Ok(bytes)),
+            Some(Said::Failed(error)) => self.over(Err(self.describe(error, Some(child.pid()), attempts))),
+            None => {
+                let error = Error::new(ErrorKind::Signal(error)).with_note(MAY_RUN_ON);
+                self.over(Err(self.describe(error, Some(child.pid()), attempts)));
+            }
+        }
+    }
 }
 
 impl Alarm for Solo {
@@ -363,7 +379,7 @@ impl Alarm for Solo {
         state.deadline = None;
         state.killed_for = Some(reason);
         if let Stage::Running { child, .. } = &state.stage {
-            let _ = child.signal(KILL);
+            child.end();
         }
         None
     }
@@ -399,10 +415,15 @@ impl Flight for Solo {
         loop {
             let _ = self.pid();
             let mut state = lock(&self.state);
-            state.signalled = true;
+            let before = std::mem::replace(&mut state.signalled, true);
             match &state.stage {
                 Stage::Running { child, .. } => {
-                    return child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
+                    let sent = if signal == KILL { child.kill() } else { child.signal(signal) };
+                    let pid = child.pid();
+                    return sent.map_err(|error| {
+                        state.signalled = before;
+                        Error::new(ErrorKind::Signal(error)).in_function(self.order.entry.name()).in_process(pid)
+                    });
                 }
                 Stage::Over => return Ok(()),
                 Stage::Handed | Stage::Queued | Stage::Starting => {}

@@ -22,6 +22,7 @@ use crate::poison::{lock, wait};
 use crate::process::reactor::{self, Pulse, Reactor};
 use crate::process::spares;
 use crate::registry::Entry;
+use crate::sys::owner::Known;
 use crate::sys::surroundings::Affinity;
 use crate::wire::payload::Payload;
 
@@ -99,6 +100,10 @@ pub(crate) struct Core {
     pub(super) brief_for: Duration,
     /// What waits in the queue waits for company only.
     pub(super) awaits: bool,
+    /// Whose workers are, started now; `None` where that cannot change.
+    pub(super) owner: Option<Known>,
+    /// Somebody has found the program to be another's, and the reactor has yet to look into it.
+    pub(super) owner_in_doubt: bool,
     /// For writing the heads of parcels.
     pub(crate) scratch: Vec<u8>,
 }
@@ -124,6 +129,8 @@ impl Core {
             pace: None,
             brief_for: if workers > cores { config::BRIEF_FOR } else { config::SHARED_AFTER },
             awaits: false,
+            owner: None,
+            owner_in_doubt: false,
             scratch: Vec::new(),
         }
     }

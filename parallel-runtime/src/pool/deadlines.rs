@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::core::{Core, Shared};
 use super::seat::{KilledFor, Seat};
 use crate::config;
-use crate::sys::process::KILL;
 use crate::sys::wait::monotonic_nanos;
 
 impl Shared {
@@ -52,7 +51,7 @@ fn expire(seat: &mut Seat, since: Instant, limit: Duration, now: Instant, reason
         return Some(at);
     }
     seat.killed_for = Some(reason);
-    let _ = seat.child.signal(KILL);
+    seat.child.end();
     None
 }
 
@@ -79,7 +78,7 @@ fn overdue(seat: &mut Seat, now: Instant) -> Option<Instant> {
     }
     if late.is_some() {
         seat.killed_for = late;
-        let _ = seat.child.signal(KILL);
+        seat.child.end();
         return None;
     }
     next

@@ -19,7 +19,7 @@ use crate::process::control::{Body, Delivery, borrowed};
 use crate::process::peer::Refused;
 use crate::process::reactor;
 use crate::process::transfer;
-use crate::sys::process::KILL;
+use crate::sys::owner;
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::wire::call::CallFailure;
 use crate::wire::codec::{self, CodecError};
@@ -30,6 +30,10 @@ impl Shared {
     /// Takes in what is finished and hands out what waits.
     pub(crate) fn pump(&self, core: &mut Core) {
         core.awaits = false;
+        if owner::is_watched() {
+            // What lies in a lane already is a task, too, and nobody posts it again.
+            self.is_same_owner(core);
+        }
         for index in 0..core.seats.len() {
             core.seats[index].as_mut().map(look_after);
             while let Some(hand) = take_finished(core, index) {
@@ -85,7 +89,7 @@ impl Shared {
         if let Some(seat) = core.seats[index].as_mut() {
             // What it has not run is none of its tasks.
             seat.budget = seat.budget.map(|budget| budget + unused);
-            if seat.in_hand.is_empty() && seat.budget == Some(0) {
+            if seat.in_hand.is_empty() && (seat.budget == Some(0) || seat.retires) {
                 self.stop(core, index);
             }
         }
@@ -213,6 +217,9 @@ impl Shared {
                     continue;
                 }
                 let Some((at, index)) = self.next_in_turn(core) else { break };
+                if !self.is_same_owner(core) {
+                    return;
+                }
                 if let Some(batch) = core.queue.remove(at) {
                     let batch = Self::gather(core, index, batch);
                     self.post(core, index, batch);
@@ -322,7 +329,7 @@ fn look_after(seat: &mut Seat) {
 
 fn kill_spoilt(seat: &mut Seat) {
     seat.killed_for = Some(KilledFor::Spoilt);
-    let _ = seat.child.signal(KILL);
+    seat.child.end();
 }
 
 /// The parcel that the worker has ended and that was not taken in.
@@ -443,6 +450,7 @@ mod tests {
     use crate::flags::{Flag, PATIENCE, eventually};
     use crate::handle::JoinHandle;
     use crate::shared::Value;
+    use crate::sys::process::KILL;
 
     #[parallel(crate = crate)]
     fn length(text: &str) -> usize {

@@ -10,7 +10,6 @@ use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::lock;
 use crate::process::reactor;
-use crate::sys::process::KILL;
 use crate::sys::program;
 
 pub(crate) mod batch;
@@ -25,6 +24,7 @@ mod inherit;
 pub(crate) mod lazy;
 pub(crate) mod map;
 pub(crate) mod reduce;
+mod retire;
 mod schedule;
 pub(crate) mod seat;
 mod share;
@@ -41,6 +41,9 @@ use self::stats::PoolStats;
 /// Keeps worker processes ready, and gives them tasks.
 ///
 /// Any number of threads may use a pool at a time. Dropping it terminates it; [`join`](Self::join) lets it finish first.
+///
+/// Where the program becomes another user's, as with `setuid`, workers that were started before run no further task: what they
+/// are at they finish, and others that are whose the program is now take their places.
 ///
 /// # Examples
 ///
@@ -324,7 +327,7 @@ impl Shared {
                 core.phase = Phase::Terminated;
             }
             for seat in core.seated() {
-                let _ = seat.child.signal(KILL);
+                seat.child.end();
             }
             let mut pending: Vec<_> = std::mem::take(&mut core.queue).into();
             pending

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::batch::Batch;
 use crate::config;
 use crate::error::{Error, ErrorKind};
-use crate::job::error_of_end;
+use crate::job::{MAY_RUN_ON, error_of_end};
 use crate::lane::Lane;
 use crate::process::control::Delivery;
 use crate::process::launch::Way;
@@ -17,6 +17,7 @@ use crate::process::peer::Refused;
 use crate::process::reactor::Child;
 use crate::process::transfer::{Known, Store};
 use crate::sys::memory::Block;
+use crate::sys::owner::Owner;
 use crate::wire::payload::Payload;
 
 /// A worker, from its start to its end.
@@ -36,6 +37,10 @@ pub(crate) struct Seat {
     pub(crate) full: bool,
     /// The handles that it is still to be told to drop, for which its channel had no room.
     pub(crate) owed: Vec<u64>,
+    /// Whose it is: whose the reactor's thread was as it started it.
+    pub(crate) owner: Owner,
+    /// It gets nothing more, because the program is another's by now, and is stopped once it has finished what it runs.
+    pub(crate) retires: bool,
     pub(crate) in_hand: VecDeque<InHand>,
     /// How many more tasks it may take.
     pub(crate) budget: Option<usize>,
@@ -48,6 +53,8 @@ pub(crate) struct Seat {
     /// The handles that were sent to it anew, with the parcels in hand that name them.
     pub(crate) handed: Vec<(u64, u64)>,
     pub(crate) killed_for: Option<KilledFor>,
+    /// Why it could not be ended, where it could not: it may run on, and nothing is to be heard of it any more.
+    pub(crate) lost: Option<io::Error>,
     /// The parcel and the item in it whose handle asked for a signal, and the signal.
     pub(crate) signalled: Option<(u64, usize, i32)>,
     /// The panic it dies of, where the program is built with `panic = "abort"`.
@@ -175,13 +182,24 @@ impl Seat {
     /// Whether it is a copy of the zygote that has said nothing and that nobody here has ended.
     pub(super) fn is_silent_copy(&self) -> bool {
         let has_spoken = self.ready || self.refusal.is_some();
-        self.child.way() == Way::Forked && !has_spoken && self.killed_for.is_none() && self.stopping.is_none()
+        let was_ended = self.killed_for.is_some() || self.stopping.is_some() || self.lost.is_some();
+        self.child.way() == Way::Forked && !has_spoken && !was_ended
+    }
+
+    /// The error of what it was at, once it is gone: `status` is how it ended, if it did.
+    pub(crate) fn error_of_end(&self, status: Option<ExitStatus>) -> Error {
+        match &self.lost {
+            Some(error) => {
+                Error::new(ErrorKind::Signal(io::Error::new(error.kind(), error.to_string()))).with_note(MAY_RUN_ON)
+            }
+            None => error_of_end(status),
+        }
     }
 
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
         let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);
-        let stays = self.stopping.is_none() && self.killed_for.is_none() && !self.full;
+        let stays = self.stopping.is_none() && self.killed_for.is_none() && !self.retires && !self.full;
         let takes = self.ready && stays && self.budget != Some(0) && ahead && self.lane.has_room();
         takes.then_some(self.in_hand.len())
     }

@@ -42,7 +42,7 @@ impl Shared {
     pub(super) fn share_out(&self, core: &mut Core) -> bool {
         loop {
             let idle = core.seats.iter().position(|seat| seat.as_ref().and_then(Seat::capacity) == Some(0));
-            let Some(idle) = idle else { return true };
+            let Some(idle) = idle.filter(|_| self.is_same_owner(core)) else { return true };
             let (enough, brief_for) = (core.has_enough(self.enough()), core.brief_for);
             let may_go = |seat: &&mut Seat| {
                 let stays = |second: &InHand| enough && second.batch.brief && seat.is_briefly_at_work(brief_for);

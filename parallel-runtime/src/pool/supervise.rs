@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Initializer, Phase, Shared};
 use super::hear::{StartReport, hear};
+use super::retire::watched;
 use super::seat::{KilledFor, Seat, StartError};
 use crate::bell::Listener;
 use crate::config;
@@ -17,9 +18,10 @@ use crate::error::Error;
 use crate::lane::Lane;
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
 use crate::process::launch::Way;
-use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
+use crate::process::reactor::{Alarm, Child, Events, Loop, Start, defect};
 use crate::process::transfer::{self, Known, Store};
-use crate::sys::process::{self, KILL};
+use crate::sys::owner::Owner;
+use crate::sys::process;
 use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
@@ -32,7 +34,9 @@ impl Shared {
     /// Starts the worker of an empty seat. A failure is noted, and tried again later.
     /// `by_exec`: not as a copy of the zygote.
     pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize, by_exec: bool) {
-        let seated = self.start_worker(reactor, index, by_exec);
+        // A panic is a defect; whoever waits for the worker must not wait for ever.
+        let started = crate::panic::catch(|| self.start_worker(reactor, index, by_exec));
+        let seated = started.unwrap_or_else(|report| Err(defect(&report)));
         let mut core = self.enter();
         match seated.as_ref().ok().map(|seat| seat.child.way()) {
             Some(Way::Forked) => core.stats.forked += 1,
@@ -41,6 +45,7 @@ impl Shared {
         }
         match seated {
             Ok(seat) if core.phase == Phase::Open || core.phase == Phase::Joining => {
+                core.owner = watched(seat.owner);
                 core.seats[index] = Some(seat);
                 if let Some(at) = Instant::now().checked_add(config::start_timeout()) {
                     self.arm(&mut core, at);
@@ -48,7 +53,7 @@ impl Shared {
             }
             Ok(seat) => {
                 // Ended meanwhile; the reactor reaps it.
-                let _ = seat.child.signal(KILL);
+                seat.child.end();
             }
             Err(error) => {
                 self.start_failed(&mut core, StartError::of(error.kind(), error.to_string()));
@@ -80,6 +85,7 @@ impl Shared {
             admitted: false,
             by_exec,
         };
+        let owner = Owner::own();
         let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {
             child,
@@ -91,12 +97,15 @@ impl Shared {
             cut_off: false,
             full: false,
             owed: Vec::new(),
+            owner,
+            retires: false,
             in_hand: VecDeque::new(),
             budget: self.settings.tasks_per_worker,
             large: HashMap::new(),
             store: Store::default(),
             known: Known::default(),
             killed_for: None,
+            lost: None,
             signalled: None,
             last_words: None,
             refusal: None,
@@ -191,7 +200,7 @@ impl Shared {
                 Err(text) => {
                     let text = format!("its initializer `{name}` failed: {text}");
                     seat.refusal = Some(StartError { for_good: true, ..StartError::of(io::ErrorKind::Other, text) });
-                    let _ = seat.child.signal(KILL);
+                    seat.child.end();
                 }
             }
         };
@@ -252,6 +261,10 @@ impl Shared {
         if status.is_some_and(process::was_ended) {
             let text = format!("it died before {until}");
             return StartError { ended_by: status, may_pass: true, ..StartError::of(io::ErrorKind::Other, text) };
+        }
+        if let Some(error) = &seat.lost {
+            let text = format!("it could not be ended before {until}: {error}");
+            return StartError::of(error.kind(), text);
         }
         let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
         let text = format!("it ended with {status} before {until}");
@@ -326,6 +339,19 @@ impl Events for Watch {
         }
         pool.refill(reactor);
     }
+
+    fn lost(self: Arc<Self>, reactor: &mut Loop, child: &Child, error: io::Error) {
+        let Some(pool) = self.pool.upgrade() else { return };
+        {
+            let mut core = pool.enter();
+            if core.seats[self.index].as_ref().is_none_or(|seat| seat.child.pid() != child.pid()) {
+                return;
+            }
+            pool.lose(&mut core, self.index, error);
+            pool.pump(&mut core);
+        }
+        pool.refill(reactor);
+    }
 }
 
 impl Alarm for Shared {
@@ -370,6 +396,7 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::flags::{PATIENCE, eventually};
+    use crate::sys::process::KILL;
 
     #[parallel(crate = crate)]
     fn square(x: u64) -> u64 {

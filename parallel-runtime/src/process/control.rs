@@ -160,6 +160,11 @@ impl Control {
         Self { socket, identity }
     }
 
+    /// Closes it; what was sent to this side can still be received.
+    pub(crate) fn shut(&self) -> io::Result<()> {
+        self.socket.shut()
+    }
+
     /// Whether its descriptor is still the one it was: a task may close what it finds.
     pub(crate) fn is_intact(&self) -> bool {
         self.socket.identity() == self.identity

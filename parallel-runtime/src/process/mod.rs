@@ -3,6 +3,7 @@
 pub(crate) mod bootstrap;
 pub(crate) mod control;
 pub(crate) mod launch;
+mod leaving;
 mod manners;
 pub(crate) mod peer;
 pub(crate) mod reactor;

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -19,9 +19,10 @@ use super::launch::{Launched, Launcher, Numbers, Way};
 use super::peer::Refused;
 use super::turns::{self, Limit, LongWait, Look};
 use crate::config;
+use crate::panic::PanicReport;
 use crate::poison::lock;
 use crate::sys::memory;
-use crate::sys::process;
+use crate::sys::process::{self, Started};
 use crate::sys::program;
 use crate::sys::surroundings::Affinity;
 use crate::sys::wait::{Event, Poller};
@@ -32,6 +33,22 @@ pub(crate) trait Events: Send + Sync {
     fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool;
     /// The process has ended, is reaped, and has nothing more to say. `None`: somebody else took its exit status.
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>);
+    /// The process was to be [ended](Child::end), and cannot be: `error` is what the system said. It may run on, and nothing
+    /// more is told of it.
+    fn lost(self: Arc<Self>, reactor: &mut Loop, child: &Child, error: io::Error);
+}
+
+/// Watches a process of which nobody wants to hear any more, until it is reaped.
+struct LeftOver;
+
+impl Events for LeftOver {
+    fn readable(self: Arc<Self>, _: &mut Loop, _: &Child) -> bool {
+        false
+    }
+
+    fn ended(self: Arc<Self>, _: &mut Loop, _: &Child, _: Option<ExitStatus>) {}
+
+    fn lost(self: Arc<Self>, _: &mut Loop, _: &Child, _: io::Error) {}
 }
 
 /// Something that wants to be called at a time.
@@ -55,17 +72,27 @@ pub(crate) trait Waiting: Send + Sync {
 /// A process of ours.
 #[derive(Debug)]
 pub(crate) struct Child {
-    pid: u32,
-    pidfd: OwnedFd,
+    /// By which the reactor knows it.
+    key: u64,
+    started: Started,
     control: Control,
     way: Way,
-    /// False once reaped: then the number may be another's, and is not signalled.
-    alive: Mutex<bool>,
+    life: Mutex<Life>,
+}
+
+/// How far a process is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Runs,
+    /// The system refused to kill it, so its channel was closed, upon which it leaves by itself.
+    ToldToLeave,
+    /// Its number may be another's by now, and is not signalled.
+    Reaped,
 }
 
 impl Child {
     pub(crate) fn pid(&self) -> u32 {
-        self.pid
+        self.started.pid
     }
 
     pub(crate) fn control(&self) -> &Control {
@@ -77,32 +104,78 @@ impl Child {
         self.way
     }
 
-    /// Signals the process and what it started in its group; does nothing once it is reaped.
+    /// Signals the process and what it started in its group; does nothing once it has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses it; and in a process that was forked from the program, whose child it is.
     pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
-        if program::was_forked() {
-            // It is the parent's.
+        check_not_forked()?;
+        let life = lock(&self.life);
+        if *life == Life::Reaped {
             return Ok(());
         }
-        let alive = lock(&self.alive);
-        if !*alive {
-            return Ok(());
-        }
-        if !process::leads_group(self.pid) {
+        let Started { pid, pidfd } = &self.started;
+        let mut sent = Ok(());
+        if !process::leads_group(*pid) {
             // The task has moved it into another group, which is not ours to signal.
-            process::signal(&self.pidfd, signal)?;
+            sent = process::signal(*pid, pidfd, signal);
         }
-        process::signal_group(self.pid, signal)
+        let sent = sent.and(process::signal_group(*pid, pidfd, signal));
+        // One that has ended and is not reaped yet may be somebody else's as far as rights go, too.
+        sent.or_else(|error| if self.has_ended() { Ok(()) } else { Err(error) })
+    }
+
+    /// Whether the process has ended, as far as the system tells.
+    fn has_ended(&self) -> bool {
+        matches!(process::peek(&self.started.pidfd), Ok(Some(_)))
+    }
+
+    /// Sees to it that the process ends: by SIGKILL; where the system refuses that, as it does once the program is another
+    /// user's, by closing its channel. Where that does not help either, whoever watches the process hears that it is
+    /// [lost](Events::lost). Does nothing once it has ended.
+    pub(crate) fn end(&self) {
+        let _ = self.kill();
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses all of it; and in a process that was forked from the program, whose child it is.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let Err(refused) = self.signal(process::KILL) else { return Ok(()) };
+        check_not_forked()?;
+        {
+            let mut life = lock(&self.life);
+            if *life != Life::Runs {
+                return Ok(());
+            }
+            *life = Life::ToldToLeave;
+        }
+        let shut = self.control.shut();
+        let error = io::Error::new(refused.kind(), refused.to_string());
+        if let Some(reactor) = REACTOR.get() {
+            let key = self.key;
+            reactor.run(move |reactor| reactor.see_out(key, refused));
+        }
+        shut.map_err(|_| error)
     }
 
     /// Reaps the process. One that a signal ended takes along what it had started.
     fn reap(&self) -> Option<ExitStatus> {
-        let mut alive = lock(&self.alive);
-        let crashed = process::peek(&self.pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
+        let mut life = lock(&self.life);
+        let Started { pid, pidfd } = &self.started;
+        let crashed = process::peek(pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
         if crashed {
-            let _ = process::signal_group(self.pid, process::KILL);
+            let _ = process::signal_group(*pid, pidfd, process::KILL);
         }
-        *alive = false;
-        process::try_wait(&self.pidfd).ok().flatten()
+        let left = *life == Life::ToldToLeave;
+        *life = Life::Reaped;
+        let status = process::try_wait(pidfd).ok().flatten()?;
+        // It did to itself what it was to suffer, as well as it could.
+        let killed = left && status.code() == Some(process::LEFT);
+        Some(if killed { ExitStatus::from_raw(process::KILL) } else { status })
     }
 }
 
@@ -176,6 +249,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     let launcher = Launcher::new(LAUNCHER)?;
     poller.add(reactor.wake.as_fd(), WAKE)?;
     poller.add(reactor.attention.as_fd(), ATTENTION)?;
+    check_hearing(&reactor.wake, &poller)?;
     // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
     let (ready, filled) = std::sync::mpsc::channel::<&'static Reactor>();
     std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
@@ -187,6 +261,24 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     program::watch_forks();
     let _ = ready.send(reactor);
     Ok(reactor)
+}
+
+/// What a panic on the reactor's thread is to those who wait for what it was at.
+pub(crate) fn defect(report: &PanicReport) -> io::Error {
+    io::Error::other(format!("`parallel` panicked at {}: {}", report.location(), report.message()))
+}
+
+/// Refuses a system in which the reactor would be deaf: some sandboxes refuse a system call that it needs to hear anybody.
+fn check_hearing(wake: &Event, poller: &Poller) -> io::Result<()> {
+    let mut ready = Vec::new();
+    wake.set();
+    poller.wait(&mut ready, Some(Instant::now())).map_err(|error| name_call("epoll_wait", &error))?;
+    wake.clear();
+    if ready.contains(&WAKE) { Ok(()) } else { Err(io::Error::other("an event that was set (write) is not seen")) }
+}
+
+fn name_call(call: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{call}: {error}"))
 }
 
 impl Reactor {
@@ -249,6 +341,13 @@ fn forget(id: u64) {
     }
 }
 
+/// Has every pool look at itself, soon.
+pub(crate) fn call_all() {
+    if let Some(reactor) = REACTOR.get() {
+        reactor.attention.set();
+    }
+}
+
 /// The running processes of this program, if it ever started one.
 pub(crate) fn pids() -> Vec<u32> {
     REACTOR.get().map_or_else(Vec::new, Reactor::pids)
@@ -281,6 +380,9 @@ pub(crate) struct Loop {
     armed: HashMap<u64, Weak<dyn Alarm>>,
     /// Processes that could not start and are tried again, by the number of their alarm.
     resting: HashMap<u64, Arc<dyn Waiting>>,
+    /// Processes that could not be killed and are to leave by themselves, by the number of their alarm: their keys, and what
+    /// the system said.
+    leaving: HashMap<u64, (u64, io::Error)>,
     /// So many alarms may be armed before those are dropped that nobody wants any more.
     swept: usize,
     waiting: VecDeque<Turn>,
@@ -305,6 +407,7 @@ impl Loop {
             alarms: BinaryHeap::new(),
             armed: HashMap::new(),
             resting: HashMap::new(),
+            leaving: HashMap::new(),
             swept: FEW_ALARMS,
             waiting: VecDeque::new(),
             admitted: 0,
@@ -319,11 +422,13 @@ impl Loop {
         self.launcher.settle();
         let mut ready = Vec::new();
         loop {
-            let deadline = self.alarms.peek().map(|Reverse((at, _))| *at);
+            let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
+            let deadline = alarm.into_iter().chain(self.launcher.next_look()).min();
             if self.poller.wait(&mut ready, deadline).is_err() {
-                // EBADF or EINVAL: somebody closed our descriptors. Nothing can be heard any more, and spinning helps
-                // nobody; what runs is reached by its own deadlines only.
+                // Somebody closed our descriptor, or a sandbox that came later refuses to wait for it. Spinning helps nobody;
+                // whatever has happened is found by looking at each process now and then.
                 std::thread::sleep(config::HEARTBEAT);
+                self.look_around(&mut ready);
             }
             // Whatever panics in here is a defect, and must not take everything else along.
             for number in ready.drain(..) {
@@ -338,6 +443,16 @@ impl Loop {
             let _ = crate::panic::catch(|| self.ring_alarms());
             let _ = crate::panic::catch(|| self.admit());
             let _ = crate::panic::catch(|| self.launcher.tend(&self.poller));
+        }
+    }
+
+    /// Finds by itself what the poller does not tell.
+    fn look_around(&self, ready: &mut Vec<u64>) {
+        ready.extend([WAKE, ATTENTION, LAUNCHER.answer]);
+        for (key, Watched { child, .. }) in &self.children {
+            // An error counts as something to read, so this one is asked in another way.
+            ready.extend(child.has_ended().then_some(*key));
+            ready.push(key + 1);
         }
     }
 
@@ -376,9 +491,9 @@ impl Loop {
 
     fn ended(&mut self, key: u64, child: &Arc<Child>, events: Arc<dyn Events>) {
         let status = child.reap();
-        self.poller.remove(child.pidfd.as_fd());
+        self.poller.remove(child.started.pidfd.as_fd());
         self.poller.remove(child.control.as_fd());
-        lock(&self.shared.pids).remove(&child.pid);
+        lock(&self.shared.pids).remove(&child.pid());
         if self.children.remove(&key).is_some_and(|watched| watched.admitted) {
             self.admitted -= 1;
         }
@@ -393,28 +508,25 @@ impl Loop {
     ///
     /// What the system says; nothing is left behind then.
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
-        let Launched { started, control, way } =
-            self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
-        let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
-        match (start.assign)(&child.control) {
-            // It has died already, of which its end will tell more.
-            Err(error) if Refused::of(&error) == Refused::Gone => {}
-            Err(error) => {
-                child.discard();
-                return Err(error);
-            }
-            Ok(()) => {}
-        }
-        let child = Arc::new(child);
+        let launched = self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
         let key = self.next;
         self.next += 2;
-        let watching =
-            self.poller.add(child.pidfd.as_fd(), key).and_then(|()| self.poller.add(child.control.as_fd(), key + 1));
-        if let Err(error) = watching {
-            child.discard();
+        let ready = match (start.assign)(&launched.control) {
+            // It has died already, of which its end will tell more.
+            Err(error) if Refused::of(&error) == Refused::Gone => Ok(()),
+            assigned => assigned,
+        };
+        let watched = ready
+            .and_then(|()| self.poller.add(launched.started.pidfd.as_fd(), key))
+            .and_then(|()| self.poller.add(launched.control.as_fd(), key + 1));
+        if let Err(error) = watched {
+            self.poller.remove(launched.started.pidfd.as_fd());
+            self.launcher.discard(launched);
             return Err(error);
         }
-        lock(&self.shared.pids).insert(child.pid);
+        let Launched { started, control, way } = launched;
+        let child = Arc::new(Child { key, started, control, way, life: Mutex::new(Life::Runs) });
+        lock(&self.shared.pids).insert(child.pid());
         self.admitted += usize::from(start.admitted);
         self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: start.admitted });
         Ok(child)
@@ -426,10 +538,13 @@ impl Loop {
         self.next += 2;
         self.alarms.push(Reverse((at, number)));
         self.armed.insert(number, alarm);
-        if self.alarms.len() > 2 * self.armed.len() + self.resting.len() + FEW_ALARMS {
-            let Self { alarms, armed, resting, .. } = self;
+        if self.alarms.len() > 2 * self.armed.len() + self.resting.len() + self.leaving.len() + FEW_ALARMS {
+            let Self { alarms, armed, resting, leaving, .. } = self;
             alarms.retain(|Reverse((_, number))| {
-                armed.contains_key(number) || resting.contains_key(number) || *number == LONG_WAIT
+                armed.contains_key(number)
+                    || resting.contains_key(number)
+                    || leaving.contains_key(number)
+                    || *number == LONG_WAIT
             });
         }
         if self.armed.len() > self.swept {
@@ -452,6 +567,28 @@ impl Loop {
         self.resting.insert(number, waiting);
     }
 
+    /// Gives a process that could not be killed, and whose channel was closed, some time to leave.
+    fn see_out(&mut self, key: u64, error: io::Error) {
+        let number = self.next;
+        self.next += 2;
+        self.alarms.push(Reverse((Instant::now() + config::LEAVE_GRACE, number)));
+        self.leaving.insert(number, (key, error));
+    }
+
+    /// Tells whoever watches a process that it cannot be ended, if it has not; it is watched from now on to be reaped only.
+    fn lose(&mut self, key: u64, error: io::Error) {
+        let Some(watched) = self.children.get_mut(&key).filter(|watched| !watched.child.has_ended()) else { return };
+        let child = Arc::clone(&watched.child);
+        let events = std::mem::replace(&mut watched.events, Arc::new(LeftOver));
+        if std::mem::take(&mut watched.admitted) {
+            self.admitted -= 1;
+        }
+        self.poller.remove(child.control.as_fd());
+        // What it has said before is still of use.
+        Arc::clone(&events).readable(self, &child);
+        events.lost(self, &child, error);
+    }
+
     fn ring_alarms(&mut self) {
         let now = Instant::now();
         while let Some(&Reverse((at, number))) = self.alarms.peek() {
@@ -466,6 +603,10 @@ impl Loop {
             if let Some(waiting) = self.resting.remove(&number) {
                 self.queue(waiting);
                 self.admit();
+                continue;
+            }
+            if let Some((key, error)) = self.leaving.remove(&number) {
+                self.lose(key, error);
                 continue;
             }
             let Some(weak) = self.armed.remove(&number) else { continue };
@@ -484,7 +625,9 @@ impl Loop {
                 return self.watch_waits(limit);
             }
             let Some(next) = self.waiting.pop_front() else { return };
-            match Arc::clone(&next.call).start(self) {
+            // A panic is a defect; whoever waits for the process must not wait for ever.
+            let started = crate::panic::catch(|| Arc::clone(&next.call).start(self));
+            match started.unwrap_or_else(|report| Err(defect(&report))) {
                 Ok(()) => {}
                 Err(error) if self.admitted > 0 && process::is_passing(&error) => {
                     self.waiting.push_front(next);
@@ -513,15 +656,6 @@ impl Loop {
             Look::Again(at) => self.alarms.push(Reverse((at, LONG_WAIT))),
             Look::Tell(text) => turns::tell(text),
         }
-    }
-}
-
-impl Child {
-    /// Ends a process that is never watched.
-    fn discard(&self) {
-        let _ = self.signal(process::KILL);
-        *lock(&self.alive) = false;
-        let _ = process::wait(&self.pidfd);
     }
 }
 

@@ -13,13 +13,14 @@
 //! | `stack` | tells the bounds of the stack that a thread is on, and runs something on a larger one, on the same thread |
 //! | `program` | what is known of the running program: constructors, arguments, limits |
 //! | `fork` | copies a process of one thread into a child of its parent, or says why that would not be safe |
+//! | `owner` | whose the program is, which may change while it runs |
 //! | `watch` | ends this process, a worker, with its parent, and what it has started with it |
 //! | `surroundings` | what a process hands on to those it starts, and whether that has changed |
 
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{fork, memory, process, program, socket, stack, surroundings, wait, watch, word};
+pub(crate) use linux::{fork, memory, owner, process, program, socket, stack, surroundings, wait, watch, word};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

@@ -2,6 +2,7 @@
 
 pub(crate) mod fork;
 pub(crate) mod memory;
+pub(crate) mod owner;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod socket;

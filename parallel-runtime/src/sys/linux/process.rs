@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
@@ -18,10 +18,14 @@ use std::time::Duration;
 use super::memory::Mapping;
 use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
+use super::wait::wait_readable;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
 const EXECUTABLE: &std::ffi::CStr = c"/proc/self/exe";
+/// How long one that has ended but for the kernel's part, or was just killed, is waited for to be reaped: that part takes some
+/// 0.1 ms, and a process that is in it cannot be held there for long by anything but a debugger.
+const DYING: Duration = Duration::from_secs(1);
 /// The largest signal number of Linux, `_NSIG`.
 const LAST_SIGNAL: c_int = 64;
 
@@ -38,24 +42,27 @@ pub(crate) struct Launch<'a> {
 }
 
 /// A process that was started; its number stays its own until it is reaped.
+#[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
 }
 
 impl Started {
-    /// Ends it, as long as nobody else knows of it.
-    pub(crate) fn discard(&self) {
-        let _ = signal(&self.pidfd, KILL);
-        let _ = wait(&self.pidfd);
+    /// A child that a test has started by other means.
+    #[cfg(test)]
+    pub(crate) fn of_child(pid: u32) -> Self {
+        // SAFETY: a plain system call, which gives a descriptor or an error.
+        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        // SAFETY: just opened, and nobody else's.
+        Self { pid, pidfd: unsafe { OwnedFd::from_raw_fd(RawFd::try_from(pidfd).unwrap()) } }
     }
 
-    /// Ends it, and all other children of this process that are in the group which it leads, and reaps them.
-    pub(crate) fn end_with_group(&self) {
-        let _ = signal(&self.pidfd, KILL);
-        end_children_of_group(self.pid);
-        // It is not among them where it was killed before it led a group.
-        reap_ended(&self.pidfd);
+    /// Kills the process, which may have no group of its own yet, and what it has started in that. Call it only while the
+    /// process, or another in its group, is not reaped. Whether it worked shows by whether they end.
+    pub(crate) fn kill(&self) {
+        let _ = signal(self.pid, &self.pidfd, KILL);
+        let _ = signal_group(self.pid, &self.pidfd, KILL);
     }
 }
 
@@ -87,7 +94,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         keep: launch.keep.as_raw_fd(),
         null: launch.null.as_raw_fd(),
         affinity: launch.affinity,
-        parent: rustix::process::getpid().as_raw_nonzero().get(),
+        parent: own_number(),
         error: 0,
     };
     let stack = Mapping::private(STACK)?;
@@ -108,8 +115,9 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let pidfd = match copy_above_standard(&pidfd) {
         Ok(copy) => copy.unwrap_or(pidfd),
         Err(error) => {
-            let _ = signal_group(pid, KILL);
-            let _ = wait(&pidfd);
+            let _ = signal_group(pid, &pidfd, KILL);
+            // Where the signal is refused, it ends once its channel is closed, which is not before this returns.
+            reap_within(&pidfd, DYING);
             return Err(error);
         }
     };
@@ -119,8 +127,14 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     if error == 0 {
         return Ok(Started { pid, pidfd });
     }
-    let _ = wait(&pidfd);
+    reap_within(&pidfd, DYING);
     Err(io::Error::from_raw_os_error(error))
+}
+
+/// Reaps a process that is about to end, if it does within `limit`.
+fn reap_within(pidfd: &OwnedFd, limit: Duration) {
+    wait_for_end(pidfd, limit);
+    let _ = try_wait(pidfd);
 }
 
 fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
@@ -150,7 +164,7 @@ unsafe fn become_worker(plan: &mut Plan) {
         }
         libc::setpgid(0, 0);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        if libc::getppid() != plan.parent {
+        if plan.parent > 0 && libc::getppid() != plan.parent {
             // The parent died before the line above.
             libc::_exit(0);
         }
@@ -242,9 +256,9 @@ pub(crate) fn is_stopped(pidfd: &OwnedFd) -> bool {
     answer == 0 && unsafe { info.si_pid() } != 0
 }
 
-/// Waits for the process to end, and reaps it.
-pub(crate) fn wait(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
-    wait_with(pidfd, 0)
+/// Waits for the process to end, at most so long.
+pub(crate) fn wait_for_end(pidfd: &OwnedFd, limit: Duration) {
+    wait_readable(pidfd.as_fd(), Some(limit));
 }
 
 /// The signal that ended a process, and whether it left a core dump; `None` where it exited.
@@ -333,16 +347,17 @@ fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
     Err(io::Error::from_raw_os_error(libc::ECHILD))
 }
 
-/// Sends `signal` to the group that the process leads. Call it only while the process is not reaped: until then the
-/// number is its own. No error once it has ended.
-pub(crate) fn signal_group(pid: u32, signal: i32) -> io::Result<()> {
-    let Ok(pid) = libc::pid_t::try_from(pid) else { return Ok(()) };
-    // SAFETY: a plain system call.
-    if unsafe { libc::kill(-pid, signal) } == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
+/// Sends `signal` to the group that the process leads, or, where the system refuses that and not this, to the process alone.
+/// Call it only while the process is not reaped: until then the number is its own. No error once it has ended.
+pub(crate) fn signal_group(pid: u32, pidfd: &OwnedFd, number: i32) -> io::Result<()> {
+    // Of Linux 6.9.
+    const PROCESS_GROUP: u32 = 1 << 2;
+    let Ok(leader) = libc::pid_t::try_from(pid) else { return Ok(()) };
+    let refused = match send_by_number(-leader, number) {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    send_by_pidfd(pidfd, number, PROCESS_GROUP).or_else(|_| signal(pid, pidfd, number)).map_err(|_| refused)
 }
 
 /// Lets a process that has not run exec, a child of this one, lead a group of its own.
@@ -353,37 +368,22 @@ pub(crate) fn lead_group(pid: u32) {
     unsafe { libc::setpgid(pid, pid) };
 }
 
-/// Kills and reaps all children of this process that are in the group of `leader`, which may be one of them or have been.
-/// Its number is nobody else's while one of them is not reaped.
-fn end_children_of_group(leader: u32) {
-    while look_for_child(leader, libc::WNOHANG | libc::WNOWAIT) {
-        let _ = signal_group(leader, KILL);
-        // Whoever gets this signal has not long to go.
-        look_for_child(leader, 0);
-    }
-}
-
-/// Waits for a process that has a deadly signal ahead, and reaps it, unless somebody has.
-fn reap_ended(pidfd: &OwnedFd) {
-    let Ok(id) = libc::id_t::try_from(pidfd.as_raw_fd()) else { return };
-    loop {
-        // SAFETY: the descriptor is alive, and no answer is asked for.
-        let answer = unsafe { libc::waitid(libc::P_PIDFD, id, ptr::null_mut(), libc::WEXITED | libc::__WALL) };
-        if answer == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
-            return;
-        }
-    }
-}
-
-/// Waits for a child in the group to end; false where there is none.
-fn look_for_child(group: u32, options: c_int) -> bool {
+/// Reaps the children of this process that have ended in the group of `leader`, which may be one of them or have been; whether
+/// others are left. Its number is nobody else's while one of them is not reaped.
+pub(crate) fn reap_group(leader: u32) -> bool {
     loop {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let options = libc::WEXITED | libc::__WALL | libc::WNOHANG;
         // SAFETY: `info` is memory for the answer.
-        let answer =
-            unsafe { libc::waitid(libc::P_PGID, group, info.as_mut_ptr(), libc::WEXITED | libc::__WALL | options) };
-        if answer == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
-            return answer == 0;
+        if unsafe { libc::waitid(libc::P_PGID, leader, info.as_mut_ptr(), options) } != 0 {
+            // There is none; or the system does not tell, and will not.
+            return false;
+        }
+        // SAFETY: zeroed at first, and filled by the call.
+        let info = unsafe { info.assume_init() };
+        // SAFETY: waitid fills the child's fields, or leaves zeros where none has ended.
+        if unsafe { info.si_pid() } == 0 {
+            return true;
         }
     }
 }
@@ -395,27 +395,55 @@ pub(crate) fn leads_group(pid: u32) -> bool {
     unsafe { libc::getpgid(pid) == pid }
 }
 
-/// Sends `signal` to the process. No error once it has ended.
-pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+/// Sends `signal` to the process, in either way that there is. Call it only while the process is not reaped. No error once it
+/// has ended.
+pub(crate) fn signal(pid: u32, pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return Ok(()) };
+    send_by_pidfd(pidfd, signal, 0).or_else(|_| send_by_number(pid, signal))
+}
+
+/// `number`: a process, or with a minus before it a group.
+fn send_by_number(number: libc::pid_t, signal: i32) -> io::Result<()> {
+    // SAFETY: a plain system call.
+    sent(unsafe { libc::kill(number, signal) }.into())
+}
+
+fn send_by_pidfd(pidfd: &OwnedFd, signal: i32, flags: u32) -> io::Result<()> {
     let no_info = ptr::null::<libc::siginfo_t>();
     // SAFETY: a plain system call on a descriptor that is alive.
-    if unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, 0_u32) } == 0 {
+    sent(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, flags) })
+}
+
+fn sent(answer: libc::c_long) -> io::Result<()> {
+    if answer == 0 {
         return Ok(());
     }
     let error = io::Error::last_os_error();
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
 }
 
+/// The number of this process; below 0 where the system refuses to tell, which it does in some sandboxes.
+pub(super) fn own_number() -> libc::pid_t {
+    // SAFETY: a plain system call.
+    unsafe { libc::getpid() }
+}
+
 /// Ends this process and whatever it started in its group, at once.
 pub(crate) fn end_own_group() -> ! {
     // A task may have moved this process into a group of others, who are not ours to end.
-    if rustix::process::getpgrp() == rustix::process::getpid() {
+    // SAFETY: a plain system call.
+    if unsafe { libc::getpgrp() } == own_number() {
         // SAFETY: a plain system call; this process leads its group, so nobody else is hit.
         unsafe { libc::kill(0, libc::SIGKILL) };
     }
+    // Where the system refuses that, or this process has left its group.
     // SAFETY: ends the process.
-    unsafe { libc::_exit(1) }
+    unsafe { libc::_exit(LEFT) }
 }
+
+/// The exit code of a worker that ended itself because its channel was closed, and could not do so by SIGKILL: the number by
+/// which shells tell that signal.
+pub(crate) const LEFT: i32 = 128 + KILL;
 
 /// The signal that ends a process without asking it.
 pub(crate) const KILL: i32 = libc::SIGKILL;
@@ -455,32 +483,7 @@ pub(crate) fn signal_words(signal: i32) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::CommandExt;
-    use std::process::Command;
-
     use super::*;
-
-    #[test]
-    fn a_process_that_is_killed_before_it_leads_a_group_is_reaped_as_one_that_does() {
-        for leads in [false, true] {
-            let mut command = Command::new("sleep");
-            if leads {
-                command.process_group(0);
-            }
-            // Reaped below, by its number.
-            #[allow(clippy::zombie_processes, reason = "what reaps it is what is tested")]
-            let child = command.arg("1000").spawn().unwrap();
-            // SAFETY: a plain system call, which gives a descriptor or an error.
-            let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
-            // SAFETY: just opened, and nobody else's.
-            let pidfd = unsafe { OwnedFd::from_raw_fd(RawFd::try_from(pidfd).unwrap()) };
-            let started = Started { pid: child.id(), pidfd };
-            started.end_with_group();
-            let error = try_wait(&started.pidfd).map(|status| status.is_none());
-            assert!(!matches!(error, Ok(true)), "it runs");
-            assert_eq!(std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok(), None, "leads: {leads}");
-        }
-    }
 
     #[test]
     fn a_fault_of_its_own_is_no_end_that_somebody_else_brought_about() {

@@ -221,7 +221,17 @@ pub(crate) fn was_forked() -> bool {
 
 /// How many descriptors this process may have open.
 pub(crate) fn descriptor_limit() -> u64 {
-    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+    // Where the system refuses to tell: what it gives where nobody has said otherwise.
+    const USUAL: u64 = 1024;
+    limit(Resource::Nofile).map_or(USUAL, |(current, _)| current)
+}
+
+/// What a limit is and may be raised to; `None` where the system refuses to tell. `RLIM_INFINITY` is the largest number.
+pub(super) fn limit(resource: Resource) -> Option<(u64, u64)> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the C library writes two numbers into the local.
+    let answer = unsafe { libc::getrlimit(resource as _, &raw mut limit) };
+    (answer == 0).then_some((limit.rlim_cur, limit.rlim_max))
 }
 
 /// The program's name, as it was called.

@@ -52,6 +52,12 @@ impl Socket {
         self.0
     }
 
+    /// Closes the way to the other end, whoever holds this one: that side sees the same as if it had gone. What it has sent
+    /// can still be received.
+    pub(crate) fn shut(&self) -> io::Result<()> {
+        Ok(rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both)?)
+    }
+
     /// Whether nobody holds the other end.
     pub(crate) fn is_at_end(&self) -> bool {
         let mut fds = [PollFd::new(&*self.0, PollFlags::empty())];

@@ -4,8 +4,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Resource, Rlimit};
+use rustix::process::Resource;
 use rustix::thread::CpuSet;
+
+use super::program;
 
 /// The cores that a thread may run on.
 #[derive(Clone, Copy)]
@@ -41,7 +43,7 @@ impl Affinity {
 pub(crate) struct Surroundings {
     /// Device and inode of the current folder and of the root.
     places: [(u64, u64); 2],
-    limits: [Rlimit; LIMITS.len()],
+    limits: [Option<(u64, u64)>; LIMITS.len()],
     priorities: [i64; 4],
     /// Lines of `status`, the control group, and the weight when memory runs out.
     texts: [Vec<u8>; 3],
@@ -122,7 +124,7 @@ impl Lookout {
         let [cgroup, badness] = &self.others;
         Ok(Surroundings {
             places: [place(".")?, place("/")?],
-            limits: LIMITS.map(rustix::process::getrlimit),
+            limits: LIMITS.map(program::limit),
             priorities: priorities(),
             texts: [lines.join(&b'\n'), read(cgroup)?, read(badness)?],
         })

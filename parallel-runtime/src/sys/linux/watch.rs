@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags};
 
-use super::process::{block_signals, end_own_group};
+use super::process::{block_signals, end_own_group, own_number};
 use super::wait::{wait_word, wake_word};
 
 /// The thread makes a few system calls; only what is touched takes memory.
@@ -133,10 +133,6 @@ extern "C" fn continued(_: c_int) {
     }
 }
 
-fn own_number() -> i32 {
-    rustix::process::getpid().as_raw_nonzero().get()
-}
-
 extern "C" fn watch(watched: *mut c_void) -> *mut c_void {
     let Watched { channel, parent } = Watched::from_argument(watched);
     let _ = rustix::thread::set_name(c"parallel-watch");
@@ -184,7 +180,9 @@ const LOOK_FOR_PARENT: Duration = Duration::from_millis(100);
 impl Parent {
     /// Ask while it is known to live, or to have died after it put something into the control channel.
     fn get() -> Self {
-        Self(rustix::process::getppid())
+        // SAFETY: a plain system call.
+        let parent = unsafe { libc::getppid() };
+        Self(if parent > 0 { Pid::from_raw(parent) } else { None })
     }
 
     /// Its number; 0 where it is in another namespace.
@@ -199,7 +197,7 @@ impl Parent {
 
     /// Whether it has ended: then somebody else is the parent.
     fn is_gone(self) -> bool {
-        rustix::process::getppid() != self.0
+        Self::get().0 != self.0
     }
 
     /// Waits for its end with no descriptor's help.
