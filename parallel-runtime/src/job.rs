@@ -142,9 +142,14 @@ pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
             }
             None => Error::new(ErrorKind::Exited { code: status.code().unwrap_or(0) }),
         },
-        None => Error::new(ErrorKind::Exited { code: -1 }).with_note(
-            "its exit status is not known: the program waits for any child or ignores SIGCHLD, and this kernel keeps no record",
-        ),
+        None => match process::waiting_refused() {
+            // In such a sandbox no process should have been started, so that is the kind which fits best.
+            Some(error) => Error::new(ErrorKind::Start(error))
+                .with_note("it did start and has ended, but the system does not tell how"),
+            None => Error::new(ErrorKind::Exited { code: -1 }).with_note(
+                "its exit status is not known: the program waits for any child or ignores SIGCHLD, and this kernel keeps no record",
+            ),
+        },
     }
 }
 

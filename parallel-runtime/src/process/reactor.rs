@@ -21,6 +21,7 @@ use crate::poison::lock;
 use crate::sys::memory;
 use crate::sys::process;
 use crate::sys::program;
+use crate::sys::refusal::Named;
 use crate::sys::surroundings::Affinity;
 use crate::sys::wait::{Event, Poller};
 
@@ -150,7 +151,7 @@ pub(crate) fn check_not_forked() -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// When the system has no descriptor or thread left for it, or this process was forked from one that has it.
+/// When the system has no descriptor or thread left for it, or refuses a call that it needs, or this process was forked from one that has it.
 pub(crate) fn get() -> io::Result<&'static Reactor> {
     static STARTING: Mutex<()> = Mutex::new(());
     if let Some(reactor) = REACTOR.get() {
@@ -168,17 +169,21 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
         pulses: Mutex::default(),
         attention: Event::new()?,
     };
+    process::check_waiting()?;
     let poller = Poller::new()?;
     let launcher = Launcher::new(LAUNCHER)?;
     poller.add(reactor.wake.as_fd(), WAKE)?;
     poller.add(reactor.attention.as_fd(), ATTENTION)?;
+    // Nothing is ready yet. A sandbox that refuses to wait would leave the thread deaf.
+    poller.wait(&mut Vec::new(), Some(Instant::now()))?;
     // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
     let (ready, filled) = std::sync::mpsc::channel::<&'static Reactor>();
-    std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
+    let thread = std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
         if let Ok(reactor) = filled.recv() {
             Loop::new(reactor, poller, launcher).run();
         }
-    })?;
+    });
+    thread.named("pthread_create")?;
     let reactor = REACTOR.get_or_init(|| reactor);
     program::watch_forks();
     let _ = ready.send(reactor);

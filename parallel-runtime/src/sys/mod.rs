@@ -10,7 +10,9 @@
 //! | `wait` | waits on words in shared memory, on an event, and on many descriptors at once, exact to the deadline |
 //! | `word` | waits on words in shared memory, and tells whether the process that left its mark in one still lives, whoever has its number now |
 //! | `socket` | a pair of connected sockets that keeps message boundaries and carries descriptors |
-//! | `program` | what is known of the running program: constructors, arguments, limits |
+//! | `program` | what is known of the running program: constructors, arguments |
+//! | `limits` | what the system allows this process, and what is left of it |
+//! | `refusal` | errors that name the call which the system refused, and what can be done about it |
 //! | `fork` | copies a process of one thread into a child of its parent, or says why that would not be safe |
 //! | `watch` | ends this process, a worker, with its parent, and what it has started with it |
 //! | `surroundings` | what a process hands on to those it starts, and whether that has changed |
@@ -18,7 +20,7 @@
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{fork, memory, process, program, socket, surroundings, wait, watch, word};
+pub(crate) use linux::{fork, memory, process, program, refusal, socket, surroundings, wait, watch, word};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull};
@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 
+use super::limits;
+use super::refusal::Named;
 use super::socket::above_standard;
 use crate::poison::lock;
 
@@ -34,20 +36,22 @@ impl Mapping {
         // SAFETY: a fresh mapping, at an address that the kernel chooses.
         let start = unsafe {
             rustix::mm::mmap_anonymous(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
-        }?;
+        }
+        .named("mmap")?;
         Self::owning(start.cast(), len)
     }
 
     /// Maps `len` bytes of `memory`, seen by everyone who maps it.
     pub(crate) fn shared(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        let size = usize::try_from(rustix::fs::fstat(memory)?.st_size).unwrap_or(0);
+        let size = usize::try_from(rustix::fs::fstat(memory).named("fstat")?.st_size).unwrap_or(0);
         if size < len {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
         }
         // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
         let start = unsafe {
             rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, memory, 0)
-        }?;
+        }
+        .named("mmap")?;
         Self::owning(start.cast(), len)
     }
 
@@ -60,15 +64,16 @@ impl Mapping {
         let start = match map(MapFlags::SHARED) {
             // Before Linux 6.7 what is sealed against writing cannot be mapped so, not even to read. A private mapping of
             // it is the same pages as long as nobody writes, and nobody can.
-            Err(rustix::io::Errno::PERM) => map(MapFlags::PRIVATE)?,
-            outcome => outcome?,
-        };
+            Err(rustix::io::Errno::PERM) => map(MapFlags::PRIVATE),
+            outcome => outcome,
+        }
+        .named("mmap")?;
         Self::owning(start.cast(), len)
     }
 
     /// Maps `len` bytes of `memory` behind the first `skipped`, which are whole pages, for reading only, and all at once.
     pub(crate) fn behind(memory: BorrowedFd<'_>, skipped: usize, len: usize) -> io::Result<Self> {
-        let stat = rustix::fs::fstat(memory)?;
+        let stat = rustix::fs::fstat(memory).named("fstat")?;
         let size = usize::try_from(stat.st_size).unwrap_or(0);
         // What was never written would be made here.
         let written = usize::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
@@ -77,7 +82,9 @@ impl Mapping {
         }
         let flags = MapFlags::SHARED | MapFlags::POPULATE;
         // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
-        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }?;
+        let start =
+            unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }
+                .named("mmap")?;
         Self::owning(start.cast(), len)
     }
 
@@ -125,26 +132,30 @@ pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
 /// Makes `len` bytes of zeros that have no name in any file system. Nobody who holds the descriptor can resize it, so a
 /// mapping of it never faults for a missing page.
 pub(crate) fn create(len: usize) -> io::Result<OwnedFd> {
-    let memory =
-        above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)?;
-    let size = u64::try_from(len).map_err(io::Error::other)?;
-    rustix::fs::ftruncate(&memory, size)?;
-    rustix::fs::fcntl_add_seals(&memory, SEALED)?;
-    Ok(memory)
+    create_sealed(len, SEALED)
 }
 
 /// Makes `len` bytes of zeros that have no name in any file system, that grow as they are written, and never shrink.
 pub(crate) fn create_growing(len: usize) -> io::Result<OwnedFd> {
-    let memory =
-        above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)?;
-    rustix::fs::ftruncate(&memory, u64::try_from(len).map_err(io::Error::other)?)?;
-    rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::SEAL)?;
+    create_sealed(len, SealFlags::SHRINK | SealFlags::SEAL)
+}
+
+fn create_sealed(len: usize, seals: SealFlags) -> io::Result<OwnedFd> {
+    let memory = create_empty(MemfdFlags::ALLOW_SEALING)?;
+    let size = u64::try_from(len).map_err(io::Error::other)?;
+    limits::check_file_size(size, "ftruncate")?;
+    rustix::fs::ftruncate(&memory, size).named("ftruncate")?;
+    rustix::fs::fcntl_add_seals(&memory, seals).named("fcntl")?;
     Ok(memory)
+}
+
+fn create_empty(flags: MemfdFlags) -> io::Result<OwnedFd> {
+    above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | flags).named("memfd_create")?)
 }
 
 /// Refuses memory that somebody could cut short.
 pub(crate) fn check_not_shrinking(memory: BorrowedFd<'_>) -> io::Result<()> {
-    if rustix::fs::fcntl_get_seals(memory)?.contains(SealFlags::SHRINK) {
+    if rustix::fs::fcntl_get_seals(memory).named("fcntl")?.contains(SealFlags::SHRINK) {
         return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, "shared memory that is not sealed"))
@@ -152,6 +163,7 @@ pub(crate) fn check_not_shrinking(memory: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Writes all of `bytes` at `at`.
 pub(crate) fn write_at(memory: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    limits::check_file_size(at.saturating_add(bytes.len() as u64), "pwrite64")?;
     while !bytes.is_empty() {
         match rustix::io::pwrite(memory, bytes, at) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -160,7 +172,7 @@ pub(crate) fn write_at(memory: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) ->
                 at += written as u64;
             }
             Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error).named("pwrite64"),
         }
     }
     Ok(())
@@ -200,12 +212,9 @@ impl Region {
 
     /// Makes a region that holds a copy of `bytes`, and that nobody can write.
     pub(crate) fn frozen(bytes: &[u8]) -> io::Result<Arc<Self>> {
-        let memory = rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-        let memory = above_standard(memory)?;
-        let mut file = File::from(memory);
-        file.write_all(if bytes.is_empty() { &[0] } else { bytes })?;
-        let descriptor = OwnedFd::from(file);
-        rustix::fs::fcntl_add_seals(&descriptor, FROZEN)?;
+        let descriptor = create_empty(MemfdFlags::ALLOW_SEALING)?;
+        write_at(descriptor.as_fd(), if bytes.is_empty() { &[0] } else { bytes }, 0)?;
+        rustix::fs::fcntl_add_seals(&descriptor, FROZEN).named("fcntl")?;
         let mapping = Mapping::read_only(descriptor.as_fd(), bytes.len().max(1))?;
         Self::enter(random_id()?, Access::Frozen, descriptor, mapping)
     }
@@ -224,10 +233,10 @@ impl Region {
             Access::Shared => SEALED,
             Access::Frozen => FROZEN,
         };
-        if !rustix::fs::fcntl_get_seals(&descriptor)?.contains(needed) {
+        if !rustix::fs::fcntl_get_seals(&descriptor).named("fcntl")?.contains(needed) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "shared memory that is not sealed"));
         }
-        let len = usize::try_from(rustix::fs::fstat(&descriptor)?.st_size).map_err(io::Error::other)?;
+        let len = usize::try_from(rustix::fs::fstat(&descriptor).named("fstat")?.st_size).map_err(io::Error::other)?;
         let mapping = match access {
             Access::Shared => Mapping::shared(descriptor.as_fd(), len)?,
             Access::Frozen => Mapping::read_only(descriptor.as_fd(), len)?,
@@ -315,7 +324,7 @@ const FROZEN: SealFlags = SEALED.union(SealFlags::WRITE);
 /// A number that no other region has, in any process: it outlives processes whose numbers come again.
 pub(crate) fn random_id() -> io::Result<u64> {
     let mut bytes = [0; 8];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).named("getrandom")?;
     // 0 stands for none.
     Ok(u64::from_ne_bytes(bytes).max(1))
 }
@@ -323,20 +332,19 @@ pub(crate) fn random_id() -> io::Result<u64> {
 /// Bytes on their way to another process, behind a descriptor. Memory that was written once is written again in a tenth of
 /// the time, so a block is kept by who made it and used for what comes next.
 #[derive(Debug)]
-pub(crate) struct Block(File);
+pub(crate) struct Block(OwnedFd);
 
 impl Block {
     /// Makes an empty one.
     pub(crate) fn new() -> io::Result<Self> {
-        let memory = above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC)?)?;
-        Ok(Self(memory.into()))
+        Ok(Self(create_empty(MemfdFlags::empty())?))
     }
 
     /// Puts a copy of `parts`, one behind the other, in the place of what was in it.
     pub(crate) fn fill(&self, parts: &[&[u8]]) -> io::Result<()> {
         let mut at = 0;
         for part in parts {
-            self.0.write_all_at(part, at)?;
+            write_at(self.0.as_fd(), part, at)?;
             at += part.len() as u64;
         }
         Ok(())
@@ -352,7 +360,7 @@ impl AsFd for Block {
 /// Reads the first `len` bytes of a block that another process made. It is read, not mapped: whoever made it may still cut it
 /// short, which here is an error and in a mapping would be a crash.
 pub(crate) fn read_block(block: OwnedFd, len: usize) -> io::Result<Vec<u8>> {
-    let size = rustix::fs::fstat(block.as_fd())?.st_size;
+    let size = rustix::fs::fstat(block.as_fd()).named("fstat")?.st_size;
     if usize::try_from(size).is_ok_and(|size| size < len) {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }

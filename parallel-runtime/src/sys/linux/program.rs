@@ -8,8 +8,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rustix::process::Resource;
-
+use super::limits::{self, Limit};
+use super::refusal::Named;
 use super::socket::above_standard;
 
 /// A function that runs before `main`.
@@ -193,7 +193,7 @@ pub(crate) fn is_environment(known: &[CString], more: &[(OsString, OsString)]) -
 
 /// Opens the device that swallows what is written and gives nothing to read.
 pub(crate) fn null_device() -> io::Result<OwnedFd> {
-    let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let file = OpenOptions::new().read(true).write(true).open("/dev/null").named("open /dev/null")?;
     above_standard(file.into())
 }
 
@@ -221,7 +221,7 @@ pub(crate) fn was_forked() -> bool {
 
 /// How many descriptors this process may have open.
 pub(crate) fn descriptor_limit() -> u64 {
-    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+    limits::of(Limit::Descriptors).unwrap_or(u64::MAX)
 }
 
 /// The program's name, as it was called.
