@@ -15,6 +15,8 @@ pub(crate) enum Limit {
     Descriptors,
     /// `ulimit -f`, in bytes.
     FileSize,
+    /// `ulimit -s`, in bytes.
+    Stack,
 }
 
 /// The limit as it stands; `None` where there is none, or the system refuses to tell.
@@ -24,6 +26,7 @@ pub(crate) fn of(limit: Limit) -> Option<u64> {
         Limit::Data => libc::RLIMIT_DATA,
         Limit::Descriptors => libc::RLIMIT_NOFILE,
         Limit::FileSize => libc::RLIMIT_FSIZE,
+        Limit::Stack => libc::RLIMIT_STACK,
     };
     raw(resource).map(|limits| limits.rlim_cur).filter(|&limit| limit != libc::RLIM_INFINITY)
 }
@@ -42,6 +45,19 @@ pub(crate) fn check_file_size(size: u64, call: &'static str) -> io::Result<()> {
         return Ok(());
     }
     Err(refused(call, io::Error::from_raw_os_error(libc::EFBIG)))
+}
+
+/// The least stack on which a call can be made and run, in bytes: what both take unoptimized, with arguments and environment, which lie on it.
+const LEAST_STACK: u64 = 64 << 10;
+
+/// Refuses to start processes where their stack would overflow before they reach a function.
+pub(crate) fn check_stack() -> io::Result<()> {
+    match of(Limit::Stack) {
+        Some(stack) if stack < LEAST_STACK => Err(io::Error::other(format!(
+            "a process may have {stack} bytes of stack, and needs {LEAST_STACK}; raise the limit (`ulimit -s`)"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a file may have so many bytes.
