@@ -18,7 +18,6 @@ use super::control::Control;
 use super::launch::{Launched, Launcher, Numbers, Way};
 use crate::config;
 use crate::poison::lock;
-use crate::sys::limits;
 use crate::sys::memory;
 use crate::sys::process;
 use crate::sys::program;
@@ -163,7 +162,6 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     if let Some(reactor) = REACTOR.get() {
         return Ok(reactor);
     }
-    limits::check_stack()?;
     let reactor = Reactor {
         inbox: Mutex::default(),
         wake: Event::new()?,
