@@ -103,6 +103,7 @@ fn note(handle: &Handle) -> io::Result<Option<Note>> {
         Handle::Memory(region) => {
             let kind = match region.access() {
                 Access::Shared => Kind::Shared,
+                Access::InParts => Kind::InParts,
                 Access::Frozen => Kind::Frozen,
             };
             Note { id: region.id(), kind }
@@ -163,6 +164,7 @@ impl Store {
         for (note, descriptor) in notes.iter().zip(descriptors) {
             let handle = match note.kind {
                 Kind::Shared => Handle::Memory(Region::adopt(note.id, Access::Shared, descriptor)?),
+                Kind::InParts => Handle::Memory(Region::adopt(note.id, Access::InParts, descriptor)?),
                 Kind::Frozen => Handle::Memory(Region::adopt(note.id, Access::Frozen, descriptor)?),
                 Kind::Descriptor => Handle::Descriptor(Arc::new(descriptor)),
                 Kind::Bulk => Handle::Arrived(Arc::new(Arrived::open(note.id, descriptor)?)),

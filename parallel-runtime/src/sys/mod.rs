@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `process` | starts this very program again with a clean signal state and only the descriptors it is given; tells exactly how a process ended, also where the program ignores SIGCHLD; never touches another's children |
 //! | `memory` | anonymous shared memory that cannot be resized by anyone who holds it, and blocks of bytes that can be handed on as descriptors |
+//! | `parts` | how such memory is used in parts, so that what is not used takes no address space |
 //! | `wait` | waits on words in shared memory, on an event, and on many descriptors at once, exact to the deadline |
 //! | `word` | waits on words in shared memory, and tells whether the process that left its mark in one still lives, whoever has its number now |
 //! | `socket` | a pair of connected sockets that keeps message boundaries and carries descriptors |
@@ -20,7 +21,7 @@
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{fork, limits, memory, process, program, refusal, socket, surroundings, wait, watch, word};
+pub(crate) use linux::{fork, limits, memory, parts, process, program, refusal, socket, surroundings, wait, watch, word};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

@@ -60,6 +60,39 @@ pub(crate) fn check_stack() -> io::Result<()> {
     }
 }
 
+/// What one queue may take of the address space that is left: so that many leave room for each other and for the program.
+const SHARE: u64 = 64;
+/// The address space of a process without a limit, in bytes: what x86-64 gives, the least of the machines that this runs on.
+const WHOLE: u64 = 1 << 47;
+
+/// Refuses `size` bytes of address space for one queue where that is more than its share.
+pub(crate) fn check_share(size: u64) -> io::Result<()> {
+    let left = address_space_left();
+    if is_share(size, left) {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::OutOfMemory,
+        format!(
+            "it would take {size} bytes of address space, and may take one part in {SHARE} of the {left} that are left; raise \
+             the limit (`ulimit -v`)"
+        ),
+    ))
+}
+
+/// Whether one queue may take so much of the address space that is left.
+fn is_share(size: u64, left: u64) -> bool {
+    size <= left / SHARE
+}
+
+/// How much address space this process may still take, in bytes.
+fn address_space_left() -> u64 {
+    // Where the system does not tell, as without `/proc`, what is refused later is an error too.
+    let pages = std::fs::read_to_string("/proc/self/statm").ok().and_then(|text| text.split(' ').next()?.parse().ok());
+    let used = pages.unwrap_or(0_u64).saturating_mul(rustix::param::page_size() as u64);
+    of(Limit::AddressSpace).unwrap_or(WHOLE).saturating_sub(used)
+}
+
 /// Whether a file may have so many bytes.
 fn is_file_allowed(size: u64, limit: Option<u64>) -> bool {
     limit.is_none_or(|limit| size <= limit)
@@ -68,6 +101,21 @@ fn is_file_allowed(size: u64, limit: Option<u64>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_takes_no_more_than_its_share_of_the_address_space() {
+        for (size, left, is_fine) in [
+            (1 << 20, 64 << 20, true),
+            ((1 << 20) + 1, 64 << 20, false),
+            (32 << 30, WHOLE, true),
+            (1 << 30, 40_000_000 << 10, false),
+            (1 << 29, 40_000_000 << 10, true),
+            (1, 0, false),
+        ] {
+            assert_eq!(is_share(size, left), is_fine, "{size} of {left}");
+        }
+        assert!((1..WHOLE).contains(&address_space_left()));
+    }
 
     #[test]
     fn a_file_may_be_as_large_as_the_limit_and_no_larger() {

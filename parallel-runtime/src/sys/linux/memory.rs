@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
 use super::limits;
+use super::parts::{self, Parts};
 use super::refusal::Named;
 use super::socket::above_standard;
 use crate::poison::lock;
@@ -86,6 +87,30 @@ impl Mapping {
             unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }
                 .named("mmap")?;
         Self::owning(start.cast(), len)
+    }
+
+    /// Maps `len` bytes of `memory` from `offset` on, which are whole pages, seen by everyone who maps them. They are not in
+    /// core dumps, and are not filled where the program locks whatever it maps: both would take the memory of all that was
+    /// never touched.
+    pub(super) fn part(memory: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<Self> {
+        let size = usize::try_from(rustix::fs::fstat(memory).named("fstat")?.st_size).unwrap_or(0);
+        if offset.checked_add(len).is_none_or(|end| end > size) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
+        }
+        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
+        let start = unsafe {
+            rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::empty(), MapFlags::SHARED, memory, offset as u64)
+        }
+        .named("mmap")?;
+        let mapping = Self::owning(start.cast(), len)?;
+        // What cannot be accessed is not filled, and what is not locked is not filled when it can be.
+        // SAFETY: the mapping made above, which nobody else knows.
+        let _ = unsafe { rustix::mm::munlock(start, len) };
+        // SAFETY: as above.
+        unsafe { rustix::mm::mprotect(start, len, MprotectFlags::READ | MprotectFlags::WRITE) }.named("mprotect")?;
+        // SAFETY: as above; the advice changes nothing of what the memory holds.
+        let _ = unsafe { rustix::mm::madvise(start, len, rustix::mm::Advice::LinuxDontDump) };
+        Ok(mapping)
     }
 
     fn owning(start: *mut u8, len: usize) -> io::Result<Self> {
@@ -183,6 +208,8 @@ pub(crate) fn write_at(memory: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) ->
 pub(crate) enum Access {
     /// Everyone who has it reads and writes.
     Shared,
+    /// The same, but a process maps only the parts that it uses; all of them map the [head](parts::HEAD).
+    InParts,
     /// Nobody writes any more, its maker included: the kernel refuses.
     Frozen,
 }
@@ -193,7 +220,10 @@ pub(crate) struct Region {
     id: u64,
     access: Access,
     descriptor: OwnedFd,
+    /// All of it, or its head.
     mapping: Mapping,
+    parts: Parts,
+    len: usize,
     /// Whether somebody keeps it for us, who is to forget it with us.
     sent: AtomicBool,
 }
@@ -208,6 +238,14 @@ impl Region {
         let descriptor = create(len)?;
         let mapping = Mapping::shared(descriptor.as_fd(), len)?;
         Self::enter(random_id()?, Access::Shared, descriptor, mapping)
+    }
+
+    /// Makes a region of `len` bytes of zeros that is used in parts. What is not touched takes no memory, and what is not used
+    /// no address space.
+    pub(crate) fn in_parts(len: usize) -> io::Result<Arc<Self>> {
+        let descriptor = create(len)?;
+        let mapping = Mapping::part(descriptor.as_fd(), 0, parts::HEAD)?;
+        Self::enter_whole(random_id()?, Access::InParts, descriptor, mapping, len)
     }
 
     /// Makes a region that holds a copy of `bytes`, and that nobody can write.
@@ -230,7 +268,7 @@ impl Region {
             return Ok(known);
         }
         let needed = match access {
-            Access::Shared => SEALED,
+            Access::Shared | Access::InParts => SEALED,
             Access::Frozen => FROZEN,
         };
         if !rustix::fs::fcntl_get_seals(&descriptor).named("fcntl")?.contains(needed) {
@@ -239,13 +277,26 @@ impl Region {
         let len = usize::try_from(rustix::fs::fstat(&descriptor).named("fstat")?.st_size).map_err(io::Error::other)?;
         let mapping = match access {
             Access::Shared => Mapping::shared(descriptor.as_fd(), len)?,
+            Access::InParts => Mapping::part(descriptor.as_fd(), 0, parts::HEAD)?,
             Access::Frozen => Mapping::read_only(descriptor.as_fd(), len)?,
         };
-        Self::enter(id, access, descriptor, mapping)
+        Self::enter_whole(id, access, descriptor, mapping, len)
     }
 
     fn enter(id: u64, access: Access, descriptor: OwnedFd, mapping: Mapping) -> io::Result<Arc<Self>> {
-        let region = Arc::new(Self { id, access, descriptor, mapping, sent: AtomicBool::new(false) });
+        let len = mapping.len();
+        Self::enter_whole(id, access, descriptor, mapping, len)
+    }
+
+    fn enter_whole(
+        id: u64,
+        access: Access,
+        descriptor: OwnedFd,
+        mapping: Mapping,
+        len: usize,
+    ) -> io::Result<Arc<Self>> {
+        let (parts, sent) = (Parts::default(), AtomicBool::new(false));
+        let region = Arc::new(Self { id, access, descriptor, mapping, parts, len, sent });
         let first = {
             let mut regions = lock(&REGIONS);
             let first = regions.get(&id).and_then(Weak::upgrade);
@@ -275,13 +326,26 @@ impl Region {
         self.descriptor.as_fd()
     }
 
-    /// Where it is mapped: at the start of a page, for [`len`](Self::len) bytes, as long as `self` lives.
+    /// Where it is mapped: at the start of a page, for [`len`](Self::len) bytes, as long as `self` lives; of one that is used in
+    /// parts, the [head](parts::HEAD).
     pub(crate) fn as_ptr(&self) -> *mut u8 {
         self.mapping.as_ptr()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.mapping.len()
+        self.len
+    }
+
+    /// Where a part is mapped that was [opened](Self::open_part) before, as long as `self` lives.
+    #[inline]
+    pub(crate) fn part(&self, part: usize) -> Option<*mut u8> {
+        self.parts.start(part)
+    }
+
+    /// Maps a part, `len` bytes from `offset` on, unless it is mapped.
+    #[cold]
+    pub(crate) fn open_part(&self, part: usize, offset: usize, len: usize) -> io::Result<*mut u8> {
+        self.parts.open(part, self.descriptor.as_fd(), offset, len)
     }
 
     /// Gives the memory of these bytes back; they read as zeros from then on.
