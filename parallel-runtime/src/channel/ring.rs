@@ -129,7 +129,7 @@ impl Ring {
     }
 
     /// Where a level is in this process, which maps it when it comes to it.
-    #[inline]
+    #[inline(always)]
     fn level(&self, level: u64) -> Result<Level, Trouble> {
         let start = match level.checked_sub(1) {
             // SAFETY: the region's head is longer than its first page.

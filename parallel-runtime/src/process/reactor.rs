@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use super::launch::{Launched, Launcher, Numbers, Way};
 use crate::config;
 use crate::poison::lock;
 use crate::sys::memory;
+use crate::sys::oom::{self, MemoryKills, Verdict};
 use crate::sys::process;
 use crate::sys::program;
 use crate::sys::refusal::Named;
@@ -58,6 +60,8 @@ pub(crate) struct Child {
     way: Way,
     /// False once reaped: then the number may be another's, and is not signalled.
     alive: Mutex<bool>,
+    /// It was killed from here.
+    killed: AtomicBool,
 }
 
 impl Child {
@@ -83,6 +87,9 @@ impl Child {
         let alive = lock(&self.alive);
         if !*alive {
             return Ok(());
+        }
+        if signal == process::KILL {
+            self.killed.store(true, Ordering::Relaxed);
         }
         if !process::leads_group(self.pid) {
             // The task has moved it into another group, which is not ours to signal.
@@ -258,6 +265,7 @@ pub(crate) fn pids() -> Vec<u32> {
 const WAKE: u64 = 0;
 const ATTENTION: u64 = 1;
 const LAUNCHER: Numbers = Numbers { end: 2, answer: 3, spare: 4 };
+const MEMORY: u64 = 5;
 /// Below this, numbers are not those of workers.
 const FIRST_CHILD: u64 = 6;
 /// Below this, alarms that are no longer wanted are not worth looking for.
@@ -284,12 +292,14 @@ pub(crate) struct Loop {
     swept: usize,
     waiting: VecDeque<Arc<dyn Waiting>>,
     admitted: usize,
+    memory_kills: MemoryKills,
 }
 
 impl Loop {
     fn new(shared: &'static Reactor, poller: Poller, launcher: Launcher) -> Self {
         Self {
             shared,
+            memory_kills: MemoryKills::watch(&poller, MEMORY),
             poller,
             launcher,
             children: HashMap::new(),
@@ -305,7 +315,6 @@ impl Loop {
 
     fn run(&mut self) {
         process::block_signals();
-        program::watch_memory_kills();
         memory::on_forget(forget);
         self.launcher.settle();
         let mut ready = Vec::new();
@@ -321,6 +330,7 @@ impl Loop {
                 let _ = crate::panic::catch(|| match number {
                     WAKE => self.shared.wake.clear(),
                     ATTENTION => self.pulse(),
+                    MEMORY => self.memory_kills.called(),
                     number @ ..FIRST_CHILD => self.launcher.happened(number, &self.poller),
                     number => self.happened(number),
                 });
@@ -374,7 +384,10 @@ impl Loop {
             self.admitted -= 1;
         }
         self.launcher.has_ended();
-        events.ended(self, child, status);
+        let is_killed = status.and_then(process::deadly_signal).is_some_and(|(signal, _)| signal == process::KILL);
+        let is_judged = is_killed && !child.killed.load(Ordering::Relaxed);
+        let verdict = if is_judged { self.memory_kills.judge() } else { Verdict::Other };
+        oom::telling(verdict, || events.ended(self, child, status));
         self.admit();
     }
 
@@ -386,7 +399,7 @@ impl Loop {
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
         let Launched { started, control, way } =
             self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
-        let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
+        let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true), killed: AtomicBool::new(false) };
         match (start.assign)(&child.control) {
             // It has died already, of which its end will tell more.
             Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
@@ -495,7 +508,7 @@ impl Child {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
 
     use super::*;

@@ -13,6 +13,7 @@
 //! | `socket` | a pair of connected sockets that keeps message boundaries and carries descriptors |
 //! | `program` | what is known of the running program: constructors, arguments |
 //! | `limits` | what the system allows this process, and what is left of it |
+//! | `oom` | whether a process died because memory ran out, as far as the system tells |
 //! | `refusal` | errors that name the call which the system refused, and what can be done about it |
 //! | `fork` | copies a process of one thread into a child of its parent, or says why that would not be safe |
 //! | `watch` | ends this process, a worker, with its parent, and what it has started with it |
@@ -21,7 +22,7 @@
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{fork, limits, memory, parts, process, program, refusal, socket, surroundings, wait, watch, word};
+pub(crate) use linux::{fork, limits, memory, oom, parts, process, program, refusal, socket, surroundings, wait, watch, word};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

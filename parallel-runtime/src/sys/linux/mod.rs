@@ -3,6 +3,7 @@
 pub(crate) mod fork;
 pub(crate) mod limits;
 pub(crate) mod memory;
+pub(crate) mod oom;
 pub(crate) mod parts;
 pub(crate) mod process;
 pub(crate) mod program;

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::limits::{self, Limit};
 use super::refusal::Named;
@@ -242,26 +242,4 @@ pub(crate) fn set_title(title: &str) {
     if let Ok(title) = CStr::from_bytes_until_nul(&kept) {
         let _ = rustix::thread::set_name(title);
     }
-}
-
-/// Notes how many processes the kernel has killed for lack of memory so far.
-pub(crate) fn watch_memory_kills() {
-    MEMORY_KILLS.store(out_of_memory_kills().unwrap_or(0), Ordering::Relaxed);
-}
-
-/// Whether the kernel has killed a process for lack of memory since this was last asked.
-pub(crate) fn new_memory_kill() -> bool {
-    let now = out_of_memory_kills().unwrap_or(0);
-    MEMORY_KILLS.swap(now, Ordering::Relaxed) < now
-}
-
-static MEMORY_KILLS: AtomicU64 = AtomicU64::new(u64::MAX);
-
-/// How many processes of this one's control group the kernel has killed for lack of memory; `None` where it does not
-/// say.
-fn out_of_memory_kills() -> Option<u64> {
-    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let events = std::fs::read_to_string(format!("/sys/fs/cgroup{group}/memory.events")).ok()?;
-    events.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|count| count.trim().parse().ok())
 }

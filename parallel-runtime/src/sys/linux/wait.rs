@@ -136,6 +136,11 @@ impl Poller {
         epoll::add(&self.0, fd, EventData::new_u64(number), EventFlags::IN).named("epoll_ctl")
     }
 
+    /// Watches `fd` for something urgent, again and again.
+    pub(crate) fn add_urgent(&self, fd: BorrowedFd<'_>, number: u64) -> io::Result<()> {
+        epoll::add(&self.0, fd, EventData::new_u64(number), EventFlags::PRI).named("epoll_ctl")
+    }
+
     pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
         let _ = epoll::delete(&self.0, fd);
     }
