@@ -97,93 +97,11 @@ fn refused() {
     }
 }
 
-#[parallel]
-fn length(bytes: Vec<u8>) -> usize {
-    bytes.len()
-}
-
-#[parallel]
-fn repeat(len: usize) -> Vec<u8> {
-    vec![7; len]
-}
-
-#[parallel]
-fn total(array: Array<u64>) -> u64 {
-    array.to_vec().unwrap().iter().sum()
-}
-
-#[parallel]
-fn relay(messages: Queue<String>) -> usize {
-    let message = messages.recv().unwrap();
-    messages.send(&message).unwrap();
-    message.len()
-}
-
-#[parallel]
-fn prepare(text: String) {
-    assert_eq!(text, "ready");
-}
-
-/// Makes calls of all sorts, each of which must give its value or an error; prints how it went.
-fn calls() {
-    const LARGE: usize = 4 << 20;
-    fn show<T: PartialEq + std::fmt::Debug>(what: &str, outcome: parallel::Result<T>, expected: &T) {
-        match outcome {
-            Ok(value) => {
-                assert!(value == *expected, "{what}");
-                println!("{what}: ok");
-            }
-            Err(error) => println!("{what}: {error}"),
-        }
-    }
-    for _ in 0..4 {
-        // From some start on it is the zygote that starts them.
-        show("spawn", square.spawn(3).join(), &9);
-    }
-    show("map", square.par_map(0..1_000).map(|all| all.len()), &1_000);
-    show("submit", square.submit(3).join(), &9);
-    show("value", Value::new(1_u64).and_then(|value| value.get()), &1);
-    let queue = || -> parallel::Result<usize> {
-        let queue = Queue::new()?;
-        queue.send(&"a message".repeat(100))?;
-        let len = relay.spawn(queue.clone()).join()?;
-        queue.recv().map(|message| message.len() + len)
-    };
-    show("queue", queue(), &1_800);
-    let long = || -> parallel::Result<usize> {
-        let queue = Queue::new()?;
-        for _ in 0..8 {
-            queue.send(&vec![1_u8; 1 << 20])?;
-        }
-        (0..8).map(|_| queue.recv().map(|message: Vec<u8>| message.len())).sum()
-    };
-    show("long queue", long(), &(8 << 20));
-    let one = Queue::bounded(10).and_then(|queue| {
-        queue.send(&1_u64)?;
-        queue.recv()
-    });
-    show("bounded queue", one, &1);
-    show("array", Array::<u64>::zeroed(LARGE / 8).and_then(|array| total.submit(array).join()), &0);
-    show("frozen", Frozen::from_vec(vec![1_u64; LARGE / 8]).map(|all| all.len()), &(LARGE / 8));
-    show("large argument", length.submit(vec![0; LARGE]).join(), &LARGE);
-    show("large argument, spawned", length.spawn(vec![0; LARGE]).join(), &LARGE);
-    show("large result", repeat.submit(LARGE).join().map(|all| all.len()), &LARGE);
-    show("large result, spawned", repeat.spawn(LARGE).join().map(|all| all.len()), &LARGE);
-    let pool = || -> parallel::Result<i32> {
-        let pool = Pool::builder().workers(2).initializer(&prepare, ("ready".to_string(),)).build()?;
-        let nine = square.on(&pool).submit(3).join()?;
-        pool.join().map(|()| nine)
-    };
-    show("pool", pool(), &9);
-    println!("end");
-}
-
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("submits") => submits(),
         Some("spawns") => spawns(),
         Some("processes") => processes(),
-        Some("calls") => calls(),
         other => panic!("there is no way {other:?}"),
     }
 }
