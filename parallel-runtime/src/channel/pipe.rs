@@ -425,3 +425,27 @@ fn take_apart(message: &mut Payload, handles: u64, wires: &Wires) -> Result<()> 
 fn spoilt() -> Error {
     Error::new(ErrorKind::Decode(CodecError::of_bytes("some process wrote over the memory of the queue")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::wires::Wire;
+    use super::*;
+
+    #[test]
+    fn the_memory_that_a_killed_sender_had_taken_is_given_back() {
+        const LEN: usize = 64 << 20;
+        let pipe = Pipe::create(usize::MAX, None).unwrap();
+        let (into, out) = Wire::pair().unwrap();
+        let wires = Wires::new(Some(into), Some(out));
+        let taken = || rustix::fs::fstat(pipe.region().descriptor()).unwrap().st_blocks * 512;
+        // It has made the ring larger, and is killed amid its message.
+        pipe.ring.grow(LEN).unwrap();
+        let Ok(Space::Enough(slot)) = pipe.ring.room(LEN, usize::MAX) else { panic!("there is room") };
+        slot.fill_in_vain(&vec![1; LEN]);
+        assert!(taken() >= LEN as i64);
+        assert_eq!(pipe.receive::<u64>(Patience::None, &wires).unwrap(), None);
+        assert!(taken() < 1 << 20, "{} bytes", taken());
+        assert!(pipe.send(&7_u64, usize::MAX, Patience::None, &wires).unwrap());
+        assert_eq!(pipe.receive(Patience::None, &wires).unwrap(), Some(7_u64));
+    }
+}

@@ -94,6 +94,12 @@ impl Slot<'_> {
         level.write(position + RECORD + head.len() as u64, bytes);
         gap.commit();
     }
+
+    /// What a sender does that is killed before its last store.
+    #[cfg(test)]
+    pub(super) fn fill_in_vain(self, bytes: &[u8]) {
+        self.level.write(self.gap.position() + RECORD, bytes);
+    }
 }
 
 /// The ring in a region.

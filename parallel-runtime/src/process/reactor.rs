@@ -399,7 +399,14 @@ impl Loop {
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
         let Launched { started, control, way } =
             self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
-        let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true), killed: AtomicBool::new(false) };
+        let child = Child {
+            pid: started.pid,
+            pidfd: started.pidfd,
+            control,
+            way,
+            alive: Mutex::new(true),
+            killed: AtomicBool::new(false),
+        };
         match (start.assign)(&child.control) {
             // It has died already, of which its end will tell more.
             Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}

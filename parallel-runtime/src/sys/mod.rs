@@ -22,7 +22,9 @@
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{fork, limits, memory, oom, parts, process, program, refusal, socket, surroundings, wait, watch, word};
+pub(crate) use linux::{
+    fork, limits, memory, oom, parts, process, program, refusal, socket, surroundings, wait, watch, word,
+};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

@@ -83,9 +83,8 @@ impl Mapping {
         }
         let flags = MapFlags::SHARED | MapFlags::POPULATE;
         // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
-        let start =
-            unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }
-                .named("mmap")?;
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }
+            .named("mmap")?;
         Self::owning(start.cast(), len)
     }
 

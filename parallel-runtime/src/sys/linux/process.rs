@@ -174,16 +174,10 @@ unsafe fn become_worker(plan: &mut Plan) {
     }
 }
 
-/// Ends the child where `call` gave an error.
-///
-/// # Safety
-///
-/// Only in the child, right after the call.
-unsafe fn check(plan: &mut Plan, call: &'static str, answer: c_long) {
+/// Ends the child where `call` has just given an error.
+fn check(plan: &mut Plan, call: &'static str, answer: c_long) {
     if answer == -1 {
-        // SAFETY: the C library's own word, of this thread.
-        let error = unsafe { *libc::__errno_location() };
-        give_up(plan, call, error);
+        give_up(plan, call, io::Error::last_os_error().raw_os_error().unwrap_or(0));
     }
 }
 

@@ -96,7 +96,9 @@ mod tests {
     #[test]
     fn a_refusal_names_the_call_and_the_limit_that_is_behind_it() {
         const NONE: &[Limit] = &[];
-        let cases: [(&str, i32, bool, &[Limit], Option<&str>); 17] = [
+        /// The call and its error, whether there is `/proc`, which limits are set, and what the advice says.
+        type Case = (&'static str, i32, bool, &'static [Limit], Option<&'static str>);
+        let cases: [Case; 17] = [
             ("memfd_create", libc::EPERM, true, NONE, None),
             ("memfd_create", libc::ENOSYS, true, &[Limit::AddressSpace], None),
             ("memfd_create", libc::EMFILE, true, NONE, Some("ulimit -n")),

@@ -70,7 +70,8 @@ impl Socket {
     pub(crate) fn inherit(number: RawFd) -> io::Result<Self> {
         // SAFETY: only asked about until it is known to be ours; a number that is not open gives an error.
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
-        if rustix::net::sockopt::socket_type(fd).named("getsockopt")? != SocketType::SEQPACKET || maker(fd)? != parent() {
+        if rustix::net::sockopt::socket_type(fd).named("getsockopt")? != SocketType::SEQPACKET || maker(fd)? != parent()
+        {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a channel to this process's parent"));
         }
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).named("fcntl")?;

@@ -98,7 +98,9 @@ pub(crate) struct Event(OwnedFd);
 
 impl Event {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(above_standard(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).named("eventfd2")?)?))
+        Ok(Self(above_standard(
+            rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).named("eventfd2")?,
+        )?))
     }
 
     pub(crate) fn from_fd(fd: OwnedFd) -> Self {

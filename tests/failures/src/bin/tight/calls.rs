@@ -148,7 +148,11 @@ pub(crate) fn calls(letter: &str) {
         let is_abort = matches!(letter, "v" | "d") && error.contains("SIGABRT");
         assert!(error.contains(&named) || is_abort, "{what}: {error}");
     }
-    println!("end: {} of {} gave their value", report.0.iter().filter(|(_, error)| error.is_none()).count(), report.0.len());
+    println!(
+        "end: {} of {} gave their value",
+        report.0.iter().filter(|(_, error)| error.is_none()).count(),
+        report.0.len()
+    );
 }
 
 #[parallel]

@@ -50,7 +50,9 @@ fn kills(group: &str) -> u64 {
 pub(crate) fn killed(group: &str) {
     join(group);
     let pool = Pool::with_workers(1).unwrap();
-    for error in [hog.spawn().join().unwrap_err(), hog.on(&pool).submit().join().unwrap_err(), hog.spawn().join().unwrap_err()] {
+    for error in
+        [hog.spawn().join().unwrap_err(), hog.on(&pool).submit().join().unwrap_err(), hog.spawn().join().unwrap_err()]
+    {
         println!("{error}");
         assert!(matches!(error.kind(), ErrorKind::Signaled { signal: libc::SIGKILL, .. }), "{error}");
         assert!(error.to_string().contains("its control group was out of memory"), "{error}");
