@@ -15,6 +15,7 @@ use crate::process::bootstrap::{self, Role};
 use crate::process::control::Control;
 use crate::process::zygote;
 use crate::registry;
+use crate::sys::limits;
 use crate::sys::process;
 use crate::sys::program::{self, Constructor};
 use crate::sys::wait;
@@ -116,14 +117,14 @@ pub fn init() {
 ///
 /// # Errors
 ///
-/// `NotParallel` in a library that a foreign program loaded.
+/// `NotParallel` in a library that a foreign program loaded; `Start` where a process may have too little stack.
 pub(crate) fn check() -> Result<()> {
     // The address is taken from the table's entry itself, so that the linker keeps it.
     let constructor = std::hint::black_box(&CONSTRUCTOR);
     if !CONSTRUCTED.load(Ordering::Relaxed) || !program::is_own_constructor(*constructor) {
         return Err(Error::new(ErrorKind::NotParallel));
     }
-    Ok(())
+    limits::check_stack().map_err(|error| Error::new(ErrorKind::Start(error)))
 }
 
 /// Refuses a function that a worker might take for another.

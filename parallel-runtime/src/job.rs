@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::{lock, wait};
+use crate::sys::oom::{self, Verdict};
 use crate::sys::process::{self, KILL};
-use crate::sys::program;
 use crate::wire::call::CallFailure;
 use crate::wire::payload::Payload;
 
@@ -136,17 +136,26 @@ pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
         Some(status) => match process::deadly_signal(status) {
             Some((signal, core_dumped)) => {
                 let error = Error::new(ErrorKind::Signaled { signal, core_dumped });
-                if signal == KILL && program::new_memory_kill() {
-                    error.with_note("the kernel killed it because its control group was out of memory")
-                } else {
-                    error
+                match oom::verdict() {
+                    Verdict::OutOfMemory if signal == KILL => {
+                        error.with_note("the kernel killed it because its control group was out of memory")
+                    }
+                    Verdict::Perhaps if signal == KILL => error.with_note(
+                        "its control group was out of memory at some time before, and the kernel killed a process for that: maybe this one",
+                    ),
+                    _ => error,
                 }
             }
             None => Error::new(ErrorKind::Exited { code: status.code().unwrap_or(0) }),
         },
-        None => Error::new(ErrorKind::Exited { code: -1 }).with_note(
-            "its exit status is not known: the program waits for any child or ignores SIGCHLD, and this kernel keeps no record",
-        ),
+        None => match process::waiting_refused() {
+            // In such a sandbox no process should have been started, so that is the kind which fits best.
+            Some(error) => Error::new(ErrorKind::Start(error))
+                .with_note("it did start and has ended, but the system does not tell how"),
+            None => Error::new(ErrorKind::Exited { code: -1 }).with_note(
+                "its exit status is not known: the program waits for any child or ignores SIGCHLD, and this kernel keeps no record",
+            ),
+        },
     }
 }
 

@@ -399,9 +399,9 @@ fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outc
     let Some(seat) = core.seats[index].as_mut() else { return Err(unreadable("is gone")) };
     hear(seat);
     let Large { entry, failed: is_failure } = seat.large.remove(&key).ok_or_else(|| {
-        Error::new(ErrorKind::Decode(CodecError::of_bytes(
-            "the function ran, but its result was lost: no descriptor was free to receive it; raise the limit (`ulimit -n`)",
-        )))
+        let why = seat.store.why_lost().unwrap_or("the worker did not send it");
+        let text = format!("the function ran, but its result was lost: {why}");
+        Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))
     })?;
     if is_failure {
         failed(codec::decode_whole(&entry.bytes))

@@ -66,6 +66,7 @@ impl Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Shared,
+    InParts,
     Frozen,
     Descriptor,
     Bulk,

@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,10 @@ use crate::config;
 use crate::panic::PanicReport;
 use crate::poison::lock;
 use crate::sys::memory;
+use crate::sys::oom::{self, MemoryKills, Verdict};
 use crate::sys::process::{self, Started};
 use crate::sys::program;
+use crate::sys::refusal::Named;
 use crate::sys::surroundings::Affinity;
 use crate::sys::wait::{Event, Poller};
 
@@ -78,6 +81,8 @@ pub(crate) struct Child {
     control: Control,
     way: Way,
     life: Mutex<Life>,
+    /// It was killed from here.
+    killed: AtomicBool,
 }
 
 /// How far a process is on its way out.
@@ -114,6 +119,9 @@ impl Child {
         let life = lock(&self.life);
         if *life == Life::Reaped {
             return Ok(());
+        }
+        if signal == process::KILL {
+            self.killed.store(true, Ordering::Relaxed);
         }
         let Started { pid, pidfd } = &self.started;
         let mut sent = Ok(());
@@ -227,7 +235,7 @@ pub(crate) fn check_not_forked() -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// When the system has no descriptor or thread left for it, or this process was forked from one that has it.
+/// When the system has no descriptor or thread left for it, or refuses a call that it needs, or this process was forked from one that has it.
 pub(crate) fn get() -> io::Result<&'static Reactor> {
     static STARTING: Mutex<()> = Mutex::new(());
     if let Some(reactor) = REACTOR.get() {
@@ -245,6 +253,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
         pulses: Mutex::default(),
         attention: Event::new()?,
     };
+    process::check_waiting()?;
     let poller = Poller::new()?;
     let launcher = Launcher::new(LAUNCHER)?;
     poller.add(reactor.wake.as_fd(), WAKE)?;
@@ -252,11 +261,12 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     check_hearing(&reactor.wake, &poller)?;
     // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
     let (ready, filled) = std::sync::mpsc::channel::<&'static Reactor>();
-    std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
+    let thread = std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
         if let Ok(reactor) = filled.recv() {
             Loop::new(reactor, poller, launcher).run();
         }
-    })?;
+    });
+    thread.named("pthread_create")?;
     let reactor = REACTOR.get_or_init(|| reactor);
     program::watch_forks();
     let _ = ready.send(reactor);
@@ -272,13 +282,9 @@ pub(crate) fn defect(report: &PanicReport) -> io::Error {
 fn check_hearing(wake: &Event, poller: &Poller) -> io::Result<()> {
     let mut ready = Vec::new();
     wake.set();
-    poller.wait(&mut ready, Some(Instant::now())).map_err(|error| name_call("epoll_wait", &error))?;
+    poller.wait(&mut ready, Some(Instant::now()))?;
     wake.clear();
     if ready.contains(&WAKE) { Ok(()) } else { Err(io::Error::other("an event that was set (write) is not seen")) }
-}
-
-fn name_call(call: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{call}: {error}"))
 }
 
 impl Reactor {
@@ -358,8 +364,10 @@ const ATTENTION: u64 = 1;
 const LAUNCHER: Numbers = Numbers { end: 2, answer: 3, spare: 4 };
 /// A call has waited long for its turn.
 const LONG_WAIT: u64 = 5;
+/// Memory ran out.
+const MEMORY: u64 = 6;
 /// Below this, numbers are not those of workers.
-const FIRST_CHILD: u64 = 6;
+const FIRST_CHILD: u64 = 8;
 /// Below this, alarms that are no longer wanted are not worth looking for.
 const FEW_ALARMS: usize = 1024;
 
@@ -388,6 +396,7 @@ pub(crate) struct Loop {
     waiting: VecDeque<Turn>,
     admitted: usize,
     long_wait: LongWait,
+    memory_kills: MemoryKills,
 }
 
 /// A process that waits for its turn.
@@ -400,6 +409,7 @@ impl Loop {
     fn new(shared: &'static Reactor, poller: Poller, launcher: Launcher) -> Self {
         Self {
             shared,
+            memory_kills: MemoryKills::watch(&poller, MEMORY),
             poller,
             launcher,
             children: HashMap::new(),
@@ -417,7 +427,6 @@ impl Loop {
 
     fn run(&mut self) {
         process::block_signals();
-        program::watch_memory_kills();
         memory::on_forget(forget);
         self.launcher.settle();
         let mut ready = Vec::new();
@@ -435,6 +444,7 @@ impl Loop {
                 let _ = crate::panic::catch(|| match number {
                     WAKE => self.shared.wake.clear(),
                     ATTENTION => self.pulse(),
+                    MEMORY => self.memory_kills.called(),
                     number @ ..FIRST_CHILD => self.launcher.happened(number, &self.poller),
                     number => self.happened(number),
                 });
@@ -498,7 +508,10 @@ impl Loop {
             self.admitted -= 1;
         }
         self.launcher.has_ended();
-        events.ended(self, child, status);
+        let is_killed = status.and_then(process::deadly_signal).is_some_and(|(signal, _)| signal == process::KILL);
+        let is_judged = is_killed && !child.killed.load(Ordering::Relaxed);
+        let verdict = if is_judged { self.memory_kills.judge() } else { Verdict::Other };
+        oom::telling(verdict, || events.ended(self, child, status));
         self.admit();
     }
 
@@ -525,7 +538,14 @@ impl Loop {
             return Err(error);
         }
         let Launched { started, control, way } = launched;
-        let child = Arc::new(Child { key, started, control, way, life: Mutex::new(Life::Runs) });
+        let child = Arc::new(Child {
+            key,
+            started,
+            control,
+            way,
+            life: Mutex::new(Life::Runs),
+            killed: AtomicBool::new(false),
+        });
         lock(&self.shared.pids).insert(child.pid());
         self.admitted += usize::from(start.admitted);
         self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: start.admitted });
@@ -661,7 +681,7 @@ impl Loop {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
 
     use super::*;

@@ -1,10 +1,14 @@
 //! Linux 5.11 or later: pidfd, memfd with seals, futex, epoll, close_range.
 
 pub(crate) mod fork;
+pub(crate) mod limits;
 pub(crate) mod memory;
+pub(crate) mod oom;
 pub(crate) mod owner;
+pub(crate) mod parts;
 pub(crate) mod process;
 pub(crate) mod program;
+pub(crate) mod refusal;
 pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod surroundings;

@@ -5,17 +5,18 @@
 //! close what it does not know. The executable is `/proc/self/exe`: the very file that runs, renamed or deleted since.
 
 use std::borrow::Cow;
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use super::memory::Mapping;
+use super::refusal::{Named, code_of, refused};
 use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
 use super::wait::wait_readable;
@@ -75,6 +76,8 @@ struct Plan {
     null: RawFd,
     affinity: Option<Affinity>,
     parent: libc::pid_t,
+    /// What was refused, and with which number.
+    refused: &'static str,
     error: c_int,
 }
 
@@ -83,8 +86,8 @@ struct Plan {
 ///
 /// # Errors
 ///
-/// What clone or exec say: EAGAIN at the limit of processes, EMFILE at that of descriptors, ENOENT where `/proc` is not
-/// mounted.
+/// What the call said that was refused, which the error names: EAGAIN at the limit of processes, EMFILE at that of
+/// descriptors, ENOENT where `/proc` is not mounted.
 pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let arguments = null_terminated(launch.arguments);
     let environment = null_terminated(launch.environment);
@@ -95,6 +98,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         null: launch.null.as_raw_fd(),
         affinity: launch.affinity,
         parent: own_number(),
+        refused: "",
         error: 0,
     };
     let stack = Mapping::private(STACK)?;
@@ -109,7 +113,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let pid = unsafe { libc::clone(child, top.cast(), flags, (&raw mut plan).cast(), &raw mut pidfd) };
     let error = io::Error::last_os_error();
     drop(signals);
-    let Ok(pid) = u32::try_from(pid) else { return Err(error) };
+    let Ok(pid) = u32::try_from(pid) else { return Err(error).named("clone") };
     // SAFETY: clone succeeded with CLONE_PIDFD, so this is a descriptor that nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let pidfd = match copy_above_standard(&pidfd) {
@@ -121,14 +125,16 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
             return Err(error);
         }
     };
-    // The child wrote through the pointer: read the word again.
+    // The child wrote through the pointer: read the words again.
     // SAFETY: `plan` is a live local.
     let error = unsafe { (&raw const plan.error).read_volatile() };
     if error == 0 {
         return Ok(Started { pid, pidfd });
     }
     reap_within(&pidfd, DYING);
-    Err(io::Error::from_raw_os_error(error))
+    // SAFETY: as above.
+    let call = unsafe { (&raw const plan.refused).read_volatile() };
+    Err(io::Error::from_raw_os_error(error)).named(call)
 }
 
 /// Reaps a process that is about to end, if it does within `limit`.
@@ -164,28 +170,47 @@ unsafe fn become_worker(plan: &mut Plan) {
         }
         libc::setpgid(0, 0);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        if plan.parent > 0 && libc::getppid() != plan.parent {
+        match libc::getppid() {
+            parent if parent == plan.parent || plan.parent <= 0 => {}
+            // The C library hands on what the kernel says, which knows no error of this call; but a sandbox does.
+            refusal if refusal < 0 => give_up(plan, "getppid", -refusal),
             // The parent died before the line above.
-            libc::_exit(0);
+            _ => libc::_exit(0),
         }
         if let Some(affinity) = &plan.affinity {
             affinity.take();
         }
-        libc::dup2(plan.null, 0);
+        check(plan, "dup2", libc::dup2(plan.null, 0).into());
         for output in 1..=2 {
             if libc::fcntl(output, libc::F_GETFD) == -1 {
-                libc::dup2(plan.null, output);
+                check(plan, "dup2", libc::dup2(plan.null, output).into());
             }
         }
-        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
-        libc::fcntl(plan.keep, libc::F_SETFD, 0);
+        let closed = libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        check(plan, "close_range", closed);
+        check(plan, "fcntl", libc::fcntl(plan.keep, libc::F_SETFD, 0).into());
         let mut none = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(none.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
-        libc::execve(EXECUTABLE.as_ptr(), plan.arguments, plan.environment);
-        (&raw mut plan.error).write_volatile(*libc::__errno_location());
-        libc::_exit(127);
+        check(plan, "rt_sigprocmask", libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()).into());
+        check(plan, "execve", libc::execve(EXECUTABLE.as_ptr(), plan.arguments, plan.environment).into());
     }
+}
+
+/// Ends the child where `call` has just given an error.
+fn check(plan: &mut Plan, call: &'static str, answer: c_long) {
+    if answer == -1 {
+        give_up(plan, call, io::Error::last_os_error().raw_os_error().unwrap_or(0));
+    }
+}
+
+/// Leaves the parent word of what was refused, and ends the child.
+fn give_up(plan: &mut Plan, call: &'static str, error: c_int) -> ! {
+    // SAFETY: a word of the parent's, which waits.
+    unsafe { (&raw mut plan.refused).write_volatile(call) };
+    // SAFETY: as above.
+    unsafe { (&raw mut plan.error).write_volatile(error) };
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(127) };
 }
 
 /// Blocks every signal of this thread; dropping it brings the former mask back.
@@ -287,7 +312,10 @@ fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> 
             Some(libc::EINTR) => {}
             // The program ignores SIGCHLD, or waits for any child: the kernel still knows, from 6.15 on.
             Some(libc::ECHILD) => return recorded_status(pidfd).map(Some),
-            _ => return Err(error),
+            code => {
+                WAIT_REFUSED.store(code.unwrap_or(0), Ordering::Relaxed);
+                return Err(error).named("waitid");
+            }
         }
     }
     // SAFETY: zeroed at first, and filled by the call.
@@ -305,6 +333,31 @@ fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> 
         _ => value,
     };
     Ok(Some(ExitStatus::from_raw(raw)))
+}
+
+/// What the system said when it last refused to tell how a process ended; 0: it never did.
+static WAIT_REFUSED: AtomicI32 = AtomicI32::new(0);
+
+/// Why the system does not tell how processes end, if it has refused to: a sandbox that came after [`check_waiting`].
+pub(crate) fn waiting_refused() -> Option<io::Error> {
+    let code = WAIT_REFUSED.load(Ordering::Relaxed);
+    (code != 0).then(|| refused("waitid", io::Error::from_raw_os_error(code)))
+}
+
+/// Checks that the system tells how children end: where it does not, none should be started, because none could be reaped.
+///
+/// # Errors
+///
+/// What a sandbox says.
+pub(crate) fn check_waiting() -> io::Result<()> {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: `info` is memory for the answer.
+    if unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), options) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ECHILD) { Ok(()) } else { Err(error).named("waitid") }
 }
 
 /// `struct pidfd_info` of `linux/pidfd.h`, as far as its first version goes.
@@ -452,7 +505,7 @@ pub(crate) const TERMINATE: i32 = libc::SIGTERM;
 
 /// Whether a start that failed so may succeed once another process has ended.
 pub(crate) fn is_passing(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM))
+    matches!(code_of(error), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM))
 }
 
 /// The name of a signal and what it usually means.

@@ -6,10 +6,10 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::Resource;
-
+use super::limits;
+use super::refusal::Named;
 use super::socket::above_standard;
 
 /// A function that runs before `main`.
@@ -193,7 +193,7 @@ pub(crate) fn is_environment(known: &[CString], more: &[(OsString, OsString)]) -
 
 /// Opens the device that swallows what is written and gives nothing to read.
 pub(crate) fn null_device() -> io::Result<OwnedFd> {
-    let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let file = OpenOptions::new().read(true).write(true).open("/dev/null").named("open /dev/null")?;
     above_standard(file.into())
 }
 
@@ -223,15 +223,7 @@ pub(crate) fn was_forked() -> bool {
 pub(crate) fn descriptor_limit() -> u64 {
     // Where the system refuses to tell: what it gives where nobody has said otherwise.
     const USUAL: u64 = 1024;
-    limit(Resource::Nofile).map_or(USUAL, |(current, _)| current)
-}
-
-/// What a limit is and may be raised to; `None` where the system refuses to tell. `RLIM_INFINITY` is the largest number.
-pub(super) fn limit(resource: Resource) -> Option<(u64, u64)> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the C library writes two numbers into the local.
-    let answer = unsafe { libc::getrlimit(resource as _, &raw mut limit) };
-    (answer == 0).then_some((limit.rlim_cur, limit.rlim_max))
+    limits::raw(libc::RLIMIT_NOFILE).map_or(USUAL, |limit| limit.rlim_cur)
 }
 
 /// The program's name, as it was called.
@@ -252,26 +244,4 @@ pub(crate) fn set_title(title: &str) {
     if let Ok(title) = CStr::from_bytes_until_nul(&kept) {
         let _ = rustix::thread::set_name(title);
     }
-}
-
-/// Notes how many processes the kernel has killed for lack of memory so far.
-pub(crate) fn watch_memory_kills() {
-    MEMORY_KILLS.store(out_of_memory_kills().unwrap_or(0), Ordering::Relaxed);
-}
-
-/// Whether the kernel has killed a process for lack of memory since this was last asked.
-pub(crate) fn new_memory_kill() -> bool {
-    let now = out_of_memory_kills().unwrap_or(0);
-    MEMORY_KILLS.swap(now, Ordering::Relaxed) < now
-}
-
-static MEMORY_KILLS: AtomicU64 = AtomicU64::new(u64::MAX);
-
-/// How many processes of this one's control group the kernel has killed for lack of memory; `None` where it does not
-/// say.
-fn out_of_memory_kills() -> Option<u64> {
-    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let events = std::fs::read_to_string(format!("/sys/fs/cgroup{group}/memory.events")).ok()?;
-    events.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|count| count.trim().parse().ok())
 }

@@ -12,6 +12,8 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType,
 };
 
+use super::refusal::Named;
+
 /// The most descriptors that travel with one message: as many as the kernel takes.
 pub(crate) const MAX_DESCRIPTORS: usize = 253;
 
@@ -39,7 +41,8 @@ impl Socket {
     /// Makes two connected ends, neither of them descriptor 0, 1 or 2.
     pub(crate) fn pair() -> io::Result<(Self, Self)> {
         let (one, other) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .named("socketpair")?;
         Ok((Self(Arc::new(above_standard(one)?)), Self(Arc::new(above_standard(other)?))))
     }
 
@@ -77,10 +80,11 @@ impl Socket {
         }
         // SAFETY: open, as was just seen, before any task could close it; only asked about until it is known to be ours.
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
-        if rustix::net::sockopt::socket_type(fd)? != SocketType::SEQPACKET || maker(fd)? != parent() {
+        if rustix::net::sockopt::socket_type(fd).named("getsockopt")? != SocketType::SEQPACKET || maker(fd)? != parent()
+        {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a channel to this process's parent"));
         }
-        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).named("fcntl")?;
         // SAFETY: open, and made by the parent for this process, in which nobody else knows of it.
         Ok(Self(Arc::new(unsafe { OwnedFd::from_raw_fd(number) })))
     }
@@ -102,7 +106,9 @@ impl Socket {
             match rustix::net::sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, flags) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                // What a full channel says, or one whose other end is gone, is for our own eyes.
+                Err(error @ (Errno::AGAIN | Errno::PIPE | Errno::CONNRESET)) => return Err(error.into()),
+                Err(error) => return Err(error).named("sendmsg"),
             }
         }
     }
@@ -120,7 +126,7 @@ impl Socket {
                 // The other end was closed with messages in it that nobody had read. The system says so once, ahead of the
                 // messages that came from there.
                 Err(Errno::CONNRESET) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error).named("recvmsg"),
             }
         };
         let descriptors: Vec<OwnedFd> = control
@@ -155,7 +161,7 @@ pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
 
 /// The same for one that must not get lost on the way; `None` where it is in a good place already.
 pub(crate) fn copy_above_standard(fd: &OwnedFd) -> io::Result<Option<OwnedFd>> {
-    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3)?)) }
+    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3).named("fcntl")?)) }
 }
 
 /// The process that made a pair of connected sockets; 0 for one that this process cannot see.
@@ -173,7 +179,7 @@ fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::pid_t> {
             &raw mut len,
         )
     };
-    if answer == 0 { Ok(credentials.pid) } else { Err(io::Error::last_os_error()) }
+    if answer == 0 { Ok(credentials.pid) } else { Err(io::Error::last_os_error()).named("getsockopt") }
 }
 
 /// The parent of this process; 0 for one that it cannot see.

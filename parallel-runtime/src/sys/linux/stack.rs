@@ -12,7 +12,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
-use rustix::process::{Resource, getrlimit};
+
+use super::limits::{self, Limit};
 
 /// Kept below a larger stack and never touched, in bytes: C code may step over a page or two at once.
 const GUARD: usize = 64 << 10;
@@ -52,7 +53,7 @@ thread_local! {
 
 /// The addresses of the stack on which the caller is; `None`: it is on none that this module or the system knows.
 pub(crate) fn bounds() -> Option<Range<usize>> {
-    let limit = || Origin::System { limit: getrlimit(Resource::Stack).current };
+    let limit = || Origin::System { limit: limits::of(Limit::Stack) };
     let bounds = match BOUNDS.get().filter(|bounds| bounds.origin == Origin::Ours || bounds.origin == limit()) {
         Some(bounds) => bounds,
         None => {
@@ -159,7 +160,7 @@ impl Drop for Stack {
 
 /// How many bytes of address space a larger stack may take.
 fn room() -> usize {
-    let Some(limit) = getrlimit(Resource::As).current else { return usize::MAX };
+    let Some(limit) = limits::of(Limit::AddressSpace) else { return usize::MAX };
     let used = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = used.as_deref().and_then(|text| text.split(' ').next()).and_then(|pages| pages.parse::<u64>().ok());
     let used = pages.map_or(limit / 2, |pages| pages.saturating_mul(rustix::param::page_size() as u64));

@@ -10,6 +10,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::thread::{MembarrierCommand, futex, membarrier};
 
+use super::refusal::Named;
 use super::socket::above_standard;
 
 /// Waits while `word` holds `value`, until somebody wakes it or `timeout` has passed. May return early.
@@ -97,7 +98,9 @@ pub(crate) struct Event(OwnedFd);
 
 impl Event {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(above_standard(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)?))
+        Ok(Self(above_standard(
+            rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).named("eventfd2")?,
+        )?))
     }
 
     pub(crate) fn from_fd(fd: OwnedFd) -> Self {
@@ -134,12 +137,17 @@ pub(crate) struct Poller(OwnedFd);
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(above_standard(epoll::create(epoll::CreateFlags::CLOEXEC)?)?))
+        Ok(Self(above_standard(epoll::create(epoll::CreateFlags::CLOEXEC).named("epoll_create1")?)?))
     }
 
     /// Watches `fd` for being readable or closed by its peer, again and again.
     pub(crate) fn add(&self, fd: BorrowedFd<'_>, number: u64) -> io::Result<()> {
-        Ok(epoll::add(&self.0, fd, EventData::new_u64(number), EventFlags::IN)?)
+        epoll::add(&self.0, fd, EventData::new_u64(number), EventFlags::IN).named("epoll_ctl")
+    }
+
+    /// Watches `fd` for something urgent, again and again.
+    pub(crate) fn add_urgent(&self, fd: BorrowedFd<'_>, number: u64) -> io::Result<()> {
+        epoll::add(&self.0, fd, EventData::new_u64(number), EventFlags::PRI).named("epoll_ctl")
     }
 
     pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
@@ -153,7 +161,7 @@ impl Poller {
         match epoll::wait(&self.0, &mut events[..], timeout.as_ref()) {
             Ok(count) => ready.extend(events[..count].iter().map(|event| event.data.u64())),
             Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error).named("epoll_wait"),
         }
         Ok(())
     }
