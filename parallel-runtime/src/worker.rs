@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::bell::WorkerBell;
 use crate::config;
 use crate::current::{self, Role};
+use crate::ending;
 use crate::lane::{Work, WorkerLane};
 use crate::memory::bulk;
 use crate::memory::reply::{LONGEST_ENTRY, ReplyWriter, tag};
@@ -292,7 +293,10 @@ impl Server<'_> {
                     self.bell.ring(true);
                 }
                 Work::Mail => while self.mailbox.take(false)? {},
-                Work::Stop => return Ok(0),
+                Work::Stop { within } => {
+                    within.into_iter().for_each(ending::grant);
+                    return Ok(0);
+                }
             }
         }
     }

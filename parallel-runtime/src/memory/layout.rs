@@ -87,7 +87,7 @@ pub(crate) struct Door {
     pub(crate) knocks: AtomicU32,
     /// 1 while the worker waits.
     pub(crate) waiting: AtomicU32,
-    /// 1: end when nothing is left.
+    /// How many milliseconds the worker may take for its end when nothing is left for it; 0: it is not to end.
     pub(crate) stop: AtomicU32,
     /// How many others are at work: see [`crowd`].
     pub(crate) crowd: AtomicU32,

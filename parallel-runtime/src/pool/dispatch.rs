@@ -28,6 +28,12 @@ impl Shared {
     /// Takes in what is finished and hands out what waits.
     pub(crate) fn pump(&self, core: &mut Core) {
         core.awaits = false;
+        self.take_in(core);
+        self.hand_out(core);
+    }
+
+    /// Takes in what is finished.
+    pub(super) fn take_in(&self, core: &mut Core) {
         for index in 0..core.seats.len() {
             core.seats[index].as_mut().map(kill_if_spoilt);
             while let Some(hand) = take_finished(core, index) {
@@ -35,7 +41,6 @@ impl Shared {
             }
             self.deliver_early(core, index);
         }
-        self.hand_out(core);
     }
 
     /// A worker has ended a parcel.
@@ -84,7 +89,7 @@ impl Shared {
             // What it has not run is none of its tasks.
             seat.budget = seat.budget.map(|budget| budget + unused);
             if seat.in_hand.is_empty() && seat.budget == Some(0) {
-                self.stop(core, index);
+                self.stop(core, index, config::STOP_GRACE);
             }
         }
     }

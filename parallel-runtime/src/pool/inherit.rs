@@ -22,7 +22,7 @@ impl Shared {
         core.stats.idle += seat.idle();
         let hands = std::mem::take(&mut seat.in_hand);
         let was_ready = seat.ready;
-        let was_stopping = seat.stopping.is_some();
+        let was_stopping = seat.stop_by.is_some();
         let refusal = seat.refusal.take();
         // Its lane is still to be read.
         core.seats[index] = Some(seat);

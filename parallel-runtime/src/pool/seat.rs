@@ -24,8 +24,8 @@ pub(crate) struct Seat {
     pub(crate) front_since: Instant,
     /// It has reported in, and its initializer has run.
     pub(crate) ready: bool,
-    /// It was told to stop, at this time or when it had finished what it held.
-    pub(crate) stopping: Option<Instant>,
+    /// It was told to stop when it has finished what it holds, and is killed at this time if it has not.
+    pub(crate) stop_by: Option<Instant>,
     pub(crate) in_hand: VecDeque<InHand>,
     /// How many more tasks it may take.
     pub(crate) budget: Option<usize>,
@@ -150,7 +150,7 @@ impl Seat {
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
         let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);
-        let stays = self.stopping.is_none() && self.killed_for.is_none();
+        let stays = self.stop_by.is_none() && self.killed_for.is_none();
         let takes = self.ready && stays && self.budget != Some(0) && ahead && self.lane.has_room();
         takes.then_some(self.in_hand.len())
     }

@@ -13,6 +13,7 @@ use super::hear::{StartReport, hear};
 use super::seat::{KilledFor, Seat, StartError};
 use crate::bell::Listener;
 use crate::config;
+use crate::ending;
 use crate::error::Error;
 use crate::lane::Lane;
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
@@ -31,6 +32,9 @@ struct Watch {
 impl Shared {
     /// Starts the worker of an empty seat. A failure is noted, and tried again later.
     pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
+        if ending::has_begun() {
+            return;
+        }
         let seated = self.start_worker(reactor, index);
         let mut core = self.enter();
         match seated.as_ref().ok().map(|seat| seat.child.way()) {
@@ -87,7 +91,7 @@ impl Shared {
             born: Instant::now(),
             front_since: Instant::now(),
             ready: false,
-            stopping: None,
+            stop_by: None,
             in_hand: VecDeque::new(),
             budget: self.settings.tasks_per_worker,
             large: HashMap::new(),
@@ -138,13 +142,13 @@ impl Shared {
         }
     }
 
-    /// Tells a worker to end once it has done what it holds.
-    pub(crate) fn stop(&self, core: &mut Core, index: usize) {
-        let now = Instant::now();
-        if let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.stopping.is_none()) {
-            seat.lane.stop();
-            seat.stopping = Some(now);
-            self.arm(core, now + config::STOP_GRACE);
+    /// Tells a worker to end once it has done what it holds, and to take no longer than `grace` for it.
+    pub(crate) fn stop(&self, core: &mut Core, index: usize, grace: Duration) {
+        let by = Instant::now() + grace;
+        if let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.stop_by.is_none_or(|earlier| by < earlier)) {
+            seat.lane.stop(grace);
+            seat.stop_by = Some(by);
+            self.arm(core, by);
         }
     }
 

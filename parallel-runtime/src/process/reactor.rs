@@ -11,12 +11,14 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::control::Control;
 use super::launch::{Launched, Launcher, Numbers, Way};
 use crate::config;
+use crate::ending;
 use crate::poison::lock;
 use crate::sys::memory;
 use crate::sys::process;
@@ -121,6 +123,8 @@ type Job = Box<dyn FnOnce(&mut Loop) + Send>;
 pub(crate) struct Reactor {
     inbox: Mutex<Vec<Job>>,
     wake: Event,
+    /// The number of the reactor's thread, once it runs.
+    thread: AtomicI32,
     pids: Mutex<BTreeSet<u32>>,
     pulses: Mutex<Vec<Weak<dyn Pulse>>>,
     /// Set by the workers of any pool that has nobody else to look after it.
@@ -130,6 +134,8 @@ pub(crate) struct Reactor {
 /// A pool that the reactor looks after when its workers ask for attention.
 pub(crate) trait Pulse: Send + Sync {
     fn pulse(&self);
+    /// The program ends: so does the pool, and its idle workers within `grace`.
+    fn end(&self, grace: Duration);
     /// Shared memory of this number is gone here; workers need not keep it.
     fn forget(&self, id: u64);
 }
@@ -164,6 +170,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     let reactor = Reactor {
         inbox: Mutex::default(),
         wake: Event::new()?,
+        thread: AtomicI32::new(0),
         pids: Mutex::default(),
         pulses: Mutex::default(),
         attention: Event::new()?,
@@ -181,11 +188,28 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     })?;
     let reactor = REACTOR.get_or_init(|| reactor);
     program::watch_forks();
+    program::at_exit(see_workers_off);
     let _ = ready.send(reactor);
     Ok(reactor)
 }
 
+/// Runs when the program ends as programs do: lets its workers do so too, and waits for that, a second at most.
+extern "C" fn see_workers_off() {
+    let Some(reactor) = REACTOR.get() else { return };
+    if program::was_forked() || reactor.is_here() {
+        return;
+    }
+    ending::begin();
+    reactor.wake.set();
+    ending::wait_until_seen_off();
+}
+
 impl Reactor {
+    /// Whether this is the reactor's own thread.
+    fn is_here(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == process::thread_number()
+    }
+
     /// Runs `job` on the reactor's thread, soon.
     pub(crate) fn run(&self, job: impl FnOnce(&mut Loop) + Send + 'static) {
         let first = {
@@ -278,7 +302,10 @@ pub(crate) struct Loop {
     /// So many alarms may be armed before those are dropped that nobody wants any more.
     swept: usize,
     waiting: VecDeque<Arc<dyn Waiting>>,
+    /// How many of the processes came through the queue: the others are pools' workers.
     admitted: usize,
+    /// Whether the program's end has reached the pools.
+    sees_off: bool,
 }
 
 impl Loop {
@@ -295,11 +322,13 @@ impl Loop {
             swept: FEW_ALARMS,
             waiting: VecDeque::new(),
             admitted: 0,
+            sees_off: false,
         }
     }
 
     fn run(&mut self) {
         process::block_signals();
+        self.shared.thread.store(process::thread_number(), Ordering::Relaxed);
         program::watch_memory_kills();
         memory::on_forget(forget);
         self.launcher.settle();
@@ -324,6 +353,21 @@ impl Loop {
             let _ = crate::panic::catch(|| self.ring_alarms());
             let _ = crate::panic::catch(|| self.admit());
             let _ = crate::panic::catch(|| self.launcher.tend(&self.poller));
+            if ending::has_begun() {
+                let _ = crate::panic::catch(|| self.see_workers_off());
+            }
+        }
+    }
+
+    /// Ends all pools, and says when none has workers any more. Spawned calls that run end with the program.
+    fn see_workers_off(&mut self) {
+        if !self.sees_off {
+            self.sees_off = true;
+            let grace = ending::grace();
+            self.pools().iter().for_each(|pool| pool.end(grace));
+        }
+        if self.children.len() == self.admitted {
+            ending::seen_off();
         }
     }
 
@@ -490,7 +534,7 @@ impl Child {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
 
     use super::*;
