@@ -287,6 +287,11 @@ pub(crate) enum Work {
 }
 
 impl WorkerLane {
+    /// The mapping of its words and areas.
+    pub(crate) fn mapping(&mut self) -> &mut Mapping {
+        self.memory.mapping()
+    }
+
     /// Finds the lane behind a descriptor.
     pub(crate) fn open(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
         let memory = LaneMemory::new(Mapping::shared(descriptor, LANE)?);

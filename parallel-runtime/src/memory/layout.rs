@@ -166,6 +166,11 @@ impl LaneMemory {
         Self(mapping)
     }
 
+    /// Its mapping.
+    pub(crate) fn mapping(&mut self) -> &mut Mapping {
+        &mut self.0
+    }
+
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: the mapping is page-aligned, at least as long as a header, lives as long as `self`, and a header
         // consists of atomic words, which may be shared with anyone and hold any bits.
@@ -371,6 +376,11 @@ impl BellMemory {
     pub(crate) fn new(mapping: Mapping) -> Self {
         assert!(mapping.len() == BELL, "a bell has {BELL} bytes, not {}", mapping.len());
         Self(mapping)
+    }
+
+    /// Its mapping.
+    pub(crate) fn mapping(&mut self) -> &mut Mapping {
+        &mut self.0
     }
 
     pub(crate) fn words(&self) -> &BellWords {

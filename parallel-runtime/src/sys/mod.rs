@@ -12,13 +12,14 @@
 //! | `socket` | a pair of connected sockets that keeps message boundaries and carries descriptors |
 //! | `program` | what is known of the running program: constructors, arguments, limits |
 //! | `fork` | copies a process of one thread into a child of its parent, or says why that would not be safe |
+//! | `forked` | what a task forks finds memory of its own in place of what its worker shares with the parent |
 //! | `watch` | ends this process, a worker, with its parent, and what it has started with it |
 //! | `surroundings` | what a process hands on to those it starts, and whether that has changed |
 
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{fork, memory, process, program, socket, surroundings, wait, watch, word};
+pub(crate) use linux::{fork, forked, memory, process, program, socket, surroundings, wait, watch, word};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(
