@@ -102,7 +102,8 @@ fn a_daemon_reads_its_arguments_as_they_were_whatever_its_worker_runs_later() {
             assert_eq!(sum.on(&pool).submit(&other).join().unwrap().to_bits(), expected.to_bits());
         }
         std::fs::write(folder.0.join("may end"), "").unwrap();
-        let found = eventually("the daemon says what it found", || std::fs::read_to_string(folder.0.join("found")).ok());
+        let found =
+            eventually("the daemon says what it found", || std::fs::read_to_string(folder.0.join("found")).ok());
         assert_eq!(found, "as they were", "{name}, {daemon}");
         assert_eq!(pool.stats().restarts, 0);
     }

@@ -30,9 +30,12 @@ impl Shared {
         self.take_in(&mut core);
         let initialized = self.settings.initializer.is_none();
         for index in 0..core.seats.len() {
-            if core.seats[index].as_ref().is_some_and(|seat| seat.is_busy(initialized)) {
-                core.seats[index].as_ref().map(|seat| seat.child.signal(KILL));
+            let Some(seat) = &core.seats[index] else { continue };
+            if seat.is_busy(initialized) {
+                let _ = seat.child.signal(KILL);
             } else {
+                // What it has started in its group does not outlive it either.
+                seat.child.end_group();
                 self.stop(&mut core, index, grace);
             }
         }

@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ pub(crate) struct Child {
     way: Way,
     /// False once reaped: then the number may be another's, and is not signalled.
     alive: Mutex<bool>,
+    /// Whether it takes along what it had started, however it ends.
+    ends_group: AtomicBool,
 }
 
 impl Child {
@@ -92,11 +94,16 @@ impl Child {
         process::signal_group(self.pid, signal)
     }
 
+    /// Lets the process take along what it has started, as one that a signal ends does, when it ends by itself.
+    pub(crate) fn end_group(&self) {
+        self.ends_group.store(true, Ordering::Relaxed);
+    }
+
     /// Reaps the process. One that a signal ended takes along what it had started.
     fn reap(&self) -> Option<ExitStatus> {
         let mut alive = lock(&self.alive);
         let crashed = process::peek(&self.pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
-        if crashed {
+        if crashed || self.ends_group.load(Ordering::Relaxed) {
             let _ = process::signal_group(self.pid, process::KILL);
         }
         *alive = false;
@@ -425,7 +432,14 @@ impl Loop {
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
         let Launched { started, control, way } =
             self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
-        let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
+        let child = Child {
+            pid: started.pid,
+            pidfd: started.pidfd,
+            control,
+            way,
+            alive: Mutex::new(true),
+            ends_group: AtomicBool::new(false),
+        };
         match (start.assign)(&child.control) {
             // It has died already, of which its end will tell more.
             Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}

@@ -24,8 +24,7 @@ struct Hidden {
 }
 
 /// A worker's lane, and the bell of its pool.
-static HIDDEN: [Hidden; 2] =
-    [const { Hidden { start: AtomicPtr::new(ptr::null_mut()), len: AtomicUsize::new(0) } }; 2];
+static HIDDEN: [Hidden; 2] = [const { Hidden { start: AtomicPtr::new(ptr::null_mut()), len: AtomicUsize::new(0) } }; 2];
 /// What a task has borrowed of the first one: how far behind its start, in the upper half, and how many bytes; 0: nothing.
 static LENT: AtomicU64 = AtomicU64::new(0);
 /// Set in a process that was forked from one that hides memory.

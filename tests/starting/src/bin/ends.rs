@@ -79,6 +79,12 @@ fn have_a_pool(folder: &str, stuck: bool) -> [u32; 2] {
     [std::process::id(), below.expect("it works")]
 }
 
+/// Leaves a process behind.
+#[parallel]
+fn have_family() {
+    std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+}
+
 #[parallel]
 fn burn(milliseconds: u64) {
     let used = || {
@@ -257,6 +263,13 @@ fn main() -> parallel::Result<()> {
             drop(pool);
             println!("{:?}", pending.join().expect_err("it never ends").kind());
         }
+        "family" | "family and dropped" => {
+            let pool = Pool::with_workers(1)?;
+            have_family.on(&pool).submit().join()?;
+            if way == "family" {
+                std::mem::forget(pool);
+            }
+        }
         "spawned" => {
             let call = be_busy.spawn(folder);
             busy();
@@ -300,6 +313,7 @@ fn main() -> parallel::Result<()> {
             busy();
         }
         "other threads" => {
+            warm(Pool::global()?, folder);
             for kind in 0..4 {
                 std::thread::spawn(move || {
                     loop {
@@ -315,7 +329,6 @@ fn main() -> parallel::Result<()> {
                     }
                 });
             }
-            warm(Pool::global()?, folder);
         }
         "many exits" => {
             warm(Pool::global()?, folder);
