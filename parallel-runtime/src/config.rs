@@ -114,6 +114,9 @@ pub(crate) const STARTS_AT_A_TIME: usize = 16;
 
 /// How long a worker that was told to stop may take for its `atexit` handlers before it is killed.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long the end of a program, or of a dropped pool, may take for its idle workers' ends: long against a handler that writes a
+/// file, short against what a person takes for a hang.
+pub(crate) const END_TIME: Duration = Duration::from_secs(1);
 /// How long `terminate` waits for killed workers to be gone; only a process stuck in the kernel takes longer.
 pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
 /// How long a process that the system does not let us kill may take to leave once its channel is closed. It takes a

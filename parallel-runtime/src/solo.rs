@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use crate::config;
+use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, MAY_RUN_ON, Outcome, error_of, error_of_end, may_retry, run_callbacks};
 use crate::poison::{lock, wait};
@@ -114,6 +115,10 @@ impl Solo {
             state: Mutex::new(state),
             changed: Condvar::new(),
         });
+        if let Err(error) = ending::check() {
+            solo.over(Err(solo.describe(error, None, 0)));
+            return solo;
+        }
         match reactor::get() {
             Ok(reactor) => {
                 spares::look_after();
@@ -250,6 +255,12 @@ impl Waiting for Solo {
                 return Ok(());
             }
             state.stage = Stage::Starting;
+        }
+        if let Err(error) = ending::check() {
+            // Its program is ending: what has not started by now never does.
+            let attempts = lock(&self.state).attempts;
+            self.over(Err(self.describe(error, None, attempts)));
+            return Ok(());
         }
         let launched = self.launch(reactor);
         let at = Instant::now().checked_add(config::start_timeout());

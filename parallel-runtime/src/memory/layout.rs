@@ -87,7 +87,7 @@ pub(crate) struct Door {
     pub(crate) knocks: AtomicU32,
     /// 1 while the worker waits.
     pub(crate) waiting: AtomicU32,
-    /// 1: end when nothing is left.
+    /// How many milliseconds the worker may take for its end when nothing is left for it; 0: it is not to end.
     pub(crate) stop: AtomicU32,
     /// How many others are at work: see [`crowd`].
     pub(crate) crowd: AtomicU32,
@@ -164,6 +164,11 @@ impl LaneMemory {
     pub(crate) fn new(mapping: Mapping) -> Self {
         assert!(mapping.len() == LANE, "a lane has {LANE} bytes, not {}", mapping.len());
         Self(mapping)
+    }
+
+    /// Its mapping.
+    pub(crate) fn mapping(&mut self) -> &mut Mapping {
+        &mut self.0
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -427,6 +432,11 @@ impl BellMemory {
     pub(crate) fn new(mapping: Mapping) -> Self {
         assert!(mapping.len() == BELL, "a bell has {BELL} bytes, not {}", mapping.len());
         Self(mapping)
+    }
+
+    /// Its mapping.
+    pub(crate) fn mapping(&mut self) -> &mut Mapping {
+        &mut self.0
     }
 
     pub(crate) fn words(&self) -> &BellWords {

@@ -15,6 +15,7 @@ use super::seat::{KilledFor, Seat, StartError};
 use super::stats::PoolStats;
 use crate::bell::{Bell, Listener};
 use crate::config;
+use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, run_callbacks};
 use crate::memory::layout::crowd;
@@ -212,6 +213,7 @@ impl Core {
 
     /// Refuses new work where the pool takes none.
     pub(crate) fn check_open(&self) -> Result<()> {
+        ending::check()?;
         match self.phase {
             Phase::Open => Ok(()),
             Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),
@@ -417,6 +419,10 @@ impl Pulse for Shared {
     fn pulse(&self) {
         let mut core = self.enter();
         self.pump(&mut core);
+    }
+
+    fn end(&self, grace: Duration) {
+        self.dismiss(grace);
     }
 }
 

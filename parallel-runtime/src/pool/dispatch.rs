@@ -34,6 +34,12 @@ impl Shared {
             // What lies in a lane already is a task, too, and nobody posts it again.
             self.is_same_owner(core);
         }
+        self.take_in(core);
+        self.hand_out(core);
+    }
+
+    /// Takes in what is finished.
+    pub(super) fn take_in(&self, core: &mut Core) {
         for index in 0..core.seats.len() {
             core.seats[index].as_mut().map(look_after);
             while let Some(hand) = take_finished(core, index) {
@@ -41,7 +47,6 @@ impl Shared {
             }
             self.deliver_early(core, index);
         }
-        self.hand_out(core);
     }
 
     /// A worker has ended a parcel.
@@ -90,7 +95,7 @@ impl Shared {
             // What it has not run is none of its tasks.
             seat.budget = seat.budget.map(|budget| budget + unused);
             if seat.in_hand.is_empty() && (seat.budget == Some(0) || seat.retires) {
-                self.stop(core, index);
+                self.stop(core, index, config::STOP_GRACE);
             }
         }
     }
@@ -297,7 +302,7 @@ impl Shared {
             if let Some(seat) = core.seats[index].as_mut() {
                 seat.cut_off = true;
             }
-            self.stop(core, index);
+            self.stop(core, index, config::STOP_GRACE);
         }
         match refused {
             Refused::Gone => core.queue.push_front(batch),

@@ -24,7 +24,7 @@ impl Shared {
         let hands = std::mem::take(&mut seat.in_hand);
         let (was_ready, retires) = (seat.ready, seat.retires);
         let is_lost_copy = self.is_lost_copy(&seat);
-        let was_stopping = seat.stopping.is_some() && !seat.cut_off;
+        let was_stopping = seat.stop_by.is_some() && !seat.cut_off;
         let refusal = seat.refusal.take();
         // Its lane is still to be read.
         core.seats[index] = Some(seat);

@@ -5,6 +5,7 @@
 //! started, nothing is handed out until the reactor has looked: new workers are whose its thread is.
 
 use super::core::{Core, Shared};
+use crate::config;
 use crate::process::reactor;
 use crate::sys::owner::{self, Known, Owner};
 
@@ -79,7 +80,7 @@ impl Shared {
             }
         }
         if seat.in_hand.is_empty() {
-            self.stop(core, index);
+            self.stop(core, index, config::STOP_GRACE);
         }
     }
 }

@@ -29,8 +29,8 @@ pub(crate) struct Seat {
     pub(crate) front_since: Instant,
     /// It has reported in, and its initializer has run.
     pub(crate) ready: bool,
-    /// It was told to stop, at this time or when it had finished what it held.
-    pub(crate) stopping: Option<Instant>,
+    /// It was told to stop when it has finished what it holds, and is killed at this time if it has not.
+    pub(crate) stop_by: Option<Instant>,
     /// Its channel is closed at its end: it is dead, or a task has closed what it found.
     pub(crate) cut_off: bool,
     /// Its channel had no room when something was last sent there, since the latest pump.
@@ -182,7 +182,7 @@ impl Seat {
     /// Whether it is a copy of the zygote that has said nothing and that nobody here has ended.
     pub(super) fn is_silent_copy(&self) -> bool {
         let has_spoken = self.ready || self.refusal.is_some();
-        let was_ended = self.killed_for.is_some() || self.stopping.is_some() || self.lost.is_some();
+        let was_ended = self.killed_for.is_some() || self.stop_by.is_some() || self.lost.is_some();
         self.child.way() == Way::Forked && !has_spoken && !was_ended
     }
 
@@ -199,7 +199,7 @@ impl Seat {
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
         let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);
-        let stays = self.stopping.is_none() && self.killed_for.is_none() && !self.retires && !self.full;
+        let stays = self.stop_by.is_none() && self.killed_for.is_none() && !self.retires && !self.full;
         let takes = self.ready && stays && self.budget != Some(0) && ahead && self.lane.has_room();
         takes.then_some(self.in_hand.len())
     }

@@ -14,6 +14,7 @@ use super::retire::watched;
 use super::seat::{KilledFor, Seat, StartError};
 use crate::bell::Listener;
 use crate::config;
+use crate::ending;
 use crate::error::Error;
 use crate::lane::Lane;
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
@@ -34,6 +35,9 @@ impl Shared {
     /// Starts the worker of an empty seat. A failure is noted, and tried again later.
     /// `by_exec`: not as a copy of the zygote.
     pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize, by_exec: bool) {
+        if ending::has_begun() {
+            return;
+        }
         // A panic is a defect; whoever waits for the worker must not wait for ever.
         let started = crate::panic::catch(|| self.start_worker(reactor, index, by_exec));
         let seated = started.unwrap_or_else(|report| Err(defect(&report)));
@@ -93,7 +97,7 @@ impl Shared {
             born: Instant::now(),
             front_since: Instant::now(),
             ready: false,
-            stopping: None,
+            stop_by: None,
             cut_off: false,
             full: false,
             owed: Vec::new(),
@@ -152,13 +156,13 @@ impl Shared {
         }
     }
 
-    /// Tells a worker to end once it has done what it holds.
-    pub(crate) fn stop(&self, core: &mut Core, index: usize) {
-        let now = Instant::now();
-        if let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.stopping.is_none()) {
-            seat.lane.stop();
-            seat.stopping = Some(now);
-            self.arm(core, now + config::STOP_GRACE);
+    /// Tells a worker to end once it has done what it holds, and to take no longer than `grace` for it.
+    pub(crate) fn stop(&self, core: &mut Core, index: usize, grace: Duration) {
+        let by = Instant::now() + grace;
+        if let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.stop_by.is_none_or(|earlier| by < earlier)) {
+            seat.lane.stop(grace);
+            seat.stop_by = Some(by);
+            self.arm(core, by);
         }
     }
 

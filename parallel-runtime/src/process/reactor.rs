@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use super::launch::{Launched, Launcher, Numbers, Way};
 use super::peer::Refused;
 use super::turns::{self, Limit, LongWait, Look};
 use crate::config;
+use crate::ending;
 use crate::panic::PanicReport;
 use crate::poison::lock;
 use crate::sys::memory;
@@ -83,6 +84,8 @@ pub(crate) struct Child {
     life: Mutex<Life>,
     /// It was killed from here.
     killed: AtomicBool,
+    /// Whether it takes along what it had started, however it ends.
+    ends_group: AtomicBool,
 }
 
 /// How far a process is on its way out.
@@ -170,12 +173,17 @@ impl Child {
         shut.map_err(|_| error)
     }
 
+    /// Lets the process take along what it has started, as one that a signal ends does, when it ends by itself.
+    pub(crate) fn end_group(&self) {
+        self.ends_group.store(true, Ordering::Relaxed);
+    }
+
     /// Reaps the process. One that a signal ended takes along what it had started.
     fn reap(&self) -> Option<ExitStatus> {
         let mut life = lock(&self.life);
         let Started { pid, pidfd } = &self.started;
         let crashed = process::peek(pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
-        if crashed {
+        if crashed || self.ends_group.load(Ordering::Relaxed) {
             let _ = process::signal_group(*pid, pidfd, process::KILL);
         }
         let left = *life == Life::ToldToLeave;
@@ -206,6 +214,8 @@ type Job = Box<dyn FnOnce(&mut Loop) + Send>;
 pub(crate) struct Reactor {
     inbox: Mutex<Vec<Job>>,
     wake: Event,
+    /// The number of the reactor's thread, once it runs.
+    thread: AtomicI32,
     pids: Mutex<BTreeSet<u32>>,
     pulses: Mutex<Vec<Weak<dyn Pulse>>>,
     /// Set by the workers of any pool that has nobody else to look after it.
@@ -215,6 +225,8 @@ pub(crate) struct Reactor {
 /// A pool that the reactor looks after when its workers ask for attention.
 pub(crate) trait Pulse: Send + Sync {
     fn pulse(&self);
+    /// The program ends: so does the pool, and its idle workers within `grace`.
+    fn end(&self, grace: Duration);
     /// Shared memory of this number is gone here; workers need not keep it.
     fn forget(&self, id: u64);
 }
@@ -249,6 +261,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     let reactor = Reactor {
         inbox: Mutex::default(),
         wake: Event::new()?,
+        thread: AtomicI32::new(0),
         pids: Mutex::default(),
         pulses: Mutex::default(),
         attention: Event::new()?,
@@ -269,6 +282,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     thread.named("pthread_create")?;
     let reactor = REACTOR.get_or_init(|| reactor);
     program::watch_forks();
+    program::at_exit(see_workers_off);
     let _ = ready.send(reactor);
     Ok(reactor)
 }
@@ -287,7 +301,23 @@ fn check_hearing(wake: &Event, poller: &Poller) -> io::Result<()> {
     if ready.contains(&WAKE) { Ok(()) } else { Err(io::Error::other("an event that was set (write) is not seen")) }
 }
 
+/// Runs when the program ends as programs do: lets its workers do so too, and waits for that, a second at most.
+extern "C" fn see_workers_off() {
+    let Some(reactor) = REACTOR.get() else { return };
+    if program::was_forked() || reactor.is_here() {
+        return;
+    }
+    ending::begin();
+    reactor.wake.set();
+    ending::wait_until_seen_off();
+}
+
 impl Reactor {
+    /// Whether this is the reactor's own thread.
+    fn is_here(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == process::thread_number()
+    }
+
     /// Runs `job` on the reactor's thread, soon.
     pub(crate) fn run(&self, job: impl FnOnce(&mut Loop) + Send + 'static) {
         let first = {
@@ -394,9 +424,12 @@ pub(crate) struct Loop {
     /// So many alarms may be armed before those are dropped that nobody wants any more.
     swept: usize,
     waiting: VecDeque<Turn>,
+    /// How many of the processes came through the queue: the others are pools' workers.
     admitted: usize,
     long_wait: LongWait,
     memory_kills: MemoryKills,
+    /// Whether the program's end has reached the pools.
+    sees_off: bool,
 }
 
 /// A process that waits for its turn.
@@ -422,11 +455,13 @@ impl Loop {
             waiting: VecDeque::new(),
             admitted: 0,
             long_wait: LongWait::default(),
+            sees_off: false,
         }
     }
 
     fn run(&mut self) {
         process::block_signals();
+        self.shared.thread.store(process::thread_number(), Ordering::Relaxed);
         memory::on_forget(forget);
         self.launcher.settle();
         let mut ready = Vec::new();
@@ -453,6 +488,21 @@ impl Loop {
             let _ = crate::panic::catch(|| self.ring_alarms());
             let _ = crate::panic::catch(|| self.admit());
             let _ = crate::panic::catch(|| self.launcher.tend(&self.poller));
+            if ending::has_begun() {
+                let _ = crate::panic::catch(|| self.see_workers_off());
+            }
+        }
+    }
+
+    /// Ends all pools, and says when none has workers any more. Spawned calls that run end with the program.
+    fn see_workers_off(&mut self) {
+        if !self.sees_off {
+            self.sees_off = true;
+            let grace = ending::grace();
+            self.pools().iter().for_each(|pool| pool.end(grace));
+        }
+        if self.children.len() == self.admitted {
+            ending::seen_off();
         }
     }
 
@@ -545,6 +595,7 @@ impl Loop {
             way,
             life: Mutex::new(Life::Runs),
             killed: AtomicBool::new(false),
+            ends_group: AtomicBool::new(false),
         });
         lock(&self.shared.pids).insert(child.pid());
         self.admitted += usize::from(start.admitted);

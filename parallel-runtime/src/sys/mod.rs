@@ -17,6 +17,7 @@
 //! | `oom` | whether a process died because memory ran out, as far as the system tells |
 //! | `refusal` | errors that name the call which the system refused, and what can be done about it |
 //! | `fork` | copies a process of one thread into a child of its parent, or says why that would not be safe |
+//! | `forked` | what a task forks finds memory of its own in place of what its worker shares with the parent |
 //! | `owner` | whose the program is, which may change while it runs |
 //! | `watch` | ends this process, a worker, with its parent, and what it has started with it |
 //! | `surroundings` | what a process hands on to those it starts, and whether that has changed |
@@ -25,7 +26,8 @@
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use linux::{
-    fork, limits, memory, oom, owner, parts, process, program, refusal, socket, stack, surroundings, wait, watch, word,
+    fork, forked, limits, memory, oom, owner, parts, process, program, refusal, socket, stack, surroundings, wait,
+    watch, word,
 };
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]

@@ -14,7 +14,6 @@ use super::plain::{self, Plain};
 use crate::memory::given::{self, Given, Keeping};
 use crate::memory::reply::{ReplyWriter, RowWriter};
 use crate::panic::{self, PanicReport};
-use crate::sys::program;
 
 /// For so many numbers memory is taken before it is known that they come.
 const AT_A_TIME: usize = 16 << 10;
@@ -494,7 +493,7 @@ fn decode_through_codec<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<
     {
         return Ok(value);
     }
-    if program::was_forked() && handles.iter().any(|handle| matches!(handle, Handle::Arrived(_))) {
+    if handles.iter().any(|handle| matches!(handle, Handle::Arrived(arrived) if !arrived.is_here())) {
         let text = "it is in memory of the process that this one was forked from; join there";
         return Err(CodecError::of_bytes(text.to_string()));
     }

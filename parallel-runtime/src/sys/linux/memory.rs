@@ -19,11 +19,12 @@ use super::refusal::Named;
 use super::socket::above_standard;
 use crate::poison::lock;
 
-/// Memory that was mapped and is unmapped when this is dropped.
+/// Memory that was mapped and is unmapped when this is dropped, unless it is to stay.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
+    stays: bool,
 }
 
 // SAFETY: the mapping is plain memory that no thread owns; those who read and write it synchronize.
@@ -114,7 +115,7 @@ impl Mapping {
 
     fn owning(start: *mut u8, len: usize) -> io::Result<Self> {
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("mmap gave a null address"))?;
-        Ok(Self { start, len })
+        Ok(Self { start, len, stays: false })
     }
 
     pub(crate) fn as_ptr(&self) -> *mut u8 {
@@ -124,10 +125,18 @@ impl Mapping {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
+
+    /// Lets it stay mapped as long as the process.
+    pub(super) fn stay(&mut self) {
+        self.stays = true;
+    }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         // SAFETY: exactly the mapping made at birth; whoever had a pointer into it borrowed this owner.
         let _ = unsafe { rustix::mm::munmap(self.as_ptr().cast(), self.len) };
     }

@@ -1,6 +1,7 @@
 //! Linux 5.11 or later: pidfd, memfd with seals, futex, epoll, close_range.
 
 pub(crate) mod fork;
+pub(crate) mod forked;
 pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod oom;

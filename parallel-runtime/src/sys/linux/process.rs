@@ -241,6 +241,11 @@ pub(crate) fn block_signals() {
     std::mem::forget(BlockedSignals::new());
 }
 
+/// The number of the calling thread; no other thread of the machine has it as long as this one lives.
+pub(crate) fn thread_number() -> i32 {
+    rustix::thread::gettid().as_raw_nonzero().get()
+}
+
 /// Does for this process, a worker that never runs `main`'s prologue, what that would do: ignore SIGPIPE.
 pub(crate) fn adopt_rust_signal_state() {
     // SAFETY: sets a disposition; no handler runs.

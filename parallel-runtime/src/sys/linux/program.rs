@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::limits;
 use super::refusal::Named;
@@ -217,6 +217,30 @@ pub(crate) fn watch_forks() {
 /// Whether this process was forked, without exec, from one that had called [`watch_forks`]. Threads stayed behind there.
 pub(crate) fn was_forked() -> bool {
     FORKED.load(Ordering::Relaxed)
+}
+
+/// The process that [`at_exit`] was called in, for which its handler is.
+static ENDS: AtomicI32 = AtomicI32::new(0);
+/// What [`at_exit`] was given.
+static HANDLER: OnceLock<extern "C" fn()> = OnceLock::new();
+
+/// Runs `handler` when this process ends as programs do: when `main` returns, or somebody calls `exit`. In a process that was
+/// forked from this one, by whatever means, it does not run. Only the first one is taken.
+pub(crate) fn at_exit(handler: extern "C" fn()) {
+    extern "C" fn ends() {
+        if ENDS.load(Ordering::Relaxed) == own_number() {
+            HANDLER.get().iter().for_each(|handler| handler());
+        }
+    }
+    if HANDLER.set(handler).is_ok() {
+        ENDS.store(own_number(), Ordering::Relaxed);
+        // SAFETY: the function takes nothing and does not unwind; it stays valid, because this is the executable.
+        unsafe { libc::atexit(ends) };
+    }
+}
+
+fn own_number() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
 }
 
 /// How many descriptors this process may have open.
