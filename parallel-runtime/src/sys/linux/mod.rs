@@ -6,6 +6,7 @@ pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod socket;
 pub(crate) mod surroundings;
+mod terminal;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod word;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::memory::Mapping;
 use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
+use super::terminal;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
@@ -149,6 +150,7 @@ unsafe fn become_worker(plan: &mut Plan) {
         if let Some(affinity) = &plan.affinity {
             affinity.take();
         }
+        terminal::leave();
         libc::dup2(plan.null, 0);
         for output in 1..=2 {
             if libc::fcntl(output, libc::F_GETFD) == -1 {
