@@ -18,6 +18,7 @@ mod lane;
 mod process;
 
 mod current;
+mod ending;
 mod job;
 mod solo;
 mod worker;

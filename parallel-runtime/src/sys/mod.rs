@@ -10,6 +10,7 @@
 //! | `wait` | waits on words in shared memory, on an event, and on many descriptors at once, exact to the deadline |
 //! | `word` | waits on words in shared memory, and tells whether the process that left its mark in one still lives, whoever has its number now |
 //! | `socket` | a pair of connected sockets that keeps message boundaries and carries descriptors |
+//! | `executable` | whether what a start executes is the file whose code runs here |
 //! | `program` | what is known of the running program: constructors, arguments, limits |
 //! | `fork` | copies a process of one thread into a child of its parent, or says why that would not be safe |
 //! | `watch` | ends this process, a worker, with its parent, and what it has started with it |
@@ -18,7 +19,7 @@
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{fork, memory, process, program, socket, surroundings, wait, watch, word};
+pub(crate) use linux::{executable, fork, memory, process, program, socket, surroundings, wait, watch, word};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

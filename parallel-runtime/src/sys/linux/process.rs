@@ -15,14 +15,15 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::executable::EXECUTABLE;
 use super::memory::Mapping;
+use super::rights;
 use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
 use super::terminal;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
-const EXECUTABLE: &std::ffi::CStr = c"/proc/self/exe";
 /// The largest signal number of Linux, `_NSIG`.
 const LAST_SIGNAL: c_int = 64;
 
@@ -61,6 +62,8 @@ struct Plan {
     null: RawFd,
     affinity: Option<Affinity>,
     parent: libc::pid_t,
+    /// Whether it gets no rights from its file.
+    may_not_grow: bool,
     error: c_int,
 }
 
@@ -81,6 +84,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         null: launch.null.as_raw_fd(),
         affinity: launch.affinity,
         parent: rustix::process::getpid().as_raw_nonzero().get(),
+        may_not_grow: rights::must_not_grow(),
         error: 0,
     };
     let stack = Mapping::private(STACK)?;
@@ -162,6 +166,9 @@ unsafe fn become_worker(plan: &mut Plan) {
         let mut none = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(none.as_mut_ptr());
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
+        if plan.may_not_grow {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        }
         libc::execve(EXECUTABLE.as_ptr(), plan.arguments, plan.environment);
         (&raw mut plan.error).write_volatile(*libc::__errno_location());
         libc::_exit(127);
@@ -194,6 +201,11 @@ impl Drop for BlockedSignals {
 /// Keeps signals from this thread: they are for the program's own threads.
 pub(crate) fn block_signals() {
     std::mem::forget(BlockedSignals::new());
+}
+
+/// The number of the calling thread; no other thread of the machine has it as long as this one lives.
+pub(crate) fn thread_number() -> i32 {
+    rustix::thread::gettid().as_raw_nonzero().get()
 }
 
 /// Does for this process, a worker that never runs `main`'s prologue, what that would do: ignore SIGPIPE.
