@@ -59,12 +59,13 @@ struct Credentials {
     may_not_grow: bool,
 }
 
-/// Whether this process has no right that `starter` lacks, which is the effective identity of whoever made the channel to it.
+/// Whether this process may take orders from its parent. `maker`: the effective user and group of whoever made the channel to it,
+/// when he did; what the parent is by now says less.
 ///
 /// # Errors
 ///
 /// Where the system does not tell.
-pub(crate) fn are_those_of(starter: Owner) -> io::Result<bool> {
+pub(crate) fn are_those_of(maker: Owner) -> io::Result<bool> {
     if !are_from_file() {
         return Ok(true);
     }
@@ -75,16 +76,23 @@ pub(crate) fn are_those_of(starter: Owner) -> io::Result<bool> {
         has_capabilities: !capabilities.permitted.is_empty(),
         may_not_grow: rustix::thread::no_new_privs()?,
     };
-    Ok(own.are_from(starter))
+    Ok(own.are_from(maker) && parent_is_this_program().unwrap_or(true))
+}
+
+/// Whether the parent runs the same file; `None` where this process may not know.
+fn parent_is_this_program() -> Option<bool> {
+    let parent = rustix::process::getppid()?.as_raw_nonzero();
+    let file = |path: &str| rustix::fs::stat(path).ok().map(|status| (status.st_dev, status.st_ino));
+    Some(file(&format!("/proc/{parent}/exe"))? == file("/proc/self/exe")?)
 }
 
 impl Credentials {
-    fn are_from(&self, starter: Owner) -> bool {
+    fn are_from(&self, maker: Owner) -> bool {
         const ROOT: u32 = 0;
-        // Execution gave no capability that the starter did not have; and none, if it has none. Root has all by its number.
+        // Execution gave none that the maker of the channel did not have. Root has all by its number.
         let same_capabilities =
             !self.has_capabilities || self.effective.user == ROOT || (self.may_not_grow && self.real == self.effective);
-        self.effective == starter && same_capabilities
+        self.effective == maker && same_capabilities
     }
 }
 
