@@ -13,8 +13,9 @@ use std::os::unix::fs::FileExt;
 
 use libc::{Elf64_Ehdr, Elf64_Phdr};
 
-/// What a start executes.
-pub(super) const EXECUTABLE: &std::ffi::CStr = c"/proc/self/exe";
+/// What a start executes: `/proc/self/exe`, in a spelling of our own. Valgrind and qemu know the usual one, and some of their
+/// versions let a program read its own file there, but execute them. What is compared has to be what is executed.
+pub(super) const EXECUTABLE: &std::ffi::CStr = c"/proc/self/./exe";
 
 /// The executable as it is loaded.
 #[derive(Clone, Copy)]
