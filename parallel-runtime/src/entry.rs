@@ -33,7 +33,7 @@ const NO_PARENT: i32 = 125;
 #[unsafe(link_section = ".init_array.65534")]
 static CONSTRUCTOR: Constructor = construct;
 
-/// The threads that there were when a worker's constructors had run; none where there was only one.
+/// The threads that a worker's constructors have started, and maybe our own.
 static EARLY_THREADS: OnceLock<Vec<i32>> = OnceLock::new();
 
 extern "C" fn construct(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
@@ -46,7 +46,7 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
     unsafe { program::run_constructors_after(construct, count, arguments, environment) };
     // This one, and in a copy the one that watches the parent.
     let expected = if role == Role::Zygote { 2 } else { 1 };
-    let _ = EARLY_THREADS.set(program::threads_beyond(expected));
+    let _ = EARLY_THREADS.set(program::other_threads_unless(expected));
     enter(role, control)
 }
 

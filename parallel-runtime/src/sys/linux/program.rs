@@ -208,8 +208,9 @@ pub(crate) fn at_exit_first(handler: extern "C" fn()) {
     unsafe { at_quick_exit(handler) };
 }
 
-/// The numbers of this process's threads, where there are more than `expected`, which it takes one system call to see.
-pub(crate) fn threads_beyond(expected: u128) -> Vec<i32> {
+/// The numbers of this process's threads, the main one aside; none where there are as many as `expected`, which it takes one
+/// system call to see.
+pub(crate) fn other_threads_unless(expected: u128) -> Vec<i32> {
     const FOLDER: &str = "/proc/self/task";
     /// The links of a folder, to which the kernel adds one for each thread.
     const LINKS: u128 = 2;
@@ -217,7 +218,8 @@ pub(crate) fn threads_beyond(expected: u128) -> Vec<i32> {
         return Vec::new();
     }
     let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|&number| number != rustix::process::getpid().as_raw_nonzero().get()).collect()
 }
 
 /// How many descriptors this process may have open.

@@ -29,16 +29,20 @@ fn note(line: &str) {
     file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())).expect("a file for notes");
 }
 
-/// Makes two calls, so that what has no end grows.
+fn note_outcome(who: &str, outcome: parallel::Result<Option<()>>) {
+    match outcome {
+        Ok(Some(())) => note(&format!("{who}: value")),
+        Ok(None) => note(&format!("{who}: hangs")),
+        Err(error) => note(&format!("{who}: {error}, {:?}", error.kind())),
+    }
+}
+
+/// Makes calls of both kinds, two, so that what has no end grows.
 fn call() {
     let who = if parallel::current().is_worker() { "worker" } else { "program" };
-    for _ in 0..2 {
-        match work.spawn().join_timeout(PATIENCE) {
-            Ok(Some(())) => note(&format!("{who}: value")),
-            Ok(None) => note(&format!("{who}: hangs")),
-            Err(error) => note(&format!("{who}: {error:?}, {:?}", error.kind())),
-        }
-    }
+    note_outcome(who, work.spawn().join_timeout(PATIENCE));
+    let in_pool = || work.on(&Pool::with_workers(1)?).submit().join_timeout(PATIENCE);
+    note_outcome(who, in_pool());
 }
 
 extern "C" fn call_at_the_end() {
@@ -46,7 +50,13 @@ extern "C" fn call_at_the_end() {
 }
 
 #[parallel]
+fn nothing() {}
+
+#[parallel]
 fn work() {
+    if variable("STARTING_PLACE").starts_with("thread of") {
+        note_outcome("task", nothing.spawn().join_timeout(PATIENCE));
+    }
     act();
 }
 
