@@ -88,7 +88,7 @@ pub enum ErrorKind {
     Cancelled,
     /// The pool was terminated before the call was done.
     Terminated,
-    /// The pool, queue or channel is closed, the program is ending, or the value was already taken.
+    /// The pool, queue or channel is closed, or the value was already taken.
     Closed,
     /// A value could not be turned into bytes.
     Encode(CodecError),
@@ -255,9 +255,7 @@ impl fmt::Display for ErrorKind {
             Self::TimedOut { after } => write!(f, "ran longer than its timeout of {after:?} and was killed"),
             Self::Cancelled => f.write_str("cancelled before it started"),
             Self::Terminated => f.write_str("the pool was terminated before the call was done"),
-            Self::Closed => {
-                f.write_str("closed: the pool, the channel or the program has ended, or the value was already taken")
-            }
+            Self::Closed => f.write_str("closed: the pool or channel has ended, or the value was already taken"),
             Self::Encode(report) => write!(f, "could not encode the {}", OneLine(&report.to_string())),
             Self::Decode(report) => write!(f, "could not decode the {}", OneLine(&report.to_string())),
             Self::Start(error) => write!(f, "the process could not be started: {}", OneLine(&error.to_string())),

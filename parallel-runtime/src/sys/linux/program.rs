@@ -197,6 +197,20 @@ pub(crate) fn was_forked() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
 
+/// How many descriptors this process may have open.
+pub(crate) fn descriptor_limit() -> u64 {
+    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// The program's name, as it was called.
+pub(crate) fn name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let path = std::env::args_os().next().unwrap_or_default();
+        std::path::Path::new(&path).file_name().unwrap_or(&path).to_string_lossy().into_owned()
+    })
+}
+
 /// Runs `handler` first of all when this process ends by `exit` or `quick_exit`, before the handlers that there are already.
 pub(crate) fn at_exit_first(handler: extern "C" fn()) {
     // SAFETY: the function takes nothing and does not unwind; it stays valid, because this is the executable.
@@ -220,20 +234,6 @@ pub(crate) fn other_threads_unless(expected: u128) -> Vec<i32> {
     let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.filter(|&number| number != rustix::process::getpid().as_raw_nonzero().get()).collect()
-}
-
-/// How many descriptors this process may have open.
-pub(crate) fn descriptor_limit() -> u64 {
-    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
-}
-
-/// The program's name, as it was called.
-pub(crate) fn name() -> &'static str {
-    static NAME: OnceLock<String> = OnceLock::new();
-    NAME.get_or_init(|| {
-        let path = std::env::args_os().next().unwrap_or_default();
-        std::path::Path::new(&path).file_name().unwrap_or(&path).to_string_lossy().into_owned()
-    })
 }
 
 /// Gives this process a name for `ps` and `top`; the kernel keeps the first 15 bytes.

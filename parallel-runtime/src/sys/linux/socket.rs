@@ -12,7 +12,7 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType,
 };
 
-use super::rights::{self, Owner};
+use super::file_rights::{self, Owner};
 
 /// The most descriptors that travel with one message: as many as the kernel takes.
 pub(crate) const MAX_DESCRIPTORS: usize = 253;
@@ -78,7 +78,7 @@ impl Socket {
         if maker.pid != parent() {
             return refused("not a channel to this process's parent");
         }
-        if !rights::are_those_of(Owner { user: maker.uid, group: maker.gid })? {
+        if !file_rights::are_those_of(Owner { user: maker.uid, group: maker.gid })? {
             return refused("the program's file gives it rights that its parent does not have");
         }
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
