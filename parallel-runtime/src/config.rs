@@ -98,6 +98,10 @@ pub(crate) const LONGEST_IN_GROUP: usize = 512;
 /// long a time; and what lies behind a long task would start after what was queued later.
 pub(crate) const AHEAD_BELOW: Duration = Duration::from_millis(5);
 
+/// So many calls may be one inside of the other. Programs that divide their work have some ten; what starts a process in each
+/// process that it starts has no end.
+pub(crate) const DEEPEST: u32 = 64;
+
 /// How often a worker that dies without having started an item may take the same task with it before the task is
 /// blamed.
 pub(crate) const UNBLAMED_DEATHS: u32 = 3;

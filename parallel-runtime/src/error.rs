@@ -109,7 +109,9 @@ pub enum ErrorKind {
     Broken,
     /// A size, bound or option that makes no sense.
     InvalidInput(String),
-    /// The program cannot start itself again.
+    /// The program cannot start itself again: the function is in a library that a foreign program loaded, or the file behind
+    /// `/proc/self/exe` is not the program, as where a loader (`ld.so ./program`), valgrind or qemu brought it into memory. The
+    /// error's text says which.
     NotParallel,
 }
 
@@ -263,7 +265,9 @@ impl fmt::Display for ErrorKind {
             Self::TimedOut { after } => write!(f, "ran longer than its timeout of {after:?} and was killed"),
             Self::Cancelled => f.write_str("cancelled before it started"),
             Self::Terminated => f.write_str("the pool was terminated before the call was done"),
-            Self::Closed => f.write_str("closed: the pool, the channel or the program has ended, or the value was already taken"),
+            Self::Closed => {
+                f.write_str("closed: the pool, the channel or the program has ended, or the value was already taken")
+            }
             Self::Encode(report) => write!(f, "could not encode the {}", OneLine(&report.to_string())),
             Self::Decode(report) => write!(f, "could not decode the {}", OneLine(&report.to_string())),
             Self::Start(error) => write!(f, "the process could not be started: {}", OneLine(&error.to_string())),
@@ -273,10 +277,7 @@ impl fmt::Display for ErrorKind {
             }
             Self::Broken => f.write_str("the barrier is broken; `reset()` makes it whole"),
             Self::InvalidInput(text) => write!(f, "{}", OneLine(text)),
-            Self::NotParallel => f.write_str(
-                "this program cannot start itself again: the #[parallel] function is in a library that a foreign program \
-                 loaded, or the call came before `main`; call it from an executable that links it, in or after `main`",
-            ),
+            Self::NotParallel => f.write_str("this program cannot start itself again"),
         }
     }
 }

@@ -170,7 +170,7 @@ impl PoolBuilder {
     ///
     /// `InvalidInput` for no workers, no tasks per worker, an unusable `PARALLEL_WORKERS` or environment variable;
     /// `Encode` when the initializer's arguments cannot be sent; `Start` when a worker cannot be started, or its
-    /// initializer fails; `NotParallel` in a library that a foreign program loaded.
+    /// initializer fails; `NotParallel` where the program cannot start itself again.
     ///
     /// # Examples
     ///

@@ -1,5 +1,7 @@
 //! Linux 5.11 or later: pidfd, memfd with seals, futex, epoll, close_range.
 
+pub(crate) mod executable;
+mod file_rights;
 pub(crate) mod fork;
 pub(crate) mod forked;
 pub(crate) mod limits;
@@ -13,6 +15,7 @@ pub(crate) mod refusal;
 pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod surroundings;
+mod terminal;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod word;

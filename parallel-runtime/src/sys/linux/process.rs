@@ -15,15 +15,17 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
+use super::executable::EXECUTABLE;
+use super::file_rights;
 use super::memory::Mapping;
 use super::refusal::{Named, code_of, refused};
 use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
+use super::terminal;
 use super::wait::wait_readable;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
-const EXECUTABLE: &std::ffi::CStr = c"/proc/self/exe";
 /// How long one that has ended but for the kernel's part, or was just killed, is waited for to be reaped: that part takes some
 /// 0.1 ms, and a process that is in it cannot be held there for long by anything but a debugger.
 const DYING: Duration = Duration::from_secs(1);
@@ -76,6 +78,8 @@ struct Plan {
     null: RawFd,
     affinity: Option<Affinity>,
     parent: libc::pid_t,
+    /// Whether it gets no rights from its file.
+    may_not_grow: bool,
     /// What was refused, and with which number.
     refused: &'static str,
     error: c_int,
@@ -98,6 +102,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         null: launch.null.as_raw_fd(),
         affinity: launch.affinity,
         parent: own_number(),
+        may_not_grow: file_rights::must_not_grow(),
         refused: "",
         error: 0,
     };
@@ -180,6 +185,7 @@ unsafe fn become_worker(plan: &mut Plan) {
         if let Some(affinity) = &plan.affinity {
             affinity.take();
         }
+        terminal::leave();
         check(plan, "dup2", libc::dup2(plan.null, 0).into());
         for output in 1..=2 {
             if libc::fcntl(output, libc::F_GETFD) == -1 {
@@ -192,6 +198,9 @@ unsafe fn become_worker(plan: &mut Plan) {
         let mut none = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(none.as_mut_ptr());
         check(plan, "rt_sigprocmask", libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()).into());
+        if plan.may_not_grow {
+            check(plan, "prctl", libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).into());
+        }
         check(plan, "execve", libc::execve(EXECUTABLE.as_ptr(), plan.arguments, plan.environment).into());
     }
 }

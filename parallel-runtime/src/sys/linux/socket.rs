@@ -12,6 +12,7 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType,
 };
 
+use super::file_rights::{self, Owner};
 use super::refusal::Named;
 
 /// The most descriptors that travel with one message: as many as the kernel takes.
@@ -72,7 +73,8 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// When the descriptor is not such a socket, or comes from any other process.
+    /// When the descriptor is not such a socket, or comes from any other process, or from one with fewer rights than this one
+    /// got from its file.
     pub(crate) fn inherit(number: RawFd) -> io::Result<Self> {
         // SAFETY: a plain system call, for any number.
         if unsafe { libc::fcntl(number, libc::F_GETFD) } == -1 {
@@ -80,9 +82,16 @@ impl Socket {
         }
         // SAFETY: open, as was just seen, before any task could close it; only asked about until it is known to be ours.
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
-        if rustix::net::sockopt::socket_type(fd).named("getsockopt")? != SocketType::SEQPACKET || maker(fd)? != parent()
-        {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a channel to this process's parent"));
+        let refused = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        if rustix::net::sockopt::socket_type(fd).named("getsockopt")? != SocketType::SEQPACKET {
+            return refused("not a channel to this process's parent");
+        }
+        let maker = maker(fd)?;
+        if maker.pid != parent() {
+            return refused("not a channel to this process's parent");
+        }
+        if !file_rights::are_those_of(Owner { user: maker.uid, group: maker.gid })? {
+            return refused("the program's file gives it rights that its parent does not have");
         }
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).named("fcntl")?;
         // SAFETY: open, and made by the parent for this process, in which nobody else knows of it.
@@ -164,8 +173,9 @@ pub(crate) fn copy_above_standard(fd: &OwnedFd) -> io::Result<Option<OwnedFd>> {
     if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3).named("fcntl")?)) }
 }
 
-/// The process that made a pair of connected sockets; 0 for one that this process cannot see.
-fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::pid_t> {
+/// The process that made a pair of connected sockets, 0 for one that this process cannot see, and its effective user and group
+/// when it did.
+fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
     let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
     // The size of three words fits.
     let mut len = size_of::<libc::ucred>() as libc::socklen_t;
@@ -179,7 +189,7 @@ fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::pid_t> {
             &raw mut len,
         )
     };
-    if answer == 0 { Ok(credentials.pid) } else { Err(io::Error::last_os_error()).named("getsockopt") }
+    if answer == 0 { Ok(credentials) } else { Err(io::Error::last_os_error()).named("getsockopt") }
 }
 
 /// The parent of this process; 0 for one that it cannot see.
