@@ -36,6 +36,7 @@ fn cube(x: u64) -> u64
 pub static cubes: cubes = cubes {
     task: ::parallel::__private::Task::new(::parallel::__private::Defaults::new()),
 };
+#[allow(clippy::missing_const_for_fn)]
 /// Cubes.
 #[must_use]
 pub fn cube(x: u64) -> u64 {

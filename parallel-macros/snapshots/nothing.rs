@@ -41,6 +41,7 @@ static r#match: r#match = r#match {
 #[allow(clippy::print_stdout)]
 impl r#match {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     fn body() {
         println!("here");
     }

@@ -41,6 +41,7 @@ pub(crate) static sum: sum = sum {
 #[cfg(feature = "sums")]
 impl sum {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     #[inline]
     fn body(row: &[f64]) -> f64 {
         row.iter().sum()

@@ -38,6 +38,7 @@ static cube: cube = cube {
 };
 impl cube {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     #[parallel]
     fn body(x: u64) -> u64 {
         x * x * x

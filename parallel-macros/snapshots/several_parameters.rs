@@ -44,6 +44,7 @@ pub static norm: norm = norm {
 };
 impl norm {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     fn body(row: &[f64], mut p: f64, (low, high): (f64, f64)) -> f64 {
         p = p.clamp(low, high);
         row.iter().map(|v| v.abs().powf(p)).sum::<f64>().powf(1.0 / p)

@@ -71,8 +71,10 @@ pub(crate) fn bounds() -> Option<Range<usize>> {
 fn thread_bounds() -> Option<Range<usize>> {
     // SAFETY: plain data, for which zeros are as good as anything; it is filled in below.
     let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
+    // SAFETY: tells which thread runs, and nothing else.
+    let thread = unsafe { libc::pthread_self() };
     // SAFETY: of the running thread, into memory of the right type.
-    if unsafe { libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) } != 0 {
+    if unsafe { libc::pthread_getattr_np(thread, &raw mut attributes) } != 0 {
         return None;
     }
     let (mut start, mut len, mut guard) = (ptr::null_mut(), 0, 0);
