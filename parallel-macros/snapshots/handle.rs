@@ -36,6 +36,7 @@ fn cube(x: u64) -> u64
 pub static cubes: cubes = cubes {
     task: ::parallel::__private::Task::new(::parallel::__private::Defaults::new()),
 };
+#[allow(clippy::missing_const_for_fn)]
 /// Cubes.
 #[must_use]
 pub fn cube(x: u64) -> u64 {
@@ -51,18 +52,24 @@ impl cubes {
     /// Starts a process for this one call.
     pub fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         self.task
-            .spawn_with(|__arguments| {
-                __arguments.push::<cubes, 0>(&x)?;
-                ::core::result::Result::Ok(())
-            })
+            .spawn_with(
+                (x,),
+                |__owned, __arguments| {
+                    __arguments.push::<cubes, 0>(&__owned.0)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
     /// Gives this one call to the pool.
     pub fn submit(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         self.task
-            .submit_with(|__arguments| {
-                __arguments.push::<cubes, 0>(&x)?;
-                ::core::result::Result::Ok(())
-            })
+            .submit_with(
+                (x,),
+                |__owned, __arguments| {
+                    __arguments.push::<cubes, 0>(&__owned.0)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
 }
 #[allow(
@@ -143,7 +150,7 @@ impl ::parallel::__private::Function for cubes {
                         _,
                     >(|__parameters| {
                         let __values = (__parameters.take::<cubes, 0>()?,);
-                        ::core::result::Result::Ok(move || cube(__values.0))
+                        ::core::result::Result::Ok(move || cube(__values.0.into_inner()))
                     })
             },
         );

@@ -41,6 +41,7 @@ static r#match: r#match = r#match {
 #[allow(clippy::print_stdout)]
 impl r#match {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     fn body() {
         println!("here");
     }
@@ -55,11 +56,13 @@ impl r#match {
 impl r#match {
     /// Starts a process for this one call.
     fn spawn(&self) -> ::parallel::__private::JoinHandle<()> {
-        self.task.spawn_with(|__arguments| { ::core::result::Result::Ok(()) })
+        self.task
+            .spawn_with((), |__owned, __arguments| { ::core::result::Result::Ok(()) })
     }
     /// Gives this one call to the pool.
     fn submit(&self) -> ::parallel::__private::JoinHandle<()> {
-        self.task.submit_with(|__arguments| { ::core::result::Result::Ok(()) })
+        self.task
+            .submit_with((), |__owned, __arguments| { ::core::result::Result::Ok(()) })
     }
 }
 #[allow(clippy::print_stdout)]

@@ -41,6 +41,7 @@ pub(crate) static sum: sum = sum {
 #[cfg(feature = "sums")]
 impl sum {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     #[inline]
     fn body(row: &[f64]) -> f64 {
         row.iter().sum()
@@ -57,18 +58,24 @@ impl sum {
     /// Starts a process for this one call.
     pub(crate) fn spawn(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
         self.task
-            .spawn_with(|__arguments| {
-                __arguments.push::<sum, 0>(row)?;
-                ::core::result::Result::Ok(())
-            })
+            .spawn_with(
+                (),
+                |__owned, __arguments| {
+                    __arguments.push::<sum, 0>(row)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
     /// Gives this one call to the pool.
     pub(crate) fn submit(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
         self.task
-            .submit_with(|__arguments| {
-                __arguments.push::<sum, 0>(row)?;
-                ::core::result::Result::Ok(())
-            })
+            .submit_with(
+                (),
+                |__owned, __arguments| {
+                    __arguments.push::<sum, 0>(row)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
 }
 #[cfg(feature = "sums")]

@@ -38,6 +38,7 @@ static cube: cube = cube {
 };
 impl cube {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     #[parallel]
     fn body(x: u64) -> u64 {
         x * x * x
@@ -53,18 +54,24 @@ impl cube {
     /// Starts a process for this one call.
     fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         self.task
-            .spawn_with(|__arguments| {
-                __arguments.push::<cube, 0>(&x)?;
-                ::core::result::Result::Ok(())
-            })
+            .spawn_with(
+                (x,),
+                |__owned, __arguments| {
+                    __arguments.push::<cube, 0>(&__owned.0)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
     /// Gives this one call to the pool.
     fn submit(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         self.task
-            .submit_with(|__arguments| {
-                __arguments.push::<cube, 0>(&x)?;
-                ::core::result::Result::Ok(())
-            })
+            .submit_with(
+                (x,),
+                |__owned, __arguments| {
+                    __arguments.push::<cube, 0>(&__owned.0)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
 }
 #[allow(
@@ -145,7 +152,9 @@ impl ::parallel::__private::Function for cube {
                         _,
                     >(|__parameters| {
                         let __values = (__parameters.take::<cube, 0>()?,);
-                        ::core::result::Result::Ok(move || cube::body(__values.0))
+                        ::core::result::Result::Ok(move || cube::body(
+                            __values.0.into_inner(),
+                        ))
                     })
             },
         );

@@ -44,6 +44,7 @@ pub static norm: norm = norm {
 };
 impl norm {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     fn body(row: &[f64], mut p: f64, (low, high): (f64, f64)) -> f64 {
         p = p.clamp(low, high);
         row.iter().map(|v| v.abs().powf(p)).sum::<f64>().powf(1.0 / p)
@@ -64,12 +65,15 @@ impl norm {
         argument_2: (f64, f64),
     ) -> crate::vendored::parallel::__private::JoinHandle<f64> {
         self.task
-            .spawn_with(|__arguments| {
-                __arguments.push::<norm, 0>(row)?;
-                __arguments.push::<norm, 1>(&p)?;
-                __arguments.push::<norm, 2>(&argument_2)?;
-                ::core::result::Result::Ok(())
-            })
+            .spawn_with(
+                (p, argument_2),
+                |__owned, __arguments| {
+                    __arguments.push::<norm, 0>(row)?;
+                    __arguments.push::<norm, 1>(&__owned.0)?;
+                    __arguments.push::<norm, 2>(&__owned.1)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
     /// Gives this one call to the pool.
     pub fn submit(
@@ -79,12 +83,15 @@ impl norm {
         argument_2: (f64, f64),
     ) -> crate::vendored::parallel::__private::JoinHandle<f64> {
         self.task
-            .submit_with(|__arguments| {
-                __arguments.push::<norm, 0>(row)?;
-                __arguments.push::<norm, 1>(&p)?;
-                __arguments.push::<norm, 2>(&argument_2)?;
-                ::core::result::Result::Ok(())
-            })
+            .submit_with(
+                (p, argument_2),
+                |__owned, __arguments| {
+                    __arguments.push::<norm, 0>(row)?;
+                    __arguments.push::<norm, 1>(&__owned.0)?;
+                    __arguments.push::<norm, 2>(&__owned.1)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
 }
 #[allow(
@@ -200,8 +207,8 @@ impl crate::vendored::parallel::__private::Function for norm {
                         );
                         ::core::result::Result::Ok(move || norm::body(
                             __values.0.get(),
-                            __values.1,
-                            __values.2,
+                            __values.1.into_inner(),
+                            __values.2.into_inner(),
                         ))
                     })
             },

@@ -13,6 +13,7 @@ use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::JoinHandle;
 use crate::job;
+use crate::memory::given::{self, Given};
 use crate::pool::Pool;
 use crate::pool::batch::Terms;
 use crate::pool::core::Shared;
@@ -94,6 +95,12 @@ struct Options {
 /// `cube.spawn(3)` starts a process for one call, `cube.submit(3)` queues a task for a pool; both return a
 /// [`JoinHandle`].
 ///
+/// At most 1,024 spawned calls run at a time, fewer where the program may have few descriptors: half of those (`ulimit -n`)
+/// are for spawned calls, two each, so 256 run where the limit is 1,024. Further ones wait for their turn, in order
+/// ([`is_queued`](JoinHandle::is_queued)). So calls that wait for each other, at a barrier for example, must not be more
+/// than run at a time: the others would never come. When a call has waited for five seconds, one line on stderr says so,
+/// once for the program, with the limit. In a pool as many calls run at a time as it has workers.
+///
 /// # What belongs to a thread
 ///
 /// On Linux, Landlock, `no_new_privs`, seccomp filters, namespaces, users, capabilities, niceness and scheduling policy belong
@@ -169,13 +176,22 @@ impl<H: Function> Task<H> {
         }
     }
 
-    /// Used by the attribute: a process for the call whose arguments `encode` appends.
+    /// Used by the attribute: a process for the call whose arguments, `arguments` and others that are borrowed, `encode` appends.
     #[doc(hidden)]
-    pub fn spawn_with(
+    pub fn spawn_with<A>(
         &self,
-        encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>,
+        arguments: A,
+        encode: impl FnOnce(&A, &mut Arguments) -> std::result::Result<(), CodecError>,
     ) -> JoinHandle<H::Output> {
-        let prepared = self.check(Manner::Spawn).and_then(|()| entry::check()).and_then(|()| encode_arguments(encode));
+        let arguments = Given::new(arguments);
+        let prepared = self
+            .check(Manner::Spawn)
+            .and_then(|()| entry::check())
+            .and_then(|()| encode_arguments(|bytes| encode(&arguments, bytes)));
+        if prepared.is_err() {
+            // Nobody has looked at them all.
+            given::meet();
+        }
         let flight = match prepared {
             Ok(arguments) => {
                 let order = Order {
@@ -194,11 +210,19 @@ impl<H: Function> Task<H> {
 
     /// Used by the attribute: a task for the pool.
     #[doc(hidden)]
-    pub fn submit_with(
+    pub fn submit_with<A>(
         &self,
-        encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>,
+        arguments: A,
+        encode: impl FnOnce(&A, &mut Arguments) -> std::result::Result<(), CodecError>,
     ) -> JoinHandle<H::Output> {
-        let prepared = self.check(Manner::Pool).and_then(|()| Ok((self.pool()?, encode_arguments(encode)?)));
+        let arguments = Given::new(arguments);
+        let prepared = self
+            .check(Manner::Pool)
+            .and_then(|()| Ok((self.pool()?, encode_arguments(|bytes| encode(&arguments, bytes))?)));
+        if prepared.is_err() {
+            // Nobody has looked at them all.
+            given::meet();
+        }
         let flight = match prepared {
             Ok((pool, arguments)) => Submitted::submit(&pool, H::entry(), arguments, self.terms(false, false)),
             Err(error) => job::failed(error.in_function(H::entry().name())),
@@ -276,7 +300,11 @@ impl<H: Function> Task<H> {
                 window: None,
             })
         };
-        plan().map_err(|error| error.in_function(H::entry().name()))
+        plan().map_err(|error| {
+            // Nobody looks at the items.
+            given::meet();
+            error.in_function(H::entry().name())
+        })
     }
 
     fn lazy_plan(&self) -> Result<Plan> {
@@ -308,7 +336,8 @@ impl<H: Function> Task<H> {
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        map::map::<_, H>(self.plan(false)?, items.into_iter())
+        let items = Given::new(items);
+        map::map::<_, H>(self.plan(false)?, items.into_inner().into_iter())
     }
 
     /// Runs the function on every item, as [`par_map`](Self::par_map); every item has its own outcome, in the order of
@@ -424,7 +453,8 @@ impl<H: Function> Task<H> {
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        map::for_each::<_, H>(self.plan(true)?, items.into_iter())
+        let items = Given::new(items);
+        map::for_each::<_, H>(self.plan(true)?, items.into_inner().into_iter())
     }
 
     /// Runs the function on every item and merges the values into one, in the workers too; `None` for no items.
@@ -463,9 +493,10 @@ impl<H: Function> Task<H> {
         M: Merges<H::Output>,
     {
         let _ = merge;
+        let items = Given::new(items);
         let plan = self.plan(false)?;
-        entry::check_function(M::merge_entry())?;
-        reduce::map_reduce::<_, H>(plan, items.into_iter(), M::merge_entry())
+        entry::check_function(M::merge_entry()).inspect_err(|_| given::meet())?;
+        reduce::map_reduce::<_, H>(plan, items.into_inner().into_iter(), M::merge_entry())
     }
 }
 

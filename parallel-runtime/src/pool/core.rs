@@ -15,6 +15,7 @@ use super::seat::{KilledFor, Seat, StartError};
 use super::stats::PoolStats;
 use crate::bell::{Bell, Listener};
 use crate::config;
+use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, run_callbacks};
 use crate::memory::layout::crowd;
@@ -23,6 +24,7 @@ use crate::process::caller::Caller;
 use crate::process::reactor::{self, Pulse, Reactor};
 use crate::process::spares;
 use crate::registry::Entry;
+use crate::sys::owner::Known;
 use crate::wire::payload::Payload;
 
 /// What the builder was told.
@@ -101,6 +103,10 @@ pub(crate) struct Core {
     pub(super) brief_for: Duration,
     /// What waits in the queue waits for company only.
     pub(super) awaits: bool,
+    /// Whose workers are, started now; `None` where that cannot change.
+    pub(super) owner: Option<Known>,
+    /// Somebody has found the program to be another's, and the reactor has yet to look into it.
+    pub(super) owner_in_doubt: bool,
     /// For writing the heads of parcels.
     pub(crate) scratch: Vec<u8>,
 }
@@ -127,6 +133,8 @@ impl Core {
             pace: None,
             brief_for: if workers > cores { config::BRIEF_FOR } else { config::SHARED_AFTER },
             awaits: false,
+            owner: None,
+            owner_in_doubt: false,
             scratch: Vec::new(),
         }
     }
@@ -186,6 +194,11 @@ impl Core {
         self.queue.is_empty() && self.seated().all(|seat| seat.in_hand.is_empty())
     }
 
+    /// Whether its empty seats are to be filled.
+    pub(super) fn needs_workers(&self) -> bool {
+        self.phase == Phase::Open || (self.phase == Phase::Joining && !self.is_drained())
+    }
+
     /// Who must hear the workers although nobody waits for them here.
     pub(crate) fn unattended(&self) -> Listener {
         let mut in_hand = self.seated().flat_map(|seat| &seat.in_hand);
@@ -203,6 +216,7 @@ impl Core {
 
     /// Refuses new work where the pool takes none.
     pub(crate) fn check_open(&self) -> Result<()> {
+        ending::check()?;
         match self.phase {
             Phase::Open => Ok(()),
             Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),
@@ -409,6 +423,10 @@ impl Pulse for Shared {
     fn pulse(&self) {
         let mut core = self.enter();
         self.pump(&mut core);
+    }
+
+    fn end(&self, grace: Duration) {
+        self.dismiss(grace);
     }
 }
 

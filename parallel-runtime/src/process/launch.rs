@@ -28,6 +28,7 @@ use std::time::Instant;
 use super::bootstrap::{self, Role};
 use super::caller::{Caller, Deputy};
 use super::control::Control;
+use super::leaving::Leaving;
 use super::manners::Manners;
 use super::zygote::{self, Answer};
 use crate::config;
@@ -157,6 +158,7 @@ pub(super) struct Launcher {
     failures: u32,
     /// No other one is started before.
     rests_until: Option<Instant>,
+    leaving: Leaving,
 }
 
 impl Launcher {
@@ -175,6 +177,7 @@ impl Launcher {
             is_hurried: false,
             failures: 0,
             rests_until: None,
+            leaving: Leaving::default(),
         })
     }
 
@@ -356,7 +359,8 @@ impl Launcher {
         let copy = self.zygote.as_mut()?.spare.take()?;
         poller.remove(copy.started.pidfd.as_fd());
         if process::is_stopped(&copy.started.pidfd) {
-            copy.started.discard();
+            drop(copy.channel);
+            self.leaving.end(copy.started);
             return None;
         }
         Some(copy)
@@ -379,7 +383,8 @@ impl Launcher {
             return Some(Launched { started, control, way: Way::Forked });
         }
         // It is dead, or a stream was closed just now.
-        started.discard();
+        drop(control);
+        self.leaving.end(started);
         None
     }
 
@@ -437,10 +442,22 @@ impl Launcher {
         self.wants_spare = true;
     }
 
+    /// Ends a process that was started and that nobody is to watch.
+    pub(super) fn discard(&mut self, launched: Launched) {
+        drop(launched.control);
+        self.leaving.end(launched.started);
+    }
+
+    /// When it wants to look again whether one that nobody needs has ended.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.leaving.next_look()
+    }
+
     /// Ends the zygote and what it has forked unheard. The next start by exec brings another one, after a pause.
     fn give_up(&mut self, poller: &Poller) {
         if let Some(zygote) = self.zygote.take() {
-            self.latest = Some((end(zygote, poller), config::STARTS_BEFORE_ZYGOTE));
+            let found = self.end(zygote, poller);
+            self.latest = Some((found, config::STARTS_BEFORE_ZYGOTE));
             self.rest();
         }
     }
@@ -450,8 +467,25 @@ impl Launcher {
         self.rests_until = Instant::now().checked_add(config::back_off(self.failures));
     }
 
+    /// Ends a zygote and what it has forked unheard; returns what it found. Each leaves by itself once its channel is closed,
+    /// as where the zygote has another user's rights than the program by now, and the system refuses the signal.
+    fn end(&mut self, zygote: Zygote, poller: &Poller) -> Found {
+        // Its number may be another's once it is reaped.
+        ZYGOTE.store(0, Ordering::Release);
+        let Zygote { started, socket, found, asked, spare, .. } = zygote;
+        poller.remove(started.pidfd.as_fd());
+        poller.remove(socket.as_fd());
+        if let Some(spare) = &spare {
+            poller.remove(spare.started.pidfd.as_fd());
+        }
+        drop((socket, asked, spare));
+        self.leaving.end_group(started);
+        found
+    }
+
     /// Starts a zygote where one would have been of use; call it when nothing more urgent is to do.
     pub(super) fn tend(&mut self, poller: &Poller) {
+        self.leaving.look();
         if std::mem::take(&mut self.wants_spare) && self.zygote.as_ref().is_some_and(Zygote::is_free) {
             self.manners.give_way();
             // Where others compute, it might give way for longer than a call waits for an answer.
@@ -468,7 +502,7 @@ impl Launcher {
         };
         let Some((found, _)) = self.latest.take_if(is_wanted) else { return };
         if let Some(former) = self.zygote.take() {
-            end(former, poller);
+            self.end(former, poller);
         }
         let started = pair_where_plenty().and_then(|(socket, theirs)| {
             let started = self.execute(&found.environment, Role::Zygote, &theirs, None, &Rights::own()).ok()?;
@@ -487,27 +521,14 @@ impl Launcher {
     }
 }
 
-/// A pair of sockets for a zygote or its copy, which only save time; none where the program has used half of the
-/// descriptors that it may have: the rest is for what it asks for.
+/// A pair of sockets for a zygote or its copy, which only save time; none where few of the descriptors are left that the
+/// program may have: those are for what it asks for.
 fn pair_where_plenty() -> Option<(Socket, Socket)> {
     let pair = Socket::pair().ok()?;
     // The system gives the lowest number that is free.
     let highest = pair.0.as_fd().as_raw_fd().max(pair.1.as_fd().as_raw_fd());
-    u64::try_from(highest).is_ok_and(|used| used < program::descriptor_limit() / 2).then_some(pair)
-}
-
-/// Ends a zygote and what it has forked unheard; returns what it found.
-fn end(zygote: Zygote, poller: &Poller) -> Found {
-    // Its number may be another's once it is reaped.
-    ZYGOTE.store(0, Ordering::Release);
-    poller.remove(zygote.started.pidfd.as_fd());
-    poller.remove(zygote.socket.as_fd());
-    if let Some(spare) = &zygote.spare {
-        poller.remove(spare.started.pidfd.as_fd());
-    }
-    let _ = process::signal(&zygote.started.pidfd, process::KILL);
-    process::end_children_of_group(zygote.started.pid);
-    zygote.found
+    let leaves = |used| config::leaves_descriptors(used, program::descriptor_limit());
+    u64::try_from(highest).is_ok_and(leaves).then_some(pair)
 }
 
 /// Waits for an answer of the zygote.
