@@ -219,6 +219,10 @@ pub(crate) fn leaves_descriptors(used: u64, limit: u64) -> bool {
     used < (limit / 2).max(limit.saturating_sub(LEFT_BY_ZYGOTE))
 }
 
+/// How often a start is tried anew because the program has changed its user meanwhile: a program that puts rights aside and takes
+/// them back does so a few times in the time of a start.
+pub(crate) const CHANGES_OF_USER: u32 = 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;

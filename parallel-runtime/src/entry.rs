@@ -21,6 +21,7 @@ use crate::sys::executable;
 use crate::sys::limits;
 use crate::sys::process;
 use crate::sys::program::{self, Constructor};
+use crate::sys::refusal::Named;
 use crate::sys::standing;
 use crate::sys::wait;
 use crate::sys::watch;
@@ -218,7 +219,7 @@ fn is_started_file() -> io::Result<bool> {
     static STARTED: OnceLock<bool> = OnceLock::new();
     match STARTED.get() {
         Some(&known) => Ok(known),
-        None => executable::is_started_file().map(|found| *STARTED.get_or_init(|| found)),
+        None => executable::is_started_file().named("open").map(|found| *STARTED.get_or_init(|| found)),
     }
 }
 

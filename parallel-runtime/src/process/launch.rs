@@ -32,7 +32,7 @@ use super::leaving::Leaving;
 use super::manners::Manners;
 use super::zygote::{self, Answer};
 use crate::config;
-use crate::sys::process::{self, Launch, Started};
+use crate::sys::process::{self, Ids, Launch, Started};
 use crate::sys::program;
 use crate::sys::rights::Rights;
 use crate::sys::socket::{self, Received, Socket};
@@ -97,6 +97,19 @@ impl Zygote {
 struct Copy {
     started: Started,
     channel: Socket,
+}
+
+/// Whose the calling thread is, and what it may do. The user is asked first: if a new process is the same one's, so is all that
+/// was made for it in between.
+struct Here {
+    ids: Ids,
+    rights: Rights,
+}
+
+impl Here {
+    fn own() -> Self {
+        Self { ids: Ids::effective(), rights: Rights::own() }
+    }
 }
 
 /// The numbers by which the launcher knows what it watches.
@@ -217,8 +230,8 @@ impl Launcher {
                 None => self.ask(&zygote::FORK, poller),
             }
         }
-        let rights = Rights::own();
-        check_rights(&rights, &caller.rights)?;
+        let mut standing = Here::own();
+        check_rights(&standing.rights, &caller.rights)?;
         if usable {
             let copy = self.look().and_then(|now| self.take_copy(&now, poller));
             if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
@@ -226,11 +239,19 @@ impl Launcher {
             }
         }
         let environment = program::environment(environment)?;
-        let mut executed = self.execute_worker(&environment, affinity, &rights);
+        let mut executed = self.execute_worker(&environment, affinity, &standing);
         if self.zygote.is_some() && executed.as_ref().is_err_and(process::is_passing) {
             // What the zygote takes may be what is missing.
             self.give_up(poller);
-            executed = self.execute_worker(&environment, affinity, &rights);
+            executed = self.execute_worker(&environment, affinity, &standing);
+        }
+        for _ in 0..config::CHANGES_OF_USER {
+            if !executed.as_ref().is_err_and(process::is_user_changed) {
+                break;
+            }
+            standing = Here::own();
+            check_rights(&standing.rights, &caller.rights)?;
+            executed = self.execute_worker(&environment, affinity, &standing);
         }
         let launched = executed?;
         // While the program is executed.
@@ -245,14 +266,9 @@ impl Launcher {
         self.lookout.as_ref()?.now().ok()
     }
 
-    fn execute_worker(
-        &self,
-        environment: &[CString],
-        affinity: Option<Affinity>,
-        rights: &Rights,
-    ) -> io::Result<Launched> {
+    fn execute_worker(&self, environment: &[CString], affinity: Option<Affinity>, here: &Here) -> io::Result<Launched> {
         let (ours, theirs) = Socket::pair()?;
-        let started = self.execute(environment, Role::Worker, &theirs, affinity, rights)?;
+        let started = self.execute(environment, Role::Worker, &theirs, affinity, here)?;
         Ok(Launched { started, control: Control::new(ours), way: Way::Executed })
     }
 
@@ -262,17 +278,18 @@ impl Launcher {
         role: Role,
         theirs: &Socket,
         affinity: Option<Affinity>,
-        rights: &Rights,
+        here: &Here,
     ) -> io::Result<Started> {
         let mut environment = environment.to_vec();
-        environment.push(bootstrap::token(role, rights.kept(), theirs)?);
+        environment.push(bootstrap::token(role, here.rights.kept(), theirs)?);
         process::launch(&Launch {
             arguments: &self.arguments,
             environment: &environment,
             keep: theirs.as_fd(),
             null: self.null.as_fd(),
             affinity,
-            rights,
+            rights: &here.rights,
+            ids: here.ids,
         })
     }
 
@@ -299,13 +316,18 @@ impl Launcher {
             if theirs.identity() != expected {
                 return Err(io::Error::other("it has descriptors of its own (`CLONE_FILES`)"));
             }
-            let rights = Rights::own();
+            let Here { rights, ids } = Here::own();
             check_rights(&rights, &allowed)?;
             handed.push(bootstrap::token(Role::Worker, rights.kept(), theirs)?);
-            let (keep, null) = (theirs.as_fd(), null.as_fd());
-            let launch =
-                Launch { arguments: &arguments, environment: &handed, keep, null, affinity: None, rights: &rights };
-            process::launch(&launch)
+            process::launch(&Launch {
+                arguments: &arguments,
+                environment: &handed,
+                keep: theirs.as_fd(),
+                null: null.as_fd(),
+                affinity: None,
+                rights: &rights,
+                ids,
+            })
         };
         deputy.run(move || {
             let started = start(&theirs);
@@ -504,8 +526,9 @@ impl Launcher {
         if let Some(former) = self.zygote.take() {
             self.end(former, poller);
         }
+        let here = Here::own();
         let started = pair_where_plenty().and_then(|(socket, theirs)| {
-            let started = self.execute(&found.environment, Role::Zygote, &theirs, None, &Rights::own()).ok()?;
+            let started = self.execute(&found.environment, Role::Zygote, &theirs, None, &here).ok()?;
             Some((started, socket))
         });
         let Some((started, socket)) = started else { return self.rest() };

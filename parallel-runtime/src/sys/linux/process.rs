@@ -45,6 +45,30 @@ pub(crate) struct Launch<'a> {
     pub(crate) affinity: Option<Affinity>,
     /// Those of the calling thread.
     pub(crate) rights: &'a Rights,
+    /// The effective user and group that the calling thread had when it began to prepare this start.
+    pub(crate) ids: Ids,
+}
+
+/// An effective user and group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ids(libc::uid_t, libc::gid_t);
+
+impl Ids {
+    /// Those of the calling thread.
+    pub(crate) fn effective() -> Self {
+        // SAFETY: plain system calls.
+        let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+        Self(user, group)
+    }
+}
+
+/// Says that the program has changed its user while a process was started: its channel, its rights and it itself would be those
+/// of different users.
+const USER_CHANGED: c_int = libc::ESTALE;
+
+/// Whether a start failed because the program changed its user meanwhile. Another try sees the new one.
+pub(crate) fn is_user_changed(error: &io::Error) -> bool {
+    code_of(error) == Some(USER_CHANGED)
 }
 
 /// A process that was started; its number stays its own until it is reaped.
@@ -84,6 +108,7 @@ struct Plan {
     /// Whether exec is to give it no rights: they would be more than the calling thread has. It cannot gain any by what it
     /// executes later either, as `sudo`.
     may_not_grow: bool,
+    ids: Ids,
     /// What was refused, and with which number.
     refused: &'static str,
     error: c_int,
@@ -107,6 +132,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         affinity: launch.affinity,
         parent: own_number(),
         may_not_grow: launch.rights.would_grow() || file_rights::must_not_grow(),
+        ids: launch.ids,
         refused: "",
         error: 0,
     };
@@ -189,6 +215,9 @@ unsafe fn become_worker(plan: &mut Plan) {
         if let Some(affinity) = &plan.affinity {
             affinity.take();
         }
+        if Ids::effective() != plan.ids {
+            give_up(plan, "clone", USER_CHANGED);
+        }
         terminal::leave();
         check(plan, "dup2", libc::dup2(plan.null, 0).into());
         for output in 1..=2 {
@@ -256,7 +285,8 @@ pub(crate) fn block_signals() {
 
 /// The number of the calling thread; no other thread of the machine has it as long as this one lives.
 pub(crate) fn thread_number() -> i32 {
-    rustix::thread::gettid().as_raw_nonzero().get()
+    // SAFETY: a plain system call.
+    unsafe { libc::gettid() }
 }
 
 /// Does for this process, a worker that never runs `main`'s prologue, what that would do: ignore SIGPIPE.
@@ -494,7 +524,7 @@ fn sent(answer: libc::c_long) -> io::Result<()> {
 }
 
 /// The number of this process; below 0 where the system refuses to tell, which it does in some sandboxes.
-pub(super) fn own_number() -> libc::pid_t {
+pub(crate) fn own_number() -> libc::pid_t {
     // SAFETY: a plain system call.
     unsafe { libc::getpid() }
 }

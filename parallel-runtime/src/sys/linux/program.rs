@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::executable;
 use super::limits;
+use super::process::own_number;
 use super::refusal::Named;
 use super::socket::above_standard;
 
@@ -219,10 +220,6 @@ pub(crate) fn at_exit(handler: extern "C" fn()) {
     }
 }
 
-fn own_number() -> i32 {
-    rustix::process::getpid().as_raw_nonzero().get()
-}
-
 /// How many descriptors this process may have open.
 pub(crate) fn descriptor_limit() -> u64 {
     // Where the system refuses to tell: what it gives where nobody has said otherwise.
@@ -261,7 +258,7 @@ pub(crate) fn other_threads_unless(expected: u128) -> Vec<i32> {
     }
     let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers.filter(|&number| number != rustix::process::getpid().as_raw_nonzero().get()).collect()
+    numbers.filter(|&number| number != own_number()).collect()
 }
 
 /// Gives this process a name for `ps` and `top`; the kernel keeps the first 15 bytes.

@@ -17,6 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::Pid;
 
+use super::process;
 use super::rights::{self, Rights};
 
 /// How the thread that starts processes for all others stands, so that others compare themselves with it.
@@ -84,7 +85,7 @@ impl Standing {
     pub(crate) fn own() -> Self {
         let filters = count_filters();
         Self {
-            thread: Some(rustix::thread::gettid()),
+            thread: Pid::from_raw(process::thread_number()),
             rights: Rights::own(),
             filters,
             knows_filters: filters == COMMON_FILTERS.load(Ordering::Relaxed),
@@ -156,9 +157,11 @@ fn verdict_of_landlock(other_sees_parent: bool, sees_parent: bool, sees_child: i
 }
 
 fn sees_parent() -> bool {
-    let parent = rustix::process::getppid();
+    // SAFETY: a plain system call.
+    let parent = || unsafe { libc::getppid() };
+    let number = parent();
     // It may have died meanwhile, and its number be another's.
-    parent.is_some_and(|pid| look_at(pid.as_raw_nonzero().get().unsigned_abs())) && parent == rustix::process::getppid()
+    number > 0 && look_at(number.unsigned_abs()) && number == parent()
 }
 
 /// Whether the calling thread may look at the process.
@@ -210,7 +213,7 @@ fn all_priorities() -> [i64; PRIORITIES] {
 /// tell.
 fn shares_places(other: Option<Pid>) -> Option<bool> {
     const KCMP_FS: i32 = 3;
-    let own = rustix::thread::gettid().as_raw_nonzero().get();
+    let own = process::thread_number();
     // SAFETY: only compares.
     match unsafe { libc::syscall(libc::SYS_kcmp, own, other?.as_raw_nonzero().get(), KCMP_FS, 0, 0) } {
         0 => Some(true),
