@@ -197,7 +197,7 @@ impl Launcher {
     /// Readies it for the thread that calls this, which makes all starts from then on.
     pub(super) fn settle(&mut self) {
         if config::zygote() {
-            self.lookout = Lookout::new().ok();
+            self.lookout = Lookout::new().ok().filter(|_| has_plenty());
         }
     }
 
@@ -552,6 +552,11 @@ fn pair_where_plenty() -> Option<(Socket, Socket)> {
     let highest = pair.0.as_fd().as_raw_fd().max(pair.1.as_fd().as_raw_fd());
     let leaves = |used| config::leaves_descriptors(used, program::descriptor_limit());
     u64::try_from(highest).is_ok_and(leaves).then_some(pair)
+}
+
+/// Whether the program has descriptors left for what only saves time, or tells more.
+pub(super) fn has_plenty() -> bool {
+    pair_where_plenty().is_some()
 }
 
 /// Waits for an answer of the zygote.

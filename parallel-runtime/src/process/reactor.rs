@@ -313,6 +313,11 @@ pub(crate) fn get_for_call() -> io::Result<(&'static Reactor, Caller)> {
     Ok((reactor, Caller::here(reactor, HAS_MADE_IT.take())?))
 }
 
+/// Watches for deaths for lack of memory, if there are descriptors for that.
+fn watch_memory(poller: &Poller) -> MemoryKills {
+    Some(MemoryKills::watch(poller, MEMORY)).filter(|_| launch::has_plenty()).unwrap_or_else(MemoryKills::unwatched)
+}
+
 /// What a panic on the reactor's thread is to those who wait for what it was at.
 pub(crate) fn defect(report: &PanicReport) -> io::Error {
     io::Error::other(format!("`parallel` panicked at {}: {}", report.location(), report.message()))
@@ -488,7 +493,7 @@ impl Loop {
     fn new(shared: &'static Reactor, poller: Poller, launcher: Launcher) -> Self {
         Self {
             shared,
-            memory_kills: MemoryKills::watch(&poller, MEMORY),
+            memory_kills: watch_memory(&poller),
             poller,
             launcher,
             children: HashMap::new(),

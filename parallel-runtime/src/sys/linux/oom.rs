@@ -91,6 +91,11 @@ impl MemoryKills {
         kills
     }
 
+    /// Watches nothing: of no death it is known that it was for lack of memory.
+    pub(crate) fn unwatched() -> Self {
+        Self { source: None, seen: Seen { count: 0, called: None, looked: Instant::now() } }
+    }
+
     /// The kernel has called.
     pub(crate) fn called(&mut self) {
         if let Some((file, Some(caller))) = &self.source {
