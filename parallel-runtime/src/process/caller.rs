@@ -64,9 +64,12 @@ impl Caller {
                 Verdict::Other(difference) => Deputy::new(Some(difference)),
             };
             match deputy {
-                // At the limit of processes, which counts threads, it waits for its turn, as processes do.
+                // At the limit of processes, which counts threads, it waits for its turn, as processes do: while some run whose
+                // end makes room.
                 Err(error)
-                    if error.kind() == io::ErrorKind::WouldBlock && begun.elapsed() < config::TURN_OF_A_THREAD =>
+                    if error.kind() == io::ErrorKind::WouldBlock
+                        && !reactor.pids().is_empty()
+                        && begun.elapsed() < config::TURN_OF_A_THREAD =>
                 {
                     thread::sleep(BETWEEN);
                 }

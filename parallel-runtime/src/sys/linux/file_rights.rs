@@ -89,9 +89,11 @@ fn parent_is_this_program() -> Option<bool> {
 impl Credentials {
     fn are_from(&self, maker: Owner) -> bool {
         const ROOT: u32 = 0;
-        // Execution gave none that the maker of the channel did not have. Root has all by its number.
-        let same_capabilities =
-            !self.has_capabilities || self.effective.user == ROOT || (self.may_not_grow && self.real == self.effective);
+        // Execution gave none that the maker of the channel did not have. Root has all by its number, the real one too, which is
+        // always the starter's.
+        let same_capabilities = !self.has_capabilities
+            || [self.effective.user, self.real.user].contains(&ROOT)
+            || (self.may_not_grow && self.real == self.effective);
         self.effective == maker && same_capabilities
     }
 }
@@ -141,6 +143,9 @@ mod tests {
             // Capabilities: they are the starter's only where the file gives none.
             (user, user, true, false, user, false),
             (user, user, true, true, user, true),
+            // Root that has put its rights aside, and will take them back.
+            (root, user, true, false, user, true),
+            (root, user, true, false, games, false),
             // Both at once.
             (user, games, true, true, games, false),
         ] {
