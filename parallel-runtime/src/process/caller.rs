@@ -22,6 +22,7 @@ use super::launch;
 use super::reactor::Reactor;
 use crate::config;
 use crate::sys::process;
+use crate::sys::refusal::Named;
 use crate::sys::rights::Rights;
 use crate::sys::standing::{Standing, Verdict};
 use crate::sys::surroundings::Affinity;
@@ -107,7 +108,7 @@ impl Deputy {
         let refused = |error: io::Error| {
             deputy.describe(&io::Error::new(error.kind(), format!("it cannot make another one ({error})")))
         };
-        made.map_err(refused)?;
+        made.named("pthread_create").map_err(refused)?;
         Ok(deputy)
     }
 
