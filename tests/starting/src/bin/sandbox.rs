@@ -285,15 +285,15 @@ fn waits_for_its_turn(way: &'static str, folder: &'static str) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: fills `limit`.
     done(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }).expect("it is told");
-    // Six for each process, half of which are left to the program.
-    let few = libc::rlimit { rlim_cur: 6 * 12, ..limit };
+    // Four for each process, half of which are left to the program.
+    let few = libc::rlimit { rlim_cur: 4 * 18, ..limit };
     // SAFETY: `few` is filled.
     done(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const few) }).expect("anybody may");
     let (begun, go_on) = (Event::new().expect("memory"), Event::new().expect("memory"));
-    let before: Vec<_> = (0..12).map(|_| look_when_told.spawn(folder, begun.clone(), go_on.clone())).collect();
+    let before: Vec<_> = (0..18).map(|_| look_when_told.spawn(folder, begun.clone(), go_on.clone())).collect();
     begun.wait();
     let (waiting, own) = confined(way, move || (look.spawn(folder), look(folder)));
-    assert_eq!(waiting.pid(), None, "it waits");
+    assert!(waiting.is_queued() && waiting.pid().is_none(), "it waits");
     go_on.set();
     assert_confined("queued", waiting.join(), &own);
     for call in before {
@@ -403,10 +403,11 @@ fn cannot_start() {
 /// A thread that takes rights back after a call has not given them to the call.
 fn takes_rights_back(folder: &'static str) {
     let (begun, go_on) = (Event::new().expect("memory"), Event::new().expect("memory"));
-    let most = libc::rlimit { rlim_cur: 48, rlim_max: 4096 };
+    // Four for each process, half of which are left to the program.
+    let most = libc::rlimit { rlim_cur: 4 * 12, rlim_max: 4096 };
     // SAFETY: `most` is filled.
     done(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const most) }).expect("anybody may");
-    let before: Vec<_> = (0..8).map(|_| look_when_told.spawn(folder, begun.clone(), go_on.clone())).collect();
+    let before: Vec<_> = (0..12).map(|_| look_when_told.spawn(folder, begun.clone(), go_on.clone())).collect();
     begun.wait();
     // SAFETY: plain system calls of the C library, for all threads.
     done(unsafe { libc::seteuid(7) }).expect("root may");
