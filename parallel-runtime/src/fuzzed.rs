@@ -25,9 +25,13 @@ use crate::wire::payload::Payload;
 use crate::wire::plain;
 use crate::wire::reply::{Entries, Entry, values, whole_row};
 
+/// A decoder, by its name: it reads bytes that may be anything.
+#[allow(unreachable_pub, reason = "the fuzzer calls it")]
+pub type Target = (&'static str, fn(&[u8]));
+
 /// All of them, by name.
 #[allow(unreachable_pub, reason = "the fuzzer calls it")]
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[Target] = &[
     ("reply", read_reply),
     ("lane", read_lane),
     ("report", read_report),

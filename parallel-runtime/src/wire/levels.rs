@@ -450,7 +450,7 @@ mod tests {
             .0
             .take()
             .map(|inner| *inner));
-        on_small_stack(256 << 10, || travels_so::<Lenient>());
+        on_small_stack(256 << 10, travels_so::<Lenient>);
         fn travels_so<T: Nest>() {
             let value = Given::new(nested::<T>(20_000));
             let mut bytes = Vec::new();

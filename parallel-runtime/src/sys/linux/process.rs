@@ -56,9 +56,10 @@ pub(crate) struct Ids(libc::uid_t, libc::gid_t);
 impl Ids {
     /// Those of the calling thread.
     pub(crate) fn effective() -> Self {
-        // SAFETY: plain system calls.
-        let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
-        Self(user, group)
+        // SAFETY: a plain system call.
+        let user = unsafe { libc::geteuid() };
+        // SAFETY: as above.
+        Self(user, unsafe { libc::getegid() })
     }
 }
 
