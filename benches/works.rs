@@ -8,6 +8,13 @@ pub(crate) fn identity(value: u64) -> u64 {
     value
 }
 
+/// Panics for odd numbers, with a message of its own for each.
+#[parallel(handle = halves)]
+pub(crate) fn half(number: u64) -> u64 {
+    assert!(number % 2 == 0, "{number} is odd");
+    number / 2
+}
+
 /// Whether a number is the sum of its proper divisors, by trial of all of them: nothing but computing.
 #[parallel(handle = perfects)]
 pub(crate) fn is_perfect(number: u64) -> bool {

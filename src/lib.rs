@@ -131,7 +131,8 @@
 //! standard output and error, but none of its memory: what a call needs comes by its arguments, handles to shared memory
 //! among them. It may run on the cores of the thread that called; a niceness that a thread has given itself since the
 //! first call stays its own. `main` does not run there, and the program needs no call at its start. When the program ends,
-//! however it ends, its workers end too.
+//! however it ends, its workers end too: where it returns from `main` or exits, those of pools that are idle as programs do, with
+//! their `atexit` handlers, within a second; all others at once. A call that is made after that is `Closed`.
 
 pub use parallel_macros::parallel;
 #[doc(hidden)]

@@ -512,8 +512,77 @@ fn a_killed_holders_permit_is_found_at_the_first_look_whichever_that_is() {
     }
 }
 
+/// Takes so many permits, says so, and keeps them until it is killed.
+#[parallel]
+fn keep_permits(room: Semaphore, held: Semaphore, how_many: usize) {
+    std::mem::forget((0..how_many).map(|_| room.acquire().unwrap()).collect::<Vec<_>>());
+    held.release(1).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Lets as many processes take a permit each, and keeps all of them until they are killed.
+#[parallel]
+fn hold_in_many(room: Semaphore, held: Semaphore, processes: usize) {
+    for _ in 0..processes {
+        // SAFETY: the child takes memory, which the C library allows in the child of a program with several threads.
+        match unsafe { libc::fork() } {
+            0 => hold_for_ever(&room, &held),
+            child => assert!(child > 0, "{}", std::io::Error::last_os_error()),
+        }
+    }
+    hold_for_ever(&room, &held);
+}
+
+fn hold_for_ever(room: &Semaphore, held: &Semaphore) {
+    std::mem::forget(room.acquire().unwrap());
+    held.release(1).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
 #[test]
-fn more_permits_than_are_known_by_their_holders_are_as_many_as_there_are() {
+fn the_permits_of_a_thousand_killed_processes_come_back() {
+    const CHILDREN: usize = 999;
+    let (room, held) = (Semaphore::bounded(CHILDREN + 1).unwrap(), Semaphore::new(0).unwrap());
+    let call = hold_in_many.spawn(room.clone(), held.clone(), CHILDREN);
+    for _ in 0..=CHILDREN {
+        held.acquire_timeout(GENEROUS).unwrap().expect("each of them starts").forget();
+    }
+    assert!(room.try_acquire().unwrap().is_none());
+    // With all that it has started.
+    call.kill().unwrap();
+    call.join().unwrap_err();
+    let back: Vec<_> =
+        (0..=CHILDREN).map(|_| room.acquire_timeout(GENEROUS).unwrap().expect("it has come back")).collect();
+    assert!(room.try_acquire().unwrap().is_none());
+    drop(back);
+    assert!(room.release(1).is_err());
+}
+
+#[test]
+fn a_killed_process_gives_back_as_many_permits_as_it_had() {
+    const PERMITS: usize = 5_000;
+    let (room, held) = (Semaphore::new(PERMITS).unwrap(), Semaphore::new(0).unwrap());
+    let calls: Vec<_> = (0..2).map(|_| keep_permits.spawn(room.clone(), held.clone(), PERMITS / 2)).collect();
+    for _ in 0..2 {
+        held.acquire_timeout(GENEROUS).unwrap().expect("both start").forget();
+    }
+    assert!(room.try_acquire().unwrap().is_none());
+    for call in calls {
+        call.kill().unwrap();
+        call.join().unwrap_err();
+    }
+    for _ in 0..PERMITS {
+        room.try_acquire().unwrap().expect("it has come back").forget();
+    }
+    assert!(room.try_acquire().unwrap().is_none());
+}
+
+#[test]
+fn one_process_may_have_any_number_of_permits() {
     let room = Semaphore::bounded(1_000).unwrap();
     let permits: Vec<_> = (0..1_000).map(|_| room.acquire().unwrap()).collect();
     assert!(room.try_acquire().unwrap().is_none());

@@ -5,6 +5,7 @@ mod data;
 mod growth;
 mod locks;
 mod maps;
+mod panics;
 mod pools;
 mod queues;
 
@@ -24,10 +25,19 @@ const HANGS: &str = "hangs on arguments beyond the socket buffer";
 
 /// Every row, in the order of the table.
 pub(crate) fn all() -> Vec<Row> {
-    [maps::rows(), calls::rows(), data::rows(), pools::rows(), growth::rows(), locks::rows(), queues::rows()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        maps::rows(),
+        calls::rows(),
+        panics::rows(),
+        data::rows(),
+        pools::rows(),
+        growth::rows(),
+        locks::rows(),
+        queues::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The size of every pool, unless a row says otherwise. `Pool::new` and rayon take the same, where the environment does

@@ -179,9 +179,11 @@ impl<'a> Code<'a> {
         let original = model.original;
         let everywhere = &model.attributes.everywhere;
         let body = &original.body;
+        // A `const fn` is refused. Ahead of the author's attributes, whose word counts.
+        let not_const = quote_spanned!(span()=> #[allow(clippy::missing_const_for_fn)]);
         if model.words.handle.is_some() {
             let (attributes, visibility, signature) = (&original.attributes, &original.visibility, &original.signature);
-            return quote!(#(#attributes)* #visibility #signature #body);
+            return quote!(#not_const #(#attributes)* #visibility #signature #body);
         }
         let attributes = &model.attributes.body;
         let inputs = &original.signature.inputs;
@@ -190,6 +192,7 @@ impl<'a> Code<'a> {
             #everywhere
             impl #module::#name<()> {
                 /// The function itself.
+                #not_const
                 #attributes
                 #fn_token #name(#inputs) #output #body
             }
@@ -212,9 +215,9 @@ impl<'a> Code<'a> {
     // Output:
     //     impl norm {
     //         fn spawn(&self, row: &[f64], p: f64) -> JoinHandle<f64> {
-    //             ::core::ops::Deref::deref(self).spawn_with(|arguments| {
+    //             self.deref().spawn_with((p,), |owned, arguments| {
     //                 arguments.push::<norm, 0>(row)?;
-    //                 arguments.push::<norm, 1>(&p)?;
+    //                 arguments.push::<norm, 1>(&owned.0)?;
     //                 Ok(())
     //             })
     //         }
@@ -228,18 +231,28 @@ impl<'a> Code<'a> {
         });
         let inputs = quote_spanned!(span()=> &self, #(#parameters),*);
         let result = self.result();
-        let push = self.push(|_, parameter| parameter.name.to_token_stream());
+        // What is given away stands in a tuple: the runtime drops it.
+        let owned = model.parameters.iter().filter(|parameter| !parameter.borrowed).map(|parameter| &parameter.name);
+        let owned = quote_spanned!(span()=> (#(#owned,)*));
+        let push = self.push(|index, parameter| {
+            if parameter.borrowed {
+                return parameter.name.to_token_stream();
+            }
+            let place = model.parameters[..index].iter().filter(|parameter| !parameter.borrowed).count();
+            let place = Literal::usize_unsuffixed(place);
+            quote_spanned!(span()=> __owned.#place)
+        });
         quote_spanned! {span()=>
             #everywhere
             impl #handle {
                 /// Starts a process for this one call.
                 #visibility fn spawn(#inputs) -> #p::JoinHandle<#result> {
-                    ::core::ops::Deref::deref(self).spawn_with(|__arguments| #push)
+                    ::core::ops::Deref::deref(self).spawn_with(#owned, |__owned, __arguments| #push)
                 }
 
                 /// Gives this one call to the pool.
                 #visibility fn submit(#inputs) -> #p::JoinHandle<#result> {
-                    ::core::ops::Deref::deref(self).submit_with(|__arguments| #push)
+                    ::core::ops::Deref::deref(self).submit_with(#owned, |__owned, __arguments| #push)
                 }
             }
         }
@@ -455,7 +468,7 @@ impl<'a> Code<'a> {
     //     static ENTRY: Entry = Entry::new("path::norm at src/lib.rs:3:4 fn(&[f64], f64) -> f64", "norm", |call| {
     //         call.run::<norm, _>(|parameters| {
     //             let values = (parameters.take_borrowed::<norm, 0>()?, parameters.take::<norm, 1>()?,);
-    //             Ok(move || __parallel_norm::norm::<()>::norm(values.0.get(), values.1))
+    //             Ok(move || __parallel_norm::norm::<()>::norm(values.0.get(), values.1.into_inner()))
     //         });
     //     });
     fn entry(&self) -> TokenStream {
@@ -475,8 +488,10 @@ impl<'a> Code<'a> {
         });
         let values = model.parameters.iter().enumerate().map(|(index, parameter)| {
             let index = Literal::usize_unsuffixed(index);
-            let get = parameter.borrowed.then(|| quote_spanned!(span()=> .get()));
-            quote_spanned!(span()=> __values.#index #get)
+            match parameter.borrowed {
+                true => quote_spanned!(span()=> __values.#index.get()),
+                false => quote_spanned!(span()=> __values.#index.into_inner()),
+            }
         });
         let pointer = self.pointer();
         let decode = if model.parameters.is_empty() {

@@ -115,6 +115,11 @@ pub(crate) struct WorkerBell {
 }
 
 impl WorkerBell {
+    /// The mapping of its words.
+    pub(crate) fn mapping(&mut self) -> &mut Mapping {
+        self.memory.mapping()
+    }
+
     pub(crate) fn open(descriptor: BorrowedFd<'_>, attention: Event) -> io::Result<Self> {
         Ok(Self { memory: BellMemory::new(Mapping::shared(descriptor, BELL)?), attention })
     }

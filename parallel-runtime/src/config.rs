@@ -98,6 +98,10 @@ pub(crate) const LONGEST_IN_GROUP: usize = 512;
 /// long a time; and what lies behind a long task would start after what was queued later.
 pub(crate) const AHEAD_BELOW: Duration = Duration::from_millis(5);
 
+/// So many calls may be one inside of the other. Programs that divide their work have some ten; what starts a process in each
+/// process that it starts has no end.
+pub(crate) const DEEPEST: u32 = 64;
+
 /// How often a worker that dies without having started an item may take the same task with it before the task is
 /// blamed.
 pub(crate) const UNBLAMED_DEATHS: u32 = 3;
@@ -114,14 +118,65 @@ pub(crate) const STARTS_AT_A_TIME: usize = 16;
 
 /// How long a worker that was told to stop may take for its `atexit` handlers before it is killed.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long the end of a program, or of a dropped pool, may take for its idle workers' ends: long against a handler that writes a
+/// file, short against what a person takes for a hang.
+pub(crate) const END_TIME: Duration = Duration::from_secs(1);
 /// How long `terminate` waits for killed workers to be gone; only a process stuck in the kernel takes longer.
 pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
+/// How long a process that the system does not let us kill may take to leave once its channel is closed. It takes a
+/// millisecond, on a busy machine some more; one that takes longer is stopped or hangs. Less than [`KILL_GRACE`].
+pub(crate) const LEAVE_GRACE: Duration = Duration::from_secs(2);
+/// How long a process that nobody needs any more is waited for while nothing else is done, so that what it holds is free for
+/// the next start. A killed one takes some 0.1 ms.
+pub(crate) const REAP_PATIENCE: Duration = Duration::from_millis(50);
+/// The first pause before one that has not ended then is looked for again; it doubles up to the longest.
+pub(crate) const FIRST_LOOK: Duration = Duration::from_millis(10);
+/// The longest.
+pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(5);
+/// How long the handle of a submitted call looks for a moment in which its worker runs it or gives it back. Between the two lie
+/// microseconds, unless somebody has stopped the worker there; then it takes as long as to be rid of that worker. More than
+/// [`LEAVE_GRACE`].
+pub(crate) const SIGNAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a call from a confined thread waits for a thread at the limit of processes: others that run may end meanwhile.
+pub(crate) const TURN_OF_A_THREAD: Duration = Duration::from_secs(5);
 
 /// At most this many spawned calls run at a time, whatever the limits allow: beyond it, more processes only wait for
 /// cores and memory.
-const MOST_PROCESSES: u64 = 1024;
-/// Descriptors that each running process costs its parent, starts included: pidfd, control socket, and the child's end.
-const DESCRIPTORS_PER_PROCESS: u64 = 3;
+pub(crate) const MOST_PROCESSES: usize = 1024;
+/// Descriptors that each spawned call that runs costs its parent: pidfd and control socket. What a start takes beside them
+/// for a moment, one start at a time does.
+pub(crate) const DESCRIPTORS_PER_PROCESS: u64 = 2;
+/// Descriptors that a pool may cost for each worker, starts included: pidfd, control socket, and the child's end.
+const DESCRIPTORS_PER_WORKER: u64 = 3;
+/// A call that has waited so long for its turn is told of: a person who watches begins to wonder.
+pub(crate) const LONG_WAIT: Duration = Duration::from_secs(5);
+
+/// So many descriptors are left to the program by a zygote and its copies, which only save time. They take up to six.
+const LEFT_BY_ZYGOTE: u64 = 64;
+
+/// What encoding or decoding a value may take of a stack before it asks how long that is, in bytes. Values of the usual kind
+/// take less, and the smallest stacks have more.
+pub(crate) const NEAR: usize = 16 << 10;
+/// A value that takes more than this to encode or to decode, in bytes of stack, is dropped on a larger stack: to drop it takes
+/// less, mostly, but nobody counts it.
+pub(crate) const DEEP: usize = 64 << 10;
+/// What is left of a stack for what goes on between two looks at it, which is users' code, in bytes; of a small stack it is a
+/// quarter.
+pub(crate) const RESERVE: usize = 128 << 10;
+/// The address space of a larger stack, in bytes, of which memory is taken as it is used.
+pub(crate) const LARGER_STACK: usize = 512 << 20;
+/// The address space of a larger stack on which a value is dropped whose depth nobody knows, in bytes: a level takes some 50,
+/// and the value itself has some 30 for it.
+pub(crate) const STACK_TO_DROP: usize = 16 << 30;
+/// On a stack of fewer bytes no such value is dropped.
+pub(crate) const LEAST_TO_DROP: usize = 64 << 20;
+/// What a larger stack for decoding has for each byte of a message, and for none, in bytes: a level of a value takes a byte at
+/// least, so that bytes that mean nothing do not fill a whole one.
+pub(crate) const STACK_PER_BYTE: usize = 4 << 10;
+pub(crate) const STACK_FOR_NOTHING: usize = 16 << 20;
+/// How many values without bytes, as `()` is one, a message may have: to read them takes a second or some.
+pub(crate) const UNWRITTEN: usize = 1 << 30;
 
 /// The pause after so many failed starts in a row.
 pub(crate) fn back_off(failures: u32) -> Duration {
@@ -155,11 +210,36 @@ pub(crate) fn zygote() -> bool {
 
 /// How many workers a pool may have: each costs as much as any process.
 pub(crate) fn most_workers() -> usize {
-    usize::try_from(program::descriptor_limit() / DESCRIPTORS_PER_PROCESS).unwrap_or(usize::MAX)
+    usize::try_from(program::descriptor_limit() / DESCRIPTORS_PER_WORKER).unwrap_or(usize::MAX)
 }
 
-/// How many spawned calls may run at a time: half of the descriptors that the process may have, at their cost.
-pub(crate) fn most_processes() -> usize {
-    let most = (program::descriptor_limit() / 2 / DESCRIPTORS_PER_PROCESS).clamp(1, MOST_PROCESSES);
-    usize::try_from(most).unwrap_or(1)
+/// Whether a program that may have `limit` descriptors, of which `used` is the highest, has some for a zygote: it leaves the
+/// program what it may need, and at least half where it may have few.
+pub(crate) fn leaves_descriptors(used: u64, limit: u64) -> bool {
+    used < (limit / 2).max(limit.saturating_sub(LEFT_BY_ZYGOTE))
+}
+
+/// How often a start is tried anew because the program has changed its user meanwhile: a program that puts rights aside and takes
+/// them back does so a few times in the time of a start.
+pub(crate) const CHANGES_OF_USER: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zygote_is_used_until_few_descriptors_are_left() {
+        for (used, limit, is_used) in [
+            (600, 1024, true),
+            (959, 1024, true),
+            (960, 1024, false),
+            (191, 256, true),
+            (192, 256, false),
+            (40, 96, true),
+            (48, 96, false),
+            (20, 40, false),
+        ] {
+            assert_eq!(leaves_descriptors(used, limit), is_used, "{used} of {limit}");
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! Where the program is right now: in its first process, in a spawned call, in a pool's worker.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::poison::lock;
-use crate::process::reactor;
+use crate::process::{bootstrap, reactor};
 
 /// What this process was started for; empty in the first one.
 static ROLE: OnceLock<Role> = OnceLock::new();
@@ -21,6 +22,41 @@ pub(crate) enum Role {
 
 pub(crate) fn set_role(role: Role) {
     let _ = ROLE.set(role);
+}
+
+/// What the constructor of this crate has found: see [`Origin`].
+static ORIGIN: AtomicU8 = AtomicU8::new(Origin::Unknown as u8);
+
+/// How this process came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Origin {
+    /// Our constructor has not run yet: where there is a token, this will be a worker.
+    Unknown,
+    /// Somebody started it as a program.
+    Program,
+    /// It was started as a worker, or as a zygote.
+    Worker,
+}
+
+pub(crate) fn set_origin(origin: Origin) {
+    ORIGIN.store(origin as u8, Ordering::Release);
+}
+
+/// Whether our constructor has not run yet.
+pub(crate) fn is_unknown() -> bool {
+    ORIGIN.load(Ordering::Acquire) == Origin::Unknown as u8
+}
+
+/// Whether this process is a worker that does not know yet what it is for: its constructors run.
+pub(crate) fn is_starting() -> bool {
+    const UNKNOWN: u8 = Origin::Unknown as u8;
+    const WORKER: u8 = Origin::Worker as u8;
+    match ORIGIN.load(Ordering::Acquire) {
+        UNKNOWN => bootstrap::has_token(),
+        WORKER => ROLE.get().is_none(),
+        _ => false,
+    }
 }
 
 /// Notes which call runs now.
@@ -58,11 +94,12 @@ pub(crate) fn set_call(function: &'static str, name: Option<&str>) {
 pub struct Current {
     name: String,
     role: Option<Role>,
+    is_worker: bool,
 }
 
 impl Current {
     /// Returns the name of the call that runs here: what `.name("…")` gave it, else its function's. In the program's
-    /// first process it is `main`.
+    /// first process it is `main`, and in a worker that has no call yet `worker`.
     pub fn name(&self) -> String {
         self.name.clone()
     }
@@ -73,8 +110,11 @@ impl Current {
     }
 
     /// Returns whether this process was started for a `#[parallel]` call or as a pool's worker.
+    ///
+    /// It is so from the worker's start on. What runs before `main`, such as the constructor of a C++ global, runs in each worker
+    /// too, and can ask here: calls that it makes are refused in a worker.
     pub fn is_worker(&self) -> bool {
-        self.role.is_some()
+        self.is_worker
     }
 
     /// Returns which worker of its pool this process is, counted from 0; `None` outside a pool.
@@ -96,8 +136,13 @@ impl Current {
 /// ```
 pub fn current() -> Current {
     let role = ROLE.get().copied();
-    let name = if role.is_some() { lock(&CALL).clone().into_owned() } else { "main".to_string() };
-    Current { name, role }
+    let is_worker = role.is_some() || is_starting();
+    let name = match role {
+        Some(_) => lock(&CALL).clone().into_owned(),
+        None if is_worker => "worker".to_string(),
+        None => "main".to_string(),
+    };
+    Current { name, role, is_worker }
 }
 
 /// Returns the processes that this one has started and that have not ended: spawned calls and pools' workers, in

@@ -5,18 +5,24 @@
 //! never runs in it.
 
 use std::ffi::{c_char, c_int};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, OnceLock};
 
 use crate::config;
+use crate::current::{self, Origin};
+use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::bootstrap::{self, Role};
 use crate::process::control::Control;
 use crate::process::zygote;
 use crate::registry;
+use crate::sys::executable;
+use crate::sys::limits;
 use crate::sys::process;
 use crate::sys::program::{self, Constructor};
+use crate::sys::refusal::Named;
+use crate::sys::standing;
 use crate::sys::wait;
 use crate::sys::watch;
 use crate::worker;
@@ -30,25 +36,30 @@ const NO_PARENT: i32 = 125;
 #[unsafe(link_section = ".init_array.65534")]
 static CONSTRUCTOR: Constructor = construct;
 
-/// Whether the constructor ran in this process; where it did, it runs in every process started from this program.
-static CONSTRUCTED: AtomicBool = AtomicBool::new(false);
+/// The threads that a worker's constructors have started, and maybe our own.
+static EARLY_THREADS: OnceLock<Vec<i32>> = OnceLock::new();
 
 extern "C" fn construct(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
-    CONSTRUCTED.store(true, Ordering::Relaxed);
+    standing::note_start();
     // In a shared library the token is not for us: the executable may have a runtime of its own.
-    if program::raw_variable(config::TOKEN_C).is_none() || !program::is_own_constructor(construct) {
-        return;
+    if !bootstrap::has_token() || !program::is_own_constructor(construct) {
+        return current::set_origin(Origin::Program);
     }
     let (role, control) = connect();
     // SAFETY: called from the constructor with its own arguments; `enter` never returns.
     unsafe { program::run_constructors_after(construct, count, arguments, environment) };
+    // This one, and in a copy the one that watches the parent.
+    let expected = if role == Role::Zygote { 2 } else { 1 };
+    let _ = EARLY_THREADS.set(program::other_threads_unless(expected));
     enter(role, control)
 }
 
 /// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker. In a
 /// zygote it returns only in the copies, which are workers as any other from here on.
 fn connect() -> (Role, &'static Control) {
-    let token = program::raw_variable(config::TOKEN_C).map(ToOwned::to_owned).unwrap_or_default();
+    let token = program::raw_variable(config::TOKEN_C).unwrap_or_default();
+    // Before the token goes, by which other threads, and handlers of `exit`, know it.
+    current::set_origin(Origin::Worker);
     // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
     // environment right now would have been in danger from any `setenv` of the program as well.
     unsafe { program::remove_variable(config::TOKEN_C) };
@@ -67,7 +78,7 @@ fn connect() -> (Role, &'static Control) {
                 config::TOKEN,
                 token.to_string_lossy().escape_debug()
             );
-            std::process::exit(NO_PARENT)
+            leave(NO_PARENT)
         }
     }
 }
@@ -79,9 +90,41 @@ fn enter(role: Role, control: &'static Control) -> ! {
     if role == Role::Worker {
         watch_parent(control);
     }
+    end_before_older_handlers();
     // A panic here is a defect of ours; it must not unwind into the C library.
     let code = crate::panic::catch(|| worker::work(control)).unwrap_or(101);
+    leave(code)
+}
+
+/// Ends a worker. From here on it starts nothing: what runs at the end of a program runs at the end of each worker too, and would
+/// start the next one for ever.
+fn leave(code: i32) -> ! {
+    ending::begin();
     std::process::exit(code)
+}
+
+/// Says that the end of this worker has begun, should a task call `exit`, before destructors and handlers run that are older
+/// than its task: those of constructors and libraries.
+fn end_before_older_handlers() {
+    struct End;
+
+    impl Drop for End {
+        fn drop(&mut self) {
+            ending::begin();
+        }
+    }
+
+    thread_local! {
+        static END: End = const { End };
+    }
+
+    extern "C" fn begin() {
+        ending::begin();
+    }
+
+    program::at_exit_first(begin);
+    // The C library runs a thread's destructors ahead of the handlers.
+    END.with(|_| {});
 }
 
 /// Ends this process with its parent, whatever the task is doing.
@@ -95,7 +138,7 @@ fn watch_parent(control: &Control) {
 }
 
 /// Enters the worker where no constructor could: on platforms without one, call this first thing in `main`. Where the
-/// constructor ran, which is everywhere this crate builds today, it does nothing.
+/// constructor runs, which is everywhere this crate builds today, it does nothing.
 ///
 /// # Examples
 ///
@@ -105,33 +148,89 @@ fn watch_parent(control: &Control) {
 pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        if !CONSTRUCTED.swap(true, Ordering::Relaxed) && program::raw_variable(config::TOKEN_C).is_some() {
+        // In a constructor ahead of ours there is nothing to do yet.
+        if current::is_unknown() && bootstrap::has_token() && !program::is_own_constructor(construct) {
             let (role, control) = connect();
             enter(role, control);
         }
     });
 }
 
-/// Refuses a program whose processes would not find back here.
+/// Refuses to start a process where it would not find back here, and where each process would start another.
 ///
 /// # Errors
 ///
-/// `NotParallel` in a library that a foreign program loaded.
+/// `NotParallel` in a library that a foreign program loaded, and where the file that would be started is not this program;
+/// `Closed` once the end of this process has begun; `Start` in a worker whose constructors run, in the threads that they have
+/// started, in calls that are nested too deep, and where a process may have too little stack.
 pub(crate) fn check() -> Result<()> {
-    // The address is taken from the table's entry itself, so that the linker keeps it.
-    let constructor = std::hint::black_box(&CONSTRUCTOR);
-    if !CONSTRUCTED.load(Ordering::Relaxed) || !program::is_own_constructor(*constructor) {
-        return Err(Error::new(ErrorKind::NotParallel));
+    ending::check()?;
+    if let Some(text) = endless() {
+        return Err(Error::new(ErrorKind::Start(io::Error::other(text))));
     }
-    Ok(())
+    if !is_constructor_own() {
+        return Err(Error::new(ErrorKind::NotParallel).with_note(
+            "the #[parallel] function is in a library that a foreign program loaded; call it from an executable that links it",
+        ));
+    }
+    let failed = |error: io::Error| {
+        let text = format!("/proc/self/exe, from which this program starts itself: {error}");
+        Error::new(ErrorKind::Start(io::Error::new(error.kind(), text)))
+    };
+    if !is_started_file().map_err(failed)? {
+        return Err(Error::new(ErrorKind::NotParallel).with_note(
+            "the file behind /proc/self/exe is not this program, as where a loader (`ld.so ./program`), valgrind, qemu or a packer \
+             brought it into memory; start its file itself",
+        ));
+    }
+    limits::check_stack().map_err(|error| Error::new(ErrorKind::Start(error)))
+}
+
+/// Why a process that is started here might start one at the same place, and so for ever.
+fn endless() -> Option<String> {
+    if current::is_starting() {
+        return Some(
+            "this process is a worker whose constructors still run, before `main` would; each worker would start another. Make the \
+             call where `parallel::current().is_worker()` is false"
+                .to_string(),
+        );
+    }
+    if EARLY_THREADS.get().is_some_and(|early| !early.is_empty() && early.contains(&process::thread_number())) {
+        return Some(
+            "this thread of a worker was started by a constructor, before `main` would run; the one of each worker would start \
+             another. Make the call from a task, or where `parallel::current().is_worker()` is false"
+                .to_string(),
+        );
+    }
+    let depth = bootstrap::depth();
+    (depth >= config::DEEPEST)
+        .then(|| format!("{depth} calls are already one inside of the other, and that is as deep as they go"))
+}
+
+/// Whether our constructor is one that a start of the executable runs; it may still have to run here.
+fn is_constructor_own() -> bool {
+    static OWN: OnceLock<bool> = OnceLock::new();
+    // The address is taken from the table's entry itself, so that the linker keeps it.
+    *OWN.get_or_init(|| program::is_own_constructor(*std::hint::black_box(&CONSTRUCTOR)))
+}
+
+/// Whether a start runs this very program.
+fn is_started_file() -> io::Result<bool> {
+    static STARTED: OnceLock<bool> = OnceLock::new();
+    match STARTED.get() {
+        Some(&known) => Ok(known),
+        None => executable::is_started_file().named("open").map(|found| *STARTED.get_or_init(|| found)),
+    }
 }
 
 /// Refuses a function that a worker might take for another.
 ///
 /// # Errors
 ///
-/// `Start` where the program has two functions that cannot be told apart, and this is one of them.
+/// `Start` where the program has two functions that cannot be told apart, and this is one of them; `Closed` once the end of
+/// this process has begun.
 pub(crate) fn check_function(entry: &registry::Entry) -> Result<()> {
+    ending::check()?;
     registry::check(entry)
         .map_err(|text| Error::new(ErrorKind::Start(std::io::Error::other(text))).in_function(entry.name()))
 }

@@ -88,7 +88,7 @@ pub enum ErrorKind {
     Cancelled,
     /// The pool was terminated before the call was done.
     Terminated,
-    /// The pool, queue or channel is closed, or the value was already taken.
+    /// The pool, queue or channel is closed, the program is ending, or the value was already taken.
     Closed,
     /// A value could not be turned into bytes.
     Encode(CodecError),
@@ -96,6 +96,10 @@ pub enum ErrorKind {
     Decode(CodecError),
     /// The process could not be started, or its initializer failed.
     Start(io::Error),
+    /// The system refused to end a process, or to signal it: what [`kill`](crate::JoinHandle::kill) and
+    /// [`terminate`](crate::JoinHandle::terminate) say then, and a call whose worker had to be ended and could not be. The
+    /// function may still run, so the call is not tried again.
+    Signal(io::Error),
     /// The process that held a lock died.
     OwnerDied {
         /// The process that held it.
@@ -105,7 +109,9 @@ pub enum ErrorKind {
     Broken,
     /// A size, bound or option that makes no sense.
     InvalidInput(String),
-    /// The program cannot start itself again.
+    /// The program cannot start itself again: the function is in a library that a foreign program loaded, or the file behind
+    /// `/proc/self/exe` is not the program, as where a loader (`ld.so ./program`), valgrind or qemu brought it into memory. The
+    /// error's text says which.
     NotParallel,
 }
 
@@ -133,6 +139,7 @@ impl Error {
             ErrorKind::Encode(report) => ErrorKind::Encode(report.clone()),
             ErrorKind::Decode(report) => ErrorKind::Decode(report.clone()),
             ErrorKind::Start(error) => ErrorKind::Start(io::Error::new(error.kind(), error.to_string())),
+            ErrorKind::Signal(error) => ErrorKind::Signal(io::Error::new(error.kind(), error.to_string())),
             ErrorKind::OwnerDied { pid } => ErrorKind::OwnerDied { pid: *pid },
             ErrorKind::Broken => ErrorKind::Broken,
             ErrorKind::InvalidInput(text) => ErrorKind::InvalidInput(text.clone()),
@@ -169,8 +176,13 @@ impl Error {
         self
     }
 
+    /// Adds what else is known of the cause.
     pub(crate) fn with_note(mut self, note: impl Into<String>) -> Self {
-        self.0.note = Some(note.into());
+        let note = note.into();
+        self.0.note = Some(match self.0.note.take() {
+            Some(former) => format!("{former}; {note}"),
+            None => note,
+        });
         self
     }
 
@@ -253,19 +265,19 @@ impl fmt::Display for ErrorKind {
             Self::TimedOut { after } => write!(f, "ran longer than its timeout of {after:?} and was killed"),
             Self::Cancelled => f.write_str("cancelled before it started"),
             Self::Terminated => f.write_str("the pool was terminated before the call was done"),
-            Self::Closed => f.write_str("closed: the pool or channel has ended, or the value was already taken"),
+            Self::Closed => {
+                f.write_str("closed: the pool, the channel or the program has ended, or the value was already taken")
+            }
             Self::Encode(report) => write!(f, "could not encode the {}", OneLine(&report.to_string())),
             Self::Decode(report) => write!(f, "could not decode the {}", OneLine(&report.to_string())),
             Self::Start(error) => write!(f, "the process could not be started: {}", OneLine(&error.to_string())),
+            Self::Signal(error) => write!(f, "the process could not be ended: {}", OneLine(&error.to_string())),
             Self::OwnerDied { pid } => {
                 write!(f, "process {pid} died while it held the lock; check the data, then call `recover()`")
             }
             Self::Broken => f.write_str("the barrier is broken; `reset()` makes it whole"),
             Self::InvalidInput(text) => write!(f, "{}", OneLine(text)),
-            Self::NotParallel => f.write_str(
-                "this program cannot start itself again: the #[parallel] function is in a library that a foreign program \
-                 loaded, or the call came before `main`; call it from an executable that links it, in or after `main`",
-            ),
+            Self::NotParallel => f.write_str("this program cannot start itself again"),
         }
     }
 }
@@ -287,7 +299,7 @@ impl fmt::Display for OneLine<'_> {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Start(error) => Some(error),
+            ErrorKind::Start(error) | ErrorKind::Signal(error) => Some(error),
             ErrorKind::Encode(report) | ErrorKind::Decode(report) => Some(report),
             _ => None,
         }

@@ -15,6 +15,7 @@ use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::JoinHandle;
 use crate::job;
+use crate::memory::given::{self, Given};
 use crate::pool::Pool;
 use crate::pool::batch::Terms;
 use crate::pool::core::Shared;
@@ -95,6 +96,27 @@ struct Options {
 /// Beside the maps below, the attribute gives each function `spawn` and `submit` with exactly its own parameters:
 /// `cube.spawn(3)` starts a process for one call, `cube.submit(3)` queues a task for a pool; both return a
 /// [`JoinHandle`].
+///
+/// At most 1,024 spawned calls run at a time, fewer where the program may have few descriptors: half of those (`ulimit -n`)
+/// are for spawned calls, two each, so 256 run where the limit is 1,024. Further ones wait for their turn, in order
+/// ([`is_queued`](JoinHandle::is_queued)). So calls that wait for each other, at a barrier for example, must not be more
+/// than run at a time: the others would never come. When a call has waited for five seconds, one line on stderr says so,
+/// once for the program, with the limit. In a pool as many calls run at a time as it has workers.
+///
+/// # What belongs to a thread
+///
+/// On Linux, Landlock, `no_new_privs`, seccomp filters, namespaces, users, capabilities, niceness and scheduling policy belong
+/// to a thread. What `spawn` starts is at least as confined as the thread that calls, whatever was called before and
+/// whether or not the call waits for its turn or is tried again. A thread that differs in any of these from the one that made
+/// the program's first call starts its processes itself, by a thread that lives as long as the call; that takes about a
+/// millisecond rather than a fraction. Where it cannot, because a filter refuses it, the call fails with `Start`, which says
+/// in what the thread differs and what was refused. So does a call that would run with rights which the program had
+/// laid down at the call and has taken back since (`seteuid`).
+///
+/// Where exec would give a process capabilities or a user that its caller has given up, it runs with `no_new_privs`, and
+/// cannot gain rights by `sudo` either.
+///
+/// `submit` and the maps use workers that are there: a [`Pool`] belongs to the thread that made it.
 ///
 /// # Items
 ///
@@ -183,13 +205,22 @@ impl<H: Callable> Task<H> {
         self.0
     }
 
-    /// Used by the attribute: a process for the call whose arguments `encode` appends.
+    /// Used by the attribute: a process for the call whose arguments, `arguments` and others that are borrowed, `encode` appends.
     #[doc(hidden)]
-    pub fn spawn_with(
+    pub fn spawn_with<A>(
         &self,
-        encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>,
+        arguments: A,
+        encode: impl FnOnce(&A, &mut Arguments) -> std::result::Result<(), CodecError>,
     ) -> JoinHandle<H::Output> {
-        let prepared = self.check(Manner::Spawn).and_then(|()| entry::check()).and_then(|()| encode_arguments(encode));
+        let arguments = Given::new(arguments);
+        let prepared = self
+            .check(Manner::Spawn)
+            .and_then(|()| entry::check())
+            .and_then(|()| encode_arguments(|bytes| encode(&arguments, bytes)));
+        if prepared.is_err() {
+            // Nobody has looked at them all.
+            given::meet();
+        }
         let flight = match prepared {
             Ok(arguments) => {
                 let order = Order {
@@ -208,11 +239,19 @@ impl<H: Callable> Task<H> {
 
     /// Used by the attribute: a task for the pool.
     #[doc(hidden)]
-    pub fn submit_with(
+    pub fn submit_with<A>(
         &self,
-        encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>,
+        arguments: A,
+        encode: impl FnOnce(&A, &mut Arguments) -> std::result::Result<(), CodecError>,
     ) -> JoinHandle<H::Output> {
-        let prepared = self.check(Manner::Pool).and_then(|()| Ok((self.pool()?, encode_arguments(encode)?)));
+        let arguments = Given::new(arguments);
+        let prepared = self
+            .check(Manner::Pool)
+            .and_then(|()| Ok((self.pool()?, encode_arguments(|bytes| encode(&arguments, bytes))?)));
+        if prepared.is_err() {
+            // Nobody has looked at them all.
+            given::meet();
+        }
         let flight = match prepared {
             Ok((pool, arguments)) => Submitted::submit(&pool, H::entry(), arguments, self.terms(false, false)),
             Err(error) => job::failed(error.in_function(H::entry().name())),
@@ -244,7 +283,7 @@ impl<H: Callable> Task<H> {
     where
         H: NamedArguments,
     {
-        self.spawn_with(|bytes| H::encode_arguments(arguments, bytes))
+        self.spawn_with((), |(), bytes| H::encode_arguments(arguments, bytes))
     }
 
     /// Gives this one call to the pool, with arguments that are given as their struct; nothing is cloned.
@@ -256,7 +295,7 @@ impl<H: Callable> Task<H> {
     where
         H: NamedArguments,
     {
-        self.submit_with(|bytes| H::encode_arguments(arguments, bytes))
+        self.submit_with((), |(), bytes| H::encode_arguments(arguments, bytes))
     }
 
     /// Returns the plain function, for where a function is asked for by value.
@@ -329,7 +368,11 @@ impl<H: Callable> Task<H> {
                 window: None,
             })
         };
-        plan().map_err(|error| error.in_function(H::entry().name()))
+        plan().map_err(|error| {
+            // Nobody looks at the items.
+            given::meet();
+            error.in_function(H::entry().name())
+        })
     }
 
     fn lazy_plan(&self) -> Result<Plan> {
@@ -361,7 +404,8 @@ impl<H: Callable> Task<H> {
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        map::map::<_, H>(self.plan(false)?, items.into_iter())
+        let items = Given::new(items);
+        map::map::<_, H>(self.plan(false)?, items.into_inner().into_iter())
     }
 
     /// Runs the function on every item, as [`par_map`](Self::par_map); every item has its own outcome, in the order of
@@ -477,7 +521,8 @@ impl<H: Callable> Task<H> {
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        map::for_each::<_, H>(self.plan(true)?, items.into_iter())
+        let items = Given::new(items);
+        map::for_each::<_, H>(self.plan(true)?, items.into_inner().into_iter())
     }
 
     /// Runs the function on every item and merges the values into one, in the workers too; `None` for no items.
@@ -516,9 +561,10 @@ impl<H: Callable> Task<H> {
         M: Merges<H::Output>,
     {
         let _ = merge;
+        let items = Given::new(items);
         let plan = self.plan(false)?;
-        entry::check_function(M::merge_entry())?;
-        reduce::map_reduce::<_, H>(plan, items.into_iter(), M::merge_entry())
+        entry::check_function(M::merge_entry()).inspect_err(|_| given::meet())?;
+        reduce::map_reduce::<_, H>(plan, items.into_inner().into_iter(), M::merge_entry())
     }
 
     /// Runs the function on every item as [`par_map`](Self::par_map) does; the items are structs of its arguments, or

@@ -155,6 +155,33 @@ impl<R> JoinHandle<R> {
         self.flight.pid()
     }
 
+    /// Returns whether the call waits for its turn: a spawned one because [as many as may](crate::Task#calls) run already,
+    /// a submitted one because every worker is busy. While a process is being started for it, waits for that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn hang() { loop { std::thread::park() } }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// assert!(!hang.spawn().is_queued());
+    ///
+    /// let pool = Pool::with_workers(1)?;
+    /// let (first, second) = (hang.on(&pool).submit(), hang.on(&pool).submit());
+    /// while first.pid().is_none() {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert!(second.is_queued() && !first.is_queued());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_queued(&self) -> bool {
+        self.flight.is_queued()
+    }
+
     /// Returns the call's name: what `.name("…")` gave it, else its function's.
     ///
     /// # Examples
@@ -177,7 +204,8 @@ impl<R> JoinHandle<R> {
     ///
     /// # Errors
     ///
-    /// `Start` when the system refuses the signal.
+    /// `Signal` when the system refuses the signal, as it does where the call runs as another user than the program by now:
+    /// then it runs on.
     ///
     /// # Examples
     ///
@@ -198,11 +226,13 @@ impl<R> JoinHandle<R> {
         self.flight.signal(TERMINATE)
     }
 
-    /// Ends the call's process at once, with SIGKILL; otherwise as [`terminate`](Self::terminate).
+    /// Ends the call's process at once, with SIGKILL; otherwise as [`terminate`](Self::terminate). Where the system refuses the
+    /// signal, the process is told to leave by itself. Should it not do so within 2 s, as one that is stopped, the call fails
+    /// with `Signal` all the same.
     ///
     /// # Errors
     ///
-    /// `Start` when the system refuses the signal.
+    /// `Signal` when the system refuses that, too.
     ///
     /// # Examples
     ///

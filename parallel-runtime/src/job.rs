@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::{lock, wait};
+use crate::sys::oom::{self, Verdict};
 use crate::sys::process::{self, KILL};
-use crate::sys::program;
 use crate::wire::call::CallFailure;
 use crate::wire::payload::Payload;
 
@@ -26,6 +26,8 @@ pub(crate) trait Flight: Send + Sync {
     fn is_finished(&self) -> bool;
     /// The process that runs it.
     fn pid(&self) -> Option<u32>;
+    /// Whether it waits for its turn.
+    fn is_queued(&self) -> bool;
     /// Signals the process that runs it; a call that has not started is cancelled.
     fn signal(&self, signal: i32) -> Result<()>;
     /// How its process ended, where it has one of its own.
@@ -134,21 +136,34 @@ pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
         Some(status) => match process::deadly_signal(status) {
             Some((signal, core_dumped)) => {
                 let error = Error::new(ErrorKind::Signaled { signal, core_dumped });
-                if signal == KILL && program::new_memory_kill() {
-                    error.with_note("the kernel killed it because its control group was out of memory")
-                } else {
-                    error
+                match oom::verdict() {
+                    Verdict::OutOfMemory if signal == KILL => {
+                        error.with_note("the kernel killed it because its control group was out of memory")
+                    }
+                    Verdict::Perhaps if signal == KILL => error.with_note(
+                        "its control group was out of memory at some time before, and the kernel killed a process for that: maybe this one",
+                    ),
+                    _ => error,
                 }
             }
             None => Error::new(ErrorKind::Exited { code: status.code().unwrap_or(0) }),
         },
-        None => Error::new(ErrorKind::Exited { code: -1 }).with_note(
-            "its exit status is not known: the program waits for any child or ignores SIGCHLD, and this kernel keeps no record",
-        ),
+        None => match process::waiting_refused() {
+            // In such a sandbox no process should have been started, so that is the kind which fits best.
+            Some(error) => Error::new(ErrorKind::Start(error))
+                .with_note("it did start and has ended, but the system does not tell how"),
+            None => Error::new(ErrorKind::Exited { code: -1 }).with_note(
+                "its exit status is not known: the program waits for any child or ignores SIGCHLD, and this kernel keeps no record",
+            ),
+        },
     }
 }
 
-/// Whether another attempt may help: the process died, hung or never started, but the function said nothing itself.
+/// What is to be known of a call whose process could not be ended.
+pub(crate) const MAY_RUN_ON: &str = "the function may still run";
+
+/// Whether another attempt may help: the process died, hung or never started, but the function said nothing itself. Not where
+/// the process could not be ended: the function would run twice at a time.
 pub(crate) fn may_retry(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -182,6 +197,10 @@ impl Flight for Landed {
 
     fn pid(&self) -> Option<u32> {
         None
+    }
+
+    fn is_queued(&self) -> bool {
+        false
     }
 
     fn signal(&self, _signal: i32) -> Result<()> {

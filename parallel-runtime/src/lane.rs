@@ -240,15 +240,24 @@ impl Lane {
         Some(keep.max(slot.progress.step.read().started()))
     }
 
+    /// As if the worker had taken parcel `number` up and been stopped right there, where parcels cannot be divided.
+    #[cfg(test)]
+    pub(crate) fn pretend_taken(&self, number: u64) {
+        let word = &self.memory.slot(slot_of(number)).order.state;
+        assert_eq!(word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire), Ok(state::FILLED));
+        self.memory.header().divisible.store(0, Release);
+    }
+
     /// Tells the worker to look into the control channel.
     pub(crate) fn announce_mail(&self) {
         self.memory.header().door.mail.fetch_add(1, Release);
         self.knock();
     }
 
-    /// Tells the worker to end once nothing is left for it.
-    pub(crate) fn stop(&self) {
-        self.memory.header().door.stop.store(1, Release);
+    /// Tells the worker to end once nothing is left for it, and to take no longer than this for it.
+    pub(crate) fn stop(&self, within: Duration) {
+        let within = u32::try_from(within.as_millis()).unwrap_or(u32::MAX).max(1);
+        self.memory.header().door.stop.store(within, Release);
         self.knock();
     }
 }
@@ -281,11 +290,16 @@ pub(crate) enum Work {
     Mail,
     /// Nothing, for as long as the worker would wait.
     Nothing,
-    /// Told to stop, or the words are spoilt so that nothing would ever be found.
-    Stop,
+    /// Told to stop, and take no longer than this for it; `None`: the words are spoilt so that nothing would ever be found.
+    Stop { within: Option<Duration> },
 }
 
 impl WorkerLane {
+    /// The mapping of its words and areas.
+    pub(crate) fn mapping(&mut self) -> &mut Mapping {
+        self.memory.mapping()
+    }
+
     /// Finds the lane behind a descriptor.
     pub(crate) fn open(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
         let memory = LaneMemory::new(Mapping::shared(descriptor, LANE)?);
@@ -308,26 +322,30 @@ impl WorkerLane {
             // Parcels come in turn: where the next one but one is there, the next one is, too.
             let ahead = self.memory.slot(slot_of(self.taken + 1)).order.state.load(Acquire) == state::FILLED;
             match word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire) {
-                Ok(_) => return self.open_slot(index).unwrap_or(Work::Stop),
+                Ok(_) => return self.open_slot(index).unwrap_or(Work::Stop { within: None }),
                 Err(state::REVOKED) => {
                     let in_block = self.memory.slot(index).order.in_block.load(Relaxed) != 0;
                     word.store(state::EMPTY, Release);
                     self.taken += 1;
                     return Work::Revoked { number: self.taken - 1, in_block };
                 }
-                Err(state::EMPTY | state::DONE) if ahead => return Work::Stop,
+                Err(state::EMPTY | state::DONE) if ahead => return Work::Stop { within: None },
                 Err(state::EMPTY | state::DONE) if mail != self.mail => {
                     self.mail = mail;
                     return Work::Mail;
                 }
-                Err(state::EMPTY | state::DONE) if self.memory.header().door.stop.load(Acquire) == 0 => {
+                Err(state::EMPTY | state::DONE) => {
+                    let stop = door.stop.load(Acquire);
+                    if stop != 0 {
+                        return Work::Stop { within: Some(Duration::from_millis(stop.into())) };
+                    }
                     if waited && patience.is_some() {
                         return Work::Nothing;
                     }
                     self.wait(knocks, patience, &sleeps);
                     waited = true;
                 }
-                Err(_) => return Work::Stop,
+                Err(_) => return Work::Stop { within: None },
             }
         }
     }

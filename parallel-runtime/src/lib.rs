@@ -18,6 +18,7 @@ mod lane;
 mod process;
 
 mod current;
+mod ending;
 mod job;
 mod solo;
 mod worker;
@@ -35,6 +36,12 @@ pub mod sync;
 
 #[cfg(test)]
 mod flags;
+
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzed;
+#[cfg(all(test, not(fuzzing)))]
+mod fuzzed;
 
 #[doc(hidden)]
 #[path = "private.rs"]

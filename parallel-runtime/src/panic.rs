@@ -7,8 +7,9 @@
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
-use std::io::{self, Write};
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::panic::{self, AssertUnwindSafe, Location, PanicHookInfo};
 use std::sync::{Once, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -161,7 +162,7 @@ fn record(info: &PanicHookInfo<'_>) -> bool {
         let backtrace = Backtrace::capture();
         let made = PanicReport {
             message: message_of(info.payload()),
-            location: info.location().map_or_else(|| "unknown".to_string(), ToString::to_string),
+            location: info.location().map_or_else(|| "unknown".to_string(), text_of),
             backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
         };
         if let Some(tell) = LAST_WORDS.get().filter(|_| cfg!(panic = "abort")) {
@@ -173,6 +174,13 @@ fn record(info: &PanicHookInfo<'_>) -> bool {
     let recorded = recorded.unwrap_or(false);
     REPORTED.set(recorded);
     recorded
+}
+
+fn text_of(location: &Location<'_>) -> String {
+    // Room at once: bytes that come piece by piece would move the text several times.
+    let mut text = String::with_capacity(location.file().len() + ":4294967295:4294967295".len());
+    let _ = write!(text, "{location}");
+    text
 }
 
 fn message_of(payload: &(dyn Any + Send)) -> String {

@@ -5,11 +5,12 @@ pub use {linkme, serde};
 pub use crate::callable::{Accepts, AcceptsTuple, ByArguments, Callable, Function, Merges, NamedArguments};
 pub use crate::function::{Call, Defaults, Task};
 pub use crate::handle::JoinHandle;
+pub use crate::memory::given::Given;
 pub use crate::registry::{Entry, FUNCTIONS};
 pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};
 pub use crate::wire::call::{Arguments, Owner, Parameters};
 pub use crate::wire::codec::CodecError;
 pub use crate::wire::parameter::{
-    ArgumentCodec, Elements, Given, Owned, Parameter, ResultCodec, Returns, Serde, Taken,
+    ArgumentCodec, Elements, Field, Owned, OwnedField, Parameter, ResultCodec, Returns, Serde,
 };
 pub use crate::wire::probe::*;

@@ -4,21 +4,22 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 use std::process::ExitStatus;
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use crate::config;
+use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{Callback, Flight, Landing, Outcome, error_of, error_of_end, may_retry, run_callbacks};
+use crate::job::{Callback, Flight, Landing, MAY_RUN_ON, Outcome, error_of, error_of_end, may_retry, run_callbacks};
 use crate::poison::{lock, wait};
+use crate::process::caller::{Caller, Deputy};
 use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report, borrowed};
 use crate::process::launch::Way;
 use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
 use crate::process::spares;
 use crate::process::transfer::{self, Store};
 use crate::registry::Entry;
-use crate::sys::process::KILL;
-use crate::sys::surroundings::Affinity;
+use crate::sys::process::{self, KILL};
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
 
@@ -34,8 +35,6 @@ pub(crate) struct Order {
 /// A spawned call in flight.
 pub(crate) struct Solo {
     order: Order,
-    /// The cores of the thread that called.
-    affinity: Option<Affinity>,
     landing: Landing,
     state: Mutex<State>,
     /// Told when the stage changes.
@@ -48,6 +47,8 @@ struct State {
     /// Kept as long as they may be needed for another attempt, and no longer: the ends of channels among them stay open
     /// with them.
     arguments: Option<Arc<Payload>>,
+    /// The thread that called, until the call is over: what it started by a deputy ends with that.
+    caller: Option<Arc<Caller>>,
     attempts: u32,
     /// How often it could not even be started.
     refusals: u32,
@@ -106,22 +107,32 @@ enum Deadline {
 impl Solo {
     /// Hands a call to the reactor.
     pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
-        let state = State { arguments: Some(Arc::new(arguments)), ..State::default() };
-        let solo = Arc::new(Self {
-            order,
-            affinity: Affinity::own(),
-            landing: Landing::default(),
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        });
-        match reactor::get() {
-            Ok(reactor) => {
+        let ready = match ending::check() {
+            Ok(()) => reactor::get_for_call().map_err(|error| Error::new(ErrorKind::Start(error))),
+            Err(error) => Err(error),
+        };
+        let ready = ready.map(|(reactor, caller)| (reactor, Arc::new(caller)));
+        let caller = ready.as_ref().ok().map(|(_, caller)| Arc::clone(caller));
+        let state = State { arguments: Some(Arc::new(arguments)), caller, ..State::default() };
+        let solo =
+            Arc::new(Self { order, landing: Landing::default(), state: Mutex::new(state), changed: Condvar::new() });
+        match ready {
+            Ok((reactor, _)) => {
                 spares::look_after();
                 reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>);
             }
-            Err(error) => solo.over(Err(solo.describe(Error::new(ErrorKind::Start(error)), None, 0))),
+            Err(error) => solo.over(Err(solo.describe(error, None, 0))),
         }
         solo
+    }
+
+    /// The state, once the call is neither on its way to the reactor nor being started.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        while matches!(state.stage, Stage::Handed | Stage::Starting) {
+            state = wait(&self.changed, state, None);
+        }
+        state
     }
 
     fn describe(&self, error: Error, pid: Option<u32>, attempts: u32) -> Error {
@@ -138,12 +149,18 @@ impl Solo {
             state.stage = Stage::Over;
             state.deadline = None;
             state.arguments = None;
+            state.caller = None;
         }
         self.changed.notify_all();
         run_callbacks(self.landing.finish(outcome));
     }
 
-    fn launch(self: &Arc<Self>, reactor: &mut Loop) -> io::Result<Arc<Child>> {
+    /// Calls `launch` with what is to be started.
+    fn launch(
+        self: &Arc<Self>,
+        caller: &Caller,
+        launch: impl FnOnce(&Start<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
+    ) -> io::Result<Arc<Child>> {
         let order = &self.order;
         let (arguments, by_exec) = {
             let state = lock(&self.state);
@@ -161,9 +178,41 @@ impl Solo {
             let opening = Opening::Assignment(Assignment::Call(invocation));
             control.send(&opening, &borrowed(block), false)
         };
-        let (environment, affinity) = (order.environment.as_slice(), self.affinity);
-        let start = Start { environment, affinity, assign: &assign, admitted: true, by_exec };
-        reactor.launch(&start, Arc::clone(self) as Arc<dyn Events>)
+        let start = Start { environment: &order.environment, caller, assign: &assign, admitted: true, by_exec };
+        launch(&start, Arc::clone(self) as Arc<dyn Events>)
+    }
+
+    /// Has the deputy of the caller start it.
+    fn launch_from(self: &Arc<Self>, caller: &Arc<Caller>, deputy: &Deputy, reactor: &mut Loop) -> io::Result<()> {
+        let (me, theirs) = (Arc::clone(self), Arc::clone(caller));
+        reactor.launch_from(deputy, caller, &self.order.environment, true, move |reactor, launched| {
+            let launched = launched
+                .and_then(|launched| me.launch(&theirs, |start, events| reactor.adopt(launched, start, events)));
+            if let Err(error) = me.settle(reactor, launched) {
+                reactor.could_not_start(me, error);
+            }
+        })
+    }
+
+    /// Notes that it has been started, or not.
+    fn settle(self: &Arc<Self>, reactor: &mut Loop, launched: io::Result<Arc<Child>>) -> io::Result<()> {
+        let at = Instant::now().checked_add(config::start_timeout());
+        {
+            let mut state = lock(&self.state);
+            if let Ok(child) = &launched {
+                state.attempts += 1;
+                state.stage = Stage::Running { child: Arc::clone(child), started: false };
+                state.deadline = at.map(|at| (at, Deadline::Start));
+            } else {
+                state.stage = Stage::Queued;
+            }
+        }
+        self.changed.notify_all();
+        launched?;
+        if let Some(at) = at {
+            reactor.arm(at, Arc::downgrade(self) as Weak<dyn Alarm>);
+        }
+        Ok(())
     }
 
     /// Keeps what the worker said.
@@ -218,6 +267,9 @@ impl Solo {
                 io::ErrorKind::TimedOut,
                 format!("it did not report in within {:?}", config::start_timeout()),
             )))),
+            (None, None) if !started && !state.signalled && status.is_some_and(process::was_ended) => {
+                Err(error_of_end(status).with_note("it died before it reported in"))
+            }
             (None, None) if !started && !state.signalled => {
                 let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
                 Err(Error::new(ErrorKind::Start(io::Error::other(format!(
@@ -231,32 +283,24 @@ impl Solo {
 
 impl Waiting for Solo {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
-        {
+        let caller = {
             let mut state = lock(&self.state);
-            if matches!(state.stage, Stage::Over) {
-                // Cancelled while it waited.
-                return Ok(());
-            }
+            // Cancelled while it waited.
+            let Some(caller) = state.caller.clone() else { return Ok(()) };
             state.stage = Stage::Starting;
+            caller
+        };
+        if let Err(error) = ending::check() {
+            // Its program is ending: what has not started by now never does.
+            let attempts = lock(&self.state).attempts;
+            self.over(Err(self.describe(error, None, attempts)));
+            return Ok(());
         }
-        let launched = self.launch(reactor);
-        let at = Instant::now().checked_add(config::start_timeout());
-        {
-            let mut state = lock(&self.state);
-            if let Ok(child) = &launched {
-                state.attempts += 1;
-                state.stage = Stage::Running { child: Arc::clone(child), started: false };
-                state.deadline = at.map(|at| (at, Deadline::Start));
-            } else {
-                state.stage = Stage::Queued;
-            }
-        }
-        self.changed.notify_all();
-        launched?;
-        if let Some(at) = at {
-            reactor.arm(at, Arc::downgrade(&self) as Weak<dyn Alarm>);
-        }
-        Ok(())
+        let Some(deputy) = &caller.deputy else {
+            let launched = self.launch(&caller, |start, events| reactor.launch(start, events));
+            return self.settle(reactor, launched);
+        };
+        self.launch_from(&caller, deputy, reactor).or_else(|error| self.settle(reactor, Err(error)))
     }
 
     fn queued(&self) {
@@ -269,15 +313,23 @@ impl Waiting for Solo {
         self.changed.notify_all();
     }
 
+    fn name(&self) -> &str {
+        self.order.name.as_deref().unwrap_or(self.order.entry.name())
+    }
+
     fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error) {
-        let (attempts, refusals, wanted) = {
+        let (attempts, refusals, wanted, caller) = {
             let mut state = lock(&self.state);
             state.refusals += 1;
-            (state.attempts, state.refusals, !state.signalled)
+            (state.attempts, state.refusals, !state.signalled, state.caller.clone())
         };
         if wanted && attempts + refusals <= self.order.retries {
             reactor.queue_later(config::back_off(refusals), self);
         } else {
+            let error = match caller.as_ref().and_then(|caller| caller.deputy.as_ref()) {
+                Some(deputy) => deputy.describe(&error),
+                None => error,
+            };
             self.over(Err(self.describe(Error::new(ErrorKind::Start(error)), None, attempts)));
         }
     }
@@ -295,7 +347,7 @@ impl Events for Solo {
                     let text = format!("the worker sent what cannot be read ({error})");
                     lock(&self.state).said =
                         Some(Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))));
-                    let _ = child.signal(KILL);
+                    child.end();
                     return false;
                 }
             }
@@ -326,6 +378,22 @@ impl Events for Solo {
             Ok(bytes) => self.over(Ok(bytes)),
         }
     }
+
+    /// What it has said holds. Otherwise nobody knows what it is at, so it is not tried again beside itself.
+    fn lost(self: Arc<Self>, _: &mut Loop, child: &Child, error: io::Error) {
+        let (said, attempts) = {
+            let mut state = lock(&self.state);
+            (state.said.take(), state.attempts)
+        };
+        match said {
+            Some(Said::Value(bytes)) => self.over(Ok(bytes)),
+            Some(Said::Failed(error)) => self.over(Err(self.describe(error, Some(child.pid()), attempts))),
+            None => {
+                let error = Error::new(ErrorKind::Signal(error)).with_note(MAY_RUN_ON);
+                self.over(Err(self.describe(error, Some(child.pid()), attempts)));
+            }
+        }
+    }
 }
 
 impl Alarm for Solo {
@@ -347,7 +415,7 @@ impl Alarm for Solo {
         state.deadline = None;
         state.killed_for = Some(reason);
         if let Stage::Running { child, .. } = &state.stage {
-            let _ = child.signal(KILL);
+            child.end();
         }
         None
     }
@@ -368,24 +436,30 @@ impl Flight for Solo {
 
     /// Waits while the call is on its way to the reactor, which takes no longer than starting a process.
     fn pid(&self) -> Option<u32> {
-        let mut state = lock(&self.state);
-        while matches!(state.stage, Stage::Handed | Stage::Starting) {
-            state = wait(&self.changed, state, None);
-        }
-        match &state.stage {
+        match &self.settled().stage {
             Stage::Running { child, .. } => Some(child.pid()),
             Stage::Handed | Stage::Queued | Stage::Starting | Stage::Over => None,
         }
+    }
+
+    /// Waits as [`pid`](Self::pid) does.
+    fn is_queued(&self) -> bool {
+        matches!(self.settled().stage, Stage::Queued)
     }
 
     fn signal(&self, signal: i32) -> Result<()> {
         loop {
             let _ = self.pid();
             let mut state = lock(&self.state);
-            state.signalled = true;
+            let before = std::mem::replace(&mut state.signalled, true);
             match &state.stage {
                 Stage::Running { child, .. } => {
-                    return child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error)));
+                    let sent = if signal == KILL { child.kill() } else { child.signal(signal) };
+                    let pid = child.pid();
+                    return sent.map_err(|error| {
+                        state.signalled = before;
+                        Error::new(ErrorKind::Signal(error)).in_function(self.order.entry.name()).in_process(pid)
+                    });
                 }
                 Stage::Over => return Ok(()),
                 Stage::Handed | Stage::Queued | Stage::Starting => {}
@@ -411,6 +485,7 @@ impl Flight for Solo {
             }
             // The reactor passes it by.
             state.stage = Stage::Over;
+            state.caller = None;
             state.attempts
         };
         self.changed.notify_all();
@@ -426,16 +501,54 @@ impl Flight for Solo {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use parallel_macros::parallel;
 
     use super::*;
     use crate::callable::Callable;
     use crate::flags::{Flag, PATIENCE};
 
+    fn entry_of<F: Callable>(_: &F) -> &'static Entry {
+        F::entry()
+    }
+
     #[parallel(crate = crate)]
     fn begin() {
         Flag::named("begun").raise();
         Flag::named("heard").wait();
+    }
+
+    #[test]
+    fn a_process_that_somebody_killed_before_it_reported_in_is_told_as_killed() {
+        let order =
+            || Order { entry: entry_of(&begin), name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let killed = |error: &Error, by: i32| {
+            assert!(matches!(error.kind(), ErrorKind::Signaled { signal, .. } if *signal == by), "{error:?}");
+            assert!(error.to_string().contains("before it reported in"), "{error}");
+        };
+        let fails = |error: &Error, how: &str| {
+            assert!(matches!(error.kind(), ErrorKind::Start(_)), "{error:?}");
+            assert!(error.to_string().contains(how), "{error}");
+        };
+        for (status, check, said) in [
+            (libc::SIGKILL, None, libc::SIGKILL),
+            (libc::SIGTERM, None, libc::SIGTERM),
+            // A constructor's own doing, as far as can be told.
+            (libc::SIGSEGV, Some("signal: 11"), 0),
+            (libc::SIGABRT, Some("signal: 6"), 0),
+            (3 << 8, Some("exit status: 3"), 0),
+        ] {
+            let solo =
+                Solo { order: order(), landing: Landing::default(), state: Mutex::default(), changed: Condvar::new() };
+            let verdict = solo.verdict(&mut lock(&solo.state), Some(ExitStatus::from_raw(status)));
+            let error = verdict.err().unwrap();
+            match check {
+                Some(how) => fails(&error, how),
+                None => killed(&error, said),
+            }
+            assert!(may_retry(&error));
+        }
     }
 
     #[test]
@@ -447,7 +560,7 @@ mod tests {
         reactor.run(move |_| {
             let _ = busy.recv();
         });
-        let order = Order { entry: begin::entry(), name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let order = Order { entry: entry_of(&begin), name: None, timeout: None, retries: 0, environment: Vec::new() };
         let solo = Solo::spawn(order, Payload::default());
         let call = Arc::clone(&solo);
         reactor.run(move |reactor| {

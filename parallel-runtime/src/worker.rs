@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crate::bell::WorkerBell;
 use crate::config;
 use crate::current::{self, Role};
+use crate::ending;
 use crate::lane::{Work, WorkerLane};
 use crate::memory::bulk;
 use crate::memory::reply::{LONGEST_ENTRY, ReplyWriter, tag};
@@ -18,6 +20,7 @@ use crate::process::control::{
 };
 use crate::process::transfer::{self, Store};
 use crate::registry::{self, Entry};
+use crate::sys::forked;
 use crate::sys::memory::Block;
 use crate::sys::program;
 use crate::sys::wait::Event;
@@ -35,12 +38,22 @@ const FAILED: i32 = 101;
 /// The channel to the parent, for who has no other way to it.
 static CONTROL: OnceLock<&'static Control> = OnceLock::new();
 
+/// The number of this process, a worker.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// Whether this is no worker, but a process that a task has forked and that has come back here. It has a copy of the channel,
+/// but nothing to say there: it ends as programs do.
+fn is_forked_by_task() -> bool {
+    PROCESS.load(Ordering::Relaxed) != std::process::id()
+}
+
 /// Does what the parent asks for; returns the exit code.
 pub(crate) fn work(control: &'static Control) -> i32 {
+    PROCESS.store(std::process::id(), Ordering::Relaxed);
     let _ = CONTROL.set(control);
     panic::on_last_words(|report| {
         // The process aborts right after this.
-        if let Some(control) = CONTROL.get() {
+        if let Some(control) = CONTROL.get().filter(|_| !is_forked_by_task()) {
             let _ = control.send(&Report::Failed(CallFailure::Panicked(report.clone()).fitting()), &[], true);
         }
     });
@@ -52,7 +65,7 @@ pub(crate) fn work(control: &'static Control) -> i32 {
         Ok(code) => code,
         Err(error) => {
             // The parent may be gone, which is one way to get here, or the channel, and another file has its number.
-            if control.is_intact() {
+            if control.is_intact() && !is_forked_by_task() {
                 let _ = control.send(&Report::Refused(error.to_string()), &[], true);
             }
             FAILED
@@ -95,6 +108,9 @@ fn serve_call(
     let outcome = run(invocation.function, invocation.name.as_deref(), &arguments);
     drop(arguments);
     flush();
+    if is_forked_by_task() {
+        return Ok(0);
+    }
     report(control, outcome)
 }
 
@@ -170,8 +186,10 @@ fn serve_pool(
     let rest = descriptors.split_off(3);
     let [lane_fd, bell_fd, attention] =
         <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| io::ErrorKind::InvalidData)?;
-    let lane = WorkerLane::open(lane_fd.as_fd())?;
-    let bell = WorkerBell::open(bell_fd.as_fd(), Event::from_fd(attention))?;
+    let mut lane = WorkerLane::open(lane_fd.as_fd())?;
+    let mut bell = WorkerBell::open(bell_fd.as_fd(), Event::from_fd(attention))?;
+    // Before the first task runs.
+    forked::hide([lane.mapping(), bell.mapping()]);
     // The mappings live on without them, and the task has two more numbers to itself.
     drop((lane_fd, bell_fd));
     current::set_role(Role::Pooled(usize::try_from(index).map_err(io::Error::other)?));
@@ -194,6 +212,9 @@ fn initialize(mailbox: &mut Mailbox<'_>, invocation: Invocation, mut rest: Vec<O
     let arguments = mailbox.store.unpack(invocation.arguments, &mut rest)?;
     let outcome = run(invocation.function, invocation.name.as_deref(), &arguments);
     flush();
+    if is_forked_by_task() {
+        return Ok(Some(0));
+    }
     let code = report(mailbox.control, outcome)?;
     Ok((code != 0).then_some(code))
 }
@@ -275,6 +296,9 @@ impl Server<'_> {
                 Work::Parcel { number, len, in_block } => {
                     let block = if in_block { Some(self.mailbox.parcel(number)?) } else { None };
                     self.run(number, len, block.as_deref())?;
+                    if forked::is_forked() {
+                        return Ok(0);
+                    }
                     if self.spare.as_ref().is_some_and(|spare| spare.since.elapsed() > config::SPARE_BLOCK) {
                         self.spare = None;
                     }
@@ -292,7 +316,10 @@ impl Server<'_> {
                     self.bell.ring(true);
                 }
                 Work::Mail => while self.mailbox.take(false)? {},
-                Work::Stop => return Ok(0),
+                Work::Stop { within } => {
+                    within.into_iter().for_each(ending::grant);
+                    return Ok(0);
+                }
             }
         }
     }
@@ -301,6 +328,7 @@ impl Server<'_> {
     fn run(&mut self, number: u64, len: usize, block: Option<&[u8]>) -> io::Result<()> {
         let Self { mailbox, lane, value, numbers, spare, .. } = self;
         let parcel = block.unwrap_or_else(|| lane.parcel(number, len));
+        let lent = forked::lend(parcel);
         let unreadable = || io::Error::other("a parcel that cannot be read");
         let mut opened = Opened::read(parcel).ok_or_else(unreadable)?;
         opened.write_out(numbers).ok_or_else(unreadable)?;
@@ -309,7 +337,11 @@ impl Server<'_> {
         let whole = if run.opened.merge == 0 { run.map()? } else { run.merge()? };
         // What came with the parcel is the parent's to use again from its end on.
         drop(run);
+        drop(lent);
         flush();
+        if forked::is_forked() {
+            return Ok(());
+        }
         self.lane.end(number);
         self.bell.ring(!whole);
         Ok(())
@@ -365,6 +397,9 @@ impl Run<'_> {
             match value_of(opened, item, handles) {
                 Ok(value) => runs.push((1, value)),
                 Err(failure) => return self.finish_merged(count, done + 1, Err(failure)),
+            }
+            if forked::is_forked() {
+                return Ok(false);
             }
             while let [.., (before, _), (last, _)] = runs[..] {
                 if before > last && done + 1 < count {
@@ -453,6 +488,9 @@ impl Outlet<'_> {
 
     fn send_beside(&mut self, item: u32, value: &Payload, failed: bool) -> io::Result<()> {
         check_intact(self.control)?;
+        if is_forked_by_task() {
+            return Ok(());
+        }
         // Once the parent has taken in the parcel that it was for, nobody reads the block any more.
         let free = self.spare.take().filter(|spare| self.lane.is_taken_in(spare.number));
         let mut block = free.map(|spare| spare.block);

@@ -23,4 +23,11 @@ fn main() {
         }
     }
     println!("cargo:rustc-link-arg-bin=constructors=-lstdc++");
+    println!("cargo:rerun-if-changed=native/ending.cpp");
+    let mut build = cc::Build::new();
+    build.cpp(true).cargo_metadata(false).file("native/ending.cpp");
+    for object in build.compile_intermediates() {
+        println!("cargo:rustc-link-arg-bin=everywhere={}", object.display());
+    }
+    println!("cargo:rustc-link-arg-bin=everywhere=-lstdc++");
 }

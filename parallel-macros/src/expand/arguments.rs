@@ -111,7 +111,7 @@ impl Code<'_> {
     //     impl Serialize for NormArgs {
     //         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
     //             let mut fields = serializer.serialize_struct("NormArgs", 2)?;
-    //             fields.serialize_field("row", &Given::<norm, 0>(self.row.borrow()))?;
+    //             fields.serialize_field("row", &Field::<norm, 0>(self.row.borrow()))?;
     //             …
     //             fields.end()
     //         }
@@ -119,7 +119,7 @@ impl Code<'_> {
     //     impl<'de> Deserialize<'de> for NormArgs {
     //         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
     //             #[derive(Deserialize)]
-    //             struct Fields { row: Taken<norm, 0>, p: Taken<norm, 1> }
+    //             struct Fields { row: OwnedField<norm, 0>, p: OwnedField<norm, 1> }
     //             let fields = Fields::deserialize(deserializer)?;
     //             Ok(NormArgs { row: fields.row.0, p: fields.p.0 })
     //         }
@@ -150,7 +150,7 @@ impl Code<'_> {
                 ) -> ::core::result::Result<__S::Ok, __S::Error> {
                     let #make_mutable __fields = #serde::Serializer::serialize_struct(__serializer, #text, #count)?;
                     #(#serde::ser::SerializeStruct::serialize_field(
-                        &mut __fields, #texts, &#p::Given::<#handle, #indices>(#given),
+                        &mut __fields, #texts, &#p::Field::<#handle, #indices>(#given),
                     )?;)*
                     #serde::ser::SerializeStruct::end(__fields)
                 }
@@ -164,7 +164,7 @@ impl Code<'_> {
                 ) -> ::core::result::Result<Self, __D::Error> {
                     #[derive(#serde::Deserialize)]
                     #[serde(crate = #crate_text, rename = #text)]
-                    struct __Fields { #(#names: #p::Taken<#handle, #indices>),* }
+                    struct __Fields { #(#names: #p::OwnedField<#handle, #indices>),* }
                     let #binding: __Fields = #serde::Deserialize::deserialize(__deserializer)?;
                     ::core::result::Result::Ok(Self { #(#names: __fields.#names.0),* })
                 }

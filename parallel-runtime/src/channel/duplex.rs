@@ -110,7 +110,7 @@ pub struct Receiver<T> {
 /// # }
 /// ```
 pub fn channel<T>() -> Result<(Sender<T>, Receiver<T>)> {
-    let pipe = Pipe::create()?;
+    let pipe = Pipe::create(usize::MAX, None)?;
     let other = pipe.again();
     let (into, out) = Wire::pair()?;
     let sender = End { pipe, wires: Wires::new(Some(into), None) };

@@ -12,3 +12,8 @@ mod words;
 
 pub use duplex::{Duplex, Receiver, Sender, channel, duplex};
 pub use queue::{Iter, Queue};
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use ring::read_ring;
+#[cfg(any(test, fuzzing))]
+pub(crate) use wires::read_notes;

@@ -7,7 +7,6 @@
 //! Handles travel beside the ring, through a pair of sockets that every holder has: a message's handles are put in before
 //! the message, and taken out with it. Its sockets also tell when everybody at the other end is gone, however they went.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, SeqCst};
@@ -17,14 +16,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::message::{Incoming, Outgoing, encoded};
-use super::ring::{self, Popped, Ring, RingWords};
+use super::ring::{self, Popped, Ring, RingWords, Slot, Space, Trouble};
 use super::wires::{Wires, none_left};
 use super::words::bell::Bell;
-use super::words::marks::{Gap, RingError, Room};
+use super::words::marks::RingError;
 use super::words::turn::{Held, Turn};
 use crate::error::{Error, ErrorKind, Result};
+use crate::process::peer::Refused;
 use crate::sync::words::platform::Deadline;
-use crate::sys::memory::Region;
+use crate::sys::limits::{self, Limit};
+use crate::sys::memory::{Access, Region};
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
 
@@ -35,9 +36,6 @@ const LOOKS: u32 = 12;
 /// How long he pauses between two looks, in turns of the processor's pause, so that the other side keeps its cache
 /// lines meanwhile and puts in several messages: some microseconds in all.
 const PAUSES: u32 = 32;
-/// The address space of a pipe: what waits in it has room for this much, where the process's limits allow it.
-const ROOM: [u64; 4] = [16 << 30, 1 << 30, 64 << 20, 1 << 20];
-
 /// The words of a pipe.
 #[repr(C)]
 struct PipeWords {
@@ -105,21 +103,16 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    /// Makes an empty pipe.
-    pub(super) fn create() -> Result<Self> {
-        let mut last = None;
-        for room in ROOM {
-            match Region::zeroed(ring::region_len(room)) {
-                Ok(region) => return Ok(Self::of(region)),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(none_left(&last.unwrap_or_else(|| io::ErrorKind::OutOfMemory.into())))
+    /// Makes an empty pipe, in which at most `bound` messages of `width` bytes each wait, if it is known how long they are.
+    pub(super) fn create(bound: usize, width: Option<usize>) -> Result<Self> {
+        // What can never be needed makes no file larger: some limit that, and some save all of it.
+        let len = ring::region_len(bound, width, limits::of(Limit::FileSize).unwrap_or(u64::MAX));
+        Region::in_parts(len).map(Self::of).map_err(|error| none_left(&error))
     }
 
-    /// Finds the pipe in a region that another process handed over; `None` when it is too small for one.
+    /// Finds the pipe in a region that another process handed over; `None` when it is no pipe's.
     pub(super) fn open(region: Arc<Region>) -> Option<Self> {
-        (region.len() >= ring::region_len(1)).then(|| Self::of(region))
+        (region.access() == Access::InParts).then(|| Self::of(region))
     }
 
     fn of(region: Arc<Region>) -> Self {
@@ -294,8 +287,8 @@ impl Pipe {
         if !handles.is_empty() {
             return self.put_with_handles(message, bound, patience, wires);
         }
-        let Some(gap) = self.gap(head.len() + bytes.len(), bound, patience)? else { return Ok(false) };
-        self.ring.push(gap, head, bytes, 0);
+        let Some(slot) = self.slot(head.len() + bytes.len(), bound, patience)? else { return Ok(false) };
+        slot.fill(head, bytes, 0);
         Ok(true)
     }
 
@@ -309,38 +302,62 @@ impl Pipe {
     ) -> Result<bool> {
         let Outgoing { head, bytes, handles } = message;
         let len = handles.len() * size_of::<u64>();
-        let Some(gap) = self.gap(len + head.len() + bytes.len(), bound, patience)? else { return Ok(false) };
+        let Some(slot) = self.slot(len + head.len() + bytes.len(), bound, patience)? else { return Ok(false) };
         let ids = match wires.send_handles(handles) {
             Ok(ids) => ids,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(none_left(&error)),
+            Err(error) => match Refused::of(&error) {
+                Refused::Full => return Ok(false),
+                // The last receiver has gone since somebody looked.
+                Refused::Gone => return Err(Error::new(ErrorKind::Closed)),
+                Refused::Here => return Err(none_left(&error)),
+            },
         };
         let count = ids.len() as u64;
         let ids: Vec<u8> = ids.into_iter().flat_map(u64::to_le_bytes).collect();
-        self.ring.push(gap, &[&ids, *head].concat(), bytes, count);
+        slot.fill(&[&ids, *head].concat(), bytes, count);
         Ok(true)
     }
 
     /// Finds room for a message of `len` bytes, under the senders' lock; `None`: there is none now.
     #[inline]
-    fn gap(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Gap<'_>>> {
+    fn slot(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Slot<'_>>> {
         match self.ring.room(len, bound) {
-            Ok(Room::Enough(gap)) => Ok(Some(gap)),
-            Ok(Room::Full) => Ok(None),
-            Ok(Room::Narrow) => self.grow(len, bound, patience),
-            Err(error) => Err(refused(error, len)),
+            Ok(Space::Enough(slot)) => Ok(Some(slot)),
+            Ok(Space::Full) => Ok(None),
+            Ok(Space::Narrow) => self.grow(len, bound, patience),
+            Err(trouble) => Err(self.refused(trouble, len)),
         }
     }
 
     #[cold]
-    fn grow(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Gap<'_>>> {
+    fn grow(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Slot<'_>>> {
         let Some(_both) = Self::take_turn(&self.words().receivers, patience) else { return Ok(None) };
-        self.ring.grow(len).map_err(|error| refused(error, len))?;
+        self.ring.grow(len).map_err(|trouble| self.refused(trouble, len))?;
         match self.ring.room(len, bound) {
-            Ok(Room::Enough(gap)) => Ok(Some(gap)),
-            Ok(Room::Full) => Ok(None),
-            Ok(Room::Narrow) => Err(refused(RingError::Spoilt, len)),
-            Err(error) => Err(refused(error, len)),
+            Ok(Space::Enough(slot)) => Ok(Some(slot)),
+            Ok(Space::Full) => Ok(None),
+            Ok(Space::Narrow) => Err(self.refused(RingError::Spoilt.into(), len)),
+            Err(trouble) => Err(self.refused(trouble, len)),
+        }
+    }
+
+    /// Why the ring has no room for a message of `len` bytes.
+    #[cold]
+    fn refused(&self, trouble: Trouble, len: usize) -> Error {
+        match trouble {
+            Trouble::Ring(RingError::TooLarge) => {
+                let cause = if self.ring.is_cut_short() {
+                    "; it was made where files may not be larger: raise the limit (`ulimit -f`)"
+                } else {
+                    ""
+                };
+                let most = self.ring.most();
+                Error::invalid(format!("a message of {len} bytes has no room in a queue of {most} bytes{cause}"))
+            }
+            Trouble::Ring(RingError::Spoilt) => spoilt(),
+            Trouble::NoAddressSpace(error) => {
+                Error::invalid(format!("the queue has no address space for a message of {len} bytes: {error}"))
+            }
         }
     }
 
@@ -348,9 +365,20 @@ impl Pipe {
     #[inline]
     fn take(&self, message: &mut Incoming, wires: &Wires) -> Result<bool> {
         let (number, bytes) = message.places();
-        let popped = self.ring.pop(number, bytes).map_err(spoilt)?;
+        let popped = self.ring.pop(number, bytes).map_err(|trouble| match trouble {
+            Trouble::Ring(_) => spoilt(),
+            Trouble::NoAddressSpace(error) => {
+                Error::invalid(format!("this process has no address space for what waits in the queue: {error}"))
+            }
+        })?;
         match popped {
-            None => return Ok(false),
+            None => {
+                // A process that was killed when it had made the ring larger, or had emptied it, has left that to others.
+                if self.ring.may_shrink() {
+                    self.shrink();
+                }
+                return Ok(false);
+            }
             Some(Popped::Short) => message.is_number = true,
             Some(Popped::Long { handles }) => {
                 if handles > 0 {
@@ -387,7 +415,7 @@ fn spin(there: impl Fn() -> bool) {
 #[cold]
 fn take_apart(message: &mut Payload, handles: u64, wires: &Wires) -> Result<()> {
     let len = usize::try_from(handles).ok().and_then(|handles| handles.checked_mul(size_of::<u64>()));
-    let len = len.filter(|&len| len <= message.bytes.len()).ok_or_else(|| spoilt(RingError::Spoilt))?;
+    let len = len.filter(|&len| len <= message.bytes.len()).ok_or_else(spoilt)?;
     let rest = message.bytes.split_off(len);
     let ids = std::mem::replace(&mut message.bytes, rest);
     let ids: Vec<u64> = ids.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().unwrap_or_default())).collect();
@@ -398,14 +426,45 @@ fn take_apart(message: &mut Payload, handles: u64, wires: &Wires) -> Result<()> 
     Ok(())
 }
 
-/// Why the ring has no room for a message of `len` bytes.
-fn refused(error: RingError, len: usize) -> Error {
-    match error {
-        RingError::TooLarge => Error::invalid(format!("a message of {len} bytes is larger than the room of the queue")),
-        RingError::Spoilt => spoilt(error),
-    }
+fn spoilt() -> Error {
+    Error::new(ErrorKind::Decode(CodecError::of_bytes("some process wrote over the memory of the queue")))
 }
 
-fn spoilt(_error: RingError) -> Error {
-    Error::new(ErrorKind::Decode(CodecError::of_bytes("some process wrote over the memory of the queue")))
+#[cfg(test)]
+mod tests {
+    use super::super::wires::Wire;
+    use super::*;
+    use crate::wire::handles::Handle;
+
+    #[test]
+    fn handles_for_a_receiver_that_was_just_killed_are_refused_as_any_message_is() {
+        let pipe = Pipe::create(usize::MAX, None).unwrap();
+        let (into, out) = Wire::pair().unwrap();
+        let wires = Wires::new(Some(into), None);
+        let handles = [Handle::Memory(Region::zeroed(8).unwrap())];
+        let message = Outgoing { head: &[], bytes: b"message", handles: &handles };
+        assert!(pipe.put(&message, usize::MAX, Patience::None, &wires).unwrap());
+        drop(out);
+        // Whether a receiver is left is not looked at each time.
+        let error = pipe.put(&message, usize::MAX, Patience::None, &wires).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    }
+
+    #[test]
+    fn the_memory_that_a_killed_sender_had_taken_is_given_back() {
+        const LEN: usize = 64 << 20;
+        let pipe = Pipe::create(usize::MAX, None).unwrap();
+        let (into, out) = Wire::pair().unwrap();
+        let wires = Wires::new(Some(into), Some(out));
+        let taken = || rustix::fs::fstat(pipe.region().descriptor()).unwrap().st_blocks * 512;
+        // It has made the ring larger, and is killed amid its message.
+        pipe.ring.grow(LEN).unwrap();
+        let Ok(Space::Enough(slot)) = pipe.ring.room(LEN, usize::MAX) else { panic!("there is room") };
+        slot.fill_in_vain(&vec![1; LEN]);
+        assert!(taken() >= LEN as i64);
+        assert_eq!(pipe.receive::<u64>(Patience::None, &wires).unwrap(), None);
+        assert!(taken() < 1 << 20, "{} bytes", taken());
+        assert!(pipe.send(&7_u64, usize::MAX, Patience::None, &wires).unwrap());
+        assert_eq!(pipe.receive(Patience::None, &wires).unwrap(), Some(7_u64));
+    }
 }

@@ -11,12 +11,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::pipe::{Patience, Pipe};
 use super::wires::{Wire, Wires};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::given::Given;
 use crate::wire::handles::{self, Handle};
+use crate::wire::plain;
 
 /// Passes messages between any number of senders and receivers in any processes.
 ///
 /// Messages of one sender arrive in their order; each arrives once, whole or not at all. Messages wait in anonymous
-/// shared memory, up to 16 GiB of them. A clone is the same queue; so is one that arrived as an argument, a result or a
+/// shared memory, up to 16 GiB of them; a process never uses more than 1/64 of the address space that it has left for the
+/// queue. That memory is in no core dump, and is not locked by `mlockall`. A clone is the same queue; so is one that arrived as an argument, a result or a
 /// message.
 ///
 /// A queue cannot know that nobody else will send, because whoever receives could: [`close`](Self::close) it, or use
@@ -66,9 +69,10 @@ struct Shared {
 
 impl<T> Queue<T> {
     fn with_bound(bound: usize) -> Result<Self> {
+        let pipe = Pipe::create(bound, plain::size_of_number::<T>())?;
         let (into, out) = Wire::pair()?;
         let wires = Wires::new(Some(into), Some(out));
-        Ok(Self { shared: Arc::new(Shared { pipe: Pipe::create()?, wires, bound }), messages: PhantomData })
+        Ok(Self { shared: Arc::new(Shared { pipe, wires, bound }), messages: PhantomData })
     }
 
     /// Makes a queue in which any number of messages may wait.
@@ -205,8 +209,9 @@ impl<T: Serialize> Queue<T> {
 
     fn send_patiently(&self, message: T, patience: Patience) -> Result<Option<T>> {
         let Shared { pipe, wires, bound } = &*self.shared;
-        let sent = pipe.send(&message, *bound, patience, wires)?;
-        Ok((!sent).then_some(message))
+        let message = Given::new(message);
+        let sent = pipe.send(&*message, *bound, patience, wires)?;
+        Ok((!sent).then(|| message.into_inner()))
     }
 }
 

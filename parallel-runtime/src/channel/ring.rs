@@ -2,19 +2,23 @@
 //!
 //! What makes a message there or gone is in [`marks`](super::words::marks); here are the bytes.
 //!
-//! The region is address space; memory is taken as it is touched. Each level of the ring is at an address of its own, so
-//! that the ring moves up by copying to where nothing is. When it has run empty at a high level it moves down to the first
-//! again, and the memory is given back.
+//! The region is a file that takes memory as it is touched, and address space as a process comes to use it. Each level of the
+//! ring is a part of its own, so that the ring moves up by copying to where nothing is. When it has run empty at a high level
+//! it moves down to the first again, and the memory is given back.
 //!
 //! ```text
 //! header page | level 0: FIRST | level 1: 2 × FIRST | level 2: 4 × FIRST | …
 //! message     handles: 24 bits, length: 40 bits | bytes, padded to 8
 //! ```
+//!
+//! How many levels there are was chosen at birth ([`region_len`]) and shows in the size of the file, which is sealed.
 
+use std::io;
 use std::sync::Arc;
 
 use super::words::marks::{ALIGNMENT, Gap, Marks, Move, RingError, Room};
-use crate::sys::memory::Region;
+use crate::sys::memory::{Access, Region};
+use crate::sys::parts;
 
 /// The size of level 0, in bytes: stays in the second-level cache.
 const FIRST: u64 = 256 << 10;
@@ -28,6 +32,8 @@ const RECORD: u64 = 8;
 const LEN_BITS: u32 = 40;
 
 const _: () = assert!((FIRST << (LEVELS - 1)) / ALIGNMENT <= 1 << 31 && FIRST << LEVELS <= 1 << LEN_BITS);
+// What every process maps at once is the first level, and each other level is a part.
+const _: () = assert!(HEAD + FIRST == parts::HEAD as u64 && LEVELS as usize - 1 <= parts::MOST);
 // So a record is never cut by the end of the ring.
 const _: () = assert!(RECORD == ALIGNMENT && HEAD % ALIGNMENT == 0 && FIRST.is_power_of_two());
 
@@ -41,6 +47,59 @@ pub(super) enum Popped {
     Short,
     /// Any other message, which is in the `Vec`; and how many handles travel with it.
     Long { handles: u64 },
+}
+
+/// Why a message was not put in or taken out.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Ring(RingError),
+    /// This process cannot map the level at which the ring is, or is to be.
+    NoAddressSpace(io::Error),
+}
+
+impl From<RingError> for Trouble {
+    fn from(error: RingError) -> Self {
+        Self::Ring(error)
+    }
+}
+
+/// Whether a message can be put in.
+#[derive(Debug)]
+pub(super) enum Space<'a> {
+    Enough(Slot<'a>),
+    /// As many messages wait as may.
+    Full,
+    /// The ring has to grow first.
+    Narrow,
+}
+
+/// Room for one message, under the senders' lock.
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    gap: Gap<'a>,
+    level: Level,
+}
+
+impl Slot<'_> {
+    /// Puts a message in, in two parts, where room was found for both.
+    #[inline]
+    pub(super) fn fill(self, head: &[u8], bytes: &[u8], handles: u64) {
+        let Self { gap, level } = self;
+        let position = gap.position();
+        let len = (head.len() + bytes.len()) as u64;
+        level.write(position, &(handles << LEN_BITS | len).to_le_bytes());
+        if !head.is_empty() {
+            level.write(position + RECORD, head);
+        }
+        level.write(position + RECORD + head.len() as u64, bytes);
+        gap.commit();
+    }
+
+    /// What a sender does that is killed before its last store.
+    #[cfg(test)]
+    pub(super) fn fill_in_vain(self, bytes: &[u8]) {
+        self.level.write(self.gap.position() + RECORD, bytes);
+    }
 }
 
 /// The ring in a region.
@@ -57,6 +116,7 @@ impl Ring {
     /// Finds the ring in `region`, whose words are `words` bytes from its start; memory of zeros is an empty ring.
     pub(super) fn new(region: Arc<Region>, words: usize) -> Self {
         assert!(words % align_of::<RingWords>() == 0 && words + size_of::<RingWords>() <= HEAD as usize);
+        assert!(region.access() == Access::InParts);
         let levels = (0..LEVELS).take_while(|&level| end_of(level) <= region.len() as u64).count() as u64;
         assert!(levels > 0);
         Self { region, words, levels }
@@ -74,46 +134,60 @@ impl Ring {
         self.words().len()
     }
 
-    /// Looks for room for a message of `len` bytes, where at most `bound` may wait. Under the senders' lock.
-    #[inline]
-    pub(super) fn room(&self, len: usize, bound: usize) -> Result<Room<'_>, RingError> {
-        self.words().room(self.levels, need_of(len), bound)
+    /// Where a level is in this process, which maps it when it comes to it.
+    #[inline(always)]
+    fn level(&self, level: u64) -> Result<Level, Trouble> {
+        let start = match level.checked_sub(1) {
+            // SAFETY: the region's head is longer than its first page.
+            None => unsafe { self.region.as_ptr().add(HEAD as usize) },
+            Some(part) => match self.region.part(part as usize) {
+                Some(start) => start,
+                None => self.open(level)?,
+            },
+        };
+        Ok(Level { start, size: RingWords::size(level) })
     }
 
-    /// Puts a message in, in two parts, where [`room`](Self::room) was found for both. Under the senders' lock.
+    #[cold]
+    fn open(&self, level: u64) -> Result<*mut u8, Trouble> {
+        let (offset, len) = (start_of(level) as usize, RingWords::size(level) as usize);
+        self.region.open_part(level as usize - 1, offset, len).map_err(Trouble::NoAddressSpace)
+    }
+
+    /// Looks for room for a message of `len` bytes, where at most `bound` may wait. Under the senders' lock.
     #[inline]
-    pub(super) fn push(&self, gap: Gap<'_>, head: &[u8], bytes: &[u8], handles: u64) {
-        let (level, position) = (gap.level, gap.position());
-        let len = (head.len() + bytes.len()) as u64;
-        self.write(level, position, &(handles << LEN_BITS | len).to_le_bytes());
-        if !head.is_empty() {
-            self.write(level, position + RECORD, head);
-        }
-        self.write(level, position + RECORD + head.len() as u64, bytes);
-        gap.commit();
+    pub(super) fn room(&self, len: usize, bound: usize) -> Result<Space<'_>, Trouble> {
+        Ok(match self.words().room(self.levels, need_of(len), bound)? {
+            Room::Enough(gap) => {
+                let level = self.level(gap.level)?;
+                Space::Enough(Slot { gap, level })
+            }
+            Room::Full => Space::Full,
+            Room::Narrow => Space::Narrow,
+        })
     }
 
     /// Takes the first message out: into `short` if it has no handles and just that length, into `bytes` otherwise. `None`:
     /// there is none. Under the receivers' lock.
     #[inline]
-    pub(super) fn pop(&self, short: &mut [u8], bytes: &mut Vec<u8>) -> Result<Option<Popped>, RingError> {
+    pub(super) fn pop(&self, short: &mut [u8], bytes: &mut Vec<u8>) -> Result<Option<Popped>, Trouble> {
         let Some(first) = self.words().first(self.levels)? else { return Ok(None) };
-        let (level, position) = (first.level, first.position());
+        let (level, position) = (self.level(first.level)?, first.position());
         let mut record = [0; RECORD as usize];
-        self.copy_out(level, position, &mut record);
+        level.copy_out(position, &mut record);
         let record = u64::from_le_bytes(record);
         let len = (record & ((1 << LEN_BITS) - 1)) as usize;
         let handles = record >> LEN_BITS;
         let need = need_of(len);
         if need > first.used {
-            return Err(RingError::Spoilt);
+            return Err(RingError::Spoilt.into());
         }
         let popped = if handles == 0 && len == short.len() {
-            self.copy_out(level, position + RECORD, short);
+            level.copy_out(position + RECORD, short);
             Popped::Short
         } else {
             bytes.clear();
-            self.append(level, position + RECORD, len, bytes);
+            level.append(position + RECORD, len, bytes);
             Popped::Long { handles }
         };
         first.commit(need);
@@ -136,12 +210,11 @@ impl Ring {
     }
 
     /// Moves up to a level that has room for a message of `len` bytes more; under both locks.
-    pub(super) fn grow(&self, len: usize) -> Result<(), RingError> {
+    pub(super) fn grow(&self, len: usize) -> Result<(), Trouble> {
         let Some(up) = self.words().growth(self.levels, need_of(len))? else { return Ok(()) };
         let Move { from, to, position, used, .. } = up;
-        let mut moved = Vec::new();
-        self.append(from, position, usize::try_from(used).map_err(|_| RingError::TooLarge)?, &mut moved);
-        self.write(to, 0, &moved);
+        let (source, target) = (self.level(from)?, self.level(to)?);
+        source.copy_to_start_of(target, position, usize::try_from(used).map_err(|_| RingError::TooLarge)?);
         self.words().commit(up);
         if from > 0 {
             self.release(from, from);
@@ -155,21 +228,41 @@ impl Ring {
         self.region.release(start as usize, (end - start) as usize);
     }
 
+    /// How many bytes may wait at most, with what each message costs beside its own.
+    pub(super) fn most(&self) -> u64 {
+        RingWords::size(self.levels - 1)
+    }
+
+    /// Whether it has fewer levels than there are.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.levels < LEVELS
+    }
+}
+
+/// A level, where it is mapped in this process. Used under a lock of the ring, while its region lives.
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    start: *mut u8,
+    /// In bytes; a power of two.
+    size: u64,
+}
+
+impl Level {
     /// Copies bytes to a position of a level, around its end if need be.
     #[inline]
-    fn write(&self, level: u64, position: u64, bytes: &[u8]) {
-        let (offset, first) = place(level, position, bytes.len());
+    fn write(self, position: u64, bytes: &[u8]) {
+        let (offset, first) = self.place(position, bytes.len());
         let (first, second) = bytes.split_at(first);
         self.copy_to(offset, first);
         if !second.is_empty() {
-            self.copy_to(start_of(level) as usize, second);
+            self.copy_to(0, second);
         }
     }
 
     #[inline]
-    fn copy_to(&self, offset: usize, bytes: &[u8]) {
-        // SAFETY: `place` stays inside the level, which is inside the region (`now` looks at the level).
-        let target = unsafe { self.region.as_ptr().add(offset) };
+    fn copy_to(self, offset: usize, bytes: &[u8]) {
+        // SAFETY: `place` stays inside the level, all of which is mapped.
+        let target = unsafe { self.start.add(offset) };
         if let Ok(word) = <[u8; 8]>::try_from(bytes) {
             // SAFETY: as below; most messages of numbers are of this length, and it is one store.
             unsafe { target.cast::<[u8; 8]>().write(word) };
@@ -181,19 +274,19 @@ impl Ring {
 
     /// Fills `bytes` from a position of a level.
     #[inline]
-    fn copy_out(&self, level: u64, position: u64, bytes: &mut [u8]) {
-        let (offset, first) = place(level, position, bytes.len());
+    fn copy_out(self, position: u64, bytes: &mut [u8]) {
+        let (offset, first) = self.place(position, bytes.len());
         let (first, second) = bytes.split_at_mut(first);
         self.copy_from(offset, first);
         if !second.is_empty() {
-            self.copy_from(start_of(level) as usize, second);
+            self.copy_from(0, second);
         }
     }
 
     #[inline]
-    fn copy_from(&self, offset: usize, bytes: &mut [u8]) {
-        // SAFETY: `place` stays inside the level, which is inside the region.
-        let source = unsafe { self.region.as_ptr().add(offset) };
+    fn copy_from(self, offset: usize, bytes: &mut [u8]) {
+        // SAFETY: `place` stays inside the level, all of which is mapped.
+        let source = unsafe { self.start.add(offset) };
         if let Ok(word) = <&mut [u8; 8]>::try_from(&mut *bytes) {
             // SAFETY: as below.
             *word = unsafe { source.cast::<[u8; 8]>().read() };
@@ -204,18 +297,48 @@ impl Ring {
     }
 
     /// Appends `len` bytes from a position of a level to `bytes`.
-    fn append(&self, level: u64, position: u64, len: usize, bytes: &mut Vec<u8>) {
-        let (offset, first) = place(level, position, len);
+    fn append(self, position: u64, len: usize, bytes: &mut Vec<u8>) {
+        let (offset, first) = self.place(position, len);
         bytes.reserve(len);
-        for (offset, len) in [(offset, first), (start_of(level) as usize, len - first)] {
-            // SAFETY: `place` stays inside the level, which is inside the region.
-            let source = unsafe { self.region.as_ptr().add(offset) };
+        for (offset, len) in [(offset, first), (0, len - first)] {
+            // SAFETY: `place` stays inside the level, all of which is mapped.
+            let source = unsafe { self.start.add(offset) };
             let target = bytes.spare_capacity_mut().as_mut_ptr().cast::<u8>();
             // SAFETY: as above, and `reserve` made room. Should another process scribble, the copy holds some bytes or others.
             unsafe { std::ptr::copy_nonoverlapping(source, target, len) };
             // SAFETY: these bytes were just written.
             unsafe { bytes.set_len(bytes.len() + len) };
         }
+    }
+
+    /// Copies `len` bytes from a position to the start of another level, which is no smaller.
+    fn copy_to_start_of(self, target: Self, position: u64, len: usize) {
+        assert!(self.size <= target.size, "a ring moves up");
+        let (offset, first) = self.place(position, len);
+        for (offset, at, len) in [(offset, 0, first), (0, first, len - first)] {
+            // SAFETY: `place` stays inside the level, all of which is mapped.
+            let source = unsafe { self.start.add(offset) };
+            // SAFETY: as above, because the target is no smaller.
+            let target = unsafe { target.start.add(at) };
+            // SAFETY: two levels are different parts of the region. Should another process scribble, the copy holds some bytes
+            // or others.
+            unsafe { std::ptr::copy_nonoverlapping(source, target, len) };
+        }
+    }
+
+    /// Where in the level a position is, and how many of `len` bytes from there lie before the level's end; the others are at
+    /// its start.
+    ///
+    /// # Panics
+    ///
+    /// When the level is smaller than that.
+    #[inline]
+    fn place(self, position: u64, len: usize) -> (usize, usize) {
+        let size = self.size as usize;
+        assert!(len <= size, "a message larger than the ring");
+        // The size is a power of two.
+        let at = position as usize & (size - 1);
+        (at, len.min(size - at))
     }
 }
 
@@ -235,28 +358,54 @@ fn end_of(level: u64) -> u64 {
     start_of(level) + RingWords::size(level)
 }
 
-/// Where in the region a position of a level is, and how many of `len` bytes from there lie before the level's end; the
-/// others are at its start.
-///
-/// # Panics
-///
-/// When the level is smaller than that.
-#[inline]
-fn place(level: u64, position: u64, len: usize) -> (usize, usize) {
-    let size = RingWords::size(level) as usize;
-    assert!(len <= size, "a message larger than the ring");
-    // The size is a power of two.
-    let at = position as usize & (size - 1);
-    (start_of(level) as usize + at, len.min(size - at))
+/// How large a region to ask for, in bytes: its levels are those that `bound` messages of `width` bytes each can need, or all
+/// of them where either is not known; and no more than a file of `most` bytes can hold, but one at least.
+pub(super) fn region_len(bound: usize, width: Option<usize>, most: u64) -> usize {
+    let needed = width.and_then(|width| need_of(width).checked_mul(bound as u64)).unwrap_or(u64::MAX);
+    let is_enough = |level: u64| RingWords::size(level) >= needed || level + 1 == LEVELS || end_of(level + 1) > most;
+    let highest = (0..LEVELS).find(|&level| is_enough(level)).unwrap_or(0);
+    end_of(highest) as usize
 }
 
-/// How large a region to ask for so that the ring can hold `bytes`, in bytes.
-pub(super) fn region_len(bytes: u64) -> usize {
-    let mut level = 0;
-    while RingWords::size(level) < bytes {
-        level += 1;
+/// Puts messages into a ring, and takes some out, whose words and bytes are anything.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_ring(data: &[u8]) {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    thread_local! {
+        static RING: Ring = {
+            let len = region_len(1, Some(2 << 20), u64::MAX);
+            Ring::new(Region::in_parts(len).expect("memory for a ring"), 0)
+        };
     }
-    end_of(level) as usize
+    let (head, bytes) = data.split_at(data.len().min(48));
+    RING.with(|ring| {
+        let first = ring.level(0).expect("the first level is mapped");
+        first.write(0, &bytes[..bytes.len().min(RingWords::size(0) as usize)]);
+        let (which, words) = head.split_at(head.len().min(2));
+        for (at, word) in words.chunks_exact(8).enumerate() {
+            let word = word.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            ring.words().raw(which[0] & 1 == 0)[at % 5].store(word, Relaxed);
+        }
+        let mut message = Vec::new();
+        for step in which.iter().flat_map(|byte| (0..4).map(move |at| byte >> (2 * at) & 3)) {
+            match step {
+                0 => drop(ring.pop(&mut [0; 8], &mut message)),
+                1 => {
+                    if let Ok(Space::Enough(slot)) = ring.room(bytes.len(), usize::MAX) {
+                        slot.fill(&[], bytes, 0);
+                    }
+                }
+                2 => drop(ring.grow(bytes.len())),
+                _ if ring.may_shrink() => ring.shrink(),
+                _ => drop(ring.pop(&mut [], &mut message)),
+            }
+        }
+        // As if it were new, so that each run is the same.
+        for holds in [true, false] {
+            ring.words().raw(holds).iter().for_each(|word| word.store(0, Relaxed));
+        }
+    });
 }
 
 #[cfg(test)]
@@ -265,16 +414,24 @@ mod tests {
     use crate::channel::words::marks::Mark;
     use std::sync::atomic::Ordering::Relaxed;
 
-    fn ring(bytes: u64) -> Ring {
-        Ring::new(Region::zeroed(region_len(bytes)).unwrap(), 0)
+    /// A ring whose highest level has room for so many bytes.
+    fn ring(bytes: usize) -> Ring {
+        Ring::new(Region::in_parts(region_len(1, Some(bytes - RECORD as usize), u64::MAX)).unwrap(), 0)
+    }
+
+    fn refusal<T>(outcome: Result<T, Trouble>) -> Option<RingError> {
+        match outcome {
+            Err(Trouble::Ring(error)) => Some(error),
+            _ => None,
+        }
     }
 
     /// Puts a message in, as a sender does.
-    fn push(ring: &Ring, bytes: &[u8], handles: u64) -> Result<(), RingError> {
+    fn push(ring: &Ring, bytes: &[u8], handles: u64) -> Result<(), Trouble> {
         loop {
             match ring.room(bytes.len(), usize::MAX)? {
-                Room::Enough(gap) => {
-                    ring.push(gap, &[], bytes, handles);
+                Space::Enough(slot) => {
+                    slot.fill(&[], bytes, handles);
                     return Ok(());
                 }
                 _ => ring.grow(bytes.len())?,
@@ -283,7 +440,7 @@ mod tests {
     }
 
     /// Takes a message out, as a receiver does.
-    fn pop(ring: &Ring) -> Result<Option<(Vec<u8>, u64)>, RingError> {
+    fn pop(ring: &Ring) -> Result<Option<(Vec<u8>, u64)>, Trouble> {
         let (mut short, mut bytes) = ([0; 8], vec![7]);
         let popped = ring.pop(&mut short, &mut bytes)?;
         if ring.may_shrink() {
@@ -323,14 +480,14 @@ mod tests {
 
     #[test]
     fn an_empty_ring_gives_nothing() {
-        assert_eq!(pop(&ring(1)), Ok(None));
+        assert_eq!(pop(&ring(64)).unwrap(), None);
     }
 
     #[test]
     fn a_message_larger_than_the_ring_is_refused_and_changes_nothing() {
         let ring = ring(1 << 20);
         push(&ring, b"first", 0).unwrap();
-        assert_eq!(push(&ring, &vec![0; 2 << 20], 0), Err(RingError::TooLarge));
+        assert_eq!(refusal(push(&ring, &vec![0; 2 << 20], 0)), Some(RingError::TooLarge));
         assert_eq!(pop(&ring).unwrap().unwrap().0, b"first");
     }
 
@@ -339,23 +496,23 @@ mod tests {
         let ring = ring(1 << 20);
         push(&ring, b"first", 0).unwrap();
         // What a sender does that is killed before its last store: in a message, and in a move.
-        let Ok(Room::Enough(gap)) = ring.room(100, 2) else { panic!("there is room") };
-        ring.write(gap.level, gap.position(), &[0xff; 100]);
+        let Ok(Space::Enough(slot)) = ring.room(100, 2) else { panic!("there is room") };
+        slot.level.write(slot.gap.position(), &[0xff; 100]);
         for word in ring.words().raw(false) {
             word.store(u64::MAX, Relaxed);
         }
         assert_eq!(pop(&ring).unwrap().unwrap().0, b"first");
-        assert_eq!(pop(&ring), Ok(None));
+        assert_eq!(pop(&ring).unwrap(), None);
     }
 
     #[test]
     fn a_full_ring_has_room_again_when_one_was_taken_out() {
-        let ring = ring(1);
+        let ring = ring(64);
         for number in 0..1000 {
-            assert!(matches!(ring.room(8, 2), Ok(Room::Enough(_))));
+            assert!(matches!(ring.room(8, 2), Ok(Space::Enough(_))));
             push(&ring, &message(number, 8), 0).unwrap();
             if number > 0 {
-                assert!(matches!(ring.room(8, 2), Ok(Room::Full)));
+                assert!(matches!(ring.room(8, 2), Ok(Space::Full)));
                 assert_eq!(ring.len(), 2);
                 assert_eq!(pop(&ring).unwrap().unwrap().0, message(number - 1, 8));
             }
@@ -364,7 +521,7 @@ mod tests {
 
     #[test]
     fn marks_count_on_where_they_wrap_around() {
-        let ring = ring(1);
+        let ring = ring(64);
         ring.words().begin_at(Mark::new(u32::MAX - 1, u32::MAX - 6));
         for number in 0..5 {
             push(&ring, &message(number, 20), number).unwrap();
@@ -373,7 +530,29 @@ mod tests {
         for number in 0..5 {
             assert_eq!(pop(&ring).unwrap().unwrap(), (message(number, 20), number));
         }
-        assert_eq!((pop(&ring), ring.len()), (Ok(None), 0));
+        assert_eq!((pop(&ring).unwrap(), ring.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_ring_has_the_levels_that_its_messages_can_need_and_a_file_can_hold() {
+        let all = end_of(LEVELS - 1) as usize;
+        for (bound, width, most, len) in [
+            (usize::MAX, None, u64::MAX, all),
+            (1, None, u64::MAX, all),
+            (usize::MAX, Some(8), u64::MAX, all),
+            (1, Some(8), u64::MAX, end_of(0) as usize),
+            // 16 bytes a message: 256 KiB, and one more.
+            (16 << 10, Some(8), u64::MAX, end_of(0) as usize),
+            ((16 << 10) + 1, Some(1), u64::MAX, end_of(1) as usize),
+            (1 << 20, Some(8), u64::MAX, end_of(6) as usize),
+            (1 << 20, Some(8), end_of(3), end_of(3) as usize),
+            (usize::MAX, None, end_of(5) - 1, end_of(4) as usize),
+            (usize::MAX, None, end_of(5), end_of(5) as usize),
+            // Less than a queue can be: to make it is refused.
+            (usize::MAX, None, 0, end_of(0) as usize),
+        ] {
+            assert_eq!(region_len(bound, width, most), len, "{bound} of {width:?} in {most}");
+        }
     }
 
     #[test]

@@ -149,16 +149,32 @@ impl Wires {
 
 /// Takes one message from a wire; false: there is none.
 fn take_into(store: &mut Store, control: &Control) -> io::Result<bool> {
-    match control.receive::<Beside>(false)? {
-        Incoming::Message(Beside::Handles(notes), descriptors) => store.keep(&notes, descriptors)?,
-        Incoming::Message(Beside::Bundles, descriptors) => {
-            for bundle in descriptors {
-                take_into(store, &Control::new(Socket::shared(Arc::new(bundle))))?;
-            }
+    let Some(bundles) = take_handles(store, control)? else { return Ok(false) };
+    for bundle in bundles {
+        let inside = take_handles(store, &Control::new(Socket::shared(Arc::new(bundle))))?;
+        // Bundles of bundles nobody sends: they might have no end.
+        if inside.is_some_and(|bundles| !bundles.is_empty()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "some process wrote what is no handle"));
         }
-        Incoming::Nothing | Incoming::End => return Ok(false),
     }
     Ok(true)
+}
+
+/// Takes one message, and gives the bundles that it has; `None`: there is none.
+fn take_handles(store: &mut Store, control: &Control) -> io::Result<Option<Vec<OwnedFd>>> {
+    match control.receive::<Beside>(false)? {
+        Incoming::Message(Beside::Handles(notes), descriptors) => {
+            store.keep(&notes, descriptors).map(|()| Some(Vec::new()))
+        }
+        Incoming::Message(Beside::Bundles, descriptors) => Ok(Some(descriptors)),
+        Incoming::Nothing | Incoming::End => Ok(None),
+    }
+}
+
+/// What travels beside a ring.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_notes(data: &[u8]) {
+    drop(crate::wire::codec::decode_whole::<Beside>(data));
 }
 
 #[cfg(test)]

@@ -11,14 +11,13 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::layout::SharedBytes;
 use crate::poison::lock;
 use crate::sys::memory::{self, Mapping};
-use crate::sys::program;
 
 /// From this size on a row travels so, in bytes: to hand over its memory costs some 10 µs, to copy so much once more 100.
 pub(crate) const BULK_FROM: usize = 1 << 20;
@@ -94,8 +93,7 @@ static ANY: AtomicBool = AtomicBool::new(false);
 
 /// Puts a row into memory that can be sent; `None` where it must travel in another way.
 pub(crate) fn load(row: &[u8]) -> Option<Arc<Bulk>> {
-    // A forked process shares all of this with the one that it was forked from.
-    if program::was_forked() {
+    if !is_own() {
         return None;
     }
     let bulk = {
@@ -132,6 +130,14 @@ pub(crate) fn on_load(hook: fn()) {
     }
 }
 
+/// Whether the memory that is kept is this process's: a forked one has a copy of the list, but shares what is in it with the
+/// process that it was forked from.
+fn is_own() -> bool {
+    static OWNER: AtomicU32 = AtomicU32::new(0);
+    let own = std::process::id();
+    OWNER.compare_exchange(0, own, Relaxed, Relaxed).map_or_else(|owner| owner == own, |_| true)
+}
+
 fn is_busy(bulk: &Bulk) -> bool {
     words(&bulk.head).row.load(Acquire) != 0
 }
@@ -154,6 +160,8 @@ pub(crate) fn let_go(patience: Duration) -> Option<Instant> {
 /// A row that has arrived.
 #[derive(Debug)]
 pub(crate) struct Arrived {
+    /// The process where it arrived.
+    owner: u32,
     number: u64,
     head: Mapping,
     row: Mapping,
@@ -170,19 +178,24 @@ impl Arrived {
         let head = Mapping::shared(memory.as_fd(), HEAD)?;
         let len = usize::try_from(words(&head).len.load(Acquire)).map_err(io::Error::other)?;
         let row = Mapping::behind(memory.as_fd(), HEAD, len)?;
-        Ok(Self { number, head, row })
+        Ok(Self { owner: std::process::id(), number, head, row })
     }
 
     /// The row's bytes; `None` in a process that was forked from the one where it arrived: once that has read it, another row
     /// may be there.
     pub(crate) fn bytes(&self) -> Option<SharedBytes<'_>> {
-        (!program::was_forked()).then(|| SharedBytes::of_mapping(&self.row))
+        self.is_here().then(|| SharedBytes::of_mapping(&self.row))
+    }
+
+    /// Whether this is the process where it arrived, and not one that was forked from it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.owner == std::process::id()
     }
 }
 
 impl Drop for Arrived {
     fn drop(&mut self) {
-        if program::was_forked() {
+        if !self.is_here() {
             // It is the other one's, who may need it still.
             return;
         }

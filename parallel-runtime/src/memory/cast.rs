@@ -7,8 +7,38 @@ use std::any::TypeId;
 
 use bytemuck::Pod;
 
+/// What a value is seen as: types without lifetimes, so that another type of the same identity is the same type. `&'static str`,
+/// say, has the identity of a `&str` that lives for a while, and is none.
+///
+/// # Safety
+///
+/// No part of the type has a lifetime.
+pub(crate) unsafe trait Known: 'static {}
+
+macro_rules! known {
+    ($($number:ty)*) => {
+        $(
+            // SAFETY: a number.
+            unsafe impl Known for $number {}
+            // SAFETY: numbers.
+            unsafe impl Known for [$number] {}
+            // SAFETY: numbers.
+            unsafe impl Known for Vec<$number> {}
+        )*
+    };
+}
+known!(u8 i8 u16 i16 u32 i32 u64 i64 usize isize u128 i128 f32 f64);
+// SAFETY: it borrows nothing.
+unsafe impl Known for bool {}
+// SAFETY: it borrows nothing.
+unsafe impl Known for () {}
+// SAFETY: it borrows nothing.
+unsafe impl Known for str {}
+// SAFETY: it borrows nothing.
+unsafe impl Known for String {}
+
 /// The value, if it is a `U`.
-pub(crate) fn same<T: ?Sized, U: 'static>(value: &T) -> Option<&U> {
+pub(crate) fn same<T: ?Sized, U: Known>(value: &T) -> Option<&U> {
     if typeid::of::<T>() != TypeId::of::<U>() {
         return None;
     }
@@ -38,7 +68,7 @@ pub(crate) fn same_text<T: ?Sized>(value: &T) -> Option<&str> {
 }
 
 /// The reference as one to a `T`, if that is what it is to.
-pub(crate) fn same_ref<U: ?Sized + 'static, T: ?Sized>(value: &U) -> Option<&T> {
+pub(crate) fn same_ref<U: Known + ?Sized, T: ?Sized>(value: &U) -> Option<&T> {
     if typeid::of::<T>() != TypeId::of::<U>() {
         return None;
     }
@@ -47,7 +77,7 @@ pub(crate) fn same_ref<U: ?Sized + 'static, T: ?Sized>(value: &U) -> Option<&T> 
 }
 
 /// The value as a `T`, if that is what it is.
-pub(crate) fn into<U: 'static, T>(value: U) -> Option<T> {
+pub(crate) fn into<U: Known, T>(value: U) -> Option<T> {
     if typeid::of::<T>() != TypeId::of::<U>() {
         return None;
     }
@@ -71,7 +101,8 @@ mod tests {
         assert_eq!(same_text("text"), Some("text"));
         assert_eq!(same_text(&"text"), None);
         assert_eq!(same_text(&b"text"[..]), None);
-        assert_eq!(into::<_, Vec<String>>(vec!["kept".to_string()]).unwrap(), ["kept"]);
+        assert_eq!(into::<_, Vec<u8>>(vec![1_u8]).unwrap(), [1]);
+        assert_eq!(into::<_, String>("kept".to_string()).unwrap(), "kept");
         assert_eq!(into::<_, Vec<u8>>(String::new()), None);
     }
 }

@@ -87,7 +87,7 @@ pub(crate) struct Door {
     pub(crate) knocks: AtomicU32,
     /// 1 while the worker waits.
     pub(crate) waiting: AtomicU32,
-    /// 1: end when nothing is left.
+    /// How many milliseconds the worker may take for its end when nothing is left for it; 0: it is not to end.
     pub(crate) stop: AtomicU32,
     /// How many others are at work: see [`crowd`].
     pub(crate) crowd: AtomicU32,
@@ -164,6 +164,11 @@ impl LaneMemory {
     pub(crate) fn new(mapping: Mapping) -> Self {
         assert!(mapping.len() == LANE, "a lane has {LANE} bytes, not {}", mapping.len());
         Self(mapping)
+    }
+
+    /// Its mapping.
+    pub(crate) fn mapping(&mut self) -> &mut Mapping {
+        &mut self.0
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -287,6 +292,9 @@ impl RowMemory<'_> {
     }
 }
 
+/// Some words that are copied at a time: one by one took an unoptimized program ten times as long.
+type Line = [u64; 32];
+
 /// Bytes that another process may write at any time: they can only be copied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SharedBytes<'a> {
@@ -298,7 +306,7 @@ pub(crate) struct SharedBytes<'a> {
 
 impl<'a> SharedBytes<'a> {
     /// Bytes that nobody writes.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
         Self { start: bytes.as_ptr(), len: bytes.len(), memory: PhantomData }
     }
@@ -344,6 +352,59 @@ impl<'a> SharedBytes<'a> {
         unsafe { std::ptr::copy_nonoverlapping(self.start, target.as_mut_ptr().cast::<u8>(), self.len) };
     }
 
+    /// A copy of them while another process writes there: word by word, so that the compiler knows that they change.
+    pub(crate) fn to_vec_meanwhile(self) -> Vec<u8> {
+        let mut bytes = vec![0; self.len];
+        self.copy_meanwhile(&mut bytes);
+        bytes
+    }
+
+    /// Copies them so into `target`, which has as many.
+    ///
+    /// # Panics
+    ///
+    /// When the lengths differ.
+    pub(crate) fn copy_meanwhile(&self, target: &mut [u8]) {
+        assert!(self.len == target.len(), "{} bytes for a place of {}", self.len, target.len());
+        let ahead = self.start.align_offset(size_of::<u64>()).min(self.len);
+        let (single, rest) = target.split_at_mut(ahead);
+        let mut at = 0;
+        for byte in single {
+            *byte = self.changing(at);
+            at += 1;
+        }
+        let mut lines = rest.chunks_exact_mut(size_of::<Line>());
+        for line in &mut lines {
+            line.copy_from_slice(bytemuck::bytes_of(&self.changing::<Line>(at)));
+            at += size_of::<Line>();
+        }
+        let mut words = lines.into_remainder().chunks_exact_mut(size_of::<u64>());
+        for word in &mut words {
+            word.copy_from_slice(&self.changing::<u64>(at).to_ne_bytes());
+            at += size_of::<u64>();
+        }
+        for byte in words.into_remainder() {
+            *byte = self.changing(at);
+            at += 1;
+        }
+    }
+
+    /// What is at `at`, where it is aligned, at this moment.
+    ///
+    /// # Panics
+    ///
+    /// When it is behind the end.
+    #[inline(always)]
+    fn changing<T: Pod>(&self, at: usize) -> T {
+        assert!(at + size_of::<T>() <= self.len, "{} bytes at {at} of {}", size_of::<T>(), self.len);
+        // SAFETY: not behind the end, as was just made sure.
+        let place = unsafe { self.start.add(at) }.cast::<T>();
+        debug_assert!(place.is_aligned(), "{place:?}");
+        // SAFETY: mapped as long as `'a`, and aligned: its callers went to a multiple. It holds some bits or others, which any
+        // number may have, and the compiler takes nothing about them for granted.
+        unsafe { place.read_volatile() }
+    }
+
     /// A copy of them.
     pub(crate) fn to_vec(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len);
@@ -357,7 +418,7 @@ impl<'a> SharedBytes<'a> {
     /// A copy of the word at their start, if there are eight.
     pub(crate) fn word(&self) -> Option<u64> {
         let mut word = [0; 8];
-        (self.len >= 8).then(|| self.range(0, 8).copy_to(&mut word))?;
+        (self.len >= 8).then(|| self.range(0, 8).copy_meanwhile(&mut word))?;
         Some(u64::from_le_bytes(word))
     }
 }
@@ -371,6 +432,11 @@ impl BellMemory {
     pub(crate) fn new(mapping: Mapping) -> Self {
         assert!(mapping.len() == BELL, "a bell has {BELL} bytes, not {}", mapping.len());
         Self(mapping)
+    }
+
+    /// Its mapping.
+    pub(crate) fn mapping(&mut self) -> &mut Mapping {
+        &mut self.0
     }
 
     pub(crate) fn words(&self) -> &BellWords {

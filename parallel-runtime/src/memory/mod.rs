@@ -2,6 +2,7 @@
 
 pub(crate) mod bulk;
 pub(crate) mod cast;
+pub(crate) mod given;
 pub(crate) mod layout;
 pub(crate) mod reply;
 pub(crate) mod rows;

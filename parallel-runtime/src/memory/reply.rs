@@ -66,6 +66,8 @@ pub(crate) struct ReplyWriter<'a> {
     timed: bool,
     /// The reply is one entry for all items, of which and of whose merges so many were started.
     merged: Option<u32>,
+    /// Whether the core that reads it is far, once that was looked at: a look may take as long as 50 short items.
+    far: Option<bool>,
     done: u32,
     /// Where the next entry or value goes.
     at: usize,
@@ -77,7 +79,17 @@ impl<'a> ReplyWriter<'a> {
     /// Starts the reply to parcel `number`, which is in `slot`.
     pub(crate) fn new(memory: &'a LaneMemory, slot: usize, number: u64, timed: bool) -> Self {
         memory.write_reply(slot, 0, &number.to_le_bytes());
-        Self { memory, slot, words: memory.slot(slot), timed, merged: None, done: 0, at: REPLY_HEAD, row: None }
+        Self {
+            memory,
+            slot,
+            words: memory.slot(slot),
+            timed,
+            merged: None,
+            far: None,
+            done: 0,
+            at: REPLY_HEAD,
+            row: None,
+        }
     }
 
     /// Makes it a reply of one entry for all items, the outcome of that, or of that merge, which was started last.
@@ -104,15 +116,15 @@ impl<'a> ReplyWriter<'a> {
 
     /// Starts a row of values of this width, in bytes, or goes on with it, for at most so many items.
     pub(crate) fn row(self, width: usize, items: usize) -> RowWriter<'a> {
-        self.row_from(width, items, |place, len| len > LATEST && is_far(place))
+        self.row_from(width, items, is_far)
     }
 
-    /// The same; `is_apart` says for the place of so many bytes whether values are to be gathered apart from it.
+    /// The same; `is_far` says of the place of the values whether the core that reads it is far: then they are gathered apart.
     pub(crate) fn row_from(
-        self,
+        mut self,
         width: usize,
         items: usize,
-        is_apart: impl FnOnce(&RowMemory<'_>, usize) -> bool,
+        is_far: impl FnOnce(&RowMemory<'_>) -> bool,
     ) -> RowWriter<'a> {
         let Self { memory, slot, words, done, at, row: open, .. } = self;
         let fits = at + ONE_MORE <= LANE_AREA;
@@ -123,7 +135,7 @@ impl<'a> ReplyWriter<'a> {
         let len = most as usize * width;
         let place = memory.row(slot, at, len);
         let block = LATEST.checked_div(width).and_then(|block| u32::try_from(block).ok());
-        let block = block.filter(|_| is_apart(&place, len));
+        let block = block.filter(|_| len > LATEST && *self.far.get_or_insert_with(|| is_far(&place)));
         let row = RowWriter {
             words,
             values: if block.is_some() { memory.latest() } else { place },
@@ -295,15 +307,16 @@ pub(crate) fn read_so_far(memory: &LaneMemory, slot: usize, number: u64) -> Opti
     let settled = &memory.slot(slot).progress.settled;
     for _ in 0..LOOKS {
         let before = settled.load(Acquire);
-        let mut reply = read(memory, slot, number)?.to_vec();
+        let mut reply = read(memory, slot, number)?.to_vec_meanwhile();
         let in_place = (before >> 1) as usize;
         let whole = match reply.get_mut(in_place.saturating_sub(REPLY_HEAD)..).filter(|_| before & 1 != 0) {
-            Some(values) => memory.latest_values(values.len()).map(|latest| latest.copy_to(values)),
+            Some(values) => memory.latest_values(values.len()).map(|latest| latest.copy_meanwhile(values)),
             None => Some(()),
         };
         fence(Acquire);
-        if whole.is_some() && settled.load(Relaxed) == before {
-            return Some(reply);
+        if settled.load(Relaxed) == before {
+            // As long as it says so, more than has room among the latest values is not there.
+            return whole.map(|()| reply);
         }
     }
     None

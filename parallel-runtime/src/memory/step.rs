@@ -101,6 +101,12 @@ impl std::fmt::Debug for Step {
 pub(crate) struct StepWord(AtomicU64);
 
 impl StepWord {
+    /// Makes it say anything.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn set_raw(&self, word: u64) {
+        self.0.store(word, Release);
+    }
+
     /// Forgets the parcel before.
     pub(crate) fn clear(&self) {
         self.0.store(0, Relaxed);

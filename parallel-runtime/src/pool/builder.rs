@@ -9,10 +9,12 @@ use crate::callable::AcceptsTuple;
 use crate::config;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::surroundings::Affinity;
+use crate::memory::given::{self, Given};
 use crate::wire::call::{Arguments, decode_result};
 
 /// Makes a [`Pool`]; see [`Pool::builder`].
+///
+/// The workers are at least as confined as the thread that calls [`build`](Self::build), whichever thread called the rest.
 ///
 /// # Examples
 ///
@@ -145,15 +147,17 @@ impl PoolBuilder {
         F::Output: InitializerOutput,
     {
         let _ = function;
+        let arguments = Given::new(arguments);
         let mut bytes = Arguments::default();
         self.initializer = Some(match <F as AcceptsTuple<A>>::encode(&arguments, &mut bytes) {
             Ok(()) => Ok(Initializer {
                 entry: F::entry(),
                 arguments: bytes.into_payload(),
                 check: |value| {
+                    let met = given::met();
                     let output: F::Output =
                         decode_result::<F>(&value.bytes, &value.handles).map_err(|error| error.to_string())?;
-                    output.outcome()
+                    if given::met() == met { output.outcome() } else { given::apart(|| output.outcome()) }
                 },
             }),
             Err(error) => Err(Error::new(ErrorKind::Encode(error)).in_function(F::entry().name())),
@@ -166,8 +170,8 @@ impl PoolBuilder {
     /// # Errors
     ///
     /// `InvalidInput` for no workers, no tasks per worker, an unusable `PARALLEL_WORKERS` or environment variable;
-    /// `Encode` when the initializer's arguments cannot be sent; `Start` when a worker cannot be started, or its
-    /// initializer fails; `NotParallel` in a library that a foreign program loaded.
+    /// `Encode` when the initializer's arguments cannot be sent; `Start` when a worker cannot be started, as from a thread
+    /// whose seccomp filter refuses that, or its initializer fails; `NotParallel` where the program cannot start itself again.
     ///
     /// # Examples
     ///
@@ -201,7 +205,6 @@ impl PoolBuilder {
             workers,
             tasks_per_worker: self.tasks_per_worker,
             environment: self.environment,
-            affinity: Affinity::own(),
             initializer,
         })
     }

@@ -5,7 +5,7 @@
 //! *leads*, and others who wait meanwhile follow him on a condition variable. When nobody leads and there is something
 //! to hand out, the workers call the reactor instead.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -15,14 +15,16 @@ use super::seat::{KilledFor, Seat, StartError};
 use super::stats::PoolStats;
 use crate::bell::{Bell, Listener};
 use crate::config;
+use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, run_callbacks};
 use crate::memory::layout::crowd;
 use crate::poison::{lock, wait};
+use crate::process::caller::Caller;
 use crate::process::reactor::{self, Pulse, Reactor};
 use crate::process::spares;
 use crate::registry::Entry;
-use crate::sys::surroundings::Affinity;
+use crate::sys::owner::Known;
 use crate::wire::payload::Payload;
 
 /// What the builder was told.
@@ -30,8 +32,6 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     pub(crate) tasks_per_worker: Option<usize>,
     pub(crate) environment: Vec<(OsString, OsString)>,
-    /// The cores of the thread that made the pool.
-    pub(crate) affinity: Option<Affinity>,
     pub(crate) initializer: Option<Initializer>,
 }
 
@@ -46,6 +46,8 @@ pub(crate) struct Initializer {
 /// A pool, shared by its owner, its callers and the reactor.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    /// The thread that made the pool.
+    pub(crate) caller: Arc<Caller>,
     pub(crate) bell: Bell,
     pub(crate) reactor: &'static Reactor,
     /// This very pool, for whom it hands itself to.
@@ -85,6 +87,8 @@ pub(crate) struct Core {
     pub(crate) first_error: Option<StartError>,
     /// Whether calls fail with the latest until the seats are tried again, rather than wait.
     pub(crate) hopeless: bool,
+    /// The empty seats for which a deputy starts a worker.
+    pub(crate) awaited: BTreeSet<usize>,
     /// When the empty seats are tried again.
     pub(crate) retry_at: Option<Instant>,
     /// The earliest alarm that is set.
@@ -99,6 +103,10 @@ pub(crate) struct Core {
     pub(super) brief_for: Duration,
     /// What waits in the queue waits for company only.
     pub(super) awaits: bool,
+    /// Whose workers are, started now; `None` where that cannot change.
+    pub(super) owner: Option<Known>,
+    /// Somebody has found the program to be another's, and the reactor has yet to look into it.
+    pub(super) owner_in_doubt: bool,
     /// For writing the heads of parcels.
     pub(crate) scratch: Vec<u8>,
 }
@@ -117,6 +125,7 @@ impl Core {
             start_error: None,
             first_error: None,
             hopeless: false,
+            awaited: BTreeSet::new(),
             retry_at: None,
             armed: None,
             callbacks: Vec::new(),
@@ -124,6 +133,8 @@ impl Core {
             pace: None,
             brief_for: if workers > cores { config::BRIEF_FOR } else { config::SHARED_AFTER },
             awaits: false,
+            owner: None,
+            owner_in_doubt: false,
             scratch: Vec::new(),
         }
     }
@@ -183,6 +194,11 @@ impl Core {
         self.queue.is_empty() && self.seated().all(|seat| seat.in_hand.is_empty())
     }
 
+    /// Whether its empty seats are to be filled.
+    pub(super) fn needs_workers(&self) -> bool {
+        self.phase == Phase::Open || (self.phase == Phase::Joining && !self.is_drained())
+    }
+
     /// Who must hear the workers although nobody waits for them here.
     pub(crate) fn unattended(&self) -> Listener {
         let mut in_hand = self.seated().flat_map(|seat| &seat.in_hand);
@@ -200,6 +216,7 @@ impl Core {
 
     /// Refuses new work where the pool takes none.
     pub(crate) fn check_open(&self) -> Result<()> {
+        ending::check()?;
         match self.phase {
             Phase::Open => Ok(()),
             Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),
@@ -209,12 +226,13 @@ impl Core {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, bell: Bell, reactor: &'static Reactor) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings, caller: Caller, bell: Bell, reactor: &'static Reactor) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new_cyclic(|me| Self {
             core: Mutex::new(Core::new(settings.workers, cores)),
             followers: Condvar::new(),
             settings,
+            caller: Arc::new(caller),
             bell,
             reactor,
             me: me.clone(),
@@ -405,6 +423,10 @@ impl Pulse for Shared {
     fn pulse(&self) {
         let mut core = self.enter();
         self.pump(&mut core);
+    }
+
+    fn end(&self, grace: Duration) {
+        self.dismiss(grace);
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::core::{Core, Shared};
 use super::seat::{KilledFor, Seat};
 use crate::config;
-use crate::sys::process::KILL;
 use crate::sys::wait::monotonic_nanos;
 
 impl Shared {
@@ -23,11 +22,10 @@ impl Shared {
             if seat.killed_for.is_some() {
                 continue;
             }
-            if !seat.ready {
-                at_latest(expire(seat, seat.born, config::start_timeout(), now, KilledFor::Start));
-            } else if let Some(since) = seat.stopping.filter(|_| seat.in_hand.is_empty()) {
-                at_latest(expire(seat, since, config::STOP_GRACE, now, KilledFor::Stop));
-            }
+            let start_by = if seat.ready { None } else { seat.born.checked_add(config::start_timeout()) };
+            let stop_by = seat.stop_by.filter(|_| seat.in_hand.is_empty());
+            at_latest(expire(seat, start_by, now, KilledFor::Start));
+            at_latest(expire(seat, stop_by, now, KilledFor::Stop));
             at_latest(overdue(seat, now));
         }
         next
@@ -45,14 +43,14 @@ fn let_go(seat: &mut Seat, now: Instant) -> Option<Instant> {
     None
 }
 
-/// Kills a worker whose time is over; otherwise returns when it will be.
-fn expire(seat: &mut Seat, since: Instant, limit: Duration, now: Instant, reason: KilledFor) -> Option<Instant> {
-    let at = since.checked_add(limit)?;
+/// Kills a worker whose time was over at `at`; otherwise returns when it will be.
+fn expire(seat: &mut Seat, at: Option<Instant>, now: Instant, reason: KilledFor) -> Option<Instant> {
+    let at = at.filter(|_| seat.killed_for.is_none())?;
     if at > now {
         return Some(at);
     }
     seat.killed_for = Some(reason);
-    let _ = seat.child.signal(KILL);
+    seat.child.end();
     None
 }
 
@@ -79,7 +77,7 @@ fn overdue(seat: &mut Seat, now: Instant) -> Option<Instant> {
     }
     if late.is_some() {
         seat.killed_for = late;
-        let _ = seat.child.signal(KILL);
+        seat.child.end();
         return None;
     }
     next

@@ -16,9 +16,11 @@ use crate::error::{Error, ErrorKind};
 use crate::job::error_of;
 use crate::lane::Progress;
 use crate::process::control::{Body, Delivery, borrowed};
+use crate::process::peer::Refused;
 use crate::process::reactor;
 use crate::process::transfer;
-use crate::sys::process::KILL;
+use crate::sys::owner;
+use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::wire::call::CallFailure;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::handles::{Handles, Ids};
@@ -28,14 +30,23 @@ impl Shared {
     /// Takes in what is finished and hands out what waits.
     pub(crate) fn pump(&self, core: &mut Core) {
         core.awaits = false;
+        if owner::is_watched() {
+            // What lies in a lane already is a task, too, and nobody posts it again.
+            self.is_same_owner(core);
+        }
+        self.take_in(core);
+        self.hand_out(core);
+    }
+
+    /// Takes in what is finished.
+    pub(super) fn take_in(&self, core: &mut Core) {
         for index in 0..core.seats.len() {
-            core.seats[index].as_mut().map(kill_if_spoilt);
+            core.seats[index].as_mut().map(look_after);
             while let Some(hand) = take_finished(core, index) {
                 self.finished(core, index, hand);
             }
             self.deliver_early(core, index);
         }
-        self.hand_out(core);
     }
 
     /// A worker has ended a parcel.
@@ -83,8 +94,8 @@ impl Shared {
         if let Some(seat) = core.seats[index].as_mut() {
             // What it has not run is none of its tasks.
             seat.budget = seat.budget.map(|budget| budget + unused);
-            if seat.in_hand.is_empty() && seat.budget == Some(0) {
-                self.stop(core, index);
+            if seat.in_hand.is_empty() && (seat.budget == Some(0) || seat.retires) {
+                self.stop(core, index, config::STOP_GRACE);
             }
         }
     }
@@ -204,18 +215,26 @@ impl Shared {
 
     fn hand_out(&self, core: &mut Core) {
         self.fail_hopeless(core);
-        while let Some(first) = core.queue.front() {
-            if !first.sink.is_wanted() {
-                core.queue.pop_front();
-                continue;
+        loop {
+            while let Some(first) = core.queue.front() {
+                if !first.sink.is_wanted() {
+                    core.queue.pop_front();
+                    continue;
+                }
+                let Some((at, index)) = self.next_in_turn(core) else { break };
+                if !self.is_same_owner(core) {
+                    return;
+                }
+                if let Some(batch) = core.queue.remove(at) {
+                    let batch = Self::gather(core, index, batch);
+                    self.post(core, index, batch);
+                }
             }
-            let Some((at, index)) = self.next_in_turn(core) else { break };
-            if let Some(batch) = core.queue.remove(at) {
-                let batch = Self::gather(core, index, batch);
-                self.post(core, index, batch);
+            // What a dead worker did not get goes to another.
+            if self.share_out(core) {
+                return;
             }
         }
-        self.share_out(core);
     }
 
     /// The place in the queue of what is handed out next, and the worker that gets it: the first batch, or where that waits for
@@ -240,12 +259,12 @@ impl Shared {
         schedule::choose(core.seats.iter().map(capacity))
     }
 
-    /// Puts a batch into a worker's lane.
-    pub(super) fn post(&self, core: &mut Core, index: usize, mut batch: Batch) {
+    /// Puts a batch into a worker's lane; false where that worker could not be given it.
+    pub(super) fn post(&self, core: &mut Core, index: usize, mut batch: Batch) -> bool {
         let others = core.seated().filter(|seat| !seat.in_hand.is_empty()).count();
         let may_go_elsewhere = core.seats.len() > 1;
         let Core { seats, scratch, queue, .. } = core;
-        let Some(seat) = seats[index].as_mut() else { return };
+        let Some(seat) = seats[index].as_mut() else { return false };
         seat.lane.tell_crowd(others, self.cores);
         if let Some(budget) = seat.budget.filter(|&budget| budget < batch.cost()) {
             let (now, later) = batch.split(budget);
@@ -255,9 +274,8 @@ impl Shared {
         let number = seat.lane.next_number();
         if let Err(error) = send(seat, &batch, scratch) {
             seat.forget_handed(number);
-            let text = format!("{} bytes of arguments could not be handed to a worker: {error}", batch.bytes.len());
-            self.fail_all(core, &batch, || Error::new(ErrorKind::Encode(CodecError::of_bytes(text.clone()))));
-            return;
+            self.not_posted(core, index, batch, &error);
+            return false;
         }
         if let Some(budget) = &mut seat.budget {
             *budget -= batch.cost().min(*budget);
@@ -271,11 +289,44 @@ impl Shared {
         if let Some(at) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
             self.arm(core, at);
         }
+        true
+    }
+
+    /// Deals with a batch that could not be sent to a worker: where that is the worker's doing, it is the next to be handed
+    /// out, to whichever can take it.
+    fn not_posted(&self, core: &mut Core, index: usize, batch: Batch, error: &io::Error) {
+        let in_part = batch.handles.len() > MAX_DESCRIPTORS;
+        let refused = Refused::of(error);
+        if refused == Refused::Gone || in_part {
+            // A worker that has a part of a call's handles cannot be told to drop them where no more can be sent.
+            if let Some(seat) = core.seats[index].as_mut() {
+                seat.cut_off = true;
+            }
+            self.stop(core, index, config::STOP_GRACE);
+        }
+        match refused {
+            Refused::Gone => core.queue.push_front(batch),
+            Refused::Full if !in_part => {
+                if let Some(seat) = core.seats[index].as_mut() {
+                    seat.full = true;
+                }
+                core.queue.push_front(batch);
+            }
+            Refused::Full | Refused::Here => {
+                let text = format!("{} bytes of arguments could not be handed to a worker: {error}", batch.bytes.len());
+                self.fail_all(core, &batch, || Error::new(ErrorKind::Encode(CodecError::of_bytes(text.clone()))));
+            }
+        }
     }
 }
 
-/// Kills a worker whose lane was written over: what is in there cannot be told from what should be.
-fn kill_if_spoilt(seat: &mut Seat) {
+/// Tries again what a full channel had no room for, and kills a worker whose lane was written over: what is in there cannot
+/// be told from what should be.
+fn look_after(seat: &mut Seat) {
+    seat.full = false;
+    if !seat.owed.is_empty() {
+        seat.remind();
+    }
     if seat.killed_for.is_none() && seat.lane.is_spoilt(seat.in_hand.iter().map(|hand| hand.number)) {
         kill_spoilt(seat);
     }
@@ -283,7 +334,7 @@ fn kill_if_spoilt(seat: &mut Seat) {
 
 fn kill_spoilt(seat: &mut Seat) {
     seat.killed_for = Some(KilledFor::Spoilt);
-    let _ = seat.child.signal(KILL);
+    seat.child.end();
 }
 
 /// The parcel that the worker has ended and that was not taken in.
@@ -353,9 +404,9 @@ fn large(core: &mut Core, index: usize, number: u64, item: usize) -> Result<Outc
     let Some(seat) = core.seats[index].as_mut() else { return Err(unreadable("is gone")) };
     hear(seat);
     let Large { entry, failed: is_failure } = seat.large.remove(&key).ok_or_else(|| {
-        Error::new(ErrorKind::Decode(CodecError::of_bytes(
-            "the function ran, but its result was lost: no descriptor was free to receive it; raise the limit (`ulimit -n`)",
-        )))
+        let why = seat.store.why_lost().unwrap_or("the worker did not send it");
+        let text = format!("the function ran, but its result was lost: {why}");
+        Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))
     })?;
     if is_failure {
         failed(codec::decode_whole(&entry.bytes))
@@ -387,6 +438,170 @@ fn place(
         None => {
             let error = error.in_function(name).after_attempts(attempts);
             (if let Some(pid) = pid { error.in_process(pid) } else { error }, batch.first)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+    use std::sync::mpsc;
+
+    use parallel_macros::parallel;
+
+    use super::super::Pool;
+    use super::*;
+    use crate::flags::{Flag, PATIENCE, eventually};
+    use crate::handle::JoinHandle;
+    use crate::shared::Value;
+    use crate::sys::process::KILL;
+
+    #[parallel(crate = crate)]
+    fn length(text: &str) -> usize {
+        text.len()
+    }
+
+    #[parallel(crate = crate)]
+    fn count_up(value: Value<u64>, _text: &str) -> u64 {
+        value
+            .update(|value| {
+                *value += 1;
+                *value
+            })
+            .unwrap()
+    }
+
+    /// What travels beside the lane: in memory of its own, and in a block.
+    const LARGE: [usize; 2] = [2 << 20, 500 << 10];
+
+    /// Keeps the reactor from hearing anything until this is dropped.
+    fn keep_reactor_busy() -> mpsc::Sender<()> {
+        let (go_on, busy) = mpsc::channel::<()>();
+        let (is_busy, waits) = mpsc::channel();
+        reactor::get().unwrap().run(move |_| {
+            is_busy.send(()).unwrap();
+            let _ = busy.recv();
+        });
+        waits.recv().unwrap();
+        go_on
+    }
+
+    fn signal(pool: &Pool, seat: usize, signal: i32) {
+        let core = pool.shared().enter();
+        core.seats[seat].as_ref().unwrap().child.signal(signal).unwrap();
+    }
+
+    /// Kills a worker, and waits until its channel is closed, of which the reactor does not hear.
+    fn kill_unheard(pool: &Pool, seat: usize) {
+        signal(pool, seat, KILL);
+        eventually("its channel is closed", || {
+            let core = pool.shared().enter();
+            let control = core.seats[seat].as_ref().unwrap().child.control();
+            control.send(&Delivery::Forget(0), &[], false).is_err_and(|error| Refused::of(&error) == Refused::Gone)
+        });
+    }
+
+    fn joined<T>(mut handle: JoinHandle<T>) -> crate::error::Result<T> {
+        handle.join_timeout(PATIENCE).map(|value| value.expect("it hangs"))
+    }
+
+    fn serving(workers: usize) -> Pool {
+        let pool = Pool::with_workers(workers).unwrap();
+        eventually("all workers serve", || pool.shared().enter().seated().all(|seat| seat.ready));
+        pool
+    }
+
+    #[test]
+    fn a_large_call_that_a_dead_worker_cannot_be_given_goes_to_another() {
+        for len in LARGE {
+            let pool = serving(2);
+            let busy = keep_reactor_busy();
+            kill_unheard(&pool, 0);
+            assert_eq!(joined(length.on(&pool).submit(&"x".repeat(len))).unwrap(), len);
+            let lens = length.on(&pool).par_map(["x".repeat(len), "y".repeat(len + 1)]);
+            assert_eq!(lens.unwrap(), [len, len + 1]);
+            drop(busy);
+            eventually("its seat is filled again", || pool.stats().restarts == 1 && pool.pids().len() == 2);
+            assert_eq!((pool.stats().recycled, pool.stats().tasks_failed), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_large_call_outlives_the_only_worker_that_dies_before_it_is_given_it() {
+        for len in LARGE {
+            let pool = serving(1);
+            let value = Value::new(0_u64).unwrap();
+            let busy = keep_reactor_busy();
+            kill_unheard(&pool, 0);
+            let lengths = length.on(&pool).submit(&"x".repeat(len));
+            let counted = count_up.on(&pool).submit(value.clone(), &"x".repeat(len));
+            assert!(!lengths.is_finished() && !counted.is_finished());
+            drop(busy);
+            assert_eq!(joined(lengths).unwrap(), len);
+            assert_eq!(joined(counted).unwrap(), 1);
+            assert_eq!(pool.stats().restarts, 1);
+        }
+    }
+
+    #[test]
+    fn a_call_waits_for_room_in_the_channel_of_a_stopped_worker() {
+        let pool = serving(1);
+        let value = Value::new(0_u64).unwrap();
+        signal(&pool, 0, libc::SIGSTOP);
+        // Among them what it is told to drop.
+        let mut sent = 0;
+        eventually("its channel is full", || {
+            let mut core = pool.shared().enter();
+            let seat = core.seats[0].as_mut().unwrap();
+            sent += 1;
+            seat.forget(sent);
+            !seat.owed.is_empty()
+        });
+        let lengths = length.on(&pool).submit(&"x".repeat(LARGE[1]));
+        let counted = count_up.on(&pool).submit(value.clone(), "");
+        assert!(!lengths.is_finished() && !counted.is_finished());
+        signal(&pool, 0, libc::SIGCONT);
+        assert_eq!(joined(lengths).unwrap(), LARGE[1]);
+        assert_eq!(joined(counted).unwrap(), 1);
+        assert_eq!(joined(count_up.on(&pool).submit(value, "")).unwrap(), 2);
+        eventually("it was told all of it", || {
+            pool.stats();
+            pool.shared().enter().seats[0].as_ref().unwrap().owed.is_empty()
+        });
+        assert_eq!(pool.stats().restarts, 0);
+    }
+
+    #[parallel(crate = crate)]
+    fn wait_for_end() {
+        Flag::named("never").wait();
+    }
+
+    #[test]
+    fn a_call_that_may_be_tried_again_outlives_workers_that_die_before_they_take_it_up() {
+        for retries in [0, 100] {
+            let pool = serving(1);
+            // Who is given it does not take it up.
+            signal(&pool, 0, libc::SIGSTOP);
+            let call = wait_for_end.on(&pool).retries(retries).submit();
+            let mut core = pool.shared().enter();
+            for death in 1..=config::UNBLAMED_DEATHS + 1 {
+                let hand = core.seats[0].as_mut().unwrap().in_hand.pop_front();
+                let InHand { number, batch, .. } = hand.expect("it was handed out");
+                let hand = InHand { number, batch, delivered: 0 };
+                let again = pool.shared().inherit(&mut core, 0, hand, Some(ExitStatus::from_raw(KILL)), true);
+                let lost = retries == 0 && death > config::UNBLAMED_DEATHS;
+                assert_eq!(again.len(), usize::from(!lost), "death {death}, {retries} retries");
+                let seat = core.seats[0].as_mut().unwrap();
+                seat.in_hand.extend(again.into_iter().map(|batch| InHand { number, batch, delivered: 0 }));
+            }
+            drop(core);
+            pool.terminate();
+            let error = joined(call).unwrap_err();
+            match retries {
+                0 => assert!(matches!(error.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{error}"),
+                _ => assert!(matches!(error.kind(), ErrorKind::Terminated), "{error}"),
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::callable::Accepts;
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Callback;
+use crate::memory::given::Given;
 use crate::memory::layout::SharedBytes;
 use crate::memory::reply;
 use crate::memory::rows::Rows;
@@ -202,7 +203,7 @@ impl Drop for Outbox {
 /// Takes items from an iterator, sends them out, and collects what comes back. Dropping it abandons the map.
 pub(crate) struct Feeder<I: Iterator, H> {
     outbox: Outbox,
-    items: Fuse<I>,
+    items: Given<Fuse<I>>,
     merge: Option<&'static Entry>,
     fixed: bool,
     /// The items are consecutive numbers, of which only the first need travel if they travel as they are.
@@ -232,7 +233,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             counts,
             merge: plan.merge,
             outbox: Outbox::new(plan.pool, plan.terms),
-            items: items.fuse(),
+            items: Given::new(items.fuse()),
             next: 0,
             exhausted: false,
             latest: Extent::default(),
@@ -256,7 +257,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
 
     /// The items that were not taken.
     pub(crate) fn into_rest(self) -> Fuse<I> {
-        self.items
+        self.items.into_inner()
     }
 
     /// How many items the input says it has, as a size to reserve.
@@ -310,6 +311,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
                 self.exhausted = true;
                 break;
             };
+            let item = Given::new(item);
             let index = self.next;
             self.next += 1;
             if let Err(error) = chunk.push::<I::Item, H>(&item) {
@@ -318,7 +320,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
                 self.outbox.fail(index, error);
                 break;
             }
-            if let Some(width) = plain::as_it_stands(&item, chunk.arguments.bytes()) {
+            if let Some(width) = plain::as_it_stands(&*item, chunk.arguments.bytes()) {
                 self.send_numbers(&mut chunk, width, size);
                 break;
             }
@@ -343,7 +345,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             }
             more
         } else {
-            let taken = chunk.arguments.push_numbers(width, more, &mut self.items);
+            let taken = chunk.arguments.push_numbers(width, more, &mut *self.items);
             self.exhausted = taken < more;
             taken
         };

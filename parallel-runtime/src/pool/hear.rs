@@ -6,7 +6,6 @@ use super::seat::{Large, Seat};
 use crate::error::Error;
 use crate::job::error_of;
 use crate::process::control::{Incoming, Report};
-use crate::sys::process::KILL;
 use crate::wire::payload::Payload;
 
 /// Takes what a worker has sent; returns what of it concerns its start. False: its side is closed.
@@ -19,7 +18,7 @@ pub(crate) fn hear(seat: &mut Seat) -> (Vec<StartReport>, bool) {
             Ok(Incoming::End) => return (start, false),
             Err(_) => {
                 // Only a worker whose memory is spoilt sends what cannot be read.
-                let _ = seat.child.signal(KILL);
+                seat.child.end();
                 return (start, false);
             }
         }

@@ -1,6 +1,7 @@
 //! What a dead worker leaves: what it had done is delivered, what it died of fails or is tried again, the rest goes on
 //! elsewhere.
 
+use std::io;
 use std::process::ExitStatus;
 
 use super::batch::Batch;
@@ -21,8 +22,9 @@ impl Shared {
         core.stats.busy += seat.running();
         core.stats.idle += seat.idle();
         let hands = std::mem::take(&mut seat.in_hand);
-        let was_ready = seat.ready;
-        let was_stopping = seat.stopping.is_some();
+        let (was_ready, retires) = (seat.ready, seat.retires);
+        let is_lost_copy = self.is_lost_copy(&seat);
+        let was_stopping = seat.stop_by.is_some() && !seat.cut_off;
         let refusal = seat.refusal.take();
         // Its lane is still to be read.
         core.seats[index] = Some(seat);
@@ -35,18 +37,37 @@ impl Shared {
             core.queue.push_front(batch);
         }
         core.news = true;
-        if !was_ready {
+        if is_lost_copy {
+            // Its seat is filled anew at once.
+        } else if !was_ready && !retires {
             let error = refusal.unwrap_or_else(|| self.start_error(&seat, status));
             self.start_failed(core, error);
-        } else if was_stopping {
+        } else if was_stopping || retires {
             core.stats.recycled += u64::from(core.phase == Phase::Open);
         } else {
             core.stats.restarts += 1;
         }
     }
 
+    /// A worker cannot be ended: it may run on, but nobody waits for it any more. It is as good as dead once it can start
+    /// nothing more of what it holds.
+    pub(crate) fn lose(&self, core: &mut Core, index: usize, error: io::Error) {
+        let Some(seat) = core.seats[index].as_mut() else { return };
+        seat.lost = Some(error);
+        for at in (0..seat.in_hand.len()).rev() {
+            if let Some(batch) = seat.take_back(at) {
+                core.queue.push_front(batch);
+            } else if let Some(number) = seat.in_hand.get(at).map(|hand| hand.number)
+                && seat.lane.divide(number, 0).is_none()
+            {
+                seat.lane.cancel(number);
+            }
+        }
+        self.bury(core, index, None);
+    }
+
     /// Deals with one parcel of a worker that is gone; returns what is to be done elsewhere.
-    fn inherit(
+    pub(super) fn inherit(
         &self,
         core: &mut Core,
         index: usize,
@@ -63,7 +84,8 @@ impl Shared {
         let Some(reply) = seat.lane.reply_so_far(number) else {
             return self.salvage(core, index, batch, status, first);
         };
-        let (pid, killed_for) = (seat.child.pid(), seat.killed_for);
+        let (pid, killed_for, is_lost) = (seat.child.pid(), seat.killed_for, seat.lost.is_some());
+        let end = seat.error_of_end(status);
         // A worker that had ended other parcels and not taken up this one died of those, or of its own accord.
         let suspect = first && (progress.taken || seat.latest.is_none());
         let for_another = meant_for_another(seat, number, progress.started.saturating_sub(1), status);
@@ -82,7 +104,7 @@ impl Shared {
             // One that ended well had its own reasons.
             let crashed = status.is_none_or(|status| !status.success());
             rest.deaths += u32::from(suspect && ours.is_none() && crashed);
-            if rest.deaths > config::UNBLAMED_DEATHS {
+            if rest.deaths > config::UNBLAMED_DEATHS.saturating_add(rest.terms.retries) {
                 self.fail_all(core, &rest, || {
                     error_of_end(status).with_note("its workers died one after the other before they could start it")
                 });
@@ -93,9 +115,10 @@ impl Shared {
         let timeout = rest.terms.timeout.unwrap_or_default();
         let last_words = core.seats[index].as_mut().and_then(|seat| seat.last_words.take());
         let error = match last_words {
+            _ if is_lost => end,
             _ if ours == Some(true) => Error::new(ErrorKind::TimedOut { after: timeout }),
             Some(panicked) => panicked,
-            None => error_of_end(status),
+            None => end,
         };
         if rest.merge.is_some() {
             return self.retry_merged(core, rest, error, &progress, pid);
@@ -126,17 +149,18 @@ impl Shared {
         if !first {
             return vec![batch];
         }
-        if batch.attempts < batch.terms.retries {
+        let Some(seat) = core.seats[index].as_ref() else { return vec![batch] };
+        if seat.lost.is_none() && batch.attempts < batch.terms.retries {
             batch.attempts += 1;
             core.stats.tasks_retried += 1;
             return vec![batch];
         }
-        let pid = core.seats[index].as_ref().map(|seat| seat.child.pid());
+        let pid = Some(seat.child.pid());
+        let end =
+            seat.error_of_end(status).with_note("a task in it had overwritten memory that it shares with its parent");
         let items = if batch.merge.is_some() { 1 } else { batch.len() };
         for at in batch.first..batch.first + items {
-            let error =
-                error_of_end(status).with_note("a task in it had overwritten memory that it shares with its parent");
-            let error = batch.describe(error, at, pid, batch.attempts + 1);
+            let error = batch.describe(end.duplicate(), at, pid, batch.attempts + 1);
             self.fail(core, &batch, at, error);
         }
         Vec::new()
@@ -169,5 +193,7 @@ impl Shared {
 /// Whether a worker died of the signal that a handle had sent it, on a parcel or an item that was not that handle's.
 fn meant_for_another(seat: &Seat, number: u64, item: usize, status: Option<ExitStatus>) -> bool {
     let died_of = status.and_then(process::deadly_signal).map(|(signal, _)| signal);
-    seat.signalled.is_some_and(|(meant, which, signal)| (meant, which) != (number, item) && died_of == Some(signal))
+    seat.signalled.is_some_and(|(meant, which, signal)| {
+        (meant, which) != (number, item) && (died_of == Some(signal) || seat.lost.is_some())
+    })
 }

@@ -6,6 +6,7 @@ use super::feeder::{Arrival, Feeder, Plan};
 use super::map::{Reorder, unpack};
 use crate::callable::{Accepts, Callable};
 use crate::error::{Error, Result};
+use crate::memory::given::{self, Given};
 
 /// Which outcomes a lazy map gives next.
 pub(crate) trait Sequence {
@@ -42,7 +43,7 @@ pub(crate) struct Lazy<I: Iterator, H: Callable, S> {
     feeder: Option<Feeder<I, H>>,
     sequence: S,
     window: usize,
-    ready: VecDeque<(usize, Result<H::Output>)>,
+    ready: Given<VecDeque<(usize, Result<H::Output>)>>,
     given: usize,
     /// Why there is no map at all; given once.
     refusal: Option<Error>,
@@ -52,14 +53,25 @@ pub(crate) struct Lazy<I: Iterator, H: Callable, S> {
 
 impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
     pub(crate) fn new(plan: Result<Plan>, items: I, sequence: S) -> Self {
-        let mut lazy =
-            Self { feeder: None, sequence, window: 0, ready: VecDeque::new(), given: 0, refusal: None, over: false };
+        let mut lazy = Self {
+            feeder: None,
+            sequence,
+            window: 0,
+            ready: Given::new(VecDeque::new()),
+            given: 0,
+            refusal: None,
+            over: false,
+        };
         match plan {
             Ok(plan) => {
                 lazy.window = plan.window.unwrap_or(usize::MAX);
                 lazy.feeder = Some(Feeder::new(plan, items));
             }
-            Err(error) => lazy.refusal = Some(error),
+            Err(error) => {
+                lazy.refusal = Some(error);
+                // Nobody looks at the items.
+                given::drop_apart(items);
+            }
         }
         lazy
     }
@@ -94,7 +106,7 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
                 self.sequence.put(arrival);
             }
             while let Some(arrival) = self.sequence.take() {
-                unpack::<H>(arrival, &mut self.ready);
+                unpack::<H>(arrival, &mut *self.ready);
             }
         }
     }

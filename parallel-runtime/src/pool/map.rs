@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::feeder::{Arrival, Feeder, Plan, RESERVE};
 use crate::callable::{Accepts, Callable};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::given::{self, Given};
 use crate::memory::rows::Rows;
 use crate::wire::call::decode_result;
 use crate::wire::handles::Handle;
@@ -89,11 +90,11 @@ fn map_numbers<I: Iterator, H: Accepts<I::Item>>(
 /// Runs a map whose values are anything.
 fn map_values<I: Iterator, H: Accepts<I::Item>>(mut feeder: Feeder<I, H>) -> Result<Vec<H::Output>> {
     let mut order = Reorder::new();
-    let mut outputs = Vec::with_capacity(feeder.expected().min(RESERVE));
+    let mut outputs = Given::new(Vec::with_capacity(feeder.expected().min(RESERVE)));
     loop {
         feeder.feed(usize::MAX)?;
         if feeder.is_done() {
-            return Ok(outputs);
+            return Ok(outputs.into_inner());
         }
         for arrival in feeder.collect() {
             match arrival {
@@ -103,7 +104,8 @@ fn map_values<I: Iterator, H: Accepts<I::Item>>(mut feeder: Feeder<I, H>) -> Res
         }
         while let Some(Arrival::Values { values, .. }) = order.take() {
             for value in values.iter() {
-                outputs.push(decode::<H>(value, outputs.len())?);
+                let index = outputs.len();
+                outputs.push(decode::<H>(value, index)?);
             }
         }
     }
@@ -113,11 +115,12 @@ fn map_values<I: Iterator, H: Accepts<I::Item>>(mut feeder: Feeder<I, H>) -> Res
 pub(crate) fn map_results<I: Iterator, H: Accepts<I::Item>>(plan: Result<Plan>, items: I) -> Vec<Result<H::Output>> {
     let plan = match plan {
         Ok(plan) => plan,
-        Err(error) => return items.enumerate().map(|(index, _)| Err(error.duplicate().at_index(index))).collect(),
+        Err(error) => return refuse_all(items, &error, 0).collect(),
     };
     let mut feeder = Feeder::<I, H>::new(plan, items);
     let mut order = Reorder::new();
-    let mut outcomes: Vec<(usize, Result<H::Output>)> = Vec::with_capacity(feeder.expected().min(RESERVE));
+    let mut outcomes: Given<Vec<(usize, Result<H::Output>)>> =
+        Given::new(Vec::with_capacity(feeder.expected().min(RESERVE)));
     let mut refusal = None;
     while !feeder.is_done() {
         if refusal.is_none() {
@@ -129,16 +132,27 @@ pub(crate) fn map_results<I: Iterator, H: Accepts<I::Item>>(plan: Result<Plan>, 
             order.put(arrival);
         }
         while let Some(arrival) = order.take() {
-            unpack::<H>(arrival, &mut outcomes);
+            unpack::<H>(arrival, &mut *outcomes);
         }
     }
-    let mut outcomes: Vec<_> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    let mut outcomes: Given<Vec<_>> =
+        Given::new(outcomes.into_inner().into_iter().map(|(_, outcome)| outcome).collect());
     if let Some(error) = refusal {
         // The pool has ended: the rest of the items cannot even be sent.
         let taken = outcomes.len();
-        outcomes.extend(feeder.into_rest().enumerate().map(|(at, _)| Err(error.duplicate().at_index(taken + at))));
+        outcomes.extend(refuse_all(feeder.into_rest(), &error, taken));
     }
-    outcomes
+    outcomes.into_inner()
+}
+
+/// The outcomes of items that are not sent, the first of which is number `first`. Nobody learns how deep they are.
+fn refuse_all<I: Iterator, T>(items: I, error: &Error, first: usize) -> impl Iterator<Item = Result<T>> {
+    items.enumerate().map(move |(at, item)| {
+        if plain::may_be_deep::<I::Item>() {
+            given::drop_apart(item);
+        }
+        Err(error.duplicate().at_index(first + at))
+    })
 }
 
 /// Runs a map to its end and drops what comes back; the first failure ends it.

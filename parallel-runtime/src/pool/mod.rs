@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
-use std::time::Instant;
 
 use crate::bell::Bell;
 use crate::config;
+use crate::ending;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::lock;
 use crate::process::reactor;
-use crate::sys::process::KILL;
 use crate::sys::program;
 
 pub(crate) mod batch;
@@ -18,6 +17,7 @@ pub(crate) mod builder;
 pub(crate) mod core;
 mod deadlines;
 mod dispatch;
+mod end;
 pub(crate) mod feeder;
 mod group;
 mod hear;
@@ -25,6 +25,7 @@ mod inherit;
 pub(crate) mod lazy;
 pub(crate) mod map;
 pub(crate) mod reduce;
+mod retire;
 mod schedule;
 pub(crate) mod seat;
 mod share;
@@ -40,7 +41,20 @@ use self::stats::PoolStats;
 
 /// Keeps worker processes ready, and gives them tasks.
 ///
-/// Any number of threads may use a pool at a time. Dropping it terminates it; [`join`](Self::join) lets it finish first.
+/// Any number of threads may use a pool at a time.
+///
+/// Dropping it ends it: pending calls give `Terminated` at once, workers that are busy are killed, and idle ones end as programs
+/// do, with their `atexit` handlers, within a second; then they are killed too. [`join`](Self::join) lets the pool finish
+/// first, [`terminate`](Self::terminate) kills all of its workers. A pool that is still there when the program ends, as the
+/// [global](Self::global) one is, ends like a dropped one.
+///
+/// Where the program becomes another user's, as with `setuid`, workers that were started before run no further task: what they
+/// are at they finish, and others that are whose the program is now take their places.
+///
+/// A pool belongs to the thread that made it. Its workers, and those that replace them later, are at least as confined as that
+/// thread was: by Landlock, seccomp filters, `no_new_privs`, namespaces, users and capabilities, with its niceness, scheduling
+/// policy and cores. They are not confined as the threads that *use* the pool: what a confined thread is not to do itself it
+/// can have done by a pool that another thread has made. Give such a thread a pool of its own, made after it was confined.
 ///
 /// # Examples
 ///
@@ -104,7 +118,11 @@ impl Pool {
         PoolBuilder::default()
     }
 
-    /// Returns the pool that calls use when no `.on(&pool)` says otherwise, started on first use.
+    /// Returns the pool that calls use when no `.on(&pool)` says otherwise, started on first use. It ends with the program, as
+    /// a dropped one does.
+    ///
+    /// It belongs to the thread that uses it first, as any pool to the thread that made it (see [`Pool`]): where that thread is
+    /// confined, so are its workers, for all others too. To choose the thread, call this on it early.
     ///
     /// # Errors
     ///
@@ -213,7 +231,7 @@ impl Pool {
         self.shared.finish()
     }
 
-    /// Ends the pool at once: workers are killed with whatever they run, and pending calls give `Terminated`.
+    /// Ends the pool at once: all workers are killed, idle ones too, and pending calls give `Terminated`.
     ///
     /// # Examples
     ///
@@ -232,15 +250,16 @@ impl Pool {
     /// # }
     /// ```
     pub fn terminate(self) {
-        drop(self);
+        self.shared.terminate();
     }
 
     pub(crate) fn start(settings: Settings) -> Result<Self> {
         entry::check()?;
+        ending::check()?;
         program::environment(&settings.environment).map_err(|error| Error::invalid(error.to_string()))?;
         let failed = |error| Error::new(ErrorKind::Start(error));
-        let reactor = reactor::get().map_err(failed)?;
-        let shared = Shared::new(settings, Bell::create().map_err(failed)?, reactor);
+        let (reactor, caller) = reactor::get_for_call().map_err(failed)?;
+        let shared = Shared::new(settings, caller, Bell::create().map_err(failed)?, reactor);
         // From here on an early return ends what has started.
         let pool = Self { shared };
         pool.shared.populate()?;
@@ -254,7 +273,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.terminate();
+        self.shared.end();
     }
 }
 
@@ -271,7 +290,7 @@ impl Shared {
         let me = Arc::clone(self);
         self.reactor.run(move |reactor| {
             for index in 0..me.settings.workers {
-                me.seat(reactor, index);
+                me.seat(reactor, index, false);
                 if me.enter().first_error.is_some() {
                     break;
                 }
@@ -281,9 +300,13 @@ impl Shared {
         // The reactor lives as long as the program.
         let _ = launched.recv();
         let needs_report = self.settings.initializer.is_some();
+        let is_ready = |seat: &Option<Seat>| seat.as_ref().is_some_and(|seat| seat.ready);
         let outcome = self.wait_until(None, |core| match &core.first_error {
             Some(error) => Some(Err(error.to_error())),
-            None if !needs_report || core.seated().all(|seat| seat.ready) => Some(Ok(())),
+            // Nobody fills the seats any more.
+            None if ending::has_begun() => Some(ending::check()),
+            None if !core.awaited.is_empty() => None,
+            None if !needs_report || core.seats.iter().all(is_ready) => Some(Ok(())),
             None => None,
         });
         outcome.unwrap_or(Ok(()))
@@ -304,7 +327,7 @@ impl Shared {
             }
             core.phase = Phase::Closed;
             for index in 0..core.seats.len() {
-                self.stop(&mut core, index);
+                self.stop(&mut core, index, config::STOP_GRACE);
             }
         }
         self.wait_until(None, |core| core.seated().next().is_none().then_some(()));
@@ -319,20 +342,11 @@ impl Shared {
         }
         {
             let mut core = self.enter();
-            if matches!(core.phase, Phase::Open | Phase::Joining) {
-                core.phase = Phase::Terminated;
-            }
             for seat in core.seated() {
-                let _ = seat.child.signal(KILL);
+                seat.child.end();
             }
-            let mut pending: Vec<_> = std::mem::take(&mut core.queue).into();
-            pending
-                .extend(core.seats.iter_mut().flatten().flat_map(|seat| seat.in_hand.drain(..)).map(|hand| hand.batch));
-            for batch in pending {
-                self.fail_all(&mut core, &batch, || Error::new(ErrorKind::Terminated));
-            }
+            self.give_up(&mut core);
         }
-        let deadline = Instant::now().checked_add(config::KILL_GRACE);
-        self.wait_until(deadline, |core| core.seated().next().is_none().then_some(()));
+        self.wait_until_gone(config::KILL_GRACE);
     }
 }

@@ -37,11 +37,12 @@ impl Core {
 }
 
 impl Shared {
-    /// Gives workers that have nothing what waits in another's lane, or what another has not started.
-    pub(super) fn share_out(&self, core: &mut Core) {
+    /// Gives workers that have nothing what waits in another's lane, or what another has not started. False: something could
+    /// not be given to one of them, and waits in the queue now.
+    pub(super) fn share_out(&self, core: &mut Core) -> bool {
         loop {
             let idle = core.seats.iter().position(|seat| seat.as_ref().and_then(Seat::capacity) == Some(0));
-            let Some(idle) = idle else { return };
+            let Some(idle) = idle.filter(|_| self.is_same_owner(core)) else { return true };
             let (enough, brief_for) = (core.has_enough(self.enough()), core.brief_for);
             let may_go = |seat: &&mut Seat| {
                 let stays = |second: &InHand| enough && second.batch.brief && seat.is_briefly_at_work(brief_for);
@@ -54,9 +55,9 @@ impl Shared {
                 let longest = core.seats.iter_mut().flatten().max_by_key(|seat| not_started(seat, brief_for))?;
                 take_half(longest, brief_for)
             });
-            let Some(batch) = batch else { return };
-            if batch.sink.is_wanted() {
-                self.post(core, idle, batch);
+            let Some(batch) = batch else { return true };
+            if batch.sink.is_wanted() && !self.post(core, idle, batch) {
+                return false;
             }
         }
     }

@@ -1,22 +1,40 @@
 //! A submitted call: one item, one handle.
 
+use std::io;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Sink, Terms};
 use super::core::Shared;
 use super::values::Values;
+use crate::config::SIGNAL_PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, Outcome, run_callbacks};
+use crate::process::reactor;
 use crate::registry::Entry;
+use crate::sys::process::KILL;
 use crate::wire::ends::Ends;
 use crate::wire::payload::Payload;
 
-/// How often one looks for a call that is to be signalled and is neither waiting nor running nor over: some microseconds pass
-/// in between.
-const SIGNAL_TRIES: usize = 100;
+/// How often one who looks for a call that is neither waiting nor running nor over gives way before he sleeps: some microseconds
+/// lie between the two.
+const YIELDS: usize = 100;
+/// How long he sleeps then.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+/// A worker that has taken a call up for so long and not begun with it has been stopped there.
+const STUCK_AFTER: Duration = Duration::from_millis(200);
+
+/// What becomes of a signal for a call that a worker holds.
+enum Aim {
+    /// The worker runs it, and was signalled, or the system refused that.
+    Hit(Result<()>),
+    /// Its value, or its failure, is ready, and on its way.
+    Late,
+    /// The worker has taken it up and not begun with it, or no worker holds it just now.
+    Between,
+}
 
 /// A submitted call in flight.
 pub(crate) struct Submitted {
@@ -64,8 +82,8 @@ impl Submitted {
         submitted
     }
 
-    /// Signals the worker that runs it; `None` where none does right now.
-    fn signal_running(&self, signal: i32) -> Option<Result<()>> {
+    /// Signals the worker that runs it. `stuck`: one that has taken it up for long and not begun with it, as well.
+    fn signal_running(&self, signal: i32, stuck: bool) -> Aim {
         let mut guard = self.pool.enter();
         let core = &mut *guard;
         for seat in core.seats.iter_mut().flatten() {
@@ -73,8 +91,14 @@ impl Submitted {
             let hand = &seat.in_hand[at];
             let (number, item) = (hand.number, hand.delivered + position);
             let progress = seat.lane.progress(number);
-            if !progress.taken || progress.ended || progress.started != item + 1 || progress.done > item {
-                return None;
+            if progress.taken && progress.done > item {
+                return Aim::Late;
+            }
+            let runs = progress.taken && !progress.ended && progress.started == item + 1;
+            // It is made ready, or its worker was stopped there; nothing of others is under way in the parcel.
+            let waits = progress.taken && !progress.ended && progress.started == item && progress.done == item;
+            if !(runs || stuck && waits) {
+                return Aim::Between;
             }
             #[cfg(test)]
             tests::looked(seat);
@@ -87,10 +111,22 @@ impl Submitted {
             seat.signalled = Some((number, item, signal));
             // Who ends a call does not want it tried again.
             let hand = &mut seat.in_hand[at];
-            hand.batch.terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
-            return Some(seat.child.signal(signal).map_err(|error| Error::new(ErrorKind::Start(error))));
+            let terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
+            let former = std::mem::replace(&mut hand.batch.terms, terms);
+            let sent = if signal == KILL { seat.child.kill() } else { seat.child.signal(signal) };
+            let sent = sent.map_err(|error| {
+                seat.signalled = None;
+                seat.in_hand[at].batch.terms = former;
+                self.refused(error).in_process(seat.child.pid())
+            });
+            // What its worker has not begun waits again when that has died.
+            return if runs || sent.is_err() { Aim::Hit(sent) } else { Aim::Between };
         }
-        None
+        Aim::Between
+    }
+
+    fn refused(&self, error: io::Error) -> Error {
+        Error::new(ErrorKind::Signal(error)).in_function(self.entry.name())
     }
 
     /// What tells this call from others.
@@ -157,18 +193,44 @@ impl Flight for Submitted {
         })
     }
 
+    fn is_queued(&self) -> bool {
+        if self.is_finished() {
+            return false;
+        }
+        let core = self.pool.enter();
+        let has_begun = core.seated().any(|seat| {
+            seat.find(self.identity()).is_some_and(|(at, position)| {
+                let hand = &seat.in_hand[at];
+                let progress = seat.lane.progress(hand.number);
+                progress.taken && progress.started > hand.delivered + position
+            })
+        });
+        !has_begun && !self.landing.is_finished()
+    }
+
     fn signal(&self, signal: i32) -> Result<()> {
-        for _ in 0..SIGNAL_TRIES {
+        // The lock may be held there by a thread that stayed behind.
+        reactor::check_not_forked().map_err(|error| self.refused(error))?;
+        let since = Instant::now();
+        let mut tries = 0;
+        loop {
             if self.cancel() || self.is_finished() {
                 return Ok(());
             }
-            if let Some(signalled) = self.signal_running(signal) {
-                return signalled;
+            let waited = since.elapsed();
+            match self.signal_running(signal, waited > STUCK_AFTER) {
+                Aim::Hit(sent) => return sent,
+                Aim::Late => return Ok(()),
+                Aim::Between if waited > SIGNAL_PATIENCE => {
+                    let text = "its worker neither runs the call nor gives it back";
+                    return Err(self.refused(io::Error::new(io::ErrorKind::TimedOut, text)));
+                }
+                // It is just being started, or has come back because its parcel was divided or its worker has died.
+                Aim::Between if tries < YIELDS => std::thread::yield_now(),
+                Aim::Between => std::thread::sleep(BETWEEN_LOOKS),
             }
-            // It is just being started, or has come back because its parcel was divided.
-            std::thread::yield_now();
+            tries += 1;
         }
-        Ok(())
     }
 
     fn exit_status(&self) -> Option<ExitStatus> {
@@ -203,14 +265,16 @@ impl Flight for Submitted {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::time::Duration;
-
     use parallel_macros::parallel;
+    use std::cell::Cell;
 
     use super::super::Pool;
     use super::super::seat::Seat;
+    use super::*;
     use crate::flags::{Flag, PATIENCE, eventually};
+
+    /// SIGSTOP.
+    const STOP: i32 = 19;
 
     type Meanwhile = Box<dyn FnOnce(&Seat)>;
 
@@ -238,6 +302,23 @@ mod tests {
             // Until the signal for the first one hits it.
             Flag::named("never").wait();
         }
+    }
+
+    #[test]
+    fn a_call_whose_worker_is_stopped_before_it_begins_is_ended_by_a_kill() {
+        let (may_end, ran) = (Flag::named("first may end"), Flag::named("second has run"));
+        may_end.raise();
+        let pool = Pool::with_workers(1).unwrap();
+        first.on(&pool).submit().join().unwrap();
+        pool.shared().enter().seats[0].as_ref().unwrap().child.signal(STOP).unwrap();
+        let mut call = second.on(&pool).submit();
+        pool.shared().enter().seats[0].as_ref().unwrap().lane.pretend_taken(1);
+        call.kill().unwrap();
+        let error = call.join_timeout(PATIENCE).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Cancelled), "{error}");
+        assert!(!ran.is_up(), "it never ran");
+        first.on(&pool).submit().join().unwrap();
+        may_end.lower();
     }
 
     #[test]

@@ -3,23 +3,26 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Initializer, Phase, Shared};
 use super::hear::{StartReport, hear};
+use super::retire::watched;
 use super::seat::{KilledFor, Seat, StartError};
 use crate::bell::Listener;
 use crate::config;
+use crate::ending;
 use crate::error::Error;
 use crate::lane::Lane;
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
 use crate::process::launch::Way;
-use crate::process::reactor::{Alarm, Child, Events, Loop, Start};
+use crate::process::reactor::{Alarm, Child, Events, Loop, Start, defect};
 use crate::process::transfer::{self, Known, Store};
-use crate::sys::process::KILL;
+use crate::sys::owner::Owner;
+use crate::sys::process;
 use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
@@ -30,9 +33,43 @@ struct Watch {
 
 impl Shared {
     /// Starts the worker of an empty seat. A failure is noted, and tried again later.
-    pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
-        let seated = self.start_worker(reactor, index);
+    /// `by_exec`: not as a copy of the zygote.
+    pub(crate) fn seat(self: &Arc<Self>, reactor: &mut Loop, index: usize, by_exec: bool) {
+        if ending::has_begun() {
+            return;
+        }
+        // A panic is a defect; whoever waits for the worker must not wait for ever.
+        let asked = crate::panic::catch(|| self.ask_for_worker(reactor, index, by_exec));
+        match asked.unwrap_or_else(|report| Err(defect(&report))) {
+            Ok(Some(seat)) => self.take_seat(index, Ok(seat)),
+            Ok(None) => {}
+            Err(error) => self.take_seat(index, Err(error)),
+        }
+    }
+
+    /// Starts a worker, or has the deputy of the thread that made the pool start it, which takes its seat later: `None`.
+    fn ask_for_worker(self: &Arc<Self>, reactor: &mut Loop, index: usize, by_exec: bool) -> io::Result<Option<Seat>> {
+        let lane = Lane::create()?;
+        let caller = Arc::clone(&self.caller);
+        let Some(deputy) = &caller.deputy else {
+            return self.start_worker(index, lane, by_exec, |start, events| reactor.launch(start, events)).map(Some);
+        };
+        self.enter().awaited.insert(index);
+        let (me, theirs) = (Arc::clone(self), Arc::clone(&caller));
+        reactor.launch_from(deputy, &caller, &self.settings.environment, false, move |reactor, launched| {
+            let seated = launched.and_then(|launched| {
+                me.start_worker(index, lane, true, |start, events| reactor.adopt(launched, start, events))
+            });
+            let describe = |error: &io::Error| theirs.deputy.as_ref().map(|deputy| deputy.describe(error));
+            me.take_seat(index, seated.map_err(|error| describe(&error).unwrap_or(error)));
+        })?;
+        Ok(None)
+    }
+
+    /// Puts a worker into its seat, or notes why there is none.
+    fn take_seat(&self, index: usize, seated: io::Result<Seat>) {
         let mut core = self.enter();
+        core.awaited.remove(&index);
         match seated.as_ref().ok().map(|seat| seat.child.way()) {
             Some(Way::Forked) => core.stats.forked += 1,
             Some(Way::Executed) => core.stats.executed += 1,
@@ -40,6 +77,7 @@ impl Shared {
         }
         match seated {
             Ok(seat) if core.phase == Phase::Open || core.phase == Phase::Joining => {
+                core.owner = watched(seat.owner);
                 core.seats[index] = Some(seat);
                 if let Some(at) = Instant::now().checked_add(config::start_timeout()) {
                     self.arm(&mut core, at);
@@ -47,18 +85,22 @@ impl Shared {
             }
             Ok(seat) => {
                 // Ended meanwhile; the reactor reaps it.
-                let _ = seat.child.signal(KILL);
+                seat.child.end();
             }
             Err(error) => {
-                let error = StartError { kind: error.kind(), text: error.to_string(), for_good: false };
-                self.start_failed(&mut core, error);
+                self.start_failed(&mut core, StartError::of(error.kind(), error.to_string()));
             }
         }
         core.news = true;
     }
 
-    fn start_worker(self: &Arc<Self>, reactor: &mut Loop, index: usize) -> io::Result<Seat> {
-        let (lane, lane_fd) = Lane::create()?;
+    fn start_worker(
+        self: &Arc<Self>,
+        index: usize,
+        (lane, lane_fd): (Lane, OwnedFd),
+        by_exec: bool,
+        launch: impl FnOnce(&Start<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
+    ) -> io::Result<Seat> {
         let assign = |control: &Control| {
             let mut block = None;
             let mut initializer = None;
@@ -75,25 +117,32 @@ impl Shared {
         };
         let start = Start {
             environment: &self.settings.environment,
-            affinity: self.settings.affinity,
+            caller: &self.caller,
             assign: &assign,
             admitted: false,
-            by_exec: false,
+            by_exec,
         };
-        let child = reactor.launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
+        let owner = Owner::own();
+        let child = launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {
             child,
             lane,
             born: Instant::now(),
             front_since: Instant::now(),
             ready: false,
-            stopping: None,
+            stop_by: None,
+            cut_off: false,
+            full: false,
+            owed: Vec::new(),
+            owner,
+            retires: false,
             in_hand: VecDeque::new(),
             budget: self.settings.tasks_per_worker,
             large: HashMap::new(),
             store: Store::default(),
             known: Known::default(),
             killed_for: None,
+            lost: None,
             signalled: None,
             last_words: None,
             refusal: None,
@@ -109,7 +158,9 @@ impl Shared {
         core.start_failures += 1;
         let back_off = config::back_off(core.start_failures);
         core.hopeless = error.for_good || core.start_failures >= config::HOPELESS_STARTS;
-        core.first_error.get_or_insert_with(|| error.clone());
+        if !error.may_pass || core.hopeless {
+            core.first_error.get_or_insert_with(|| error.clone());
+        }
         core.start_error = Some(error);
         core.news = true;
         if core.is_hopeless() {
@@ -138,13 +189,13 @@ impl Shared {
         }
     }
 
-    /// Tells a worker to end once it has done what it holds.
-    pub(crate) fn stop(&self, core: &mut Core, index: usize) {
-        let now = Instant::now();
-        if let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.stopping.is_none()) {
-            seat.lane.stop();
-            seat.stopping = Some(now);
-            self.arm(core, now + config::STOP_GRACE);
+    /// Tells a worker to end once it has done what it holds, and to take no longer than `grace` for it.
+    pub(crate) fn stop(&self, core: &mut Core, index: usize, grace: Duration) {
+        let by = Instant::now() + grace;
+        if let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.stop_by.is_none_or(|earlier| by < earlier)) {
+            seat.lane.stop(grace);
+            seat.stop_by = Some(by);
+            self.arm(core, by);
         }
     }
 
@@ -185,8 +236,8 @@ impl Shared {
                 Ok(()) => pool.admit_worker(&mut core, index),
                 Err(text) => {
                     let text = format!("its initializer `{name}` failed: {text}");
-                    seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
-                    let _ = seat.child.signal(KILL);
+                    seat.refusal = Some(StartError { for_good: true, ..StartError::of(io::ErrorKind::Other, text) });
+                    seat.child.end();
                 }
             }
         };
@@ -224,13 +275,13 @@ impl Shared {
         let Some(seat) = core.seats[index].as_mut() else { return };
         let name = self.settings.initializer.as_ref().map_or("", |initializer| initializer.entry.name());
         let text = format!("its initializer `{name}`: {}", error.kind());
-        seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: true });
+        seat.refusal = Some(StartError { for_good: true, ..StartError::of(io::ErrorKind::Other, text) });
     }
 
     /// A worker said why it cannot be one.
     fn cannot_work(&self, core: &mut Core, index: usize, text: String) {
         if let Some(seat) = core.seats[index].as_mut() {
-            seat.refusal = Some(StartError { kind: io::ErrorKind::Other, text, for_good: false });
+            seat.refusal = Some(StartError::of(io::ErrorKind::Other, text));
         }
     }
 
@@ -242,26 +293,53 @@ impl Shared {
         };
         if seat.killed_for == Some(KilledFor::Start) {
             let text = format!("{:?} passed before {until}", config::start_timeout());
-            return StartError { kind: io::ErrorKind::TimedOut, text, for_good: false };
+            return StartError::of(io::ErrorKind::TimedOut, text);
+        }
+        if status.is_some_and(process::was_ended) {
+            let text = format!("it died before {until}");
+            return StartError { ended_by: status, may_pass: true, ..StartError::of(io::ErrorKind::Other, text) };
+        }
+        if let Some(error) = &seat.lost {
+            let text = format!("it could not be ended before {until}: {error}");
+            return StartError::of(error.kind(), text);
         }
         let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
         let text = format!("it ended with {status} before {until}");
-        StartError { kind: io::ErrorKind::Other, text, for_good: false }
+        // An initializer is tried once.
+        let may_pass = self.settings.initializer.is_none();
+        StartError { may_pass, ..StartError::of(io::ErrorKind::Other, text) }
+    }
+
+    /// Whether a worker that is dead was a copy of the zygote that had not begun: somebody found it while it waited, or on its
+    /// way, and the pool has nothing to do with that. One with an initializer says nothing before it has run that.
+    pub(super) fn is_lost_copy(&self, seat: &Seat) -> bool {
+        self.settings.initializer.is_none() && seat.is_silent_copy()
+    }
+
+    /// Fills the seat of a copy that died before it had begun.
+    fn replace_lost_copy(self: &Arc<Self>, reactor: &mut Loop, index: usize) {
+        let needed = {
+            let core = self.enter();
+            core.needs_workers() && core.seats[index].is_none()
+        };
+        if needed {
+            self.seat(reactor, index, true);
+        }
     }
 
     /// Fills the empty seats of a pool that still works.
     fn refill(self: &Arc<Self>, reactor: &mut Loop) {
         let empty: Vec<usize> = {
             let core = self.enter();
-            let needed = core.phase == Phase::Open || (core.phase == Phase::Joining && !core.is_drained());
             let patient = core.retry_at.is_some_and(|at| at > Instant::now());
-            if !needed || patient {
+            if !core.needs_workers() || patient {
                 return;
             }
-            (0..core.seats.len()).filter(|&index| core.seats[index].is_none()).collect()
+            let is_empty = |index: &usize| core.seats[*index].is_none() && !core.awaited.contains(index);
+            (0..core.seats.len()).filter(is_empty).collect()
         };
         for index in empty {
-            self.seat(reactor, index);
+            self.seat(reactor, index, false);
             if self.enter().retry_at.is_some_and(|at| at > Instant::now()) {
                 return;
             }
@@ -284,12 +362,30 @@ impl Events for Watch {
 
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
         let Some(pool) = self.pool.upgrade() else { return };
+        let is_lost_copy = {
+            let mut core = pool.enter();
+            let Some(seat) = core.seats[self.index].as_ref().filter(|seat| seat.child.pid() == child.pid()) else {
+                return;
+            };
+            let is_lost_copy = pool.is_lost_copy(seat);
+            pool.bury(&mut core, self.index, status);
+            pool.pump(&mut core);
+            is_lost_copy
+        };
+        if is_lost_copy {
+            pool.replace_lost_copy(reactor, self.index);
+        }
+        pool.refill(reactor);
+    }
+
+    fn lost(self: Arc<Self>, reactor: &mut Loop, child: &Child, error: io::Error) {
+        let Some(pool) = self.pool.upgrade() else { return };
         {
             let mut core = pool.enter();
             if core.seats[self.index].as_ref().is_none_or(|seat| seat.child.pid() != child.pid()) {
                 return;
             }
-            pool.bury(&mut core, self.index, status);
+            pool.lose(&mut core, self.index, error);
             pool.pump(&mut core);
         }
         pool.refill(reactor);
@@ -325,5 +421,77 @@ impl Alarm for Shared {
         }
         core.armed = Some(next);
         Some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use parallel_macros::parallel;
+
+    use super::super::Pool;
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::flags::{PATIENCE, eventually};
+    use crate::sys::process::KILL;
+
+    #[parallel(crate = crate)]
+    fn square(x: u64) -> u64 {
+        x * x
+    }
+
+    fn works(pool: &Pool) {
+        assert_eq!(square.on(pool).submit(3).join_timeout(PATIENCE).unwrap(), Some(9));
+    }
+
+    #[test]
+    fn a_copy_that_is_killed_before_it_begins_is_no_failed_start() {
+        let pool = Pool::with_workers(1).unwrap();
+        let mut killed = 0;
+        eventually("some copies are killed", || {
+            works(&pool);
+            let shared = Arc::clone(pool.shared());
+            let (done, way) = std::sync::mpsc::channel();
+            pool.shared().reactor.run(move |reactor| {
+                // Its end is nobody's any more.
+                let former = shared.enter().seats[0].take();
+                former.unwrap().child.signal(KILL).unwrap();
+                shared.seat(reactor, 0, false);
+                // It was told to begin just now.
+                let started = Arc::clone(&shared.enter().seats[0].as_ref().unwrap().child);
+                started.signal(KILL).unwrap();
+                done.send(started.way()).unwrap();
+            });
+            let is_copy = way.recv().unwrap() == Way::Forked;
+            works(&pool);
+            let core = pool.shared().enter();
+            assert!(!is_copy || (core.start_failures == 0 && core.retry_at.is_none()), "{:?}", core.start_error);
+            drop(core);
+            pool.shared().enter().retry_at = None;
+            killed += u32::from(is_copy);
+            killed == 10
+        });
+        assert_eq!(pool.stats().tasks_failed, 0);
+    }
+
+    #[test]
+    fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail_the_pool() {
+        let pool = Pool::with_workers(1).unwrap();
+        works(&pool);
+        let mut core = pool.shared().enter();
+        let status = Some(ExitStatus::from_raw(KILL));
+        let error = pool.shared().start_error(core.seats[0].as_ref().unwrap(), status);
+        let told = error.to_error();
+        assert!(matches!(told.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{told:?}");
+        assert!(told.to_string().contains("before it reported in"), "{told}");
+        for failures in 1..=config::HOPELESS_STARTS {
+            pool.shared().start_failed(&mut core, error.clone());
+            assert_eq!(core.first_error.is_some(), failures == config::HOPELESS_STARTS, "{failures} failures");
+        }
+        // What a program does to itself is told as what it is.
+        let status = Some(ExitStatus::from_raw(libc::SIGABRT));
+        let error = pool.shared().start_error(core.seats[0].as_ref().unwrap(), status);
+        assert!(matches!(error.to_error().kind(), ErrorKind::Start(_)), "{:?}", error.to_error());
     }
 }

@@ -66,6 +66,7 @@ impl Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Shared,
+    InParts,
     Frozen,
     Descriptor,
     Bulk,
@@ -158,6 +159,11 @@ impl Control {
     pub(crate) fn new(socket: Socket) -> Self {
         let identity = socket.identity();
         Self { socket, identity }
+    }
+
+    /// Closes it; what was sent to this side can still be received.
+    pub(crate) fn shut(&self) -> io::Result<()> {
+        self.socket.shut()
     }
 
     /// Whether its descriptor is still the one it was: a task may close what it finds.

@@ -21,16 +21,22 @@
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use super::bootstrap::{self, Role};
+use super::caller::{Caller, Deputy};
 use super::control::Control;
+use super::leaving::Leaving;
 use super::manners::Manners;
 use super::zygote::{self, Answer};
 use crate::config;
-use crate::sys::process::{self, Launch, Started};
+use crate::sys::process::{self, Ids, Launch, Started};
 use crate::sys::program;
+use crate::sys::rights::Rights;
 use crate::sys::socket::{self, Received, Socket};
+use crate::sys::standing::{check_rights, look_at};
 use crate::sys::surroundings::{Affinity, Lookout, Surroundings};
 use crate::sys::wait::{self, Poller};
 
@@ -42,10 +48,23 @@ pub(crate) enum Way {
 }
 
 /// A process that was started and waits for its assignment.
-pub(super) struct Launched {
+pub(crate) struct Launched {
     pub(super) started: Started,
     pub(super) control: Control,
     pub(super) way: Way,
+}
+
+/// A start that a deputy has made, or tried, and what it must give back: its table of descriptors may be another one.
+pub(super) struct Attempt {
+    pub(super) started: io::Result<Started>,
+    ours: Socket,
+    _theirs: Socket,
+}
+
+impl Attempt {
+    pub(super) fn finish(self) -> io::Result<Launched> {
+        Ok(Launched { started: self.started?, control: Control::new(self.ours), way: Way::Executed })
+    }
 }
 
 /// What a process finds when it is started.
@@ -80,6 +99,19 @@ struct Copy {
     channel: Socket,
 }
 
+/// Whose the calling thread is, and what it may do. The user is asked first: if a new process is the same one's, so is all that
+/// was made for it in between.
+struct Here {
+    ids: Ids,
+    rights: Rights,
+}
+
+impl Here {
+    fn own() -> Self {
+        Self { ids: Ids::effective(), rights: Rights::own() }
+    }
+}
+
 /// The numbers by which the launcher knows what it watches.
 #[derive(Clone, Copy)]
 pub(super) struct Numbers {
@@ -91,11 +123,36 @@ pub(super) struct Numbers {
     pub(super) spare: u64,
 }
 
+/// The zygote's number, and 0 where there is none.
+static ZYGOTE: AtomicU32 = AtomicU32::new(0);
+/// The number of the worker that the reactor has started last, and 0 where that has ended.
+static LATEST: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the calling thread may look at a process that the reactor's thread has started.
+pub(super) fn shows_itself() -> bool {
+    // While it is noted it is not reaped, and its number its own.
+    let shows_itself = |number: &AtomicU32| {
+        let pid = number.load(Ordering::Acquire);
+        pid != 0 && look_at(pid) && number.load(Ordering::Acquire) == pid
+    };
+    [&ZYGOTE, &LATEST].into_iter().any(shows_itself)
+}
+
+/// The reactor has started a worker.
+pub(super) fn has_started(pid: u32) {
+    LATEST.store(pid, Ordering::Release);
+}
+
+/// A worker has ended and is about to be reaped.
+pub(super) fn is_to_be_reaped(pid: u32) {
+    let _ = LATEST.compare_exchange(pid, 0, Ordering::AcqRel, Ordering::Relaxed);
+}
+
 /// Starts processes; lives on the reactor's thread.
 pub(super) struct Launcher {
     numbers: Numbers,
-    arguments: Vec<CString>,
-    null: OwnedFd,
+    arguments: Arc<Vec<CString>>,
+    null: Arc<OwnedFd>,
     zygote: Option<Zygote>,
     /// `None` where there may be no zygote at all.
     lookout: Option<Lookout>,
@@ -114,14 +171,15 @@ pub(super) struct Launcher {
     failures: u32,
     /// No other one is started before.
     rests_until: Option<Instant>,
+    leaving: Leaving,
 }
 
 impl Launcher {
     pub(super) fn new(numbers: Numbers) -> io::Result<Self> {
         Ok(Self {
             numbers,
-            arguments: program::arguments(),
-            null: program::null_device()?,
+            arguments: Arc::new(program::arguments()),
+            null: Arc::new(program::null_device()?),
             zygote: None,
             lookout: None,
             latest: None,
@@ -132,13 +190,14 @@ impl Launcher {
             is_hurried: false,
             failures: 0,
             rests_until: None,
+            leaving: Leaving::default(),
         })
     }
 
     /// Readies it for the thread that calls this, which makes all starts from then on.
     pub(super) fn settle(&mut self) {
         if config::zygote() {
-            self.lookout = Lookout::new().ok();
+            self.lookout = Lookout::new().ok().filter(|_| has_plenty());
         }
     }
 
@@ -150,12 +209,12 @@ impl Launcher {
     pub(super) fn launch(
         &mut self,
         environment: &[(OsString, OsString)],
-        affinity: Option<Affinity>,
+        caller: &Caller,
         by_exec: bool,
         poller: &Poller,
     ) -> io::Result<Launched> {
         self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
-        let affinity = affinity.and_then(Affinity::unless_own);
+        let affinity = caller.affinity.and_then(Affinity::unless_own);
         self.hear(poller);
         let is_usable =
             |zygote: &Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
@@ -170,17 +229,29 @@ impl Launcher {
                 Some(_) => {}
                 None => self.ask(&zygote::FORK, poller),
             }
+        }
+        let mut standing = Here::own();
+        check_rights(&standing.rights, &caller.rights)?;
+        if usable {
             let copy = self.look().and_then(|now| self.take_copy(&now, poller));
             if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
                 return Ok(launched);
             }
         }
         let environment = program::environment(environment)?;
-        let mut executed = self.execute_worker(&environment, affinity);
+        let mut executed = self.execute_worker(&environment, affinity, &standing);
         if self.zygote.is_some() && executed.as_ref().is_err_and(process::is_passing) {
             // What the zygote takes may be what is missing.
             self.give_up(poller);
-            executed = self.execute_worker(&environment, affinity);
+            executed = self.execute_worker(&environment, affinity, &standing);
+        }
+        for _ in 0..config::CHANGES_OF_USER {
+            if !executed.as_ref().is_err_and(process::is_user_changed) {
+                break;
+            }
+            standing = Here::own();
+            check_rights(&standing.rights, &caller.rights)?;
+            executed = self.execute_worker(&environment, affinity, &standing);
         }
         let launched = executed?;
         // While the program is executed.
@@ -195,9 +266,9 @@ impl Launcher {
         self.lookout.as_ref()?.now().ok()
     }
 
-    fn execute_worker(&self, environment: &[CString], affinity: Option<Affinity>) -> io::Result<Launched> {
+    fn execute_worker(&self, environment: &[CString], affinity: Option<Affinity>, here: &Here) -> io::Result<Launched> {
         let (ours, theirs) = Socket::pair()?;
-        let started = self.execute(environment, Role::Worker, &theirs, affinity)?;
+        let started = self.execute(environment, Role::Worker, &theirs, affinity, here)?;
         Ok(Launched { started, control: Control::new(ours), way: Way::Executed })
     }
 
@@ -207,16 +278,75 @@ impl Launcher {
         role: Role,
         theirs: &Socket,
         affinity: Option<Affinity>,
+        here: &Here,
     ) -> io::Result<Started> {
         let mut environment = environment.to_vec();
-        environment.push(bootstrap::token(role, theirs)?);
+        environment.push(bootstrap::token(role, here.rights.kept(), theirs)?);
         process::launch(&Launch {
             arguments: &self.arguments,
             environment: &environment,
             keep: theirs.as_fd(),
             null: self.null.as_fd(),
             affinity,
+            rights: &here.rights,
+            ids: here.ids,
         })
+    }
+
+    /// Has a deputy of `caller` start a process that waits for its assignment, and calls `then` with that, on the deputy's thread.
+    /// What it is called with belongs on this one.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; `then` is not called then.
+    pub(super) fn launch_from(
+        &mut self,
+        deputy: &Deputy,
+        environment: &[(OsString, OsString)],
+        caller: &Caller,
+        then: impl FnOnce(Attempt) + Send + 'static,
+    ) -> io::Result<()> {
+        let (ours, theirs) = Socket::pair()?;
+        let environment = program::environment(environment)?;
+        let (arguments, null, allowed) =
+            (Arc::clone(&self.arguments), Arc::clone(&self.null), Arc::clone(&caller.rights));
+        let expected = theirs.identity();
+        let mut handed = environment.clone();
+        let mut start = move |theirs: &Socket| {
+            if theirs.identity() != expected {
+                return Err(io::Error::other("it has descriptors of its own (`CLONE_FILES`)"));
+            }
+            let Here { rights, ids } = Here::own();
+            check_rights(&rights, &allowed)?;
+            handed.push(bootstrap::token(Role::Worker, rights.kept(), theirs)?);
+            process::launch(&Launch {
+                arguments: &arguments,
+                environment: &handed,
+                keep: theirs.as_fd(),
+                null: null.as_fd(),
+                affinity: None,
+                rights: &rights,
+                ids,
+            })
+        };
+        deputy.run(move || {
+            let started = start(&theirs);
+            then(Attempt { started, ours, _theirs: theirs });
+        });
+        if deputy.is_doubtful()
+            && let Some(surroundings) = self.look()
+        {
+            // Once there is a zygote, the thread can look at it.
+            self.note(Found { environment, surroundings });
+        }
+        Ok(())
+    }
+
+    /// Ends the zygote where a start has failed for lack of something that it may take; false where there is none.
+    pub(super) fn makes_room(&mut self, poller: &Poller) -> bool {
+        let is_there = self.zygote.is_some();
+        self.give_up(poller);
+        is_there
     }
 
     /// Notes what a start by exec found.
@@ -251,7 +381,8 @@ impl Launcher {
         let copy = self.zygote.as_mut()?.spare.take()?;
         poller.remove(copy.started.pidfd.as_fd());
         if process::is_stopped(&copy.started.pidfd) {
-            copy.started.discard();
+            drop(copy.channel);
+            self.leaving.end(copy.started);
             return None;
         }
         Some(copy)
@@ -274,7 +405,8 @@ impl Launcher {
             return Some(Launched { started, control, way: Way::Forked });
         }
         // It is dead, or a stream was closed just now.
-        started.discard();
+        drop(control);
+        self.leaving.end(started);
         None
     }
 
@@ -332,10 +464,22 @@ impl Launcher {
         self.wants_spare = true;
     }
 
+    /// Ends a process that was started and that nobody is to watch.
+    pub(super) fn discard(&mut self, launched: Launched) {
+        drop(launched.control);
+        self.leaving.end(launched.started);
+    }
+
+    /// When it wants to look again whether one that nobody needs has ended.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.leaving.next_look()
+    }
+
     /// Ends the zygote and what it has forked unheard. The next start by exec brings another one, after a pause.
     fn give_up(&mut self, poller: &Poller) {
         if let Some(zygote) = self.zygote.take() {
-            self.latest = Some((end(zygote, poller), config::STARTS_BEFORE_ZYGOTE));
+            let found = self.end(zygote, poller);
+            self.latest = Some((found, config::STARTS_BEFORE_ZYGOTE));
             self.rest();
         }
     }
@@ -345,8 +489,25 @@ impl Launcher {
         self.rests_until = Instant::now().checked_add(config::back_off(self.failures));
     }
 
+    /// Ends a zygote and what it has forked unheard; returns what it found. Each leaves by itself once its channel is closed,
+    /// as where the zygote has another user's rights than the program by now, and the system refuses the signal.
+    fn end(&mut self, zygote: Zygote, poller: &Poller) -> Found {
+        // Its number may be another's once it is reaped.
+        ZYGOTE.store(0, Ordering::Release);
+        let Zygote { started, socket, found, asked, spare, .. } = zygote;
+        poller.remove(started.pidfd.as_fd());
+        poller.remove(socket.as_fd());
+        if let Some(spare) = &spare {
+            poller.remove(spare.started.pidfd.as_fd());
+        }
+        drop((socket, asked, spare));
+        self.leaving.end_group(started);
+        found
+    }
+
     /// Starts a zygote where one would have been of use; call it when nothing more urgent is to do.
     pub(super) fn tend(&mut self, poller: &Poller) {
+        self.leaving.look();
         if std::mem::take(&mut self.wants_spare) && self.zygote.as_ref().is_some_and(Zygote::is_free) {
             self.manners.give_way();
             // Where others compute, it might give way for longer than a call waits for an answer.
@@ -363,10 +524,11 @@ impl Launcher {
         };
         let Some((found, _)) = self.latest.take_if(is_wanted) else { return };
         if let Some(former) = self.zygote.take() {
-            end(former, poller);
+            self.end(former, poller);
         }
+        let here = Here::own();
         let started = pair_where_plenty().and_then(|(socket, theirs)| {
-            let started = self.execute(&found.environment, Role::Zygote, &theirs, None).ok()?;
+            let started = self.execute(&found.environment, Role::Zygote, &theirs, None, &here).ok()?;
             Some((started, socket))
         });
         let Some((started, socket)) = started else { return self.rest() };
@@ -374,6 +536,7 @@ impl Launcher {
             .add(started.pidfd.as_fd(), self.numbers.end)
             .and_then(|()| poller.add(socket.as_fd(), self.numbers.answer));
         let born = Instant::now();
+        ZYGOTE.store(started.pid, Ordering::Release);
         self.zygote = Some(Zygote { started, socket, born, ready: false, found, asked: None, spare: None });
         if watched.is_err() {
             self.give_up(poller);
@@ -381,25 +544,19 @@ impl Launcher {
     }
 }
 
-/// A pair of sockets for a zygote or its copy, which only save time; none where the program has used half of the
-/// descriptors that it may have: the rest is for what it asks for.
+/// A pair of sockets for a zygote or its copy, which only save time; none where few of the descriptors are left that the
+/// program may have: those are for what it asks for.
 fn pair_where_plenty() -> Option<(Socket, Socket)> {
     let pair = Socket::pair().ok()?;
     // The system gives the lowest number that is free.
     let highest = pair.0.as_fd().as_raw_fd().max(pair.1.as_fd().as_raw_fd());
-    u64::try_from(highest).is_ok_and(|used| used < program::descriptor_limit() / 2).then_some(pair)
+    let leaves = |used| config::leaves_descriptors(used, program::descriptor_limit());
+    u64::try_from(highest).is_ok_and(leaves).then_some(pair)
 }
 
-/// Ends a zygote and what it has forked unheard; returns what it found.
-fn end(zygote: Zygote, poller: &Poller) -> Found {
-    poller.remove(zygote.started.pidfd.as_fd());
-    poller.remove(zygote.socket.as_fd());
-    if let Some(spare) = &zygote.spare {
-        poller.remove(spare.started.pidfd.as_fd());
-    }
-    let _ = process::signal(&zygote.started.pidfd, process::KILL);
-    process::end_children_of_group(zygote.started.pid);
-    zygote.found
+/// Whether the program has descriptors left for what only saves time, or tells more.
+pub(super) fn has_plenty() -> bool {
+    pair_where_plenty().is_some()
 }
 
 /// Waits for an answer of the zygote.

@@ -4,24 +4,33 @@
 //! kernel sends it when the *thread* that started them ends. Others hand it closures; it never waits for anyone but the
 //! kernel. Everything that watches a process implements [`Events`], whose methods run on this thread.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 use std::time::{Duration, Instant};
 
+use super::caller::{Caller, Deputy};
 use super::control::Control;
-use super::launch::{Launched, Launcher, Numbers, Way};
+use super::launch::{self, Launched, Launcher, Numbers, Way};
+use super::peer::Refused;
+use super::turns::{self, Limit, LongWait, Look};
 use crate::config;
+use crate::ending;
+use crate::panic::PanicReport;
 use crate::poison::lock;
 use crate::sys::memory;
-use crate::sys::process;
+use crate::sys::oom::{self, MemoryKills, Verdict};
+use crate::sys::process::{self, Started};
 use crate::sys::program;
-use crate::sys::surroundings::Affinity;
+use crate::sys::refusal::Named;
+use crate::sys::standing::{self, Standing};
 use crate::sys::wait::{Event, Poller};
 
 /// What is told to whoever watches a process.
@@ -30,6 +39,22 @@ pub(crate) trait Events: Send + Sync {
     fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool;
     /// The process has ended, is reaped, and has nothing more to say. `None`: somebody else took its exit status.
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>);
+    /// The process was to be [ended](Child::end), and cannot be: `error` is what the system said. It may run on, and nothing
+    /// more is told of it.
+    fn lost(self: Arc<Self>, reactor: &mut Loop, child: &Child, error: io::Error);
+}
+
+/// Watches a process of which nobody wants to hear any more, until it is reaped.
+struct LeftOver;
+
+impl Events for LeftOver {
+    fn readable(self: Arc<Self>, _: &mut Loop, _: &Child) -> bool {
+        false
+    }
+
+    fn ended(self: Arc<Self>, _: &mut Loop, _: &Child, _: Option<ExitStatus>) {}
+
+    fn lost(self: Arc<Self>, _: &mut Loop, _: &Child, _: io::Error) {}
 }
 
 /// Something that wants to be called at a time.
@@ -44,6 +69,8 @@ pub(crate) trait Waiting: Send + Sync {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()>;
     /// It waits for others to end.
     fn queued(&self);
+    /// What its user calls it.
+    fn name(&self) -> &str;
     /// It cannot start now, and nothing that runs could mend that by ending.
     fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error);
 }
@@ -51,17 +78,31 @@ pub(crate) trait Waiting: Send + Sync {
 /// A process of ours.
 #[derive(Debug)]
 pub(crate) struct Child {
-    pid: u32,
-    pidfd: OwnedFd,
+    /// By which the reactor knows it.
+    key: u64,
+    started: Started,
     control: Control,
     way: Way,
-    /// False once reaped: then the number may be another's, and is not signalled.
-    alive: Mutex<bool>,
+    life: Mutex<Life>,
+    /// It was killed from here.
+    killed: AtomicBool,
+    /// Whether it takes along what it had started, however it ends.
+    ends_group: AtomicBool,
+}
+
+/// How far a process is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Runs,
+    /// The system refused to kill it, so its channel was closed, upon which it leaves by itself.
+    ToldToLeave,
+    /// Its number may be another's by now, and is not signalled.
+    Reaped,
 }
 
 impl Child {
     pub(crate) fn pid(&self) -> u32 {
-        self.pid
+        self.started.pid
     }
 
     pub(crate) fn control(&self) -> &Control {
@@ -73,40 +114,94 @@ impl Child {
         self.way
     }
 
-    /// Signals the process and what it started in its group; does nothing once it is reaped.
+    /// Signals the process and what it started in its group; does nothing once it has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses it; and in a process that was forked from the program, whose child it is.
     pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
-        if program::was_forked() {
-            // It is the parent's.
+        check_not_forked()?;
+        let life = lock(&self.life);
+        if *life == Life::Reaped {
             return Ok(());
         }
-        let alive = lock(&self.alive);
-        if !*alive {
-            return Ok(());
+        if signal == process::KILL {
+            self.killed.store(true, Ordering::Relaxed);
         }
-        if !process::leads_group(self.pid) {
+        let Started { pid, pidfd } = &self.started;
+        let mut sent = Ok(());
+        if !process::leads_group(*pid) {
             // The task has moved it into another group, which is not ours to signal.
-            process::signal(&self.pidfd, signal)?;
+            sent = process::signal(*pid, pidfd, signal);
         }
-        process::signal_group(self.pid, signal)
+        let sent = sent.and(process::signal_group(*pid, pidfd, signal));
+        // One that has ended and is not reaped yet may be somebody else's as far as rights go, too.
+        sent.or_else(|error| if self.has_ended() { Ok(()) } else { Err(error) })
+    }
+
+    /// Whether the process has ended, as far as the system tells.
+    fn has_ended(&self) -> bool {
+        matches!(process::peek(&self.started.pidfd), Ok(Some(_)))
+    }
+
+    /// Sees to it that the process ends: by SIGKILL; where the system refuses that, as it does once the program is another
+    /// user's, by closing its channel. Where that does not help either, whoever watches the process hears that it is
+    /// [lost](Events::lost). Does nothing once it has ended.
+    pub(crate) fn end(&self) {
+        let _ = self.kill();
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses all of it; and in a process that was forked from the program, whose child it is.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let Err(refused) = self.signal(process::KILL) else { return Ok(()) };
+        check_not_forked()?;
+        {
+            let mut life = lock(&self.life);
+            if *life != Life::Runs {
+                return Ok(());
+            }
+            *life = Life::ToldToLeave;
+        }
+        let shut = self.control.shut();
+        let error = io::Error::new(refused.kind(), refused.to_string());
+        if let Some(reactor) = REACTOR.get() {
+            let key = self.key;
+            reactor.run(move |reactor| reactor.see_out(key, refused));
+        }
+        shut.map_err(|_| error)
+    }
+
+    /// Lets the process take along what it has started, as one that a signal ends does, when it ends by itself.
+    pub(crate) fn end_group(&self) {
+        self.ends_group.store(true, Ordering::Relaxed);
     }
 
     /// Reaps the process. One that a signal ended takes along what it had started.
     fn reap(&self) -> Option<ExitStatus> {
-        let mut alive = lock(&self.alive);
-        let crashed = process::peek(&self.pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
-        if crashed {
-            let _ = process::signal_group(self.pid, process::KILL);
+        let mut life = lock(&self.life);
+        let Started { pid, pidfd } = &self.started;
+        let crashed = process::peek(pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
+        if crashed || self.ends_group.load(Ordering::Relaxed) {
+            let _ = process::signal_group(*pid, pidfd, process::KILL);
         }
-        *alive = false;
-        process::try_wait(&self.pidfd).ok().flatten()
+        let left = *life == Life::ToldToLeave;
+        *life = Life::Reaped;
+        let status = process::try_wait(pidfd).ok().flatten()?;
+        // It did to itself what it was to suffer, as well as it could.
+        let killed = left && status.code() == Some(process::LEFT);
+        Some(if killed { ExitStatus::from_raw(process::KILL) } else { status })
     }
 }
 
 /// What to start.
 pub(crate) struct Start<'a> {
     pub(crate) environment: &'a [(OsString, OsString)],
-    /// The cores of the thread that asked for it.
-    pub(crate) affinity: Option<Affinity>,
+    /// The thread that asked for it.
+    pub(crate) caller: &'a Caller,
     /// Puts what the process is for into its channel.
     pub(crate) assign: &'a dyn Fn(&Control) -> io::Result<()>,
     /// Whether it came through the queue, and so counts against what may run at a time.
@@ -121,20 +216,33 @@ type Job = Box<dyn FnOnce(&mut Loop) + Send>;
 pub(crate) struct Reactor {
     inbox: Mutex<Vec<Job>>,
     wake: Event,
+    /// The number of the reactor's thread, once it runs.
+    thread: AtomicI32,
     pids: Mutex<BTreeSet<u32>>,
     pulses: Mutex<Vec<Weak<dyn Pulse>>>,
     /// Set by the workers of any pool that has nobody else to look after it.
     attention: Event,
+    /// How its thread stands, as far as is known.
+    standing: Mutex<Option<Arc<Standing>>>,
 }
 
 /// A pool that the reactor looks after when its workers ask for attention.
 pub(crate) trait Pulse: Send + Sync {
     fn pulse(&self);
+    /// The program ends: so does the pool, and its idle workers within `grace`.
+    fn end(&self, grace: Duration);
     /// Shared memory of this number is gone here; workers need not keep it.
     fn forget(&self, id: u64);
 }
 
 static REACTOR: OnceLock<Reactor> = OnceLock::new();
+
+thread_local! {
+    /// Whether this thread is the reactor's.
+    static IS_REACTORS: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread has made the reactor, since this was last set to false.
+    static HAS_MADE_IT: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Refuses a process that was forked from one in which the reactor runs: nobody would hear it.
 pub(crate) fn check_not_forked() -> io::Result<()> {
@@ -150,7 +258,7 @@ pub(crate) fn check_not_forked() -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// When the system has no descriptor or thread left for it, or this process was forked from one that has it.
+/// When the system has no descriptor or thread left for it, or refuses a call that it needs, or this process was forked from one that has it.
 pub(crate) fn get() -> io::Result<&'static Reactor> {
     static STARTING: Mutex<()> = Mutex::new(());
     if let Some(reactor) = REACTOR.get() {
@@ -164,28 +272,83 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     let reactor = Reactor {
         inbox: Mutex::default(),
         wake: Event::new()?,
+        thread: AtomicI32::new(0),
         pids: Mutex::default(),
         pulses: Mutex::default(),
         attention: Event::new()?,
+        standing: Mutex::default(),
     };
+    standing::note_heir();
+    process::check_waiting()?;
     let poller = Poller::new()?;
     let launcher = Launcher::new(LAUNCHER)?;
     poller.add(reactor.wake.as_fd(), WAKE)?;
     poller.add(reactor.attention.as_fd(), ATTENTION)?;
+    check_hearing(&reactor.wake, &poller)?;
     // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
     let (ready, filled) = std::sync::mpsc::channel::<&'static Reactor>();
-    std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
+    let thread = std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
         if let Ok(reactor) = filled.recv() {
             Loop::new(reactor, poller, launcher).run();
         }
-    })?;
+    });
+    thread.named("pthread_create")?;
     let reactor = REACTOR.get_or_init(|| reactor);
     program::watch_forks();
+    HAS_MADE_IT.set(true);
+    program::at_exit(see_workers_off);
     let _ = ready.send(reactor);
     Ok(reactor)
 }
 
+/// As [`get`], with the caller, for whom processes are to be started.
+///
+/// # Errors
+///
+/// As [`get`]; and where the caller's processes must be started by a thread of its own making, and it cannot make one.
+pub(crate) fn get_for_call() -> io::Result<(&'static Reactor, Caller)> {
+    HAS_MADE_IT.set(false);
+    let reactor = get()?;
+    // One that was made just now is confined as its maker.
+    Ok((reactor, Caller::here(reactor, HAS_MADE_IT.take())?))
+}
+
+/// Watches for deaths for lack of memory, if there are descriptors for that.
+fn watch_memory(poller: &Poller) -> MemoryKills {
+    Some(MemoryKills::watch(poller, MEMORY)).filter(|_| launch::has_plenty()).unwrap_or_else(MemoryKills::unwatched)
+}
+
+/// What a panic on the reactor's thread is to those who wait for what it was at.
+pub(crate) fn defect(report: &PanicReport) -> io::Error {
+    io::Error::other(format!("`parallel` panicked at {}: {}", report.location(), report.message()))
+}
+
+/// Refuses a system in which the reactor would be deaf: some sandboxes refuse a system call that it needs to hear anybody.
+fn check_hearing(wake: &Event, poller: &Poller) -> io::Result<()> {
+    let mut ready = Vec::new();
+    wake.set();
+    poller.wait(&mut ready, Some(Instant::now()))?;
+    wake.clear();
+    if ready.contains(&WAKE) { Ok(()) } else { Err(io::Error::other("an event that was set (write) is not seen")) }
+}
+
+/// Runs when the program ends as programs do: lets its workers do so too, and waits for that, a second at most.
+extern "C" fn see_workers_off() {
+    let Some(reactor) = REACTOR.get() else { return };
+    if program::was_forked() || reactor.is_here() {
+        return;
+    }
+    ending::begin();
+    reactor.wake.set();
+    ending::wait_until_seen_off();
+}
+
 impl Reactor {
+    /// Whether this is the reactor's own thread.
+    fn is_here(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == process::thread_number()
+    }
+
     /// Runs `job` on the reactor's thread, soon.
     pub(crate) fn run(&self, job: impl FnOnce(&mut Loop) + Send + 'static) {
         let first = {
@@ -207,13 +370,33 @@ impl Reactor {
     /// Puts a process into the queue of those that wait for their turn.
     pub(crate) fn admit(&self, waiting: Arc<dyn Waiting>) {
         self.run(move |reactor| {
-            reactor.waiting.push_back(waiting);
+            reactor.queue(waiting);
             reactor.admit();
             // What was admitted no longer waits; the rest knows that it does.
             if let Some(last) = reactor.waiting.back() {
-                last.queued();
+                last.call.queued();
             }
         });
+    }
+
+    /// How the reactor's thread stands, as far as is known.
+    pub(crate) fn standing(&self) -> Option<Arc<Standing>> {
+        lock(&self.standing).clone()
+    }
+
+    /// Has the reactor look how its thread stands now; `None` where it does not come to it.
+    pub(crate) fn look_at_standing(&self) -> Option<Arc<Standing>> {
+        let standing = if IS_REACTORS.get() {
+            Arc::new(Standing::own())
+        } else {
+            let (tell, told) = mpsc::channel();
+            self.run(move |_| {
+                let _ = tell.send(Arc::new(Standing::own()));
+            });
+            told.recv_timeout(config::KILL_GRACE).ok()?
+        };
+        *lock(&self.standing) = Some(Arc::clone(&standing));
+        Some(standing)
     }
 
     /// The processes that run now, in order of their numbers.
@@ -245,6 +428,13 @@ fn forget(id: u64) {
     }
 }
 
+/// Has every pool look at itself, soon.
+pub(crate) fn call_all() {
+    if let Some(reactor) = REACTOR.get() {
+        reactor.attention.set();
+    }
+}
+
 /// The running processes of this program, if it ever started one.
 pub(crate) fn pids() -> Vec<u32> {
     REACTOR.get().map_or_else(Vec::new, Reactor::pids)
@@ -253,8 +443,12 @@ pub(crate) fn pids() -> Vec<u32> {
 const WAKE: u64 = 0;
 const ATTENTION: u64 = 1;
 const LAUNCHER: Numbers = Numbers { end: 2, answer: 3, spare: 4 };
+/// A call has waited long for its turn.
+const LONG_WAIT: u64 = 5;
+/// Memory ran out.
+const MEMORY: u64 = 6;
 /// Below this, numbers are not those of workers.
-const FIRST_CHILD: u64 = 6;
+const FIRST_CHILD: u64 = 8;
 /// Below this, alarms that are no longer wanted are not worth looking for.
 const FEW_ALARMS: usize = 1024;
 
@@ -275,16 +469,31 @@ pub(crate) struct Loop {
     armed: HashMap<u64, Weak<dyn Alarm>>,
     /// Processes that could not start and are tried again, by the number of their alarm.
     resting: HashMap<u64, Arc<dyn Waiting>>,
+    /// Processes that could not be killed and are to leave by themselves, by the number of their alarm: their keys, and what
+    /// the system said.
+    leaving: HashMap<u64, (u64, io::Error)>,
     /// So many alarms may be armed before those are dropped that nobody wants any more.
     swept: usize,
-    waiting: VecDeque<Arc<dyn Waiting>>,
+    waiting: VecDeque<Turn>,
+    /// How many of the processes came through the queue: the others are pools' workers.
     admitted: usize,
+    long_wait: LongWait,
+    memory_kills: MemoryKills,
+    /// Whether the program's end has reached the pools.
+    sees_off: bool,
+}
+
+/// A process that waits for its turn.
+struct Turn {
+    call: Arc<dyn Waiting>,
+    since: Instant,
 }
 
 impl Loop {
     fn new(shared: &'static Reactor, poller: Poller, launcher: Launcher) -> Self {
         Self {
             shared,
+            memory_kills: watch_memory(&poller),
             poller,
             launcher,
             children: HashMap::new(),
@@ -292,30 +501,37 @@ impl Loop {
             alarms: BinaryHeap::new(),
             armed: HashMap::new(),
             resting: HashMap::new(),
+            leaving: HashMap::new(),
             swept: FEW_ALARMS,
             waiting: VecDeque::new(),
             admitted: 0,
+            long_wait: LongWait::default(),
+            sees_off: false,
         }
     }
 
     fn run(&mut self) {
         process::block_signals();
-        program::watch_memory_kills();
+        IS_REACTORS.set(true);
+        self.shared.thread.store(process::thread_number(), Ordering::Relaxed);
         memory::on_forget(forget);
         self.launcher.settle();
         let mut ready = Vec::new();
         loop {
-            let deadline = self.alarms.peek().map(|Reverse((at, _))| *at);
+            let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
+            let deadline = alarm.into_iter().chain(self.launcher.next_look()).min();
             if self.poller.wait(&mut ready, deadline).is_err() {
-                // EBADF or EINVAL: somebody closed our descriptors. Nothing can be heard any more, and spinning helps
-                // nobody; what runs is reached by its own deadlines only.
+                // Somebody closed our descriptor, or a sandbox that came later refuses to wait for it. Spinning helps nobody;
+                // whatever has happened is found by looking at each process now and then.
                 std::thread::sleep(config::HEARTBEAT);
+                self.look_around(&mut ready);
             }
             // Whatever panics in here is a defect, and must not take everything else along.
             for number in ready.drain(..) {
                 let _ = crate::panic::catch(|| match number {
                     WAKE => self.shared.wake.clear(),
                     ATTENTION => self.pulse(),
+                    MEMORY => self.memory_kills.called(),
                     number @ ..FIRST_CHILD => self.launcher.happened(number, &self.poller),
                     number => self.happened(number),
                 });
@@ -324,6 +540,31 @@ impl Loop {
             let _ = crate::panic::catch(|| self.ring_alarms());
             let _ = crate::panic::catch(|| self.admit());
             let _ = crate::panic::catch(|| self.launcher.tend(&self.poller));
+            if ending::has_begun() {
+                let _ = crate::panic::catch(|| self.see_workers_off());
+            }
+        }
+    }
+
+    /// Ends all pools, and says when none has workers any more. Spawned calls that run end with the program.
+    fn see_workers_off(&mut self) {
+        if !self.sees_off {
+            self.sees_off = true;
+            let grace = ending::grace();
+            self.pools().iter().for_each(|pool| pool.end(grace));
+        }
+        if self.children.len() == self.admitted {
+            ending::seen_off();
+        }
+    }
+
+    /// Finds by itself what the poller does not tell.
+    fn look_around(&self, ready: &mut Vec<u64>) {
+        ready.extend([WAKE, ATTENTION, LAUNCHER.answer]);
+        for (key, Watched { child, .. }) in &self.children {
+            // An error counts as something to read, so this one is asked in another way.
+            ready.extend(child.has_ended().then_some(*key));
+            ready.push(key + 1);
         }
     }
 
@@ -361,15 +602,19 @@ impl Loop {
     }
 
     fn ended(&mut self, key: u64, child: &Arc<Child>, events: Arc<dyn Events>) {
+        launch::is_to_be_reaped(child.pid());
         let status = child.reap();
-        self.poller.remove(child.pidfd.as_fd());
+        self.poller.remove(child.started.pidfd.as_fd());
         self.poller.remove(child.control.as_fd());
-        lock(&self.shared.pids).remove(&child.pid);
+        lock(&self.shared.pids).remove(&child.pid());
         if self.children.remove(&key).is_some_and(|watched| watched.admitted) {
             self.admitted -= 1;
         }
         self.launcher.has_ended();
-        events.ended(self, child, status);
+        let is_killed = status.and_then(process::deadly_signal).is_some_and(|(signal, _)| signal == process::KILL);
+        let is_judged = is_killed && !child.killed.load(Ordering::Relaxed);
+        let verdict = if is_judged { self.memory_kills.judge() } else { Verdict::Other };
+        oom::telling(verdict, || events.ended(self, child, status));
         self.admit();
     }
 
@@ -379,28 +624,74 @@ impl Loop {
     ///
     /// What the system says; nothing is left behind then.
     pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
-        let Launched { started, control, way } =
-            self.launcher.launch(start.environment, start.affinity, start.by_exec, &self.poller)?;
-        let child = Child { pid: started.pid, pidfd: started.pidfd, control, way, alive: Mutex::new(true) };
-        match (start.assign)(&child.control) {
-            // It has died already, of which its end will tell more.
-            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
-            Err(error) => {
-                child.discard();
-                return Err(error);
-            }
-            Ok(()) => {}
-        }
-        let child = Arc::new(child);
+        let launched = self.launcher.launch(start.environment, start.caller, start.by_exec, &self.poller)?;
+        let child = self.adopt(launched, start, events)?;
+        launch::has_started(child.pid());
+        Ok(child)
+    }
+
+    /// Has a deputy of `caller` start a process, and calls `then` with it, which is to [adopt](Self::adopt) it. Meanwhile it
+    /// counts against what may run at a time, where it is `admitted`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; `then` is not called then.
+    pub(crate) fn launch_from(
+        &mut self,
+        deputy: &Deputy,
+        caller: &Caller,
+        environment: &[(OsString, OsString)],
+        admitted: bool,
+        then: impl FnOnce(&mut Self, io::Result<Launched>) + Send + 'static,
+    ) -> io::Result<()> {
+        let shared = self.shared;
+        self.launcher.launch_from(deputy, environment, caller, move |attempt| {
+            shared.run(move |reactor| {
+                reactor.admitted -= usize::from(admitted);
+                then(reactor, attempt.finish());
+            });
+        })?;
+        self.admitted += usize::from(admitted);
+        Ok(())
+    }
+
+    /// Gives a process that was started its assignment, and has `events` watch it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; nothing is left behind then.
+    pub(crate) fn adopt(
+        &mut self,
+        launched: Launched,
+        start: &Start<'_>,
+        events: Arc<dyn Events>,
+    ) -> io::Result<Arc<Child>> {
         let key = self.next;
         self.next += 2;
-        let watching =
-            self.poller.add(child.pidfd.as_fd(), key).and_then(|()| self.poller.add(child.control.as_fd(), key + 1));
-        if let Err(error) = watching {
-            child.discard();
+        let ready = match (start.assign)(&launched.control) {
+            // It has died already, of which its end will tell more.
+            Err(error) if Refused::of(&error) == Refused::Gone => Ok(()),
+            assigned => assigned,
+        };
+        let watched = ready
+            .and_then(|()| self.poller.add(launched.started.pidfd.as_fd(), key))
+            .and_then(|()| self.poller.add(launched.control.as_fd(), key + 1));
+        if let Err(error) = watched {
+            self.poller.remove(launched.started.pidfd.as_fd());
+            self.launcher.discard(launched);
             return Err(error);
         }
-        lock(&self.shared.pids).insert(child.pid);
+        let Launched { started, control, way } = launched;
+        let child = Arc::new(Child {
+            key,
+            started,
+            control,
+            way,
+            life: Mutex::new(Life::Runs),
+            killed: AtomicBool::new(false),
+            ends_group: AtomicBool::new(false),
+        });
+        lock(&self.shared.pids).insert(child.pid());
         self.admitted += usize::from(start.admitted);
         self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: start.admitted });
         Ok(child)
@@ -412,9 +703,14 @@ impl Loop {
         self.next += 2;
         self.alarms.push(Reverse((at, number)));
         self.armed.insert(number, alarm);
-        if self.alarms.len() > 2 * self.armed.len() + self.resting.len() + FEW_ALARMS {
-            let Self { alarms, armed, resting, .. } = self;
-            alarms.retain(|Reverse((_, number))| armed.contains_key(number) || resting.contains_key(number));
+        if self.alarms.len() > 2 * self.armed.len() + self.resting.len() + self.leaving.len() + FEW_ALARMS {
+            let Self { alarms, armed, resting, leaving, .. } = self;
+            alarms.retain(|Reverse((_, number))| {
+                armed.contains_key(number)
+                    || resting.contains_key(number)
+                    || leaving.contains_key(number)
+                    || *number == LONG_WAIT
+            });
         }
         if self.armed.len() > self.swept {
             // Whoever wanted most of them may be gone long before their time.
@@ -425,7 +721,7 @@ impl Loop {
 
     /// Puts a process behind those that wait; it starts once this event is handled.
     pub(crate) fn queue(&mut self, waiting: Arc<dyn Waiting>) {
-        self.waiting.push_back(waiting);
+        self.waiting.push_back(Turn { call: waiting, since: Instant::now() });
     }
 
     /// Puts a process behind those that wait, after a pause.
@@ -436,6 +732,28 @@ impl Loop {
         self.resting.insert(number, waiting);
     }
 
+    /// Gives a process that could not be killed, and whose channel was closed, some time to leave.
+    fn see_out(&mut self, key: u64, error: io::Error) {
+        let number = self.next;
+        self.next += 2;
+        self.alarms.push(Reverse((Instant::now() + config::LEAVE_GRACE, number)));
+        self.leaving.insert(number, (key, error));
+    }
+
+    /// Tells whoever watches a process that it cannot be ended, if it has not; it is watched from now on to be reaped only.
+    fn lose(&mut self, key: u64, error: io::Error) {
+        let Some(watched) = self.children.get_mut(&key).filter(|watched| !watched.child.has_ended()) else { return };
+        let child = Arc::clone(&watched.child);
+        let events = std::mem::replace(&mut watched.events, Arc::new(LeftOver));
+        if std::mem::take(&mut watched.admitted) {
+            self.admitted -= 1;
+        }
+        self.poller.remove(child.control.as_fd());
+        // What it has said before is still of use.
+        Arc::clone(&events).readable(self, &child);
+        events.lost(self, &child, error);
+    }
+
     fn ring_alarms(&mut self) {
         let now = Instant::now();
         while let Some(&Reverse((at, number))) = self.alarms.peek() {
@@ -443,9 +761,17 @@ impl Loop {
                 break;
             }
             self.alarms.pop();
+            if number == LONG_WAIT {
+                self.look_for_long_wait();
+                continue;
+            }
             if let Some(waiting) = self.resting.remove(&number) {
-                self.waiting.push_back(waiting);
+                self.queue(waiting);
                 self.admit();
+                continue;
+            }
+            if let Some((key, error)) = self.leaving.remove(&number) {
+                self.lose(key, error);
                 continue;
             }
             let Some(weak) = self.armed.remove(&number) else { continue };
@@ -456,41 +782,60 @@ impl Loop {
         }
     }
 
+    /// A deputy could not start a process that waits.
+    pub(crate) fn could_not_start(&mut self, waiting: Arc<dyn Waiting>, error: io::Error) {
+        if process::is_passing(&error) && (self.admitted > 0 || self.launcher.makes_room(&self.poller)) {
+            self.waiting.push_front(Turn { call: waiting, since: Instant::now() });
+        } else {
+            waiting.refuse(self, error);
+        }
+    }
+
     /// Starts what waits, as far as the limits allow; a few at a time, so that what has started is heard meanwhile.
     fn admit(&mut self) {
-        let most = config::most_processes();
+        let (most, limit) = turns::most_processes(program::descriptor_limit());
         for _ in 0..config::STARTS_AT_A_TIME {
             if self.admitted >= most {
-                return;
+                return self.watch_waits(limit);
             }
             let Some(next) = self.waiting.pop_front() else { return };
-            match Arc::clone(&next).start(self) {
+            // A panic is a defect; whoever waits for the process must not wait for ever.
+            let started = crate::panic::catch(|| Arc::clone(&next.call).start(self));
+            match started.unwrap_or_else(|report| Err(defect(&report))) {
                 Ok(()) => {}
                 Err(error) if self.admitted > 0 && process::is_passing(&error) => {
                     self.waiting.push_front(next);
-                    return;
+                    return self.watch_waits(Limit::System(error));
                 }
-                Err(error) => next.refuse(self, error),
+                Err(error) => next.call.refuse(self, error),
             }
         }
         if !self.waiting.is_empty() && self.admitted < most {
             self.shared.wake.set();
         }
     }
-}
 
-impl Child {
-    /// Ends a process that is never watched.
-    fn discard(&self) {
-        let _ = self.signal(process::KILL);
-        *lock(&self.alive) = false;
-        let _ = process::wait(&self.pidfd);
+    /// Looks again once the first of those that wait has waited long.
+    fn watch_waits(&mut self, limit: Limit) {
+        let Some(first) = self.waiting.front() else { return };
+        if let Some(at) = self.long_wait.watches_for(first.since, limit) {
+            self.alarms.push(Reverse((at, LONG_WAIT)));
+        }
+    }
+
+    fn look_for_long_wait(&mut self) {
+        let first = self.waiting.front().map(|first| (first.call.name(), first.since));
+        match self.long_wait.look(first, Instant::now(), self.admitted, self.waiting.len()) {
+            Look::Nothing => {}
+            Look::Again(at) => self.alarms.push(Reverse((at, LONG_WAIT))),
+            Look::Tell(text) => turns::tell(text),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
 
     use super::*;
@@ -518,6 +863,10 @@ mod tests {
 
         fn queued(&self) {}
 
+        fn name(&self) -> &str {
+            "a fake"
+        }
+
         fn refuse(self: Arc<Self>, _: &mut Loop, error: io::Error) {
             panic!("{error}");
         }
@@ -533,7 +882,7 @@ mod tests {
             .collect();
         drop(waits);
         get().unwrap().run(move |reactor| {
-            reactor.waiting.extend(fakes);
+            fakes.into_iter().for_each(|fake| reactor.queue(fake));
             reactor.admit();
         });
         let end = all_started.recv_timeout(crate::flags::PATIENCE);

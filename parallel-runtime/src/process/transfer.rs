@@ -62,7 +62,7 @@ impl Hasher for Random {
 }
 
 /// Sends `handles` ahead and returns their numbers. `known`: the memory that the receiver keeps, which is not sent
-/// again; what is sent is added to it.
+/// again; what is sent, and nothing else, is added to it. Handles for several messages may be sent in part where this fails.
 pub(crate) fn send_ahead<M: Ahead>(
     control: &Control,
     handles: &[Handle],
@@ -72,7 +72,8 @@ pub(crate) fn send_ahead<M: Ahead>(
     let mut ids = Ids::with_capacity(handles.len());
     let mut fresh: Vec<(Note, BorrowedFd<'_>)> = Vec::new();
     for handle in handles {
-        let (Some(note), Some(descriptor)) = (note(handle)?, handle.descriptor()) else {
+        let note = note(handle).inspect_err(|_| unlearn(known.as_deref_mut(), &fresh))?;
+        let (Some(note), Some(descriptor)) = (note, handle.descriptor()) else {
             ids.push(STAYS);
             continue;
         };
@@ -88,11 +89,24 @@ pub(crate) fn send_ahead<M: Ahead>(
             fresh.push((note, descriptor));
         }
     }
-    for some in fresh.chunks(MAX_DESCRIPTORS) {
+    let mut unsent = fresh.as_slice();
+    while !unsent.is_empty() {
+        let (some, later) = unsent.split_at(unsent.len().min(MAX_DESCRIPTORS));
         let (notes, descriptors): (Vec<Note>, Vec<BorrowedFd<'_>>) = some.iter().copied().unzip();
-        control.send(&M::ahead(notes), &descriptors, wait)?;
+        let sent = control.send(&M::ahead(notes), &descriptors, wait);
+        sent.inspect_err(|_| unlearn(known.as_deref_mut(), unsent))?;
+        unsent = later;
     }
     Ok(ids)
+}
+
+/// Takes what was not sent out of what the receiver keeps.
+fn unlearn(known: Option<&mut Known>, unsent: &[(Note, BorrowedFd<'_>)]) {
+    if let Some(known) = known {
+        for (note, _) in unsent {
+            known.remove(&note.id);
+        }
+    }
 }
 
 /// The number of a handle that is not sent, but has its place in the table.
@@ -103,6 +117,7 @@ fn note(handle: &Handle) -> io::Result<Option<Note>> {
         Handle::Memory(region) => {
             let kind = match region.access() {
                 Access::Shared => Kind::Shared,
+                Access::InParts => Kind::InParts,
                 Access::Frozen => Kind::Frozen,
             };
             Note { id: region.id(), kind }
@@ -128,7 +143,11 @@ pub(crate) fn pack<'b, M: Ahead>(
 
 /// The handles that came ahead of a message.
 #[derive(Debug, Default)]
-pub(crate) struct Store(HashMap<u64, Handle, BuildHasherDefault<Random>>);
+pub(crate) struct Store {
+    handles: HashMap<u64, Handle, BuildHasherDefault<Random>>,
+    /// Why the latest thing that came did not arrive, for who looks for it later.
+    lost: Option<String>,
+}
 
 impl Store {
     /// Keeps what a message carried.
@@ -137,6 +156,20 @@ impl Store {
     ///
     /// When the kernel had no number free for a descriptor, or memory is not what it is said to be.
     pub(crate) fn keep(&mut self, notes: &[Note], descriptors: Vec<OwnedFd>) -> io::Result<()> {
+        let kept = self.try_keep(notes, descriptors);
+        self.note_lost(kept)
+    }
+
+    fn note_lost<T>(&mut self, arrived: io::Result<T>) -> io::Result<T> {
+        arrived.inspect_err(|error| self.lost = Some(error.to_string()))
+    }
+
+    /// Why the latest thing that was lost did not arrive, if one was.
+    pub(crate) fn why_lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+
+    fn try_keep(&mut self, notes: &[Note], descriptors: Vec<OwnedFd>) -> io::Result<()> {
         if descriptors.len() < notes.len() {
             return Err(io::Error::other(
                 "no descriptor was free to receive a shared handle; raise the limit (`ulimit -n`)",
@@ -145,11 +178,12 @@ impl Store {
         for (note, descriptor) in notes.iter().zip(descriptors) {
             let handle = match note.kind {
                 Kind::Shared => Handle::Memory(Region::adopt(note.id, Access::Shared, descriptor)?),
+                Kind::InParts => Handle::Memory(Region::adopt(note.id, Access::InParts, descriptor)?),
                 Kind::Frozen => Handle::Memory(Region::adopt(note.id, Access::Frozen, descriptor)?),
                 Kind::Descriptor => Handle::Descriptor(Arc::new(descriptor)),
                 Kind::Bulk => Handle::Arrived(Arc::new(Arrived::open(note.id, descriptor)?)),
             };
-            self.0.insert(note.id, handle);
+            self.handles.insert(note.id, handle);
         }
         Ok(())
     }
@@ -160,10 +194,13 @@ impl Store {
             if id == STAYS {
                 return Ok(Handle::kept(()));
             }
-            let missing = || io::Error::other("a shared handle did not arrive");
-            match self.0.get(&id).ok_or_else(missing)? {
+            let missing = || match &self.lost {
+                Some(why) => io::Error::other(format!("a shared handle did not arrive: {why}")),
+                None => io::Error::other("a shared handle did not arrive"),
+            };
+            match self.handles.get(&id).ok_or_else(missing)? {
                 memory @ Handle::Memory(_) if keep_memory => Ok(memory.clone()),
-                _ => self.0.remove(&id).ok_or_else(missing),
+                _ => self.handles.remove(&id).ok_or_else(missing),
             }
         })
         .collect()
@@ -171,17 +208,17 @@ impl Store {
 
     /// Whether all of these have arrived.
     pub(crate) fn has_all(&self, mut ids: impl Iterator<Item = u64>) -> bool {
-        ids.all(|id| id == STAYS || self.0.contains_key(&id))
+        ids.all(|id| id == STAYS || self.handles.contains_key(&id))
     }
 
     /// Drops memory that its sender has dropped.
     pub(crate) fn forget(&mut self, id: u64) {
-        self.0.remove(&id);
+        self.handles.remove(&id);
     }
 
     /// Unpacks a message's payload.
     pub(crate) fn unpack(&mut self, package: Package, descriptors: &mut Vec<OwnedFd>) -> io::Result<Payload> {
-        let bytes = package.body.unpack(descriptors)?;
+        let bytes = self.note_lost(package.body.unpack(descriptors))?;
         Ok(Payload { bytes, handles: self.find(package.handles.into_iter(), false)? })
     }
 }

@@ -2,14 +2,21 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::object::{Object, Words};
-use super::words::platform::Deadline;
-use super::words::semaphore::{Held, MOST, SemaphoreWords};
+use super::words::platform::{Deadline, PID_BITS};
+use super::words::semaphore::{Held, MOST, NoNote, Permits, SemaphoreWords};
 use crate::error::{Error, Result};
+
+/// At least so many processes can have permits at a time: four times as many as a program's spawned calls that run. A note
+/// that is not used takes no memory.
+const FEWEST_NOTES: usize = 4096;
+/// More processes there cannot be.
+const MOST_NOTES: usize = 1 << PID_BITS;
 
 // SAFETY: `repr(C)`, atomic words alone; zeros are a semaphore without permits.
 unsafe impl Words for SemaphoreWords {
@@ -19,8 +26,10 @@ unsafe impl Words for SemaphoreWords {
 /// Lets as many in at a time as it has permits.
 ///
 /// A [`Permit`] goes back when it is dropped, and when the process that has it dies: whoever waits notices within some
-/// 50 ms. (A process that is killed in the very moment of taking a permit or of giving it back may take it along; so may one
-/// that takes a permit while 256 others are out, which are as many as are known by their holders.)
+/// 50 ms. (A process that is killed in the very moment of taking a permit or of giving it back may take it along.)
+///
+/// As many processes can have permits at a time as there were permits when it was made, and 4,096 in any case. Where more
+/// were [added](Self::release) than that, one process too many gets an error, and no permit.
 ///
 /// Permits may also be made by one process and taken by another, as a signal that can be counted:
 /// [`release`](Self::release) adds them, [`Permit::forget`] takes them away for good.
@@ -52,7 +61,8 @@ unsafe impl Words for SemaphoreWords {
 /// ```
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Semaphore {
-    object: Object<SemaphoreWords, ()>,
+    /// With a note for each process that has permits.
+    object: Object<SemaphoreWords, u64>,
     /// The most permits that may be free.
     bound: u32,
 }
@@ -100,17 +110,38 @@ impl Semaphore {
     }
 
     fn with_bound(permits: u32, bound: u32) -> Result<Self> {
-        let object = Object::<SemaphoreWords, ()>::zeroed(0)?;
+        let notes = usize::try_from(permits).unwrap_or(MOST_NOTES).clamp(FEWEST_NOTES, MOST_NOTES);
+        let semaphore = Self { object: Object::zeroed(notes)?, bound };
         // Cannot be too many: there is none yet.
-        let _ = object.words().release(permits, bound);
-        Ok(Self { object, bound })
+        let _ = semaphore.permits().release(permits);
+        Ok(semaphore)
+    }
+
+    fn permits(&self) -> Permits<'_> {
+        let (first, count) = (self.object.data().cast::<AtomicU64>(), self.object.len());
+        // SAFETY: so many aligned numbers are there as long as the object, and nobody touches them but as atomic words.
+        let notes = unsafe { std::slice::from_raw_parts(first.as_ptr(), count) };
+        Permits { words: self.object.words(), notes, bound: self.bound }
+    }
+
+    fn permit(&self, held: Held) -> Permit<'_> {
+        Permit { of: self, held }
+    }
+
+    fn no_note(&self, NoNote: NoNote) -> Error {
+        Error::invalid(format!(
+            "{} other processes have permits of this semaphore, as many as can be known; one that is made with more permits \
+             knows as many as those",
+            self.object.len()
+        ))
     }
 
     /// Waits for a permit.
     ///
     /// # Errors
     ///
-    /// None so far.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where more processes would have permits than can be known; see
+    /// [`Semaphore`].
     ///
     /// # Examples
     ///
@@ -125,8 +156,8 @@ impl Semaphore {
     pub fn acquire(&self) -> Result<Permit<'_>> {
         loop {
             // Always, without a deadline.
-            if let Some(held) = self.object.words().acquire_until(Deadline::NEVER, self.bound) {
-                return Ok(Permit { of: self, held });
+            if let Some(held) = self.permits().acquire_until(Deadline::NEVER).map_err(|full| self.no_note(full))? {
+                return Ok(self.permit(held));
             }
         }
     }
@@ -135,7 +166,8 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// None so far.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where more processes would have permits than can be known; see
+    /// [`Semaphore`].
     ///
     /// # Examples
     ///
@@ -144,14 +176,16 @@ impl Semaphore {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn try_acquire(&self) -> Result<Option<Permit<'_>>> {
-        Ok(self.object.words().try_acquire(self.bound).map(|held| Permit { of: self, held }))
+        let held = self.permits().try_acquire().map_err(|full| self.no_note(full))?;
+        Ok(held.map(|held| self.permit(held)))
     }
 
     /// Waits for a permit so long; `None` if none came in that time.
     ///
     /// # Errors
     ///
-    /// None so far.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where more processes would have permits than can be known; see
+    /// [`Semaphore`].
     ///
     /// # Examples
     ///
@@ -163,10 +197,13 @@ impl Semaphore {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Option<Permit<'_>>> {
-        let words = self.object.words();
-        // The clock may cost a system call.
-        let held = words.acquire_free().or_else(|| words.acquire_until(Deadline::after(timeout), self.bound));
-        Ok(held.map(|held| Permit { of: self, held }))
+        let permits = self.permits();
+        let held = match permits.acquire_free() {
+            // Not before: the clock may cost a system call.
+            Ok(None) => permits.acquire_until(Deadline::after(timeout)),
+            taken => taken,
+        };
+        Ok(held.map_err(|full| self.no_note(full))?.map(|held| self.permit(held)))
     }
 
     /// Adds `permits` permits, and wakes who waits for them.
@@ -199,7 +236,7 @@ impl Semaphore {
             return Err(Error::invalid("no permits to release: the number must be 1 or more"));
         }
         let bound = self.bound;
-        self.object.words().release(number(permits)?, bound).map_err(|_| {
+        self.permits().release(number(permits)?).map_err(|_| {
             Error::invalid(format!(
                 "releasing {permits} permits would leave more than {bound} free, which is the bound"
             ))
@@ -249,13 +286,13 @@ impl Permit<'_> {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn forget(self) {
-        self.of.object.words().forget(&self.held);
+        self.of.permits().forget(&self.held);
         mem::forget(self);
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.of.object.words().give_back(&self.held, self.of.bound);
+        self.of.permits().give_back(&self.held);
     }
 }

@@ -11,9 +11,9 @@ use super::parameter::{ArgumentCodec, Owned, Parameter, ResultCodec, Returns};
 use super::parcel::Items;
 use super::payload::Payload;
 use super::plain::{self, Plain};
+use crate::memory::given::{self, Given, Keeping};
 use crate::memory::reply::{ReplyWriter, RowWriter};
 use crate::panic::{self, PanicReport};
-use crate::sys::program;
 
 /// For so many numbers memory is taken before it is known that they come.
 const AT_A_TIME: usize = 16 << 10;
@@ -106,6 +106,8 @@ impl Arguments {
 pub struct Parameters<'a> {
     bytes: &'a [u8],
     handles: &'a [Handle],
+    /// Whether one of those that were taken is deep.
+    deep: bool,
 }
 
 impl<'a> Parameters<'a> {
@@ -115,14 +117,16 @@ impl<'a> Parameters<'a> {
     ///
     /// What the type's `Deserialize` says when it refuses.
     #[inline]
-    pub fn take<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owned<F, INDEX>, CodecError> {
+    pub fn take<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Given<Owned<F, INDEX>>, CodecError> {
         if let Some((value, used)) = plain::decode(self.bytes) {
             self.bytes = &self.bytes[used..];
-            return Ok(value);
+            return Ok(Given::new(value));
         }
+        let before = given::met();
         let (value, used) = take_through_codec::<F, INDEX>(self.bytes, self.handles)?;
+        self.deep |= given::met() != before;
         self.bytes = &self.bytes[used..];
-        Ok(value)
+        Ok(Given::since(value, before))
     }
 
     /// Takes the next argument, that for the parameter `INDEX` of `F`, which the function is to borrow.
@@ -166,7 +170,7 @@ impl<B: Borrowed + ?Sized> std::fmt::Debug for Owner<'_, B> {
 
 enum Held<'a, B: Borrowed + ?Sized> {
     /// In its owned form.
-    Owned(B::Owned),
+    Owned(Given<B::Owned>),
     /// Where it arrived.
     Here(&'a B),
 }
@@ -176,7 +180,7 @@ impl<B: Borrowed + ?Sized> Owner<'_, B> {
     #[inline]
     pub fn get(&self) -> &B {
         match &self.0 {
-            Held::Owned(owned) => owned.borrow(),
+            Held::Owned(owned) => (**owned).borrow(),
             Held::Here(view) => view,
         }
     }
@@ -232,7 +236,10 @@ pub struct Call<'a> {
     wanted: bool,
     /// Whether a large value may travel in memory of its own.
     bulk: bool,
+    /// `None` while a row of it is open.
     reply: Option<ReplyWriter<'a>>,
+    /// The row that is open. Also a panic leaves it here: a `Drop` on the unwinding's way would take it a fifth of its time.
+    row: Option<RowWriter<'a>>,
     finish: &'a mut dyn Finish,
 }
 
@@ -251,7 +258,7 @@ impl<'a> Call<'a> {
         reply: Option<ReplyWriter<'a>>,
         finish: &'a mut dyn Finish,
     ) -> Self {
-        Self { items, handles, value, wanted, bulk: true, reply, finish }
+        Self { items, handles, value, wanted, bulk: true, reply, row: None, finish }
     }
 
     /// Keeps the bytes of all values together, for who works on them here.
@@ -277,6 +284,7 @@ impl<'a> Call<'a> {
     {
         // One frame that catches serves many items: it is left where one of them panics.
         while let Err(report) = panic::catch(|| self.run_items::<H, F>(&decode)) {
+            self.close_row();
             if !self.end(Some(CallFailure::Panicked(report))) {
                 return;
             }
@@ -288,6 +296,8 @@ impl<'a> Call<'a> {
         F: FnOnce() -> H::Output,
     {
         let short = !self.wanted || plain::is_short::<H::Output>();
+        // What nobody wants is never encoded, and so nobody learns how deep it is.
+        let _keeping = (!self.wanted && plain::may_be_deep::<H::Output>()).then(Keeping::new);
         loop {
             let reply = if short { self.reply.take() } else { None };
             let failure = match reply {
@@ -297,6 +307,7 @@ impl<'a> Call<'a> {
                 },
                 None => self.run_others::<H, F>(decode),
             };
+            self.close_row();
             let Some(failure) = failure else { return };
             if !self.end(Some(failure)) {
                 return;
@@ -318,19 +329,20 @@ impl<'a> Call<'a> {
     {
         let (handles, wanted, timed) = (self.handles, PLAIN || self.wanted, !PLAIN && reply.is_timed());
         let row = reply.row(if wanted { size_of::<H::Output>() } else { 0 }, self.items.len());
-        let cursor = Cursor { row: Some(row), call: self };
-        let row = cursor.row.as_ref()?;
+        let row = self.row.insert(row);
         let (mut index, mut items) = (0, items.clone());
         loop {
             while row.begin(index, timed) {
-                let function = match decode_one(items.next()?, handles, decode) {
-                    Ok(function) => function,
+                let decoded = match decode_one(items.next()?, handles, decode) {
+                    Ok(decoded) => decoded,
                     Err(failure) => return Some(failure),
                 };
-                let value = call_apart(function);
+                let value = decoded.call();
                 if wanted {
                     let written = plain::write_short(&value, row, index);
                     debug_assert!(written.is_some(), "the values of a row are short");
+                } else if plain::may_be_deep::<H::Output>() {
+                    given::drop_apart(value);
                 } else {
                     drop(value);
                 }
@@ -353,11 +365,11 @@ impl<'a> Call<'a> {
         F: FnOnce() -> H::Output,
     {
         while let Some(item) = self.next() {
-            let function = match decode_one(item, self.handles, decode) {
-                Ok(function) => function,
+            let decoded = match decode_one(item, self.handles, decode) {
+                Ok(decoded) => decoded,
                 Err(failure) => return Some(failure),
             };
-            if let Err(failure) = self.encode::<H>(call_apart(function)) {
+            if let Err(failure) = self.encode::<H>(decoded.call()) {
                 return Some(failure);
             }
             let goes_on = self.end(None);
@@ -382,14 +394,15 @@ impl<'a> Call<'a> {
     }
 
     fn encode<H: Returns>(&mut self, value: H::Output) -> Result<(), CallFailure> {
+        let value = Given::new(value);
         let Payload { bytes, handles } = &mut *self.value;
         bytes.clear();
         handles.clear();
-        let bulky = self.wanted && self.bulk && plain::encode_bulk(&value, bytes, handles).is_some();
-        let encoded = if bulky || !self.wanted || plain::encode(&value, bytes).is_some() {
+        let bulky = self.wanted && self.bulk && plain::encode_bulk(&*value, bytes, handles).is_some();
+        let encoded = if bulky || !self.wanted || plain::encode(&*value, bytes).is_some() {
             Ok(Ok(()))
         } else {
-            panic::catch(|| handles::gathering(handles, || H::codec().encode(&value, bytes)))
+            panic::catch(|| handles::gathering(handles, || H::codec().encode(&*value, bytes)))
         };
         // The value belongs to the function: a panic in its `Drop` is the function's panic.
         drop(value);
@@ -401,24 +414,17 @@ impl<'a> Call<'a> {
         Err(CallFailure::Encode(error.seen_by_worker()))
     }
 
-    fn end(&mut self, failure: Option<CallFailure>) -> bool {
-        self.finish.finish(self.reply.as_mut(), self.value, failure)
-    }
-}
-
-/// The loop over a row: when it is left, also by a panic, the call goes on behind what was begun.
-struct Cursor<'c, 'a> {
-    call: &'c mut Call<'a>,
-    row: Option<RowWriter<'a>>,
-}
-
-impl Drop for Cursor<'_, '_> {
+    /// Closes the row that is open, if one is: the call goes on behind what was begun of it.
     #[inline]
-    fn drop(&mut self) {
+    fn close_row(&mut self) {
         let Some(row) = self.row.take() else { return };
         let (reply, begun) = row.into_reply();
-        self.call.items.skip_items(begun);
-        self.call.reply = Some(reply);
+        self.items.skip_items(begun);
+        self.reply = Some(reply);
+    }
+
+    fn end(&mut self, failure: Option<CallFailure>) -> bool {
+        self.finish.finish(self.reply.as_mut(), self.value, failure)
     }
 }
 
@@ -429,6 +435,22 @@ fn call_apart<F: FnOnce() -> T, T>(function: F) -> T {
     function()
 }
 
+/// A function with the arguments of one item.
+struct Decoded<F> {
+    function: F,
+    /// One of the arguments is deep. What the function does with it, and to drop it, may take as much stack as it took to
+    /// decode it.
+    deep: bool,
+}
+
+impl<F: FnOnce() -> T, T> Decoded<F> {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `decode_one`")]
+    fn call(self) -> T {
+        if self.deep { given::apart(self.function) } else { call_apart(self.function) }
+    }
+}
+
 /// Decodes the arguments of one item, all of them.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "called in two places, and half the time of a short item where it is not")]
@@ -436,11 +458,11 @@ fn decode_one<'a, F>(
     item: &'a [u8],
     handles: &'a [Handle],
     decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
-) -> Result<F, CallFailure> {
-    let mut parameters = Parameters { bytes: item, handles };
+) -> Result<Decoded<F>, CallFailure> {
+    let mut parameters = Parameters { bytes: item, handles, deep: false };
     let function = decode(&mut parameters).map_err(|error| CallFailure::Decode(error.seen_by_worker()))?;
     if parameters.bytes.is_empty() {
-        return Ok(function);
+        return Ok(Decoded { function, deep: parameters.deep });
     }
     let left = parameters.bytes.len();
     drop(function);
@@ -471,7 +493,7 @@ fn decode_through_codec<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<
     {
         return Ok(value);
     }
-    if program::was_forked() && handles.iter().any(|handle| matches!(handle, Handle::Arrived(_))) {
+    if handles.iter().any(|handle| matches!(handle, Handle::Arrived(arrived) if !arrived.is_here())) {
         let text = "it is in memory of the process that this one was forked from; join there";
         return Err(CodecError::of_bytes(text.to_string()));
     }

@@ -1,33 +1,28 @@
 //! The codec: serde values to bytes and back, through bincode. No other file names bincode.
 //!
-//! Integers have a fixed width. That is faster than the variable one, and it makes bincode's limit count the bytes that
-//! are really read: a length that claims more than the limit is refused before memory is taken for it.
+//! Integers have a fixed width, which is faster than a variable one.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use bincode::config::{Configuration, Fixint, LittleEndian};
 use bincode::error::{DecodeError, EncodeError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::levels::measured;
+use super::nested::Nested;
 use super::plain;
 use super::strict::Strictly;
+use crate::config::{LARGER_STACK, STACK_FOR_NOTHING, STACK_PER_BYTE};
+use crate::memory::given::{self, Given};
 use crate::panic::PanicReport;
 
-/// Messages up to this size may not claim more memory than this, in bytes. A claim of this size is address space until
-/// it is filled, so it is harmless; larger messages get [`LARGE`].
-const SMALL: usize = 64 << 20;
-/// What a message above [`SMALL`] may claim, in bytes.
-const LARGE: usize = 1 << 40;
 /// Room for a usual value, in bytes.
 const USUAL: usize = 64;
 
-type Format<const LIMIT: usize> = Configuration<LittleEndian, Fixint, Limit<LIMIT>>;
-
-const fn format<const LIMIT: usize>() -> Format<LIMIT> {
-    bincode::config::standard().with_fixed_int_encoding().with_limit::<LIMIT>()
-}
+/// Fixed width, little-endian, and no limit: what is read is a slice, which has an end.
+const FORMAT: Configuration<LittleEndian, Fixint> = bincode::config::standard().with_fixed_int_encoding();
 
 /// Tells which type could not be turned into bytes or back, what the codec said, and in which process.
 ///
@@ -144,14 +139,24 @@ pub(crate) fn encode_through_serde<T: Serialize + ?Sized>(value: &T, bytes: &mut
         // Most values are written in several pieces; the first piece alone would take room for eight bytes.
         bytes.reserve(USUAL);
     }
-    // bincode's own limit counts written bytes as well, so the format for writing carries none.
-    let format = bincode::config::standard().with_fixed_int_encoding();
-    match bincode::serde::encode_into_writer(Strictly(value), VecWriter(bytes), format) {
+    let step = || {
+        bytes.truncate(before);
+        write(value, bytes)
+    };
+    measured(0, LARGER_STACK, step, |text| text).map_err(|text| {
+        bytes.truncate(before);
+        // How deep it is was not found out.
+        given::meet();
+        CodecError::new::<T>(text)
+    })
+}
+
+// On its own, since it may be called on either of two stacks.
+#[inline(never)]
+fn write<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), String> {
+    match bincode::serde::encode_into_writer(Strictly(value), VecWriter(bytes), FORMAT) {
         Ok(()) => Ok(()),
-        Err(error) => {
-            bytes.truncate(before);
-            Err(CodecError::new::<T>(encode_words(error)))
-        }
+        Err(error) => Err(encode_words(error)),
     }
 }
 
@@ -165,19 +170,24 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Co
 }
 
 pub(crate) fn decode_through_serde<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
-    let decoded = if bytes.len() <= SMALL {
-        bincode::serde::decode_from_slice(bytes, format::<SMALL>())
-    } else {
-        bincode::serde::decode_from_slice(bytes, format::<LARGE>())
-    };
-    decoded.map_err(|error| CodecError::new::<T>(decode_words(error)))
+    let wanted = bytes.len().saturating_mul(STACK_PER_BYTE).saturating_add(STACK_FOR_NOTHING).min(LARGER_STACK);
+    measured(bytes.len(), wanted, || read(bytes), |text| text).map_err(CodecError::new::<T>)
+}
+
+// On its own, since it may be called on either of two stacks.
+#[inline(never)]
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), String> {
+    let decoded = bincode::serde::borrow_decode_from_slice(bytes, FORMAT);
+    decoded.map(|(Nested(value), used)| (value, used)).map_err(decode_words)
 }
 
 /// Reads one `T` that must fill `bytes` exactly.
 pub(crate) fn decode_whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let (value, used) = decode(bytes)?;
+    let met = given::met();
+    let (value, used) = decode::<T>(bytes)?;
+    let value = Given::since(value, met);
     if used == bytes.len() {
-        Ok(value)
+        Ok(value.into_inner())
     } else {
         let left = bytes.len() - used;
         Err(CodecError::new::<T>(format!(
@@ -204,7 +214,7 @@ fn decode_words(error: DecodeError) -> String {
         DecodeError::OtherString(text) if text.contains("expected variant index") => misread(&text),
         DecodeError::OtherString(text) => text,
         DecodeError::Other(text) => text.to_string(),
-        DecodeError::UnexpectedEnd { .. } | DecodeError::LimitExceeded => {
+        DecodeError::UnexpectedEnd { .. } => {
             "its bytes ended early: its `Deserialize` reads more than its `Serialize` wrote".to_string()
         }
         DecodeError::Serde(error) => not_described(&error),

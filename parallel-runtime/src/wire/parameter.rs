@@ -29,18 +29,18 @@ pub trait Parameter<const INDEX: usize> {
 pub type Owned<F, const INDEX: usize> = <<F as Parameter<INDEX>>::Type as Borrowed>::Owned;
 
 /// The argument for the parameter `INDEX` of `F`, to be serialized as a field of the struct of all.
-pub struct Given<'a, F: Parameter<INDEX>, const INDEX: usize>(pub &'a F::Type);
+pub struct Field<'a, F: Parameter<INDEX>, const INDEX: usize>(pub &'a F::Type);
 
-impl<F: Parameter<INDEX>, const INDEX: usize> Serialize for Given<'_, F, INDEX> {
+impl<F: Parameter<INDEX>, const INDEX: usize> Serialize for Field<'_, F, INDEX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         F::codec().serialize(self.0, serializer)
     }
 }
 
 /// The argument for the parameter `INDEX` of `F` in its owned form, deserialized as a field of the struct of all.
-pub struct Taken<F: Parameter<INDEX>, const INDEX: usize>(pub Owned<F, INDEX>);
+pub struct OwnedField<F: Parameter<INDEX>, const INDEX: usize>(pub Owned<F, INDEX>);
 
-impl<'de, F: Parameter<INDEX>, const INDEX: usize> Deserialize<'de> for Taken<F, INDEX> {
+impl<'de, F: Parameter<INDEX>, const INDEX: usize> Deserialize<'de> for OwnedField<F, INDEX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         F::codec().deserialize(deserializer).map(Self)
     }

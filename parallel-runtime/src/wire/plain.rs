@@ -204,6 +204,16 @@ pub(crate) fn is_short<T>() -> bool {
     COPIED && (size_of_number::<T>().is_some() || is::<T, bool>() || is::<T, ()>())
 }
 
+/// Whether a value of this type may be nested more deeply than anybody sees from its type.
+#[inline]
+pub(crate) fn may_be_deep<T>() -> bool {
+    fn is_flat<T>() -> Option<()> {
+        for_each_number!(Number => is::<T, Vec<Number>>().then_some(()));
+        is::<T, String>().then_some(())
+    }
+    std::mem::needs_drop::<T>() && is_flat::<T>().is_none()
+}
+
 /// A place for `expected` values of a number type, to be filled in from their bytes; `None` for other types.
 pub(crate) fn rows<T>(expected: usize) -> Option<Box<dyn Rows>> {
     if !COPIED {

@@ -3,13 +3,15 @@
 //! Such a format reads the fields that the type declares, in their order. A field that was left out would be read from the
 //! bytes of the next one, and nothing would tell: so leaving one out is an error here. So is the field that `tag` adds to
 //! a struct, which `Deserialize` does not read when fields come by their order. All else is handed on to the format's
-//! own serializer. Each value inside a value is wrapped as well, so that the same holds at any depth.
+//! own serializer. Each value inside a value is wrapped as well, so that the same holds at any depth; and the depth is
+//! [counted](super::levels).
 
 use serde::ser::{
     Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
+use super::levels;
 use crate::memory::cast;
 
 /// A value that is serialized strictly, whatever the serializer.
@@ -55,6 +57,21 @@ fn map_of_unknown_length<E: Error>() -> E {
         "its `Serialize` writes a map and does not say how long it is, as `flatten` does, and the format writes the length \
          first; send a struct without `flatten`, or a `String` of JSON",
     )
+}
+
+/// Enters a compound value, whose `end` leaves it.
+#[inline(always)]
+fn enter<E: Error>() -> Result<(), E> {
+    levels::enter().map_err(E::custom)
+}
+
+/// Writes a value that has one value inside.
+#[inline(always)]
+fn inside<T, E: Error>(write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    enter()?;
+    let written = write();
+    levels::leave();
+    written
 }
 
 /// A struct under way.
@@ -114,7 +131,7 @@ impl<S: Serializer> Serializer for Strict<S> {
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Self::Ok, Self::Error> {
-        self.0.serialize_some(&Strictly(value))
+        inside(|| self.0.serialize_some(&Strictly(value)))
     }
 
     #[inline]
@@ -138,7 +155,7 @@ impl<S: Serializer> Serializer for Strict<S> {
         name: &'static str,
         value: &T,
     ) -> Result<Self::Ok, Self::Error> {
-        self.0.serialize_newtype_struct(name, &Strictly(value))
+        inside(|| self.0.serialize_newtype_struct(name, &Strictly(value)))
     }
 
     #[inline]
@@ -149,7 +166,7 @@ impl<S: Serializer> Serializer for Strict<S> {
         variant: &'static str,
         value: &T,
     ) -> Result<Self::Ok, Self::Error> {
-        self.0.serialize_newtype_variant(name, index, variant, &Strictly(value))
+        inside(|| self.0.serialize_newtype_variant(name, index, variant, &Strictly(value)))
     }
 
     #[inline]
@@ -157,16 +174,19 @@ impl<S: Serializer> Serializer for Strict<S> {
         if len.is_none() {
             return Err(sequence_of_unknown_length());
         }
+        enter()?;
         self.0.serialize_seq(len).map(Strict)
     }
 
     #[inline]
     fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, Self::Error> {
+        enter()?;
         self.0.serialize_tuple(len).map(Strict)
     }
 
     #[inline]
     fn serialize_tuple_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct, Self::Error> {
+        enter()?;
         self.0.serialize_tuple_struct(name, len).map(Strict)
     }
 
@@ -178,6 +198,7 @@ impl<S: Serializer> Serializer for Strict<S> {
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeTupleVariant, Self::Error> {
+        enter()?;
         self.0.serialize_tuple_variant(name, index, variant, len).map(Strict)
     }
 
@@ -186,11 +207,13 @@ impl<S: Serializer> Serializer for Strict<S> {
         if len.is_none() {
             return Err(map_of_unknown_length());
         }
+        enter()?;
         self.0.serialize_map(len).map(Strict)
     }
 
     #[inline]
     fn serialize_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeStruct, Self::Error> {
+        enter()?;
         Ok(StrictStruct { fields: self.0.serialize_struct(name, len)?, tag: Some(name) })
     }
 
@@ -202,6 +225,7 @@ impl<S: Serializer> Serializer for Strict<S> {
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStructVariant, Self::Error> {
+        enter()?;
         self.0.serialize_struct_variant(name, index, variant, len).map(Strict)
     }
 
@@ -235,6 +259,7 @@ macro_rules! wrap_parts {
 
                 #[inline]
                 fn end(self) -> Result<Self::Ok, Self::Error> {
+                    levels::leave();
                     self.0.end()
                 }
             }
@@ -272,6 +297,7 @@ impl<S: SerializeStruct> SerializeStruct for StrictStruct<S> {
 
     #[inline]
     fn end(self) -> Result<Self::Ok, Self::Error> {
+        levels::leave();
         self.fields.end()
     }
 }
@@ -292,6 +318,7 @@ impl<S: SerializeStructVariant> SerializeStructVariant for Strict<S> {
 
     #[inline]
     fn end(self) -> Result<Self::Ok, Self::Error> {
+        levels::leave();
         self.0.end()
     }
 }

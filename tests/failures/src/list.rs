@@ -8,6 +8,8 @@ macro_rules! for_every_case {
             crashes {
                 a_panic_is_told_with_message_and_place
                 a_panic_has_a_backtrace_when_it_is_asked_for
+                a_panic_has_no_backtrace_where_that_of_libraries_is_refused
+                a_panic_looks_for_no_names_where_no_backtrace_is_asked_for
                 a_long_message_of_several_lines_is_still_one_line
                 panic_any_is_a_panic_without_text
                 a_panic_while_panicking_is_an_abort
@@ -39,6 +41,14 @@ macro_rules! for_every_case {
                 a_kill_while_an_argument_is_decoded_fails_only_its_item
                 a_kill_while_a_result_is_encoded_fails_only_its_item
                 bytes_left_over_and_bytes_missing_are_errors_of_their_item
+            }
+            depth {
+                a_deep_value_arrives_as_argument_and_as_result
+                deep_values_arrive_by_every_map
+                deep_values_arrive_as_messages
+                deep_values_that_nobody_gets_are_dropped
+                a_deep_value_of_lists_maps_and_tuples_arrives
+                without_room_for_a_larger_stack_a_deep_value_is_an_error_or_arrives
             }
             timeouts {
                 a_task_past_its_timeout_fails_alone

@@ -9,8 +9,8 @@ use crate::barrier::{BarrierWord, RoundEnd};
 use crate::condvar::CondvarWords;
 use crate::event::EventWord;
 use crate::lock::{Left, LockWord, Refused};
-use crate::platform::{Deadline, become_process, die, set_impatient};
-use crate::semaphore::{MOST, SemaphoreWords};
+use crate::platform::{AtomicU64, Deadline, become_process, die, set_impatient};
+use crate::semaphore::{MOST, Permits, SemaphoreWords};
 
 /// How often a thread may be interrupted where it would not wait. Most faults in such code show with two.
 const PREEMPTIONS: usize = 2;
@@ -192,46 +192,62 @@ fn one_who_looks_at_a_refused_lock_leaves_it_as_somebody_else_wants_it() {
     });
 }
 
+/// A semaphore with room for the notes of `NOTES` processes.
+struct Semaphore<const NOTES: usize> {
+    words: SemaphoreWords,
+    notes: [AtomicU64; NOTES],
+}
+
+impl<const NOTES: usize> Semaphore<NOTES> {
+    fn new() -> Self {
+        Self { words: SemaphoreWords::new(), notes: [(); NOTES].map(|()| AtomicU64::new(0)) }
+    }
+
+    fn within(&self, bound: u32) -> Permits<'_> {
+        Permits { words: &self.words, notes: &self.notes, bound }
+    }
+}
+
 #[test]
 fn a_permit_goes_to_one_of_those_who_wait_and_is_never_lost() {
     check(|| {
-        let semaphore = Arc::new(SemaphoreWords::new());
+        let semaphore = Arc::new(Semaphore::<1>::new());
         let takers: Vec<_> = [2, 3]
             .into_iter()
             .map(|pid| {
                 let semaphore = Arc::clone(&semaphore);
                 process(pid, move || {
-                    let held = semaphore.acquire_until(Deadline::NEVER, 1).unwrap();
-                    semaphore.give_back(&held, 1);
+                    let held = semaphore.within(1).acquire_until(Deadline::NEVER).unwrap().unwrap();
+                    semaphore.within(1).give_back(&held);
                 })
             })
             .collect();
-        semaphore.release(1, MOST).unwrap();
+        semaphore.within(MOST).release(1).unwrap();
         takers.into_iter().for_each(|taker| taker.join().unwrap());
-        assert!(semaphore.try_acquire(1).is_some());
-        assert!(semaphore.try_acquire(1).is_none());
+        assert!(semaphore.within(1).try_acquire().unwrap().is_some());
+        assert!(semaphore.within(1).try_acquire().unwrap().is_none());
     });
 }
 
 #[test]
 fn one_that_times_out_takes_no_permit_from_another() {
     check(|| {
-        let semaphore = Arc::new(SemaphoreWords::new());
+        let semaphore = Arc::new(Semaphore::<1>::new());
         let timer = Deadline::timer(1);
         let timed = {
             let semaphore = Arc::clone(&semaphore);
             process(2, move || {
-                if let Some(held) = semaphore.acquire_until(timer, MOST) {
-                    semaphore.give_back(&held, MOST);
+                if let Some(held) = semaphore.within(MOST).acquire_until(timer).unwrap() {
+                    semaphore.within(MOST).give_back(&held);
                 }
             })
         };
         let patient = {
             let semaphore = Arc::clone(&semaphore);
-            process(3, move || assert!(semaphore.acquire_until(Deadline::NEVER, MOST).is_some()))
+            process(3, move || assert!(semaphore.within(MOST).acquire_until(Deadline::NEVER).unwrap().is_some()))
         };
         let clock = process(4, move || timer.fire());
-        semaphore.release(1, MOST).unwrap();
+        semaphore.within(MOST).release(1).unwrap();
         timed.join().unwrap();
         patient.join().unwrap();
         clock.join().unwrap();
@@ -241,26 +257,79 @@ fn one_that_times_out_takes_no_permit_from_another() {
 #[test]
 fn the_permit_of_one_that_died_goes_to_one_that_waits_and_is_one() {
     check(|| {
-        let semaphore = Arc::new(SemaphoreWords::new());
-        semaphore.release(1, MOST).unwrap();
+        let semaphore = Arc::new(Semaphore::<1>::new());
+        semaphore.within(MOST).release(1).unwrap();
         let holder = {
             let semaphore = Arc::clone(&semaphore);
             process(2, move || {
-                semaphore.acquire_until(Deadline::NEVER, MOST).unwrap();
+                semaphore.within(MOST).acquire_until(Deadline::NEVER).unwrap().unwrap();
                 die();
             })
         };
         let taker = {
             let semaphore = Arc::clone(&semaphore);
             process(3, move || {
-                let held = semaphore.acquire_until(Deadline::NEVER, MOST).unwrap();
-                semaphore.give_back(&held, MOST);
+                let held = semaphore.within(MOST).acquire_until(Deadline::NEVER).unwrap().unwrap();
+                semaphore.within(MOST).give_back(&held);
             })
         };
         holder.join().unwrap();
         taker.join().unwrap();
-        assert!(semaphore.try_acquire(MOST).is_some());
-        assert!(semaphore.try_acquire(MOST).is_none());
+        assert!(semaphore.within(MOST).try_acquire().unwrap().is_some());
+        assert!(semaphore.within(MOST).try_acquire().unwrap().is_none());
+    });
+}
+
+#[test]
+fn the_permits_of_one_that_died_are_as_many_as_it_had() {
+    check(|| {
+        let semaphore = Arc::new(Semaphore::<1>::new());
+        semaphore.within(MOST).release(2).unwrap();
+        let holder = {
+            let semaphore = Arc::clone(&semaphore);
+            process(2, move || {
+                for _ in 0..2 {
+                    semaphore.within(MOST).acquire_until(Deadline::NEVER).unwrap().unwrap();
+                }
+                die();
+            })
+        };
+        holder.join().unwrap();
+        // Two look for it at a time, of which one finds room for its own note.
+        let looker = {
+            let semaphore = Arc::clone(&semaphore);
+            process(3, move || matches!(semaphore.within(MOST).try_acquire(), Ok(Some(_))))
+        };
+        let mine = matches!(semaphore.within(MOST).try_acquire(), Ok(Some(_)));
+        assert_ne!(looker.join().unwrap(), mine);
+        assert!(semaphore.within(1).release(1).is_err(), "one is free");
+        assert!(semaphore.within(2).release(1).is_ok(), "and only one");
+    });
+}
+
+#[test]
+fn a_permit_that_cannot_be_noted_goes_back() {
+    check(|| {
+        let semaphore = Arc::new(Semaphore::<1>::new());
+        semaphore.within(MOST).release(2).unwrap();
+        let other = {
+            let semaphore = Arc::clone(&semaphore);
+            process(2, move || {
+                let taken = semaphore.within(MOST).acquire_until(Deadline::NEVER);
+                if let Ok(Some(held)) = &taken {
+                    semaphore.within(MOST).give_back(held);
+                }
+                taken.is_ok()
+            })
+        };
+        let mine = semaphore.within(MOST).acquire_until(Deadline::NEVER);
+        let theirs = other.join().unwrap();
+        assert!(theirs || mine.is_ok(), "there was room for one");
+        if let Ok(Some(held)) = &mine {
+            semaphore.within(MOST).give_back(held);
+        }
+        let taken = [(); 3].map(|()| semaphore.within(MOST).try_acquire().unwrap().is_some());
+        assert_eq!(taken, [true, true, false]);
     });
 }
 

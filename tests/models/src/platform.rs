@@ -16,9 +16,6 @@ pub(crate) const SLICE: Duration = Duration::MAX;
 /// Neither do promises: who came new is woken by whoever takes the promise back, or not at all.
 pub(crate) const PROMISE: Duration = Duration::MAX;
 
-/// As many as there are permits in a model in which somebody dies.
-pub(crate) const HOLDERS: usize = 1;
-
 /// No read-modify-write is a fence here.
 pub(crate) fn fence_after_swap() {
     fence(Ordering::SeqCst);

@@ -166,6 +166,11 @@ impl Program {
         stdin.write_all(format!("{line}\n").as_bytes()).expect("the program listens");
     }
 
+    /// Lets it find the end of its stdin.
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: i32) {
         signal_process(self.pid(), signal);

@@ -104,3 +104,38 @@ fn drop_and_atexit_run_and_nothing_that_was_printed_is_lost() {
         assert_eq!(text.matches(word).count(), times, "{word} in {text}");
     }
 }
+
+/// Runs the program as the foreground job of a terminal; returns what is to be seen there.
+fn in_a_terminal(what: &str) -> Vec<String> {
+    let folder = Folder::new();
+    run(env!("CARGO_BIN_EXE_terminal"), &[what, folder.path().to_str().unwrap()]).success()
+}
+
+#[test]
+fn a_task_that_asks_a_terminal_gets_an_error_and_one_that_prints_is_not_stopped() {
+    let lines = in_a_terminal("calls");
+    let no_terminal = r#"Ok(Some(Err("open: No such device or address (os error 6)")))"#;
+    for (what, expected) in [
+        ("ask", no_terminal),
+        ("hide", no_terminal),
+        ("hide in a pool", no_terminal),
+        ("hide by stdout", r#"Ok(Some(Ok("set")))"#),
+        ("print", r#"Ok(Some(Ok("printed")))"#),
+        ("print in a pool", r#"Ok(Some(Ok("printed")))"#),
+        ("here", r#"Ok(Some(Ok("open")))"#),
+    ] {
+        let told: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix(what)?.strip_prefix(": ")).collect();
+        assert_eq!(told, vec![expected; if what == "here" { 1 } else { 12 }], "{what}: {lines:#?}");
+    }
+    let asked = |line: &&String| line.starts_with("ask in a program: ") && line.contains("/dev/tty");
+    assert_eq!(lines.iter().filter(asked).count(), 12, "{lines:#?}");
+    // By a spawned call and by one in a pool.
+    assert_eq!(lines.iter().filter(|line| line.starts_with("printed ")).count(), 24, "{lines:#?}");
+}
+
+#[test]
+fn the_keys_of_a_terminal_reach_the_program_and_not_its_workers() {
+    assert_eq!(in_a_terminal("interrupt"), [r#"^Cinterrupt: Ok(Some(Ok("counted")))"#]);
+    let stopped = ["^Zthe call goes on while the program is stopped", r#"stop: Ok(Some(Ok("counted")))"#];
+    assert_eq!(in_a_terminal("stop"), stopped);
+}

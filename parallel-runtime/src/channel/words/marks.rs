@@ -349,7 +349,7 @@ impl<const FIRST: u64> Marks<FIRST> {
     }
 
     /// The words of the state that holds, or of the other.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn raw(&self, holds: bool) -> [&AtomicU64; 5] {
         let moves = self.moves.load(Ordering::Relaxed);
         let State { senders, receivers, level } = self.state(if holds { moves } else { moves.wrapping_add(1) });

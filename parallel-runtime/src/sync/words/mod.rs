@@ -14,8 +14,7 @@ pub(crate) mod reentrant;
 pub(crate) mod semaphore;
 
 const _: () = assert!(size_of::<lock::LockWord>() == 8 && size_of::<reentrant::ReentrantWords>() == 24);
-const _: () =
-    assert!(size_of::<semaphore::SemaphoreWords>() == 8 + 8 * platform::HOLDERS && size_of::<event::EventWord>() == 4);
+const _: () = assert!(size_of::<semaphore::SemaphoreWords>() == 8 && size_of::<event::EventWord>() == 4);
 const _: () = assert!(size_of::<condvar::CondvarWords>() == 16 && size_of::<barrier::BarrierWord>() == 8);
 
 #[cfg(test)]
@@ -27,17 +26,17 @@ mod tests {
     use super::condvar::CondvarWords;
     use super::event::EventWord;
     use super::lock::{Left, LockWord};
-    use super::platform::{Deadline, HOLDERS, own_identity};
+    use super::platform::{Deadline, own_identity};
     use super::reentrant::ReentrantWords;
-    use super::semaphore::{MOST, SemaphoreWords};
+    use super::semaphore::{MOST, Permits, SemaphoreWords};
 
     /// Words of `W` that somebody scribbled on.
     #[repr(C, align(64))]
-    struct Scribbled([AtomicU64; 1 + HOLDERS]);
+    struct Scribbled([AtomicU64; 8]);
 
     impl Scribbled {
         fn new(mut next: impl FnMut() -> u64) -> Self {
-            Self([(); 1 + HOLDERS].map(|()| AtomicU64::new(next())))
+            Self([(); 8].map(|()| AtomicU64::new(next())))
         }
 
         fn words<W>(&self) -> &W {
@@ -82,13 +81,14 @@ mod tests {
             again.unlock(Left::Whole);
             again.recover();
 
-            let semaphore = Scribbled::new(&mut rubbish);
-            let semaphore = semaphore.words::<SemaphoreWords>();
-            let _ = semaphore.release(3, MOST);
-            if let Some(held) = semaphore.acquire_until(soon(), MOST) {
-                semaphore.give_back(&held, MOST);
+            let (words, notes) = (Scribbled::new(&mut rubbish), Scribbled::new(&mut rubbish));
+            let (words, notes) = (words.words::<SemaphoreWords>(), notes.0.as_slice());
+            let semaphore = Permits { words, notes, bound: MOST };
+            let _ = semaphore.release(3);
+            if let Ok(Some(held)) = semaphore.acquire_until(soon()) {
+                semaphore.give_back(&held);
             }
-            let _ = semaphore.try_acquire(3);
+            let _ = Permits { bound: 3, ..semaphore }.try_acquire();
 
             let event = Scribbled::new(&mut rubbish);
             let event = event.words::<EventWord>();

@@ -38,9 +38,6 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// machine.
 pub(crate) const PROMISE: Duration = Duration::from_millis(2);
 
-/// How many permits of a semaphore are known by their holders: as many as leave it on one page.
-pub(crate) const HOLDERS: usize = 256;
-
 /// When a wait ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Option<Instant>);

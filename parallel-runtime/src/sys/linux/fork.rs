@@ -46,7 +46,9 @@ impl Original {
             return Err(text("the thread's number cannot be found"));
         }
         // SAFETY: the address was given to the kernel by the C library, which keeps an aligned number there.
-        if unsafe { number.read() } != rustix::thread::gettid().as_raw_nonzero().get() {
+        let known = unsafe { number.read() };
+        // SAFETY: a plain system call.
+        if known != unsafe { libc::gettid() } {
             return Err("the thread's number is not where it should be".to_string());
         }
         let mut robust_list: *mut c_void = ptr::null_mut();
@@ -56,7 +58,8 @@ impl Original {
         if answer != 0 {
             return Err(text("the list of robust locks cannot be found"));
         }
-        let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
+        // SAFETY: a plain system call.
+        let parent = unsafe { libc::getppid() };
         Ok(Self { number, robust_list, robust_len, parent })
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull};
@@ -11,16 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
+use super::limits;
+use super::parts::{self, Parts};
+use super::refusal::Named;
 use super::socket::above_standard;
 use crate::poison::lock;
 
-/// Memory that was mapped and is unmapped when this is dropped.
+/// Memory that was mapped and is unmapped when this is dropped, unless it is to stay.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
+    stays: bool,
 }
 
 // SAFETY: the mapping is plain memory that no thread owns; those who read and write it synchronize.
@@ -34,20 +38,22 @@ impl Mapping {
         // SAFETY: a fresh mapping, at an address that the kernel chooses.
         let start = unsafe {
             rustix::mm::mmap_anonymous(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
-        }?;
+        }
+        .named("mmap")?;
         Self::owning(start.cast(), len)
     }
 
     /// Maps `len` bytes of `memory`, seen by everyone who maps it.
     pub(crate) fn shared(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        let size = usize::try_from(rustix::fs::fstat(memory)?.st_size).unwrap_or(0);
+        let size = usize::try_from(rustix::fs::fstat(memory).named("fstat")?.st_size).unwrap_or(0);
         if size < len {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
         }
         // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
         let start = unsafe {
             rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, memory, 0)
-        }?;
+        }
+        .named("mmap")?;
         Self::owning(start.cast(), len)
     }
 
@@ -60,15 +66,16 @@ impl Mapping {
         let start = match map(MapFlags::SHARED) {
             // Before Linux 6.7 what is sealed against writing cannot be mapped so, not even to read. A private mapping of
             // it is the same pages as long as nobody writes, and nobody can.
-            Err(rustix::io::Errno::PERM) => map(MapFlags::PRIVATE)?,
-            outcome => outcome?,
-        };
+            Err(rustix::io::Errno::PERM) => map(MapFlags::PRIVATE),
+            outcome => outcome,
+        }
+        .named("mmap")?;
         Self::owning(start.cast(), len)
     }
 
     /// Maps `len` bytes of `memory` behind the first `skipped`, which are whole pages, for reading only, and all at once.
     pub(crate) fn behind(memory: BorrowedFd<'_>, skipped: usize, len: usize) -> io::Result<Self> {
-        let stat = rustix::fs::fstat(memory)?;
+        let stat = rustix::fs::fstat(memory).named("fstat")?;
         let size = usize::try_from(stat.st_size).unwrap_or(0);
         // What was never written would be made here.
         let written = usize::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
@@ -77,13 +84,38 @@ impl Mapping {
         }
         let flags = MapFlags::SHARED | MapFlags::POPULATE;
         // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
-        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }?;
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }
+            .named("mmap")?;
         Self::owning(start.cast(), len)
+    }
+
+    /// Maps `len` bytes of `memory` from `offset` on, which are whole pages, seen by everyone who maps them. They are not in
+    /// core dumps, and are not filled where the program locks whatever it maps: both would take the memory of all that was
+    /// never touched.
+    pub(super) fn part(memory: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<Self> {
+        let size = usize::try_from(rustix::fs::fstat(memory).named("fstat")?.st_size).unwrap_or(0);
+        if offset.checked_add(len).is_none_or(|end| end > size) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
+        }
+        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
+        let start = unsafe {
+            rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::empty(), MapFlags::SHARED, memory, offset as u64)
+        }
+        .named("mmap")?;
+        let mapping = Self::owning(start.cast(), len)?;
+        // What cannot be accessed is not filled, and what is not locked is not filled when it can be.
+        // SAFETY: the mapping made above, which nobody else knows.
+        let _ = unsafe { rustix::mm::munlock(start, len) };
+        // SAFETY: as above.
+        unsafe { rustix::mm::mprotect(start, len, MprotectFlags::READ | MprotectFlags::WRITE) }.named("mprotect")?;
+        // SAFETY: as above; the advice changes nothing of what the memory holds.
+        let _ = unsafe { rustix::mm::madvise(start, len, rustix::mm::Advice::LinuxDontDump) };
+        Ok(mapping)
     }
 
     fn owning(start: *mut u8, len: usize) -> io::Result<Self> {
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("mmap gave a null address"))?;
-        Ok(Self { start, len })
+        Ok(Self { start, len, stays: false })
     }
 
     pub(crate) fn as_ptr(&self) -> *mut u8 {
@@ -93,10 +125,18 @@ impl Mapping {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
+
+    /// Lets it stay mapped as long as the process.
+    pub(super) fn stay(&mut self) {
+        self.stays = true;
+    }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         // SAFETY: exactly the mapping made at birth; whoever had a pointer into it borrowed this owner.
         let _ = unsafe { rustix::mm::munmap(self.as_ptr().cast(), self.len) };
     }
@@ -125,26 +165,30 @@ pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
 /// Makes `len` bytes of zeros that have no name in any file system. Nobody who holds the descriptor can resize it, so a
 /// mapping of it never faults for a missing page.
 pub(crate) fn create(len: usize) -> io::Result<OwnedFd> {
-    let memory =
-        above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)?;
-    let size = u64::try_from(len).map_err(io::Error::other)?;
-    rustix::fs::ftruncate(&memory, size)?;
-    rustix::fs::fcntl_add_seals(&memory, SEALED)?;
-    Ok(memory)
+    create_sealed(len, SEALED)
 }
 
 /// Makes `len` bytes of zeros that have no name in any file system, that grow as they are written, and never shrink.
 pub(crate) fn create_growing(len: usize) -> io::Result<OwnedFd> {
-    let memory =
-        above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)?;
-    rustix::fs::ftruncate(&memory, u64::try_from(len).map_err(io::Error::other)?)?;
-    rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::SEAL)?;
+    create_sealed(len, SealFlags::SHRINK | SealFlags::SEAL)
+}
+
+fn create_sealed(len: usize, seals: SealFlags) -> io::Result<OwnedFd> {
+    let memory = create_empty(MemfdFlags::ALLOW_SEALING)?;
+    let size = u64::try_from(len).map_err(io::Error::other)?;
+    limits::check_file_size(size, "ftruncate")?;
+    rustix::fs::ftruncate(&memory, size).named("ftruncate")?;
+    rustix::fs::fcntl_add_seals(&memory, seals).named("fcntl")?;
     Ok(memory)
+}
+
+fn create_empty(flags: MemfdFlags) -> io::Result<OwnedFd> {
+    above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | flags).named("memfd_create")?)
 }
 
 /// Refuses memory that somebody could cut short.
 pub(crate) fn check_not_shrinking(memory: BorrowedFd<'_>) -> io::Result<()> {
-    if rustix::fs::fcntl_get_seals(memory)?.contains(SealFlags::SHRINK) {
+    if rustix::fs::fcntl_get_seals(memory).named("fcntl")?.contains(SealFlags::SHRINK) {
         return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, "shared memory that is not sealed"))
@@ -152,6 +196,7 @@ pub(crate) fn check_not_shrinking(memory: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Writes all of `bytes` at `at`.
 pub(crate) fn write_at(memory: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    limits::check_file_size(at.saturating_add(bytes.len() as u64), "pwrite64")?;
     while !bytes.is_empty() {
         match rustix::io::pwrite(memory, bytes, at) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -160,7 +205,7 @@ pub(crate) fn write_at(memory: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) ->
                 at += written as u64;
             }
             Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error).named("pwrite64"),
         }
     }
     Ok(())
@@ -171,6 +216,8 @@ pub(crate) fn write_at(memory: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) ->
 pub(crate) enum Access {
     /// Everyone who has it reads and writes.
     Shared,
+    /// The same, but a process maps only the parts that it uses; all of them map the [head](parts::HEAD).
+    InParts,
     /// Nobody writes any more, its maker included: the kernel refuses.
     Frozen,
 }
@@ -181,7 +228,10 @@ pub(crate) struct Region {
     id: u64,
     access: Access,
     descriptor: OwnedFd,
+    /// All of it, or its head.
     mapping: Mapping,
+    parts: Parts,
+    len: usize,
     /// Whether somebody keeps it for us, who is to forget it with us.
     sent: AtomicBool,
 }
@@ -198,14 +248,19 @@ impl Region {
         Self::enter(random_id()?, Access::Shared, descriptor, mapping)
     }
 
+    /// Makes a region of `len` bytes of zeros that is used in parts. What is not touched takes no memory, and what is not used
+    /// no address space.
+    pub(crate) fn in_parts(len: usize) -> io::Result<Arc<Self>> {
+        let descriptor = create(len)?;
+        let mapping = Mapping::part(descriptor.as_fd(), 0, parts::HEAD)?;
+        Self::enter_whole(random_id()?, Access::InParts, descriptor, mapping, len)
+    }
+
     /// Makes a region that holds a copy of `bytes`, and that nobody can write.
     pub(crate) fn frozen(bytes: &[u8]) -> io::Result<Arc<Self>> {
-        let memory = rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-        let memory = above_standard(memory)?;
-        let mut file = File::from(memory);
-        file.write_all(if bytes.is_empty() { &[0] } else { bytes })?;
-        let descriptor = OwnedFd::from(file);
-        rustix::fs::fcntl_add_seals(&descriptor, FROZEN)?;
+        let descriptor = create_empty(MemfdFlags::ALLOW_SEALING)?;
+        write_at(descriptor.as_fd(), if bytes.is_empty() { &[0] } else { bytes }, 0)?;
+        rustix::fs::fcntl_add_seals(&descriptor, FROZEN).named("fcntl")?;
         let mapping = Mapping::read_only(descriptor.as_fd(), bytes.len().max(1))?;
         Self::enter(random_id()?, Access::Frozen, descriptor, mapping)
     }
@@ -221,22 +276,35 @@ impl Region {
             return Ok(known);
         }
         let needed = match access {
-            Access::Shared => SEALED,
+            Access::Shared | Access::InParts => SEALED,
             Access::Frozen => FROZEN,
         };
-        if !rustix::fs::fcntl_get_seals(&descriptor)?.contains(needed) {
+        if !rustix::fs::fcntl_get_seals(&descriptor).named("fcntl")?.contains(needed) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "shared memory that is not sealed"));
         }
-        let len = usize::try_from(rustix::fs::fstat(&descriptor)?.st_size).map_err(io::Error::other)?;
+        let len = usize::try_from(rustix::fs::fstat(&descriptor).named("fstat")?.st_size).map_err(io::Error::other)?;
         let mapping = match access {
             Access::Shared => Mapping::shared(descriptor.as_fd(), len)?,
+            Access::InParts => Mapping::part(descriptor.as_fd(), 0, parts::HEAD)?,
             Access::Frozen => Mapping::read_only(descriptor.as_fd(), len)?,
         };
-        Self::enter(id, access, descriptor, mapping)
+        Self::enter_whole(id, access, descriptor, mapping, len)
     }
 
     fn enter(id: u64, access: Access, descriptor: OwnedFd, mapping: Mapping) -> io::Result<Arc<Self>> {
-        let region = Arc::new(Self { id, access, descriptor, mapping, sent: AtomicBool::new(false) });
+        let len = mapping.len();
+        Self::enter_whole(id, access, descriptor, mapping, len)
+    }
+
+    fn enter_whole(
+        id: u64,
+        access: Access,
+        descriptor: OwnedFd,
+        mapping: Mapping,
+        len: usize,
+    ) -> io::Result<Arc<Self>> {
+        let (parts, sent) = (Parts::default(), AtomicBool::new(false));
+        let region = Arc::new(Self { id, access, descriptor, mapping, parts, len, sent });
         let first = {
             let mut regions = lock(&REGIONS);
             let first = regions.get(&id).and_then(Weak::upgrade);
@@ -266,13 +334,26 @@ impl Region {
         self.descriptor.as_fd()
     }
 
-    /// Where it is mapped: at the start of a page, for [`len`](Self::len) bytes, as long as `self` lives.
+    /// Where it is mapped: at the start of a page, for [`len`](Self::len) bytes, as long as `self` lives; of one that is used in
+    /// parts, the [head](parts::HEAD).
     pub(crate) fn as_ptr(&self) -> *mut u8 {
         self.mapping.as_ptr()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.mapping.len()
+        self.len
+    }
+
+    /// Where a part is mapped that was [opened](Self::open_part) before, as long as `self` lives.
+    #[inline]
+    pub(crate) fn part(&self, part: usize) -> Option<*mut u8> {
+        self.parts.start(part)
+    }
+
+    /// Maps a part, `len` bytes from `offset` on, unless it is mapped.
+    #[cold]
+    pub(crate) fn open_part(&self, part: usize, offset: usize, len: usize) -> io::Result<*mut u8> {
+        self.parts.open(part, self.descriptor.as_fd(), offset, len)
     }
 
     /// Gives the memory of these bytes back; they read as zeros from then on.
@@ -315,7 +396,7 @@ const FROZEN: SealFlags = SEALED.union(SealFlags::WRITE);
 /// A number that no other region has, in any process: it outlives processes whose numbers come again.
 pub(crate) fn random_id() -> io::Result<u64> {
     let mut bytes = [0; 8];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).named("getrandom")?;
     // 0 stands for none.
     Ok(u64::from_ne_bytes(bytes).max(1))
 }
@@ -323,20 +404,19 @@ pub(crate) fn random_id() -> io::Result<u64> {
 /// Bytes on their way to another process, behind a descriptor. Memory that was written once is written again in a tenth of
 /// the time, so a block is kept by who made it and used for what comes next.
 #[derive(Debug)]
-pub(crate) struct Block(File);
+pub(crate) struct Block(OwnedFd);
 
 impl Block {
     /// Makes an empty one.
     pub(crate) fn new() -> io::Result<Self> {
-        let memory = above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC)?)?;
-        Ok(Self(memory.into()))
+        Ok(Self(create_empty(MemfdFlags::empty())?))
     }
 
     /// Puts a copy of `parts`, one behind the other, in the place of what was in it.
     pub(crate) fn fill(&self, parts: &[&[u8]]) -> io::Result<()> {
         let mut at = 0;
         for part in parts {
-            self.0.write_all_at(part, at)?;
+            write_at(self.0.as_fd(), part, at)?;
             at += part.len() as u64;
         }
         Ok(())
@@ -352,8 +432,12 @@ impl AsFd for Block {
 /// Reads the first `len` bytes of a block that another process made. It is read, not mapped: whoever made it may still cut it
 /// short, which here is an error and in a mapping would be a crash.
 pub(crate) fn read_block(block: OwnedFd, len: usize) -> io::Result<Vec<u8>> {
-    let size = rustix::fs::fstat(block.as_fd())?.st_size;
-    if usize::try_from(size).is_ok_and(|size| size < len) {
+    // Of another file than memory nobody knows how long it takes to read it.
+    rustix::fs::fcntl_get_seals(&block).named("fcntl")?;
+    let stat = rustix::fs::fstat(block.as_fd()).named("fstat")?;
+    // Of a size that is said and not there, the memory here would be made for nothing.
+    let written = usize::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+    if written < len || usize::try_from(stat.st_size).is_ok_and(|size| size < len) {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let mut bytes = vec![0; len];

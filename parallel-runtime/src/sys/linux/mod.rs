@@ -1,11 +1,23 @@
 //! Linux 5.11 or later: pidfd, memfd with seals, futex, epoll, close_range.
 
+pub(crate) mod executable;
+mod file_rights;
 pub(crate) mod fork;
+pub(crate) mod forked;
+pub(crate) mod limits;
 pub(crate) mod memory;
+pub(crate) mod oom;
+pub(crate) mod owner;
+pub(crate) mod parts;
 pub(crate) mod process;
 pub(crate) mod program;
+pub(crate) mod refusal;
+pub(crate) mod rights;
 pub(crate) mod socket;
+pub(crate) mod stack;
+pub(crate) mod standing;
 pub(crate) mod surroundings;
+mod terminal;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod word;

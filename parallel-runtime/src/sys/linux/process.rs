@@ -5,23 +5,31 @@
 //! close what it does not know. The executable is `/proc/self/exe`: the very file that runs, renamed or deleted since.
 
 use std::borrow::Cow;
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
+use super::executable::EXECUTABLE;
+use super::file_rights;
 use super::memory::Mapping;
+use super::refusal::{Named, code_of, refused};
+use super::rights::Rights;
 use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
+use super::terminal;
+use super::wait::wait_readable;
 
 /// Enough for the few calls between clone and exec, unoptimized.
 const STACK: usize = 64 << 10;
-const EXECUTABLE: &std::ffi::CStr = c"/proc/self/exe";
+/// How long one that has ended but for the kernel's part, or was just killed, is waited for to be reaped: that part takes some
+/// 0.1 ms, and a process that is in it cannot be held there for long by anything but a debugger.
+const DYING: Duration = Duration::from_secs(1);
 /// The largest signal number of Linux, `_NSIG`.
 const LAST_SIGNAL: c_int = 64;
 
@@ -35,19 +43,57 @@ pub(crate) struct Launch<'a> {
     pub(crate) null: BorrowedFd<'a>,
     /// The cores that it may run on, where they are not those of the calling thread.
     pub(crate) affinity: Option<Affinity>,
+    /// Those of the calling thread.
+    pub(crate) rights: &'a Rights,
+    /// The effective user and group that the calling thread had when it began to prepare this start.
+    pub(crate) ids: Ids,
+}
+
+/// An effective user and group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ids(libc::uid_t, libc::gid_t);
+
+impl Ids {
+    /// Those of the calling thread.
+    pub(crate) fn effective() -> Self {
+        // SAFETY: a plain system call.
+        let user = unsafe { libc::geteuid() };
+        // SAFETY: as above.
+        Self(user, unsafe { libc::getegid() })
+    }
+}
+
+/// Says that the program has changed its user while a process was started: its channel, its rights and it itself would be those
+/// of different users.
+const USER_CHANGED: c_int = libc::ESTALE;
+
+/// Whether a start failed because the program changed its user meanwhile. Another try sees the new one.
+pub(crate) fn is_user_changed(error: &io::Error) -> bool {
+    code_of(error) == Some(USER_CHANGED)
 }
 
 /// A process that was started; its number stays its own until it is reaped.
+#[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
 }
 
 impl Started {
-    /// Ends it, as long as nobody else knows of it.
-    pub(crate) fn discard(&self) {
-        let _ = signal(&self.pidfd, KILL);
-        let _ = wait(&self.pidfd);
+    /// A child that a test has started by other means.
+    #[cfg(test)]
+    pub(crate) fn of_child(pid: u32) -> Self {
+        // SAFETY: a plain system call, which gives a descriptor or an error.
+        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        // SAFETY: just opened, and nobody else's.
+        Self { pid, pidfd: unsafe { OwnedFd::from_raw_fd(RawFd::try_from(pidfd).unwrap()) } }
+    }
+
+    /// Kills the process, which may have no group of its own yet, and what it has started in that. Call it only while the
+    /// process, or another in its group, is not reaped. Whether it worked shows by whether they end.
+    pub(crate) fn kill(&self) {
+        let _ = signal(self.pid, &self.pidfd, KILL);
+        let _ = signal_group(self.pid, &self.pidfd, KILL);
     }
 }
 
@@ -60,6 +106,12 @@ struct Plan {
     null: RawFd,
     affinity: Option<Affinity>,
     parent: libc::pid_t,
+    /// Whether exec is to give it no rights: they would be more than the calling thread has. It cannot gain any by what it
+    /// executes later either, as `sudo`.
+    may_not_grow: bool,
+    ids: Ids,
+    /// What was refused, and with which number.
+    refused: &'static str,
     error: c_int,
 }
 
@@ -68,8 +120,8 @@ struct Plan {
 ///
 /// # Errors
 ///
-/// What clone or exec say: EAGAIN at the limit of processes, EMFILE at that of descriptors, ENOENT where `/proc` is not
-/// mounted.
+/// What the call said that was refused, which the error names: EAGAIN at the limit of processes, EMFILE at that of
+/// descriptors, ENOENT where `/proc` is not mounted.
 pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let arguments = null_terminated(launch.arguments);
     let environment = null_terminated(launch.environment);
@@ -79,7 +131,10 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         keep: launch.keep.as_raw_fd(),
         null: launch.null.as_raw_fd(),
         affinity: launch.affinity,
-        parent: rustix::process::getpid().as_raw_nonzero().get(),
+        parent: own_number(),
+        may_not_grow: launch.rights.would_grow() || file_rights::must_not_grow(),
+        ids: launch.ids,
+        refused: "",
         error: 0,
     };
     let stack = Mapping::private(STACK)?;
@@ -94,25 +149,34 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let pid = unsafe { libc::clone(child, top.cast(), flags, (&raw mut plan).cast(), &raw mut pidfd) };
     let error = io::Error::last_os_error();
     drop(signals);
-    let Ok(pid) = u32::try_from(pid) else { return Err(error) };
+    let Ok(pid) = u32::try_from(pid) else { return Err(error).named("clone") };
     // SAFETY: clone succeeded with CLONE_PIDFD, so this is a descriptor that nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let pidfd = match copy_above_standard(&pidfd) {
         Ok(copy) => copy.unwrap_or(pidfd),
         Err(error) => {
-            let _ = signal_group(pid, KILL);
-            let _ = wait(&pidfd);
+            let _ = signal_group(pid, &pidfd, KILL);
+            // Where the signal is refused, it ends once its channel is closed, which is not before this returns.
+            reap_within(&pidfd, DYING);
             return Err(error);
         }
     };
-    // The child wrote through the pointer: read the word again.
+    // The child wrote through the pointer: read the words again.
     // SAFETY: `plan` is a live local.
     let error = unsafe { (&raw const plan.error).read_volatile() };
     if error == 0 {
         return Ok(Started { pid, pidfd });
     }
-    let _ = wait(&pidfd);
-    Err(io::Error::from_raw_os_error(error))
+    reap_within(&pidfd, DYING);
+    // SAFETY: as above.
+    let call = unsafe { (&raw const plan.refused).read_volatile() };
+    Err(io::Error::from_raw_os_error(error)).named(call)
+}
+
+/// Reaps a process that is about to end, if it does within `limit`.
+fn reap_within(pidfd: &OwnedFd, limit: Duration) {
+    wait_for_end(pidfd, limit);
+    let _ = try_wait(pidfd);
 }
 
 fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
@@ -142,28 +206,54 @@ unsafe fn become_worker(plan: &mut Plan) {
         }
         libc::setpgid(0, 0);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        if libc::getppid() != plan.parent {
+        match libc::getppid() {
+            parent if parent == plan.parent || plan.parent <= 0 => {}
+            // The C library hands on what the kernel says, which knows no error of this call; but a sandbox does.
+            refusal if refusal < 0 => give_up(plan, "getppid", -refusal),
             // The parent died before the line above.
-            libc::_exit(0);
+            _ => libc::_exit(0),
         }
         if let Some(affinity) = &plan.affinity {
             affinity.take();
         }
-        libc::dup2(plan.null, 0);
+        if Ids::effective() != plan.ids {
+            give_up(plan, "clone", USER_CHANGED);
+        }
+        terminal::leave();
+        check(plan, "dup2", libc::dup2(plan.null, 0).into());
         for output in 1..=2 {
             if libc::fcntl(output, libc::F_GETFD) == -1 {
-                libc::dup2(plan.null, output);
+                check(plan, "dup2", libc::dup2(plan.null, output).into());
             }
         }
-        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
-        libc::fcntl(plan.keep, libc::F_SETFD, 0);
+        let closed = libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        check(plan, "close_range", closed);
+        check(plan, "fcntl", libc::fcntl(plan.keep, libc::F_SETFD, 0).into());
         let mut none = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(none.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
-        libc::execve(EXECUTABLE.as_ptr(), plan.arguments, plan.environment);
-        (&raw mut plan.error).write_volatile(*libc::__errno_location());
-        libc::_exit(127);
+        check(plan, "rt_sigprocmask", libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()).into());
+        if plan.may_not_grow {
+            check(plan, "prctl", libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).into());
+        }
+        check(plan, "execve", libc::execve(EXECUTABLE.as_ptr(), plan.arguments, plan.environment).into());
     }
+}
+
+/// Ends the child where `call` has just given an error.
+fn check(plan: &mut Plan, call: &'static str, answer: c_long) {
+    if answer == -1 {
+        give_up(plan, call, io::Error::last_os_error().raw_os_error().unwrap_or(0));
+    }
+}
+
+/// Leaves the parent word of what was refused, and ends the child.
+fn give_up(plan: &mut Plan, call: &'static str, error: c_int) -> ! {
+    // SAFETY: a word of the parent's, which waits.
+    unsafe { (&raw mut plan.refused).write_volatile(call) };
+    // SAFETY: as above.
+    unsafe { (&raw mut plan.error).write_volatile(error) };
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(127) };
 }
 
 /// Blocks every signal of this thread; dropping it brings the former mask back.
@@ -192,6 +282,12 @@ impl Drop for BlockedSignals {
 /// Keeps signals from this thread: they are for the program's own threads.
 pub(crate) fn block_signals() {
     std::mem::forget(BlockedSignals::new());
+}
+
+/// The number of the calling thread; no other thread of the machine has it as long as this one lives.
+pub(crate) fn thread_number() -> i32 {
+    // SAFETY: a plain system call.
+    unsafe { libc::gettid() }
 }
 
 /// Does for this process, a worker that never runs `main`'s prologue, what that would do: ignore SIGPIPE.
@@ -234,14 +330,20 @@ pub(crate) fn is_stopped(pidfd: &OwnedFd) -> bool {
     answer == 0 && unsafe { info.si_pid() } != 0
 }
 
-/// Waits for the process to end, and reaps it.
-pub(crate) fn wait(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
-    wait_with(pidfd, 0)
+/// Waits for the process to end, at most so long.
+pub(crate) fn wait_for_end(pidfd: &OwnedFd, limit: Duration) {
+    wait_readable(pidfd.as_fd(), Some(limit));
 }
 
 /// The signal that ended a process, and whether it left a core dump; `None` where it exited.
 pub(crate) fn deadly_signal(status: ExitStatus) -> Option<(i32, bool)> {
     status.signal().map(|signal| (signal, status.core_dumped()))
+}
+
+/// Whether somebody ended the process, by a signal that none raises by its own fault.
+pub(crate) fn was_ended(status: ExitStatus) -> bool {
+    let asked = [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+    status.signal().is_some_and(|signal| asked.contains(&signal))
 }
 
 fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> {
@@ -259,7 +361,10 @@ fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> 
             Some(libc::EINTR) => {}
             // The program ignores SIGCHLD, or waits for any child: the kernel still knows, from 6.15 on.
             Some(libc::ECHILD) => return recorded_status(pidfd).map(Some),
-            _ => return Err(error),
+            code => {
+                WAIT_REFUSED.store(code.unwrap_or(0), Ordering::Relaxed);
+                return Err(error).named("waitid");
+            }
         }
     }
     // SAFETY: zeroed at first, and filled by the call.
@@ -277,6 +382,31 @@ fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> 
         _ => value,
     };
     Ok(Some(ExitStatus::from_raw(raw)))
+}
+
+/// What the system said when it last refused to tell how a process ended; 0: it never did.
+static WAIT_REFUSED: AtomicI32 = AtomicI32::new(0);
+
+/// Why the system does not tell how processes end, if it has refused to: a sandbox that came after [`check_waiting`].
+pub(crate) fn waiting_refused() -> Option<io::Error> {
+    let code = WAIT_REFUSED.load(Ordering::Relaxed);
+    (code != 0).then(|| refused("waitid", io::Error::from_raw_os_error(code)))
+}
+
+/// Checks that the system tells how children end: where it does not, none should be started, because none could be reaped.
+///
+/// # Errors
+///
+/// What a sandbox says.
+pub(crate) fn check_waiting() -> io::Result<()> {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: `info` is memory for the answer.
+    if unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), options) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ECHILD) { Ok(()) } else { Err(error).named("waitid") }
 }
 
 /// `struct pidfd_info` of `linux/pidfd.h`, as far as its first version goes.
@@ -319,16 +449,17 @@ fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
     Err(io::Error::from_raw_os_error(libc::ECHILD))
 }
 
-/// Sends `signal` to the group that the process leads. Call it only while the process is not reaped: until then the
-/// number is its own. No error once it has ended.
-pub(crate) fn signal_group(pid: u32, signal: i32) -> io::Result<()> {
-    let Ok(pid) = libc::pid_t::try_from(pid) else { return Ok(()) };
-    // SAFETY: a plain system call.
-    if unsafe { libc::kill(-pid, signal) } == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
+/// Sends `signal` to the group that the process leads, or, where the system refuses that and not this, to the process alone.
+/// Call it only while the process is not reaped: until then the number is its own. No error once it has ended.
+pub(crate) fn signal_group(pid: u32, pidfd: &OwnedFd, number: i32) -> io::Result<()> {
+    // Of Linux 6.9.
+    const PROCESS_GROUP: u32 = 1 << 2;
+    let Ok(leader) = libc::pid_t::try_from(pid) else { return Ok(()) };
+    let refused = match send_by_number(-leader, number) {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    send_by_pidfd(pidfd, number, PROCESS_GROUP).or_else(|_| signal(pid, pidfd, number)).map_err(|_| refused)
 }
 
 /// Lets a process that has not run exec, a child of this one, lead a group of its own.
@@ -339,25 +470,22 @@ pub(crate) fn lead_group(pid: u32) {
     unsafe { libc::setpgid(pid, pid) };
 }
 
-/// Kills and reaps all children of this process that are in the group of `leader`, which may be one of them or have been.
-/// Its number is nobody else's while one of them is not reaped.
-pub(crate) fn end_children_of_group(leader: u32) {
-    while look_for_child(leader, libc::WNOHANG | libc::WNOWAIT) {
-        let _ = signal_group(leader, KILL);
-        // Whoever gets this signal has not long to go.
-        look_for_child(leader, 0);
-    }
-}
-
-/// Waits for a child in the group to end; false where there is none.
-fn look_for_child(group: u32, options: c_int) -> bool {
+/// Reaps the children of this process that have ended in the group of `leader`, which may be one of them or have been; whether
+/// others are left. Its number is nobody else's while one of them is not reaped.
+pub(crate) fn reap_group(leader: u32) -> bool {
     loop {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let options = libc::WEXITED | libc::__WALL | libc::WNOHANG;
         // SAFETY: `info` is memory for the answer.
-        let answer =
-            unsafe { libc::waitid(libc::P_PGID, group, info.as_mut_ptr(), libc::WEXITED | libc::__WALL | options) };
-        if answer == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
-            return answer == 0;
+        if unsafe { libc::waitid(libc::P_PGID, leader, info.as_mut_ptr(), options) } != 0 {
+            // There is none; or the system does not tell, and will not.
+            return false;
+        }
+        // SAFETY: zeroed at first, and filled by the call.
+        let info = unsafe { info.assume_init() };
+        // SAFETY: waitid fills the child's fields, or leaves zeros where none has ended.
+        if unsafe { info.si_pid() } == 0 {
+            return true;
         }
     }
 }
@@ -369,27 +497,55 @@ pub(crate) fn leads_group(pid: u32) -> bool {
     unsafe { libc::getpgid(pid) == pid }
 }
 
-/// Sends `signal` to the process. No error once it has ended.
-pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+/// Sends `signal` to the process, in either way that there is. Call it only while the process is not reaped. No error once it
+/// has ended.
+pub(crate) fn signal(pid: u32, pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return Ok(()) };
+    send_by_pidfd(pidfd, signal, 0).or_else(|_| send_by_number(pid, signal))
+}
+
+/// `number`: a process, or with a minus before it a group.
+fn send_by_number(number: libc::pid_t, signal: i32) -> io::Result<()> {
+    // SAFETY: a plain system call.
+    sent(unsafe { libc::kill(number, signal) }.into())
+}
+
+fn send_by_pidfd(pidfd: &OwnedFd, signal: i32, flags: u32) -> io::Result<()> {
     let no_info = ptr::null::<libc::siginfo_t>();
     // SAFETY: a plain system call on a descriptor that is alive.
-    if unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, 0_u32) } == 0 {
+    sent(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, flags) })
+}
+
+fn sent(answer: libc::c_long) -> io::Result<()> {
+    if answer == 0 {
         return Ok(());
     }
     let error = io::Error::last_os_error();
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
 }
 
+/// The number of this process; below 0 where the system refuses to tell, which it does in some sandboxes.
+pub(crate) fn own_number() -> libc::pid_t {
+    // SAFETY: a plain system call.
+    unsafe { libc::getpid() }
+}
+
 /// Ends this process and whatever it started in its group, at once.
 pub(crate) fn end_own_group() -> ! {
     // A task may have moved this process into a group of others, who are not ours to end.
-    if rustix::process::getpgrp() == rustix::process::getpid() {
+    // SAFETY: a plain system call.
+    if unsafe { libc::getpgrp() } == own_number() {
         // SAFETY: a plain system call; this process leads its group, so nobody else is hit.
         unsafe { libc::kill(0, libc::SIGKILL) };
     }
+    // Where the system refuses that, or this process has left its group.
     // SAFETY: ends the process.
-    unsafe { libc::_exit(1) }
+    unsafe { libc::_exit(LEFT) }
 }
+
+/// The exit code of a worker that ended itself because its channel was closed, and could not do so by SIGKILL: the number by
+/// which shells tell that signal.
+pub(crate) const LEFT: i32 = 128 + KILL;
 
 /// The signal that ends a process without asking it.
 pub(crate) const KILL: i32 = libc::SIGKILL;
@@ -398,7 +554,7 @@ pub(crate) const TERMINATE: i32 = libc::SIGTERM;
 
 /// Whether a start that failed so may succeed once another process has ended.
 pub(crate) fn is_passing(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM))
+    matches!(code_of(error), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM))
 }
 
 /// The name of a signal and what it usually means.
@@ -425,4 +581,33 @@ pub(crate) fn signal_words(signal: i32) -> Cow<'static, str> {
         other => return Cow::Owned(format!("signal {other}")),
     };
     Cow::Borrowed(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_its_own_is_no_end_that_somebody_else_brought_about() {
+        let table = [
+            (libc::SIGKILL, true),
+            (libc::SIGTERM, true),
+            (libc::SIGINT, true),
+            (libc::SIGHUP, true),
+            (libc::SIGQUIT, true),
+            (libc::SIGSEGV, false),
+            (libc::SIGABRT, false),
+            (libc::SIGBUS, false),
+            (libc::SIGILL, false),
+            (libc::SIGFPE, false),
+            (libc::SIGSYS, false),
+            (libc::SIGXCPU, false),
+        ];
+        for (signal, ended) in table {
+            assert_eq!(was_ended(ExitStatus::from_raw(signal)), ended, "signal {signal}");
+        }
+        for code in [0, 1, 9, 137] {
+            assert!(!was_ended(ExitStatus::from_raw(code << 8)), "exit code {code}");
+        }
+    }
 }

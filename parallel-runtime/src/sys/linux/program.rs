@@ -1,15 +1,17 @@
 //! The running program: its constructors, arguments, environment, limits and the verdicts of the kernel on it.
 
-use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use rustix::process::Resource;
-
+use super::executable;
+use super::limits;
+use super::process::own_number;
+use super::refusal::Named;
 use super::socket::above_standard;
 
 /// A function that runs before `main`.
@@ -54,44 +56,8 @@ fn constructors() -> Option<&'static [Option<Constructor>]> {
 
 /// Whether `constructor` is one of the executable's own, so that starting the executable again runs it before `main`.
 pub(crate) fn is_own_constructor(constructor: Constructor) -> bool {
-    in_executable(constructor as usize) && constructors().is_some_and(|table| position(table, constructor).is_some())
-}
-
-/// Whether the process was started by calling the loader with the program as its argument: then the file to start again
-/// is the loader, not the program.
-fn is_started_by_loader() -> bool {
-    // SAFETY: reads the process's own auxiliary vector.
-    let loader = unsafe { libc::getauxval(libc::AT_BASE) };
-    // The kernel names the address of the loader that the program asked for; to the loader itself it gives none.
-    loader == 0
-        && std::fs::read_link("/proc/self/exe")
-            .is_ok_and(|file| file.file_name().is_some_and(|name| name.as_bytes().starts_with(b"ld-linux")))
-}
-
-/// Whether `address` is part of the executable, and that file is what `/proc/self/exe` names.
-fn in_executable(address: usize) -> bool {
-    if is_started_by_loader() {
-        return false;
-    }
-    /// Is called for each loaded object, the executable first; asks for no other.
-    unsafe extern "C" fn look(object: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
-        // SAFETY: the C library passes a description that is valid during the call.
-        let object = unsafe { &*object };
-        // SAFETY: the table of program headers of a loaded object, of the length that it says.
-        let headers = unsafe { std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()) };
-        // SAFETY: `in_executable` passes its own live local.
-        let (address, is_inside) = unsafe { &mut *found.cast::<(usize, bool)>() };
-        *is_inside = headers.iter().filter(|header| header.p_type == libc::PT_LOAD).any(|header| {
-            // As the loader adds them: both may wrap.
-            let start = object.dlpi_addr.wrapping_add(header.p_vaddr);
-            (*address as u64).wrapping_sub(start) < header.p_memsz
-        });
-        1
-    }
-    let mut found = (address, false);
-    // SAFETY: the callback gets the pointer that it expects.
-    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
-    found.1
+    executable::contains(constructor as usize)
+        && constructors().is_some_and(|table| position(table, constructor).is_some())
 }
 
 fn position(table: &[Option<Constructor>], constructor: Constructor) -> Option<usize> {
@@ -119,15 +85,21 @@ pub(crate) unsafe fn run_constructors_after(
     }
 }
 
-/// Reads an environment variable without taking a lock or memory, as a constructor may.
-pub(crate) fn raw_variable(name: &CStr) -> Option<&'static CStr> {
-    // SAFETY: before `main`, nobody changes the environment while this is read and used.
+/// Copies an environment variable without taking a lock, as a constructor may.
+pub(crate) fn raw_variable(name: &CStr) -> Option<CString> {
+    // SAFETY: before `main`, nobody changes the environment while this is read and copied.
     let value = unsafe { libc::getenv(name.as_ptr()) };
     if value.is_null() {
         return None;
     }
-    // SAFETY: the C library's strings end in a zero byte.
-    Some(unsafe { CStr::from_ptr(value) })
+    // SAFETY: the C library's strings end in a zero byte, and this one is there until it is copied.
+    Some(unsafe { CStr::from_ptr(value) }.to_owned())
+}
+
+/// Whether there is an environment variable of this name; a constructor may ask.
+pub(crate) fn has_variable(name: &CStr) -> bool {
+    // SAFETY: the C library looks through the environment; its answer is only compared.
+    !unsafe { libc::getenv(name.as_ptr()) }.is_null()
 }
 
 /// Removes an environment variable.
@@ -142,7 +114,14 @@ pub(crate) unsafe fn remove_variable(name: &CStr) {
 
 /// The arguments that this program was started with, its own name included.
 pub(crate) fn arguments() -> Vec<CString> {
-    std::env::args_os().filter_map(|argument| CString::new(argument.into_vec()).ok()).collect()
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.is_empty() {
+        // The standard library learns them from a constructor of its own, and this is called from one that runs before it.
+        let text = std::fs::read("/proc/self/cmdline").unwrap_or_default();
+        let words = text.strip_suffix(&[0]).unwrap_or(&text).split(|&byte| byte == 0);
+        arguments.extend(words.map(|word| OsStr::from_bytes(word).into()));
+    }
+    arguments.into_iter().filter_map(|argument| CString::new(argument.into_vec()).ok()).collect()
 }
 
 /// This program's environment, with `more` added or put in place, as `NAME=value`.
@@ -193,7 +172,9 @@ pub(crate) fn is_environment(known: &[CString], more: &[(OsString, OsString)]) -
 
 /// Opens the device that swallows what is written and gives nothing to read.
 pub(crate) fn null_device() -> io::Result<OwnedFd> {
-    let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let open = |write| OpenOptions::new().read(true).write(write).open("/dev/null");
+    // To a process that Landlock lets write nowhere it gives nothing to read, which is what stdin is for.
+    let file = open(true).or_else(|_| open(false)).named("open /dev/null")?;
     above_standard(file.into())
 }
 
@@ -219,9 +200,31 @@ pub(crate) fn was_forked() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
 
+/// The process that [`at_exit`] was called in, for which its handler is.
+static ENDS: AtomicI32 = AtomicI32::new(0);
+/// What [`at_exit`] was given.
+static HANDLER: OnceLock<extern "C" fn()> = OnceLock::new();
+
+/// Runs `handler` when this process ends as programs do: when `main` returns, or somebody calls `exit`. In a process that was
+/// forked from this one, by whatever means, it does not run. Only the first one is taken.
+pub(crate) fn at_exit(handler: extern "C" fn()) {
+    extern "C" fn ends() {
+        if ENDS.load(Ordering::Relaxed) == own_number() {
+            HANDLER.get().iter().for_each(|handler| handler());
+        }
+    }
+    if HANDLER.set(handler).is_ok() {
+        ENDS.store(own_number(), Ordering::Relaxed);
+        // SAFETY: the function takes nothing and does not unwind; it stays valid, because this is the executable.
+        unsafe { libc::atexit(ends) };
+    }
+}
+
 /// How many descriptors this process may have open.
 pub(crate) fn descriptor_limit() -> u64 {
-    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+    // Where the system refuses to tell: what it gives where nobody has said otherwise.
+    const USUAL: u64 = 1024;
+    limits::raw(libc::RLIMIT_NOFILE).map_or(USUAL, |limit| limit.rlim_cur)
 }
 
 /// The program's name, as it was called.
@@ -233,6 +236,31 @@ pub(crate) fn name() -> &'static str {
     })
 }
 
+/// Runs `handler` first of all when this process ends by `exit` or `quick_exit`, before the handlers that there are already.
+pub(crate) fn at_exit_first(handler: extern "C" fn()) {
+    // SAFETY: the function takes nothing and does not unwind; it stays valid, because this is the executable.
+    unsafe { libc::atexit(handler) };
+    unsafe extern "C" {
+        fn at_quick_exit(handler: extern "C" fn()) -> c_int;
+    }
+    // SAFETY: as above.
+    unsafe { at_quick_exit(handler) };
+}
+
+/// The numbers of this process's threads, the main one aside; none where there are as many as `expected`, which it takes one
+/// system call to see.
+pub(crate) fn other_threads_unless(expected: u128) -> Vec<i32> {
+    const FOLDER: &str = "/proc/self/task";
+    /// The links of a folder, to which the kernel adds one for each thread.
+    const LINKS: u128 = 2;
+    if rustix::fs::stat(FOLDER).is_ok_and(|folder| u128::from(folder.st_nlink) == LINKS + expected) {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|&number| number != own_number()).collect()
+}
+
 /// Gives this process a name for `ps` and `top`; the kernel keeps the first 15 bytes.
 pub(crate) fn set_title(title: &str) {
     let mut kept = [0; 16];
@@ -242,26 +270,4 @@ pub(crate) fn set_title(title: &str) {
     if let Ok(title) = CStr::from_bytes_until_nul(&kept) {
         let _ = rustix::thread::set_name(title);
     }
-}
-
-/// Notes how many processes the kernel has killed for lack of memory so far.
-pub(crate) fn watch_memory_kills() {
-    MEMORY_KILLS.store(out_of_memory_kills().unwrap_or(0), Ordering::Relaxed);
-}
-
-/// Whether the kernel has killed a process for lack of memory since this was last asked.
-pub(crate) fn new_memory_kill() -> bool {
-    let now = out_of_memory_kills().unwrap_or(0);
-    MEMORY_KILLS.swap(now, Ordering::Relaxed) < now
-}
-
-static MEMORY_KILLS: AtomicU64 = AtomicU64::new(u64::MAX);
-
-/// How many processes of this one's control group the kernel has killed for lack of memory; `None` where it does not
-/// say.
-fn out_of_memory_kills() -> Option<u64> {
-    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let events = std::fs::read_to_string(format!("/sys/fs/cgroup{group}/memory.events")).ok()?;
-    events.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|count| count.trim().parse().ok())
 }

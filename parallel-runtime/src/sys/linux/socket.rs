@@ -12,6 +12,9 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType,
 };
 
+use super::file_rights::{self, Owner};
+use super::refusal::Named;
+
 /// The most descriptors that travel with one message: as many as the kernel takes.
 pub(crate) const MAX_DESCRIPTORS: usize = 253;
 
@@ -39,7 +42,8 @@ impl Socket {
     /// Makes two connected ends, neither of them descriptor 0, 1 or 2.
     pub(crate) fn pair() -> io::Result<(Self, Self)> {
         let (one, other) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .named("socketpair")?;
         Ok((Self(Arc::new(above_standard(one)?)), Self(Arc::new(above_standard(other)?))))
     }
 
@@ -50,6 +54,12 @@ impl Socket {
 
     pub(crate) fn into_shared(self) -> Arc<OwnedFd> {
         self.0
+    }
+
+    /// Closes the way to the other end, whoever holds this one: that side sees the same as if it had gone. What it has sent
+    /// can still be received.
+    pub(crate) fn shut(&self) -> io::Result<()> {
+        Ok(rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both)?)
     }
 
     /// Whether nobody holds the other end.
@@ -63,14 +73,27 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// When the descriptor is not such a socket, or comes from any other process.
+    /// When the descriptor is not such a socket, or comes from any other process, or from one with fewer rights than this one
+    /// got from its file.
     pub(crate) fn inherit(number: RawFd) -> io::Result<Self> {
-        // SAFETY: only asked about until it is known to be ours; a number that is not open gives an error.
-        let fd = unsafe { BorrowedFd::borrow_raw(number) };
-        if rustix::net::sockopt::socket_type(fd)? != SocketType::SEQPACKET || maker(fd)? != parent() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a channel to this process's parent"));
+        // SAFETY: a plain system call, for any number.
+        if unsafe { libc::fcntl(number, libc::F_GETFD) } == -1 {
+            return Err(io::Error::last_os_error());
         }
-        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+        // SAFETY: open, as was just seen, before any task could close it; only asked about until it is known to be ours.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        let refused = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        if rustix::net::sockopt::socket_type(fd).named("getsockopt")? != SocketType::SEQPACKET {
+            return refused("not a channel to this process's parent");
+        }
+        let maker = maker(fd)?;
+        if maker.pid != parent() {
+            return refused("not a channel to this process's parent");
+        }
+        if !file_rights::are_those_of(Owner { user: maker.uid, group: maker.gid })? {
+            return refused("the program's file gives it rights that its parent does not have");
+        }
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).named("fcntl")?;
         // SAFETY: open, and made by the parent for this process, in which nobody else knows of it.
         Ok(Self(Arc::new(unsafe { OwnedFd::from_raw_fd(number) })))
     }
@@ -92,7 +115,9 @@ impl Socket {
             match rustix::net::sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, flags) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                // What a full channel says, or one whose other end is gone, is for our own eyes.
+                Err(error @ (Errno::AGAIN | Errno::PIPE | Errno::CONNRESET)) => return Err(error.into()),
+                Err(error) => return Err(error).named("sendmsg"),
             }
         }
     }
@@ -107,8 +132,10 @@ impl Socket {
                 Ok(message) => break message,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(Received::Nothing),
-                Err(Errno::CONNRESET) => return Ok(Received::End),
-                Err(error) => return Err(error.into()),
+                // The other end was closed with messages in it that nobody had read. The system says so once, ahead of the
+                // messages that came from there.
+                Err(Errno::CONNRESET) => {}
+                Err(error) => return Err(error).named("recvmsg"),
             }
         };
         let descriptors: Vec<OwnedFd> = control
@@ -143,11 +170,12 @@ pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
 
 /// The same for one that must not get lost on the way; `None` where it is in a good place already.
 pub(crate) fn copy_above_standard(fd: &OwnedFd) -> io::Result<Option<OwnedFd>> {
-    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3)?)) }
+    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3).named("fcntl")?)) }
 }
 
-/// The process that made a pair of connected sockets; 0 for one that this process cannot see.
-fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::pid_t> {
+/// The process that made a pair of connected sockets, 0 for one that this process cannot see, and its effective user and group
+/// when it did.
+fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
     let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
     // The size of three words fits.
     let mut len = size_of::<libc::ucred>() as libc::socklen_t;
@@ -161,11 +189,33 @@ fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::pid_t> {
             &raw mut len,
         )
     };
-    if answer == 0 { Ok(credentials.pid) } else { Err(io::Error::last_os_error()) }
+    if answer == 0 { Ok(credentials) } else { Err(io::Error::last_os_error()).named("getsockopt") }
 }
 
 /// The parent of this process; 0 for one that it cannot see.
 fn parent() -> libc::pid_t {
     // SAFETY: a plain system call.
     unsafe { libc::getppid() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_said_is_heard_although_it_died_with_messages_unread() {
+        let (ours, theirs) = Socket::pair().unwrap();
+        ours.send(b"unread", &[], false).unwrap();
+        theirs.send(b"first", &[], false).unwrap();
+        theirs.send(b"last", &[], false).unwrap();
+        drop(theirs);
+        let mut buffer = [0; 16];
+        for said in [b"first".as_slice(), b"last"] {
+            let received = ours.receive(&mut buffer, false).unwrap();
+            assert!(matches!(received, Received::Message { len, .. } if buffer[..len] == *said), "{received:?}");
+        }
+        for wait in [false, true] {
+            assert!(matches!(ours.receive(&mut buffer, wait).unwrap(), Received::End));
+        }
+    }
 }

@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
+
+use super::limits;
 
 /// The cores that a thread may run on.
 #[derive(Clone, Copy)]
@@ -41,7 +42,8 @@ impl Affinity {
 pub(crate) struct Surroundings {
     /// Device and inode of the current folder and of the root.
     places: [(u64, u64); 2],
-    limits: [Rlimit; LIMITS.len()],
+    /// Each with what it may be raised to; `None` where a sandbox refuses to tell.
+    limits: [Option<(u64, u64)>; LIMITS.len()],
     priorities: [i64; 4],
     /// Lines of `status`, the control group, and the weight when memory runs out.
     texts: [Vec<u8>; 3],
@@ -68,23 +70,23 @@ const LINES: [&str; 16] = [
     "THP_enabled",
 ];
 
-const LIMITS: [Resource; 16] = [
-    Resource::As,
-    Resource::Core,
-    Resource::Cpu,
-    Resource::Data,
-    Resource::Fsize,
-    Resource::Locks,
-    Resource::Memlock,
-    Resource::Msgqueue,
-    Resource::Nice,
-    Resource::Nofile,
-    Resource::Nproc,
-    Resource::Rss,
-    Resource::Rtprio,
-    Resource::Rttime,
-    Resource::Sigpending,
-    Resource::Stack,
+const LIMITS: [libc::__rlimit_resource_t; 16] = [
+    libc::RLIMIT_AS,
+    libc::RLIMIT_CORE,
+    libc::RLIMIT_CPU,
+    libc::RLIMIT_DATA,
+    libc::RLIMIT_FSIZE,
+    libc::RLIMIT_LOCKS,
+    libc::RLIMIT_MEMLOCK,
+    libc::RLIMIT_MSGQUEUE,
+    libc::RLIMIT_NICE,
+    libc::RLIMIT_NOFILE,
+    libc::RLIMIT_NPROC,
+    libc::RLIMIT_RSS,
+    libc::RLIMIT_RTPRIO,
+    libc::RLIMIT_RTTIME,
+    libc::RLIMIT_SIGPENDING,
+    libc::RLIMIT_STACK,
 ];
 
 /// Looks at the surroundings of processes that the thread which made it would start. It keeps open what it reads: to open
@@ -122,7 +124,7 @@ impl Lookout {
         let [cgroup, badness] = &self.others;
         Ok(Surroundings {
             places: [place(".")?, place("/")?],
-            limits: LIMITS.map(rustix::process::getrlimit),
+            limits: LIMITS.map(|limit| limits::raw(limit).map(|limit| (limit.rlim_cur, limit.rlim_max))),
             priorities: priorities(),
             texts: [lines.join(&b'\n'), read(cgroup)?, read(badness)?],
         })

@@ -1,6 +1,6 @@
 //! Waiting: for a word in shared memory (futex), for an event (eventfd), for many descriptors (epoll).
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::thread::{MembarrierCommand, futex, membarrier};
 
+use super::refusal::Named;
 use super::socket::above_standard;
 
 /// Waits while `word` holds `value`, until somebody wakes it or `timeout` has passed. May return early.
@@ -97,7 +98,9 @@ pub(crate) struct Event(OwnedFd);
 
 impl Event {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(above_standard(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)?))
+        Ok(Self(above_standard(
+            rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).named("eventfd2")?,
+        )?))
     }
 
     pub(crate) fn from_fd(fd: OwnedFd) -> Self {
@@ -106,12 +109,19 @@ impl Event {
 
     /// Makes [`Poller::wait`] return where the event is watched. Never blocks: a counter that is full is set already.
     pub(crate) fn set(&self) {
-        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+        let one = 1_u64.to_ne_bytes();
+        if matches!(rustix::io::write(&self.0, &one), Err(error) if error != Errno::AGAIN) {
+            // A sandbox may refuse the one and not the other; nobody would hear us.
+            let _ = rustix::io::writev(&self.0, &[IoSlice::new(&one)]);
+        }
     }
 
     /// Takes the event back, so that it can be set anew.
     pub(crate) fn clear(&self) {
-        let _ = rustix::io::read(&self.0, &mut [0_u8; 8]);
+        let mut count = [0; 8];
+        if matches!(rustix::io::read(&self.0, &mut count), Err(error) if error != Errno::AGAIN) {
+            let _ = rustix::io::readv(&self.0, &mut [IoSliceMut::new(&mut count)]);
+        }
     }
 }
 
@@ -127,12 +137,17 @@ pub(crate) struct Poller(OwnedFd);
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(above_standard(epoll::create(epoll::CreateFlags::CLOEXEC)?)?))
+        Ok(Self(above_standard(epoll::create(epoll::CreateFlags::CLOEXEC).named("epoll_create1")?)?))
     }
 
     /// Watches `fd` for being readable or closed by its peer, again and again.
     pub(crate) fn add(&self, fd: BorrowedFd<'_>, number: u64) -> io::Result<()> {
-        Ok(epoll::add(&self.0, fd, EventData::new_u64(number), EventFlags::IN)?)
+        epoll::add(&self.0, fd, EventData::new_u64(number), EventFlags::IN).named("epoll_ctl")
+    }
+
+    /// Watches `fd` for something urgent, again and again.
+    pub(crate) fn add_urgent(&self, fd: BorrowedFd<'_>, number: u64) -> io::Result<()> {
+        epoll::add(&self.0, fd, EventData::new_u64(number), EventFlags::PRI).named("epoll_ctl")
     }
 
     pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
@@ -146,7 +161,7 @@ impl Poller {
         match epoll::wait(&self.0, &mut events[..], timeout.as_ref()) {
             Ok(count) => ready.extend(events[..count].iter().map(|event| event.data.u64())),
             Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error).named("epoll_wait"),
         }
         Ok(())
     }

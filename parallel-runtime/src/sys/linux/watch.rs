@@ -6,16 +6,14 @@
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
-use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
-use super::process::{block_signals, end_own_group};
+use super::process::{block_signals, end_own_group, own_number};
 use super::wait::{wait_word, wake_word};
 
 /// The thread makes a few system calls; only what is touched takes memory.
@@ -135,10 +133,6 @@ extern "C" fn continued(_: c_int) {
     }
 }
 
-fn own_number() -> i32 {
-    rustix::process::getpid().as_raw_nonzero().get()
-}
-
 extern "C" fn watch(watched: *mut c_void) -> *mut c_void {
     let Watched { channel, parent } = Watched::from_argument(watched);
     let _ = rustix::thread::set_name(c"parallel-watch");
@@ -186,7 +180,9 @@ const LOOK_FOR_PARENT: Duration = Duration::from_millis(100);
 impl Parent {
     /// Ask while it is known to live, or to have died after it put something into the control channel.
     fn get() -> Self {
-        Self(rustix::process::getppid())
+        // SAFETY: a plain system call.
+        let parent = unsafe { libc::getppid() };
+        Self(if parent > 0 { Pid::from_raw(parent) } else { None })
     }
 
     /// Its number; 0 where it is in another namespace.
@@ -201,7 +197,7 @@ impl Parent {
 
     /// Whether it has ended: then somebody else is the parent.
     fn is_gone(self) -> bool {
-        rustix::process::getppid() != self.0
+        Self::get().0 != self.0
     }
 
     /// Waits for its end with no descriptor's help.
@@ -233,19 +229,22 @@ fn keep_alone(number: RawFd) {
 /// is the owner's pidfd: somebody else may hold the other end. Messages are left alone. False where a task that
 /// closes whatever it finds has closed one of them, if it can find them.
 fn wait_for_end(number: RawFd, owner: Option<BorrowedFd<'_>>) -> bool {
-    // SAFETY: only polled; a number that was closed meanwhile is reported as such, and one that was reused cannot
-    // be told apart, which `owner` covers.
-    let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    let end = PollFlags::HUP | PollFlags::ERR | PollFlags::IN;
+    // Numbers, not descriptors: a task may have closed the channel's, or its number may be another's, which `owner` covers.
+    let end = libc::POLLHUP | libc::POLLERR;
+    let other = owner.map_or(-1, |owner| owner.as_raw_fd());
+    let wanted = |fd, events| libc::pollfd { fd, events, revents: 0 };
     loop {
-        let channel = PollFd::from_borrowed_fd(fd, PollFlags::empty());
-        // Twice the channel where there is no other.
-        let mut fds = [channel.clone(), owner.map_or(channel, |owner| PollFd::from_borrowed_fd(owner, PollFlags::IN))];
-        match rustix::event::poll(&mut fds, None) {
-            Ok(_) if fds.iter().any(|fd| fd.revents().contains(PollFlags::NVAL)) => return false,
-            Ok(_) if fds.iter().any(|fd| fd.revents().intersects(end)) => return true,
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(_) => return false,
+        let mut fds = [wanted(number, 0), wanted(other, libc::POLLIN)];
+        // SAFETY: two places that say what is wanted and take what is there; a negative number is passed over.
+        let polled = unsafe { libc::poll(fds.as_mut_ptr(), 2, -1) };
+        if polled < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return false;
+        }
+        if polled > 0 && fds.iter().any(|fd| fd.revents & libc::POLLNVAL != 0) {
+            return false;
+        }
+        if polled > 0 && fds.iter().any(|fd| fd.revents & (end | libc::POLLIN) != 0) {
+            return true;
         }
     }
 }

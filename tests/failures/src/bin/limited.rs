@@ -36,6 +36,69 @@ fn spawns() {
     }
 }
 
+#[parallel]
+fn meet(all: parallel::sync::Barrier) {
+    all.wait().unwrap();
+}
+
+/// As many calls wait for each other as a usual limit lets run.
+fn meets() {
+    limit(libc::RLIMIT_NOFILE, 1024);
+    let all = parallel::sync::Barrier::new(180).unwrap();
+    let handles: Vec<_> = (0..180).map(|_| meet.spawn(all.clone())).collect();
+    for handle in handles {
+        handle.join().unwrap();
+    }
+}
+
+/// More calls wait for each other than can run: whoever watches must be told.
+fn waits() {
+    limit(libc::RLIMIT_NOFILE, 64);
+    let all = parallel::sync::Barrier::new(20).unwrap();
+    let handles: Vec<_> = (0..20).map(|_| meet.spawn(all.clone())).collect();
+    let queued = handles.iter().filter(|handle| handle.is_queued()).count();
+    assert_eq!(queued, handles.iter().filter(|handle| handle.pid().is_none()).count());
+    assert!((4..20).contains(&queued), "{queued} wait");
+    parallel_failures::inside::note("waiting");
+    handles.into_iter().for_each(|handle| handle.join().unwrap());
+}
+
+#[parallel]
+fn stay(stays: parallel::sync::Event) {
+    stays.wait();
+}
+
+/// What a spawned call that runs takes of the program's descriptors.
+fn holds() {
+    const CALLS: usize = 50;
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    square.spawn(3).join().unwrap();
+    let before = Census::at_rest();
+    let stays = parallel::sync::Event::new().unwrap();
+    let descriptors = open();
+    let handles: Vec<_> = (0..CALLS).map(|_| stay.spawn(stays.clone())).collect();
+    assert!(handles.iter().all(|handle| handle.pid().is_some()), "all of them run");
+    let each = (open() - descriptors) / CALLS;
+    assert_eq!(each, 2, "a zygote and its copies take a few more");
+    stays.set();
+    handles.into_iter().for_each(|handle| handle.join().unwrap());
+    drop(stays);
+    before.is_restored();
+}
+
+/// A program that has used more than half of its descriptors still has its workers forked.
+fn forks() {
+    limit(libc::RLIMIT_NOFILE, 1024);
+    let _used: Vec<_> = (0..700).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+    if std::env::var_os("PARALLEL_ZYGOTE").is_some() {
+        return;
+    }
+    eventually("workers are forked", || {
+        let pool = Pool::with_workers(1).unwrap();
+        (pool.stats().forked == 1).then_some(())
+    });
+}
+
 /// Root has no limit of processes; a user without any other process has exactly the one that is set.
 fn become_nobody() -> bool {
     // Numbers that no system gives to its users; one for each run, so that two do not share a limit.
@@ -101,6 +164,10 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("submits") => submits(),
         Some("spawns") => spawns(),
+        Some("meets") => meets(),
+        Some("waits") => waits(),
+        Some("holds") => holds(),
+        Some("forks") => forks(),
         Some("processes") => processes(),
         other => panic!("there is no way {other:?}"),
     }

@@ -37,9 +37,34 @@ pub(crate) fn a_panic_has_a_backtrace_when_it_is_asked_for() {
         assert_eq!(error.to_string().lines().count(), 1);
     };
     has_one(panics.env("RUST_BACKTRACE", "1").spawn(BAD).join().unwrap_err());
+    has_one(panics.env("RUST_LIB_BACKTRACE", "1").spawn(BAD).join().unwrap_err());
     let pool = Pool::builder().workers(1).env("RUST_BACKTRACE", "1").build().unwrap();
     has_one(panics.on(&pool).submit(BAD).join().unwrap_err());
     has_one(panics.on(&pool).par_map(ITEMS).unwrap_err());
+}
+
+pub(crate) fn a_panic_has_no_backtrace_where_that_of_libraries_is_refused() {
+    let error = panics.env("RUST_BACKTRACE", "1").env("RUST_LIB_BACKTRACE", "0").spawn(BAD).join().unwrap_err();
+    let ErrorKind::Panicked(report) = error.kind() else { panic!("{error:?}") };
+    assert_eq!((report.message(), report.backtrace()), ("no 3 here", None));
+}
+
+/// How often the worker's program is mapped: whoever puts names to a stack maps it once more, to read them.
+#[parallel]
+fn mappings_of_the_program() -> usize {
+    let program = std::env::current_exe().unwrap().display().to_string();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines().filter(|line| line.ends_with(&program)).count()
+}
+
+pub(crate) fn a_panic_looks_for_no_names_where_no_backtrace_is_asked_for() {
+    for asked in ["0", "1"] {
+        let pool = Pool::builder().workers(1).env("RUST_BACKTRACE", asked).build().unwrap();
+        let before = mappings_of_the_program.on(&pool).submit().join().unwrap();
+        panics.on(&pool).submit(BAD).join().unwrap_err();
+        let after = mappings_of_the_program.on(&pool).submit().join().unwrap();
+        assert_eq!(after > before, asked == "1", "{before} mappings before the panic, {after} after it");
+    }
 }
 
 #[parallel]

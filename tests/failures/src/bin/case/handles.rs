@@ -119,6 +119,7 @@ pub(crate) fn a_spawned_call_that_waits_is_cancelled_by_whatever_ends_it() {
     with_waiting_calls(|mut handles| {
         let running = handles.iter().filter(|handle| handle.pid().is_some()).count();
         let waiting = handles.split_off(running);
+        assert!(waiting.iter().all(JoinHandle::is_queued) && !handles.iter().any(JoinHandle::is_queued));
         assert!(waiting.iter().all(|handle| handle.pid().is_none() && handle.exit_status().is_none()));
         assert!(waiting[0].cancel());
         assert!(!waiting[0].cancel());

@@ -4,6 +4,7 @@
 mod churn;
 mod codecs;
 mod crashes;
+mod depth;
 mod handles;
 mod inputs;
 mod scribbles;

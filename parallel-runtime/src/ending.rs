@@ -1,0 +1,100 @@
+//! The end of this process: from its first moment on no call starts, and idle workers get the time to end as programs do.
+//!
+//! The thread that ends the process takes no lock and asks for no memory: it may hold any lock already. It says that the end
+//! has begun, and sleeps until the reactor has seen the workers off, but no longer than the end may take. Other threads, and
+//! handlers that run later, go on meanwhile; their calls are refused.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::config::END_TIME;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::wait;
+
+/// The process runs as it should.
+const RUNNING: u32 = 0;
+/// Its end has begun.
+const ENDING: u32 = 1;
+/// Its end has begun, and its pools have no workers any more.
+const SEEN_OFF: u32 = 2;
+
+static STAGE: AtomicU32 = AtomicU32::new(RUNNING);
+/// How long the parent of this process, a worker, lets it take for its end, in milliseconds; 0 where nobody has said.
+static GRANTED: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the end of this process has begun.
+pub(crate) fn has_begun() -> bool {
+    STAGE.load(Ordering::Acquire) != RUNNING
+}
+
+/// Refuses a call of a process whose end has begun.
+///
+/// # Errors
+///
+/// `Closed`.
+pub(crate) fn check() -> Result<()> {
+    if has_begun() { Err(Error::new(ErrorKind::Closed)) } else { Ok(()) }
+}
+
+/// Says that the end of this process has begun. Several threads may.
+pub(crate) fn begin() {
+    let _ = STAGE.compare_exchange(RUNNING, ENDING, Ordering::AcqRel, Ordering::Acquire);
+}
+
+/// Says that no pool has workers any more.
+pub(crate) fn seen_off() {
+    if STAGE.compare_exchange(ENDING, SEEN_OFF, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        wait::wake_word(&STAGE, u32::MAX >> 1);
+    }
+}
+
+/// Waits until no pool has workers any more, or until the end has taken as long as it may.
+pub(crate) fn wait_until_seen_off() {
+    let begun = Instant::now();
+    while STAGE.load(Ordering::Acquire) == ENDING {
+        let Some(left) = time().checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { return };
+        wait::wait_word(&STAGE, ENDING, Some(left));
+    }
+}
+
+/// Notes how long the parent of this process, a worker, lets it take for its end.
+pub(crate) fn grant(time: Duration) {
+    GRANTED.store(u32::try_from(time.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
+}
+
+/// How long the end of this process may wait for its workers.
+fn time() -> Duration {
+    match GRANTED.load(Ordering::Relaxed) {
+        0 => END_TIME,
+        granted => part_of(Duration::from_millis(granted.into())).min(END_TIME),
+    }
+}
+
+/// How long the workers of this process get to end by themselves, before they are killed: what is left is for their deaths.
+pub(crate) fn grace() -> Duration {
+    part_of(time())
+}
+
+/// What one gives on of a time: each level needs a part of it for itself.
+fn part_of(time: Duration) -> Duration {
+    time * 4 / 5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_level_of_workers_gets_less_time_than_the_one_above() {
+        assert_eq!((time(), grace()), (END_TIME, part_of(END_TIME)));
+        let mut above = grace();
+        for _ in 0..4 {
+            grant(above);
+            assert!(time() < above && grace() < time(), "{above:?}: {:?}, {:?}", time(), grace());
+            above = grace();
+        }
+        grant(Duration::from_secs(10));
+        assert_eq!(time(), END_TIME, "a longer grace is for what a worker does itself");
+        grant(Duration::ZERO);
+    }
+}

@@ -1,0 +1,116 @@
+//! Processes that nobody needs any more: they were killed, or their channels were closed where the system refuses that, and are
+//! reaped when they have ended. The reactor waits for them for a moment only, and looks again later.
+
+use std::time::{Duration, Instant};
+
+use crate::config;
+use crate::sys::process::{self, Started};
+
+/// A process that is on its way out, or whatever is left in the group that it led.
+struct Leaver {
+    started: Started,
+    /// It forked others in its group, which are children of the program.
+    has_forked: bool,
+    is_reaped: bool,
+}
+
+impl Leaver {
+    /// Whether nothing is left to be reaped.
+    fn is_gone(&mut self) -> bool {
+        // By itself: one that is killed before it leads a group is not found in it.
+        if !self.is_reaped {
+            // An error: somebody else has reaped it, or the system does not tell, and will not.
+            self.is_reaped = !matches!(process::try_wait(&self.started.pidfd), Ok(None));
+        }
+        // Its number is its group's while one of the group is not reaped.
+        let others = self.has_forked && process::reap_group(self.started.pid);
+        self.is_reaped && !others
+    }
+}
+
+/// Those that have not ended yet.
+#[derive(Default)]
+pub(super) struct Leaving {
+    leavers: Vec<Leaver>,
+    /// When to look again, and after which pause.
+    next: Option<(Instant, Duration)>,
+}
+
+impl Leaving {
+    /// Ends a process. Its channel must be closed already: that ends it where the system refuses the signal.
+    pub(super) fn end(&mut self, started: Started) {
+        self.see_out(Leaver { started, has_forked: false, is_reaped: false });
+    }
+
+    /// Ends a process and what it has forked in its group; all their channels must be closed already.
+    pub(super) fn end_group(&mut self, leader: Started) {
+        self.see_out(Leaver { started: leader, has_forked: true, is_reaped: false });
+    }
+
+    fn see_out(&mut self, mut leaver: Leaver) {
+        leaver.started.kill();
+        let deadline = Instant::now() + config::REAP_PATIENCE;
+        process::wait_for_end(&leaver.started.pidfd, config::REAP_PATIENCE);
+        // Those that it forked end in the same moment, and there may be no descriptor to wait for them by.
+        while !leaver.is_gone() {
+            if Instant::now() >= deadline {
+                self.leavers.push(leaver);
+                self.next = Some((Instant::now() + config::FIRST_LOOK, config::FIRST_LOOK));
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// When to look again, if somebody is left.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.next.map(|(at, _)| at)
+    }
+
+    /// Reaps whoever has ended, where it is time to look.
+    pub(super) fn look(&mut self) {
+        let Some((at, pause)) = self.next else { return };
+        if Instant::now() < at {
+            return;
+        }
+        self.leavers.retain_mut(|leaver| {
+            let gone = leaver.is_gone();
+            if !gone {
+                // The program may have its rights back.
+                leaver.started.kill();
+            }
+            !gone
+        });
+        let pause = pause.saturating_mul(2).min(config::LONGEST_LOOK);
+        self.next = (!self.leavers.is_empty()).then(|| (Instant::now() + pause, pause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+    use crate::sys::process::Started;
+
+    #[test]
+    fn a_process_that_is_killed_before_it_leads_a_group_is_reaped_as_one_that_does() {
+        for leads in [false, true] {
+            let mut command = Command::new("sleep");
+            if leads {
+                command.process_group(0);
+            }
+            // Reaped below, by its number.
+            #[allow(clippy::zombie_processes, reason = "what reaps it is what is tested")]
+            let child = command.arg("1000").spawn().unwrap();
+            let mut leaving = Leaving::default();
+            leaving.end_group(Started::of_child(child.id()));
+            crate::flags::eventually("it is reaped", || {
+                leaving.look();
+                std::fs::read_to_string(format!("/proc/{}/stat", child.id())).is_err()
+            });
+            assert!(leaving.next_look().is_none(), "leads: {leads}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The limits of this process, and what is left within them.
+
+use std::io;
+
+use super::refusal::refused;
+
+/// A limit that a user sets with `ulimit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// `ulimit -v`, in bytes.
+    AddressSpace,
+    /// `ulimit -d`, in bytes.
+    Data,
+    /// `ulimit -f`, in bytes.
+    FileSize,
+    /// `ulimit -s`, in bytes.
+    Stack,
+}
+
+/// The limit as it stands; `None` where there is none, or the system refuses to tell.
+pub(crate) fn of(limit: Limit) -> Option<u64> {
+    let resource = match limit {
+        Limit::AddressSpace => libc::RLIMIT_AS,
+        Limit::Data => libc::RLIMIT_DATA,
+        Limit::FileSize => libc::RLIMIT_FSIZE,
+        Limit::Stack => libc::RLIMIT_STACK,
+    };
+    raw(resource).map(|limits| limits.rlim_cur).filter(|&limit| limit != libc::RLIM_INFINITY)
+}
+
+/// Both values of a limit; `None` where the system refuses to tell, as a sandbox may.
+pub(crate) fn raw(resource: libc::__rlimit_resource_t) -> Option<libc::rlimit> {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limits` is memory for the answer.
+    (unsafe { libc::getrlimit(resource, &raw mut limits) } == 0).then_some(limits)
+}
+
+/// Refuses a file of `size` bytes that the limit does not allow, before `call` is made: the call would be refused too, but
+/// the kernel would send SIGXFSZ first, which ends the program. Shared memory is a file to the kernel.
+pub(crate) fn check_file_size(size: u64, call: &'static str) -> io::Result<()> {
+    if is_file_allowed(size, of(Limit::FileSize)) {
+        return Ok(());
+    }
+    Err(refused(call, io::Error::from_raw_os_error(libc::EFBIG)))
+}
+
+/// The least stack on which a call can be made and run, in bytes: what both take unoptimized, with arguments and environment, which lie on it.
+const LEAST_STACK: u64 = 64 << 10;
+
+/// Refuses to start processes where their stack would overflow before they reach a function.
+pub(crate) fn check_stack() -> io::Result<()> {
+    match of(Limit::Stack) {
+        Some(stack) if stack < LEAST_STACK => Err(io::Error::other(format!(
+            "a process may have {stack} bytes of stack, and needs {LEAST_STACK}; raise the limit (`ulimit -s`)"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What one queue may take of the address space that is left: so that many leave room for each other and for the program.
+const SHARE: u64 = 64;
+/// The address space of a process without a limit, in bytes: what x86-64 gives, the least of the machines that this runs on.
+const WHOLE: u64 = 1 << 47;
+
+/// Refuses `size` bytes of address space for one queue where that is more than its share.
+pub(crate) fn check_share(size: u64) -> io::Result<()> {
+    let left = address_space_left();
+    if is_share(size, left) {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::OutOfMemory,
+        format!(
+            "it would take {size} bytes of address space, and may take one part in {SHARE} of the {left} that are left; raise \
+             the limit (`ulimit -v`)"
+        ),
+    ))
+}
+
+/// Whether one queue may take so much of the address space that is left.
+fn is_share(size: u64, left: u64) -> bool {
+    size <= left / SHARE
+}
+
+/// How much address space this process may still take, in bytes.
+fn address_space_left() -> u64 {
+    // Where the system does not tell, as without `/proc`, what is refused later is an error too.
+    let pages = std::fs::read_to_string("/proc/self/statm").ok().and_then(|text| text.split(' ').next()?.parse().ok());
+    let used = pages.unwrap_or(0_u64).saturating_mul(rustix::param::page_size() as u64);
+    of(Limit::AddressSpace).unwrap_or(WHOLE).saturating_sub(used)
+}
+
+/// Whether a file may have so many bytes.
+fn is_file_allowed(size: u64, limit: Option<u64>) -> bool {
+    limit.is_none_or(|limit| size <= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_takes_no_more_than_its_share_of_the_address_space() {
+        for (size, left, is_fine) in [
+            (1 << 20, 64 << 20, true),
+            ((1 << 20) + 1, 64 << 20, false),
+            (32 << 30, WHOLE, true),
+            (1 << 30, 40_000_000 << 10, false),
+            (1 << 29, 40_000_000 << 10, true),
+            (1, 0, false),
+        ] {
+            assert_eq!(is_share(size, left), is_fine, "{size} of {left}");
+        }
+        assert!((1..WHOLE).contains(&address_space_left()));
+    }
+
+    #[test]
+    fn a_file_may_be_as_large_as_the_limit_and_no_larger() {
+        for (size, limit, allowed) in [
+            (0, Some(0), true),
+            (1, Some(0), false),
+            (4096, Some(4096), true),
+            (4097, Some(4096), false),
+            (u64::MAX, None, true),
+        ] {
+            assert_eq!(is_file_allowed(size, limit), allowed, "{size} of {limit:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Shared memory of which a process maps only the parts that it uses.
+//!
+//! What is not mapped takes no address space, is in no core dump, and is not filled by `mlockall`. A part that was mapped once
+//! stays so until the region is dropped: its users hold no lock that another process could not overwrite, so no moment is
+//! known at which none of them reads there.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::limits;
+use super::memory::Mapping;
+use crate::poison::lock;
+
+/// How much of such memory, from its start, every process maps at once, in bytes.
+pub(crate) const HEAD: usize = (4 << 10) + (256 << 10);
+/// How many parts there are at most behind the head.
+pub(crate) const MOST: usize = 16;
+
+/// The parts of a region that are mapped in this process.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// Where each begins; null: it is not mapped.
+    starts: [AtomicPtr<u8>; MOST],
+    mappings: Mutex<Vec<Mapping>>,
+}
+
+impl Parts {
+    /// Where a part begins, if it is mapped.
+    #[inline]
+    pub(super) fn start(&self, part: usize) -> Option<*mut u8> {
+        let start = self.starts.get(part)?.load(Ordering::Acquire);
+        (!start.is_null()).then_some(start)
+    }
+
+    /// Maps a part: `len` bytes of `memory` from `offset` on, which are whole pages.
+    ///
+    /// # Errors
+    ///
+    /// When all that lies before its end is more than this process should use for one region, or can.
+    pub(super) fn open(&self, part: usize, memory: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<*mut u8> {
+        let mut mappings = lock(&self.mappings);
+        if let Some(start) = self.start(part) {
+            // Another thread was first.
+            return Ok(start);
+        }
+        let place = self.starts.get(part).ok_or(io::ErrorKind::InvalidInput)?;
+        limits::check_share(offset.saturating_add(len) as u64)?;
+        let mapping = Mapping::part(memory, offset, len)?;
+        let start = mapping.as_ptr();
+        mappings.push(mapping);
+        place.store(start, Ordering::Release);
+        Ok(start)
+    }
+}
