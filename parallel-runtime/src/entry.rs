@@ -87,10 +87,11 @@ fn connect() -> (Role, &'static Control) {
 fn enter(role: Role, control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
     program::set_title(program::name());
+    // As long as there is one thread, that is: the memory that the first call of this takes then costs less.
+    end_before_older_handlers(&LAST_END);
     if role == Role::Worker {
         watch_parent(control);
     }
-    end_before_older_handlers(&LAST_END);
     // A panic here is a defect of ours; it must not unwind into the C library.
     let code = crate::panic::catch(|| worker::work(control)).unwrap_or(101);
     leave(code)
