@@ -8,6 +8,7 @@ use std::ffi::{c_char, c_int};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Once, OnceLock};
+use std::thread::LocalKey;
 
 use crate::config;
 use crate::current::{self, Origin};
@@ -17,6 +18,7 @@ use crate::process::bootstrap::{self, Role};
 use crate::process::control::Control;
 use crate::process::zygote;
 use crate::registry;
+use crate::sys::early;
 use crate::sys::executable;
 use crate::sys::limits;
 use crate::sys::process;
@@ -36,9 +38,6 @@ const NO_PARENT: i32 = 125;
 #[unsafe(link_section = ".init_array.65534")]
 static CONSTRUCTOR: Constructor = construct;
 
-/// The threads that a worker's constructors have started, and maybe our own.
-static EARLY_THREADS: OnceLock<Vec<i32>> = OnceLock::new();
-
 extern "C" fn construct(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
     standing::note_start();
     // In a shared library the token is not for us: the executable may have a runtime of its own.
@@ -47,10 +46,8 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
     }
     let (role, control) = connect();
     // SAFETY: called from the constructor with its own arguments; `enter` never returns.
-    unsafe { program::run_constructors_after(construct, count, arguments, environment) };
-    // This one, and in a copy the one that watches the parent.
-    let expected = if role == Role::Zygote { 2 } else { 1 };
-    let _ = EARLY_THREADS.set(program::other_threads_unless(expected));
+    let run = || unsafe { program::run_constructors_after(construct, count, arguments, environment) };
+    early::mark_those_of(run);
     enter(role, control)
 }
 
@@ -67,8 +64,11 @@ fn connect() -> (Role, &'static Control) {
         // It is needed to the end of the process.
         Ok((role, socket)) => {
             let control = match role {
-                Role::Worker => Control::new(socket),
-                Role::Zygote => zygote::serve(socket, watch_parent),
+                Role::Worker => {
+                    early::list();
+                    Control::new(socket)
+                }
+                Role::Zygote => zygote::serve(socket, get_ready),
             };
             (role, Box::leak(Box::new(control)))
         }
@@ -87,10 +87,11 @@ fn connect() -> (Role, &'static Control) {
 fn enter(role: Role, control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
     program::set_title(program::name());
+    // As long as there is one thread, that is: the memory that the first call of this takes then costs less.
+    end_before_older_handlers(&LAST_END);
     if role == Role::Worker {
         watch_parent(control);
     }
-    end_before_older_handlers();
     // A panic here is a defect of ours; it must not unwind into the C library.
     let code = crate::panic::catch(|| worker::work(control)).unwrap_or(101);
     leave(code)
@@ -103,28 +104,37 @@ fn leave(code: i32) -> ! {
     std::process::exit(code)
 }
 
+/// Says, when it is dropped, that the end of this process has begun.
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        ending::begin();
+    }
+}
+
+thread_local! {
+    static FIRST_END: End = const { End };
+    static LAST_END: End = const { End };
+}
+
 /// Says that the end of this worker has begun, should a task call `exit`, before destructors and handlers run that are older
-/// than its task: those of constructors and libraries.
-fn end_before_older_handlers() {
-    struct End;
-
-    impl Drop for End {
-        fn drop(&mut self) {
-            ending::begin();
-        }
-    }
-
-    thread_local! {
-        static END: End = const { End };
-    }
-
+/// than this call. `end` is for the destructors, which the C library runs ahead of the handlers.
+fn end_before_older_handlers(end: &'static LocalKey<End>) {
     extern "C" fn begin() {
         ending::begin();
     }
 
     program::at_exit_first(begin);
-    // The C library runs a thread's destructors ahead of the handlers.
-    END.with(|_| {});
+    end.with(|_| {});
+}
+
+/// Does in a copy, while it waits, what need not be done when it is to begin.
+fn get_ready(control: &Control) {
+    // It must be done again behind the constructors that are still to come. But then it has memory of its own for it, which takes
+    // longest, and much longer once there is another thread.
+    end_before_older_handlers(&FIRST_END);
+    watch_parent(control);
 }
 
 /// Ends this process with its parent, whatever the task is doing.
@@ -195,9 +205,9 @@ fn endless() -> Option<String> {
                 .to_string(),
         );
     }
-    if EARLY_THREADS.get().is_some_and(|early| !early.is_empty() && early.contains(&process::thread_number())) {
+    if early::is_early() {
         return Some(
-            "this thread of a worker was started by a constructor, before `main` would run; the one of each worker would start \
+            "this thread of a worker comes from a constructor, before `main` would run; the one of each worker would start \
              another. Make the call from a task, or where `parallel::current().is_worker()` is false"
                 .to_string(),
         );

@@ -2,7 +2,10 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use crate::poison::lock;
 
 /// How long anything may take before it counts as a hang. Long, for a machine that is busy with other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +36,12 @@ impl Flag {
     pub(crate) fn wait(&self) {
         eventually(&format!("{} is up", self.0.display()), || self.is_up());
     }
+}
+
+/// For a test that keeps the reactor busy, or fills its queue: until this is dropped, no other such test runs.
+pub(crate) fn has_reactor_alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    lock(&ALONE)
 }
 
 pub(crate) fn eventually(what: &str, mut check: impl FnMut() -> bool) {

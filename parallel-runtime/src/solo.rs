@@ -554,7 +554,9 @@ mod tests {
     #[test]
     fn a_call_that_has_begun_in_time_is_not_late_because_the_reactor_was_busy() {
         let (begun, heard) = (Flag::named("begun"), Flag::named("heard"));
-        let reactor = reactor::get().unwrap();
+        let _alone = crate::flags::has_reactor_alone();
+        // Afterwards the reactor is not asked any more how its thread stands.
+        let (reactor, _) = reactor::get_for_call().unwrap();
         // What is handed to the reactor while it is kept busy it does in one go, and hears nothing in between.
         let (go_on, busy) = std::sync::mpsc::channel::<()>();
         reactor.run(move |_| {

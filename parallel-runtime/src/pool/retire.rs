@@ -10,7 +10,7 @@ use crate::process::reactor;
 use crate::sys::owner::{self, Known, Owner};
 
 /// What posters compare with, where it may change at all.
-pub(super) fn watched(owner: Owner) -> Option<Known> {
+fn watched(owner: Owner) -> Option<Known> {
     let may_change = owner.if_it_may_change()?;
     owner::watch(reactor::call_all);
     Some(Known::new(may_change))
@@ -24,6 +24,22 @@ impl Shared {
         if !core.owner_in_doubt && known.holds() {
             return true;
         }
+        self.doubt_owner(core);
+        false
+    }
+
+    /// A worker takes a seat whose owner is this: whose the program was when it was started.
+    pub(super) fn is_seated_as(&self, core: &mut Core, owner: Owner) {
+        match &core.owner {
+            None => core.owner = watched(owner),
+            Some(known) if known.is(owner) => {}
+            // It, or all the others, are no longer the program's.
+            Some(_) => self.doubt_owner(core),
+        }
+    }
+
+    /// Has the reactor look whose the program is; until then nothing is handed out.
+    fn doubt_owner(&self, core: &mut Core) {
         if !std::mem::replace(&mut core.owner_in_doubt, true) {
             let pool = self.me.clone();
             self.reactor.run(move |_| {
@@ -32,7 +48,6 @@ impl Shared {
                 }
             });
         }
-        false
     }
 
     /// Finds out whose new workers are, and retires those that are another's. On the reactor's thread.
@@ -42,7 +57,7 @@ impl Shared {
         core.owner = watched(owner);
         core.owner_in_doubt = false;
         for index in 0..core.seats.len() {
-            if core.seats[index].as_ref().is_some_and(|seat| seat.owner != owner && !seat.retires) {
+            if core.seats[index].as_ref().is_some_and(|seat| seat.child.owner() != owner && !seat.retires) {
                 self.retire(&mut core, index);
             }
         }

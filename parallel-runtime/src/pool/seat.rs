@@ -17,7 +17,6 @@ use crate::process::peer::Refused;
 use crate::process::reactor::Child;
 use crate::process::transfer::{Known, Store};
 use crate::sys::memory::Block;
-use crate::sys::owner::Owner;
 use crate::wire::payload::Payload;
 
 /// A worker, from its start to its end.
@@ -37,8 +36,6 @@ pub(crate) struct Seat {
     pub(crate) full: bool,
     /// The handles that it is still to be told to drop, for which its channel had no room.
     pub(crate) owed: Vec<u64>,
-    /// Whose it is: whose the reactor's thread was as it started it.
-    pub(crate) owner: Owner,
     /// It gets nothing more, because the program is another's by now, and is stopped once it has finished what it runs.
     pub(crate) retires: bool,
     pub(crate) in_hand: VecDeque<InHand>,

@@ -290,8 +290,8 @@ mod tests {
     }
 
     #[parallel(crate = crate)]
-    fn first() {
-        Flag::named("first may end").wait();
+    fn first(may_end: &str) {
+        Flag::named(may_end).wait();
     }
 
     #[parallel(crate = crate)]
@@ -304,31 +304,37 @@ mod tests {
         }
     }
 
+    #[parallel(crate = crate)]
+    fn never() {
+        panic!("it has run");
+    }
+
     #[test]
     fn a_call_whose_worker_is_stopped_before_it_begins_is_ended_by_a_kill() {
-        let (may_end, ran) = (Flag::named("first may end"), Flag::named("second has run"));
+        const MAY_END: &str = "it may end at once";
+        let may_end = Flag::named(MAY_END);
         may_end.raise();
         let pool = Pool::with_workers(1).unwrap();
-        first.on(&pool).submit().join().unwrap();
+        first.on(&pool).submit(MAY_END).join().unwrap();
         pool.shared().enter().seats[0].as_ref().unwrap().child.signal(STOP).unwrap();
-        let mut call = second.on(&pool).submit();
+        let mut call = never.on(&pool).submit();
         pool.shared().enter().seats[0].as_ref().unwrap().lane.pretend_taken(1);
         call.kill().unwrap();
         let error = call.join_timeout(PATIENCE).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Cancelled), "{error}");
-        assert!(!ran.is_up(), "it never ran");
-        first.on(&pool).submit().join().unwrap();
+        first.on(&pool).submit(MAY_END).join().unwrap();
         may_end.lower();
     }
 
     #[test]
     fn a_signal_for_a_call_that_has_just_ended_does_not_fail_the_next() {
-        let (may_end, ran) = (Flag::named("first may end"), Flag::named("second has run"));
+        const MAY_END: &str = "first may end";
+        let (may_end, ran) = (Flag::named(MAY_END), Flag::named("second has run"));
         for by_kill in [true, false] {
             may_end.lower();
             ran.lower();
             let pool = Pool::with_workers(1).unwrap();
-            let signalled = first.on(&pool).submit();
+            let signalled = first.on(&pool).submit(MAY_END);
             eventually("the first call runs", || signalled.pid().is_some());
             // A worker that was quick so far gets the next call ahead.
             let quick = Some(Duration::ZERO);
@@ -337,7 +343,7 @@ mod tests {
 
             let meanwhile = |seat: &Seat| {
                 assert_eq!(seat.in_hand.len(), 2, "the second call waits behind the first");
-                Flag::named("first may end").raise();
+                Flag::named(MAY_END).raise();
                 Flag::named("second has run").wait();
                 assert!(seat.lane.progress(seat.in_hand[0].number).ended);
             };

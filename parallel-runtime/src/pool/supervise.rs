@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Initializer, Phase, Shared};
 use super::hear::{StartReport, hear};
-use super::retire::watched;
 use super::seat::{KilledFor, Seat, StartError};
 use crate::bell::Listener;
 use crate::config;
@@ -21,7 +20,6 @@ use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Pa
 use crate::process::launch::Way;
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start, defect};
 use crate::process::transfer::{self, Known, Store};
-use crate::sys::owner::Owner;
 use crate::sys::process;
 use crate::wire::payload::Payload;
 
@@ -77,7 +75,7 @@ impl Shared {
         }
         match seated {
             Ok(seat) if core.phase == Phase::Open || core.phase == Phase::Joining => {
-                core.owner = watched(seat.owner);
+                self.is_seated_as(&mut core, seat.child.owner());
                 core.seats[index] = Some(seat);
                 if let Some(at) = Instant::now().checked_add(config::start_timeout()) {
                     self.arm(&mut core, at);
@@ -122,7 +120,6 @@ impl Shared {
             admitted: false,
             by_exec,
         };
-        let owner = Owner::own();
         let child = launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Seat {
             child,
@@ -134,7 +131,6 @@ impl Shared {
             cut_off: false,
             full: false,
             owed: Vec::new(),
-            owner,
             retires: false,
             in_hand: VecDeque::new(),
             budget: self.settings.tasks_per_worker,

@@ -32,7 +32,8 @@ use super::leaving::Leaving;
 use super::manners::Manners;
 use super::zygote::{self, Answer};
 use crate::config;
-use crate::sys::process::{self, Ids, Launch, Started};
+use crate::sys::owner::Owner;
+use crate::sys::process::{self, Launch, Started};
 use crate::sys::program;
 use crate::sys::rights::Rights;
 use crate::sys::socket::{self, Received, Socket};
@@ -52,18 +53,21 @@ pub(crate) struct Launched {
     pub(super) started: Started,
     pub(super) control: Control,
     pub(super) way: Way,
+    /// Whose it is.
+    pub(super) owner: Owner,
 }
 
 /// A start that a deputy has made, or tried, and what it must give back: its table of descriptors may be another one.
 pub(super) struct Attempt {
-    pub(super) started: io::Result<Started>,
+    pub(super) started: io::Result<(Started, Owner)>,
     ours: Socket,
     _theirs: Socket,
 }
 
 impl Attempt {
     pub(super) fn finish(self) -> io::Result<Launched> {
-        Ok(Launched { started: self.started?, control: Control::new(self.ours), way: Way::Executed })
+        let (started, owner) = self.started?;
+        Ok(Launched { started, control: Control::new(self.ours), way: Way::Executed, owner })
     }
 }
 
@@ -81,6 +85,8 @@ struct Zygote {
     born: Instant,
     ready: bool,
     found: Found,
+    /// Whose it is, and what it may do; so are its copies.
+    here: Here,
     /// Our end of the channel of a copy that it was asked for and has not given.
     asked: Option<Socket>,
     spare: Option<Copy>,
@@ -97,18 +103,19 @@ impl Zygote {
 struct Copy {
     started: Started,
     channel: Socket,
+    owner: Owner,
 }
 
-/// Whose the calling thread is, and what it may do. The user is asked first: if a new process is the same one's, so is all that
+/// Whose the calling thread is, and what it may do. The owner is asked first: if a new process is the same one's, so is all that
 /// was made for it in between.
 struct Here {
-    ids: Ids,
+    owner: Owner,
     rights: Rights,
 }
 
 impl Here {
     fn own() -> Self {
-        Self { ids: Ids::effective(), rights: Rights::own() }
+        Self { owner: Owner::own(), rights: Rights::own() }
     }
 }
 
@@ -220,38 +227,28 @@ impl Launcher {
             |zygote: &Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
         let usable = !by_exec && self.zygote.as_ref().is_some_and(is_usable);
         if usable {
-            // While this process looks around, a copy wakes up, or is forked where there is no spare.
-            match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
-                // An error: it has died, which shows when it is to begin.
-                Some(spare) if self.manners.is_quiet() => {
-                    let _ = spare.channel.send(&zygote::RISE, &[], false);
-                }
-                Some(_) => {}
-                None => self.ask(&zygote::FORK, poller),
-            }
-        }
-        let mut standing = Here::own();
-        check_rights(&standing.rights, &caller.rights)?;
-        if usable {
-            let copy = self.look().and_then(|now| self.take_copy(&now, poller));
+            self.rouse(poller);
+            let copy = self.look().and_then(|now| self.take_copy(&now, &caller.rights, poller));
             if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
                 return Ok(launched);
             }
         }
+        let mut here = Here::own();
+        check_rights(&here.rights, &caller.rights)?;
         let environment = program::environment(environment)?;
-        let mut executed = self.execute_worker(&environment, affinity, &standing);
+        let mut executed = self.execute_worker(&environment, affinity, &here);
         if self.zygote.is_some() && executed.as_ref().is_err_and(process::is_passing) {
             // What the zygote takes may be what is missing.
             self.give_up(poller);
-            executed = self.execute_worker(&environment, affinity, &standing);
+            executed = self.execute_worker(&environment, affinity, &here);
         }
         for _ in 0..config::CHANGES_OF_USER {
             if !executed.as_ref().is_err_and(process::is_user_changed) {
                 break;
             }
-            standing = Here::own();
-            check_rights(&standing.rights, &caller.rights)?;
-            executed = self.execute_worker(&environment, affinity, &standing);
+            here = Here::own();
+            check_rights(&here.rights, &caller.rights)?;
+            executed = self.execute_worker(&environment, affinity, &here);
         }
         let launched = executed?;
         // While the program is executed.
@@ -259,6 +256,18 @@ impl Launcher {
             self.note(Found { environment, surroundings });
         }
         Ok(launched)
+    }
+
+    /// While this process looks around, a copy wakes up, or is forked where there is no spare.
+    fn rouse(&mut self, poller: &Poller) {
+        match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
+            // An error: it has died, which shows when it is to begin.
+            Some(spare) if self.manners.is_quiet() => {
+                let _ = spare.channel.send(&zygote::RISE, &[], false);
+            }
+            Some(_) => {}
+            None => self.ask(&zygote::FORK, poller),
+        }
     }
 
     /// What a process would find; `None` where there is no zygote that it matters to.
@@ -269,7 +278,7 @@ impl Launcher {
     fn execute_worker(&self, environment: &[CString], affinity: Option<Affinity>, here: &Here) -> io::Result<Launched> {
         let (ours, theirs) = Socket::pair()?;
         let started = self.execute(environment, Role::Worker, &theirs, affinity, here)?;
-        Ok(Launched { started, control: Control::new(ours), way: Way::Executed })
+        Ok(Launched { started, control: Control::new(ours), way: Way::Executed, owner: here.owner })
     }
 
     fn execute(
@@ -289,7 +298,7 @@ impl Launcher {
             null: self.null.as_fd(),
             affinity,
             rights: &here.rights,
-            ids: here.ids,
+            owner: here.owner,
         })
     }
 
@@ -316,7 +325,7 @@ impl Launcher {
             if theirs.identity() != expected {
                 return Err(io::Error::other("it has descriptors of its own (`CLONE_FILES`)"));
             }
-            let Here { rights, ids } = Here::own();
+            let Here { owner, rights } = Here::own();
             check_rights(&rights, &allowed)?;
             handed.push(bootstrap::token(Role::Worker, rights.kept(), theirs)?);
             process::launch(&Launch {
@@ -326,8 +335,9 @@ impl Launcher {
                 null: null.as_fd(),
                 affinity: None,
                 rights: &rights,
-                ids,
+                owner,
             })
+            .map(|started| (started, owner))
         };
         deputy.run(move || {
             let started = start(&theirs);
@@ -368,9 +378,14 @@ impl Launcher {
         }
     }
 
-    /// Takes a copy that finds these surroundings; waits a little for one that was asked for.
-    fn take_copy(&mut self, surroundings: &Surroundings, poller: &Poller) -> Option<Copy> {
-        let is_right = |zygote: &&mut Zygote| zygote.found.surroundings == *surroundings;
+    /// Takes a copy that finds these surroundings, is the program's, and may no more than `caller`; waits a little for one that
+    /// was asked for.
+    fn take_copy(&mut self, surroundings: &Surroundings, caller: &Rights, poller: &Poller) -> Option<Copy> {
+        let is_right = |zygote: &&mut Zygote| {
+            zygote.found.surroundings == *surroundings
+                && zygote.here.owner.is_still_own()
+                && check_rights(&zygote.here.rights, caller).is_ok()
+        };
         let zygote = self.zygote.as_mut().filter(is_right)?;
         if zygote.spare.is_none() && zygote.asked.is_some() && !has_answer(&zygote.socket) {
             // Dead, stopped, or spoilt; or on a core that it does not get.
@@ -390,7 +405,7 @@ impl Launcher {
 
     /// Lets a copy begin.
     fn begin(&mut self, copy: Copy, affinity: Option<Affinity>) -> Option<Launched> {
-        let Copy { started, channel } = copy;
+        let Copy { started, channel, owner } = copy;
         // From here on it is not one of those that end with the zygote.
         process::lead_group(started.pid);
         if let Some(affinity) = affinity {
@@ -402,7 +417,7 @@ impl Launcher {
         if control.send_bytes(&zygote::BEGIN, &streams).is_ok() {
             self.failures = 0;
             self.wants_spare = self.is_hurried;
-            return Some(Launched { started, control, way: Way::Forked });
+            return Some(Launched { started, control, way: Way::Forked, owner });
         }
         // It is dead, or a stream was closed just now.
         drop(control);
@@ -427,7 +442,8 @@ impl Launcher {
                 (Answer::Forked(pid), Some(channel), Some(pidfd)) => {
                     // Where its end cannot be watched, it shows when it is needed.
                     let _ = poller.add(pidfd.as_fd(), self.numbers.spare);
-                    zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
+                    let owner = zygote.here.owner;
+                    zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel, owner });
                 }
                 (Answer::Unfit(_), ..) => {
                     self.lookout = None;
@@ -537,7 +553,7 @@ impl Launcher {
             .and_then(|()| poller.add(socket.as_fd(), self.numbers.answer));
         let born = Instant::now();
         ZYGOTE.store(started.pid, Ordering::Release);
-        self.zygote = Some(Zygote { started, socket, born, ready: false, found, asked: None, spare: None });
+        self.zygote = Some(Zygote { started, socket, born, ready: false, found, here, asked: None, spare: None });
         if watched.is_err() {
             self.give_up(poller);
         }

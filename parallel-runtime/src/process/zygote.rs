@@ -69,8 +69,8 @@ impl Answer {
 }
 
 /// Forks whenever the program asks, and ends with it. Returns in the copies only, with their own channel, once they may
-/// begin; each has called `watch_parent` then.
-pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
+/// begin; each has called `get_ready` then.
+pub(crate) fn serve(program: Socket, get_ready: fn(&Control)) -> Control {
     program::set_title(TITLE);
     rehearse();
     let original = match Original::new(program.as_fd()) {
@@ -97,7 +97,7 @@ pub(crate) fn serve(program: Socket, watch_parent: fn(&Control)) -> Control {
         told = match original.fork() {
             Ok(Forked::Copy) => {
                 drop(program);
-                return begin(descriptors, watch_parent);
+                return begin(descriptors, get_ready);
             }
             Ok(Forked::Original(copy)) => {
                 drop(descriptors);
@@ -115,11 +115,11 @@ fn rehearse() {
 }
 
 /// Makes a copy a worker, once the program knows of it.
-fn begin(mut descriptors: Vec<OwnedFd>, watch_parent: fn(&Control)) -> Control {
+fn begin(mut descriptors: Vec<OwnedFd>, get_ready: fn(&Control)) -> Control {
     let Some(channel) = descriptors.pop().map(|channel| Socket::shared(channel.into())) else { fork::leave() };
     let control = Control::new(channel);
     // While there is time: it takes as long as the rest of a worker's start.
-    watch_parent(&control);
+    get_ready(&control);
     let mut word = [0; BEGIN.len()];
     loop {
         match control.receive_bytes(&mut word) {

@@ -13,6 +13,7 @@
 //! | `socket` | a pair of connected sockets that keeps message boundaries and carries descriptors |
 //! | `stack` | tells the bounds of the stack that a thread is on, and runs something on a larger one, on the same thread |
 //! | `executable` | whether what a start executes is the file whose code runs here |
+//! | `early` | which threads of a worker come from its constructors |
 //! | `program` | what is known of the running program: constructors, arguments |
 //! | `limits` | what the system allows this process, and what is left of it |
 //! | `oom` | whether a process died because memory ran out, as far as the system tells |
@@ -29,8 +30,8 @@
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use linux::{
-    executable, fork, forked, limits, memory, oom, owner, parts, process, program, refusal, rights, socket, stack,
-    standing, surroundings, wait, watch, word,
+    early, executable, fork, forked, limits, memory, oom, owner, parts, process, program, refusal, rights, socket,
+    stack, standing, surroundings, wait, watch, word,
 };
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]

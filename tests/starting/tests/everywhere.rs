@@ -50,7 +50,7 @@ fn ends_by_itself(place: &str, refused: Refused) {
     assert!(program.iter().all(right_in_program), "{case}");
     let right_in_worker = |line: &&str| match refused {
         InConstructors => line.contains("a worker whose constructors still run") && line.contains("is_worker()"),
-        InThread => line.contains("this thread of a worker was started by a constructor"),
+        InThread => line.contains("this thread of a worker comes from a constructor"),
         AtTheEnd => closed(line),
     };
     // What runs ahead of our own constructor does not run in the copies of a zygote.

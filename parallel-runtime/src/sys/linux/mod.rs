@@ -1,5 +1,6 @@
 //! Linux 5.11 or later: pidfd, memfd with seals, futex, epoll, close_range.
 
+pub(crate) mod early;
 pub(crate) mod executable;
 mod file_rights;
 pub(crate) mod fork;

@@ -47,8 +47,9 @@ impl Owner {
         self.changes.then_some(self)
     }
 
-    /// Whether the calling thread's users and groups are these. Two system calls; where the system refuses them, it is believed.
-    fn is_still_own(&self) -> bool {
+    /// Whether the calling thread's users and groups are these. Two system calls, good between clone and exec; where the system
+    /// refuses them, it is believed.
+    pub(crate) fn is_still_own(&self) -> bool {
         let Some(([user, effective_user, _], [group, effective_group, _])) = users().zip(groups()) else { return true };
         self.ids == [user, effective_user, group, effective_group]
     }
@@ -65,6 +66,11 @@ pub(crate) struct Known {
 impl Known {
     pub(crate) fn new(owner: Owner) -> Self {
         Self { owner, generation: 0 }
+    }
+
+    /// Whether it was this one's.
+    pub(crate) fn is(&self, owner: Owner) -> bool {
+        self.owner == owner
     }
 
     /// Whether the program is still that. One load, as long as nothing has changed and somebody watches.

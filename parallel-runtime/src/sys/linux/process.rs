@@ -2,7 +2,7 @@
 //!
 //! A start is `clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD)` followed by exec, as `posix_spawn` does it: no page table is
 //! copied, and only the calling thread waits. `posix_spawn` itself cannot set the death signal, return a pidfd, or
-//! close what it does not know. The executable is `/proc/self/exe`: the very file that runs, renamed or deleted since.
+//! close what it does not know. The executable is `/proc/self/./exe`: the very file that runs, renamed or deleted since.
 
 use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::executable::EXECUTABLE;
 use super::file_rights;
 use super::memory::Mapping;
+use super::owner::Owner;
 use super::refusal::{Named, code_of, refused};
 use super::rights::Rights;
 use super::socket::copy_above_standard;
@@ -45,22 +46,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) affinity: Option<Affinity>,
     /// Those of the calling thread.
     pub(crate) rights: &'a Rights,
-    /// The effective user and group that the calling thread had when it began to prepare this start.
-    pub(crate) ids: Ids,
-}
-
-/// An effective user and group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ids(libc::uid_t, libc::gid_t);
-
-impl Ids {
-    /// Those of the calling thread.
-    pub(crate) fn effective() -> Self {
-        // SAFETY: a plain system call.
-        let user = unsafe { libc::geteuid() };
-        // SAFETY: as above.
-        Self(user, unsafe { libc::getegid() })
-    }
+    /// Whose the calling thread was when it began to prepare this start. So is the new process, if there is one.
+    pub(crate) owner: Owner,
 }
 
 /// Says that the program has changed its user while a process was started: its channel, its rights and it itself would be those
@@ -109,7 +96,7 @@ struct Plan {
     /// Whether exec is to give it no rights: they would be more than the calling thread has. It cannot gain any by what it
     /// executes later either, as `sudo`.
     may_not_grow: bool,
-    ids: Ids,
+    owner: Owner,
     /// What was refused, and with which number.
     refused: &'static str,
     error: c_int,
@@ -133,7 +120,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         affinity: launch.affinity,
         parent: own_number(),
         may_not_grow: launch.rights.would_grow() || file_rights::must_not_grow(),
-        ids: launch.ids,
+        owner: launch.owner,
         refused: "",
         error: 0,
     };
@@ -216,7 +203,7 @@ unsafe fn become_worker(plan: &mut Plan) {
         if let Some(affinity) = &plan.affinity {
             affinity.take();
         }
-        if Ids::effective() != plan.ids {
+        if !plan.owner.is_still_own() {
             give_up(plan, "clone", USER_CHANGED);
         }
         terminal::leave();

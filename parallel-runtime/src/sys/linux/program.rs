@@ -247,20 +247,6 @@ pub(crate) fn at_exit_first(handler: extern "C" fn()) {
     unsafe { at_quick_exit(handler) };
 }
 
-/// The numbers of this process's threads, the main one aside; none where there are as many as `expected`, which it takes one
-/// system call to see.
-pub(crate) fn other_threads_unless(expected: u128) -> Vec<i32> {
-    const FOLDER: &str = "/proc/self/task";
-    /// The links of a folder, to which the kernel adds one for each thread.
-    const LINKS: u128 = 2;
-    if rustix::fs::stat(FOLDER).is_ok_and(|folder| u128::from(folder.st_nlink) == LINKS + expected) {
-        return Vec::new();
-    }
-    let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers.filter(|&number| number != own_number()).collect()
-}
-
 /// Gives this process a name for `ps` and `top`; the kernel keeps the first 15 bytes.
 pub(crate) fn set_title(title: &str) {
     let mut kept = [0; 16];

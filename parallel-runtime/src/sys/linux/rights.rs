@@ -129,10 +129,11 @@ impl Rights {
 
     /// Whether exec of this program by a thread with these rights would add to them.
     pub(crate) fn would_grow(&self) -> bool {
-        self.grow_by(bounding_set(), &Executable::own())
+        self.grow_by(bounding_set_among, &Executable::own())
     }
 
-    fn grow_by(&self, bounding: u64, executable: &Executable) -> bool {
+    /// `bounding_among`: which of some capabilities are in the bounding set.
+    fn grow_by(&self, bounding_among: impl Fn(u64) -> u64, executable: &Executable) -> bool {
         if self.no_new_privileges {
             return false;
         }
@@ -141,8 +142,13 @@ impl Rights {
         let counts_as_root = !CapabilitiesSecureBits::from_bits_retain(self.secure_bits)
             .contains(CapabilitiesSecureBits::NO_ROOT)
             && (self.users.real == ROOT || user == ROOT);
-        let added = if counts_as_root { bounding | self.inheritable } else { executable.capabilities & bounding };
-        user != self.users.effective || group != self.groups.effective || added & !self.permitted != 0
+        let new = |set: u64| set & !self.permitted;
+        let is_added = if counts_as_root {
+            new(self.inheritable) != 0 || bounding_among(new(u64::MAX)) != 0
+        } else {
+            bounding_among(new(executable.capabilities)) != 0
+        };
+        user != self.users.effective || group != self.groups.effective || is_added
     }
 
     /// What exec gives back of what a thread with these rights has laid down.
@@ -218,13 +224,18 @@ impl Executable {
 
 /// The capabilities that exec may give a process which the calling thread starts.
 pub(crate) fn bounding_set() -> u64 {
+    bounding_set_among(u64::MAX)
+}
+
+/// Which of these capabilities are in it: a system call for each.
+fn bounding_set_among(set: u64) -> u64 {
     let is_in = |capability: u32| {
         // SAFETY: only asks.
         let answer = unsafe { libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) };
         // An error: the kernel knows none of this number, nor of a higher one.
         (answer >= 0).then_some(u64::from(answer == 1) << capability)
     };
-    (0..CAPABILITIES).map_while(is_in).fold(0, |set, one| set | one)
+    (0..CAPABILITIES).filter(|capability| set & (1 << capability) != 0).map_while(is_in).fold(0, |set, one| set | one)
 }
 
 /// The capabilities that a file's attribute grants: `struct vfs_cap_data` of `linux/capability.h`.
@@ -320,7 +331,7 @@ mod tests {
             ("a file's capability given up", user(8), ALL, able, true),
             ("a file's capability kept", Rights { permitted: NET_ADMIN, ..user(8) }, ALL & !NET_ADMIN, able, false),
         ] {
-            assert_eq!(rights.grow_by(bounding, &executable), grows, "{what}");
+            assert_eq!(rights.grow_by(|set| set & bounding, &executable), grows, "{what}");
         }
     }
 

@@ -297,7 +297,8 @@ mod tests {
     fn the_bounds_are_those_of_the_stack_that_one_is_on() {
         let on_thread = std::thread::Builder::new().stack_size(512 << 10).spawn(|| {
             let own = bounds().unwrap();
-            assert!(own.contains(&here()) && (256 << 10..1 << 20).contains(&own.len()), "{own:?}");
+            // The C library gives a thread the stack of one that has ended, of four times the size at most.
+            assert!(own.contains(&here()) && (256 << 10..=2 << 20).contains(&own.len()), "{own:?}");
             let mut stack = Stack::new(LEAST).unwrap();
             let larger = stack.run(|| bounds().unwrap());
             assert_eq!(larger.len(), stack.len());

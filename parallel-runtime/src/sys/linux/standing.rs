@@ -11,11 +11,11 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::thread::Pid;
+use rustix::thread::{CapabilitySet, Pid};
 
 use super::process;
 use super::rights::{self, Rights};
@@ -37,6 +37,8 @@ pub(crate) struct Standing {
     label: Option<Vec<u8>>,
     /// Whether it may look at the program's parent.
     sees_parent: bool,
+    /// Whether a thread of the program may have left namespaces, or dropped capabilities that it has not got itself.
+    may_be_apart: bool,
 }
 
 /// How a thread stands to the one that starts processes for all others.
@@ -65,9 +67,28 @@ thread_local! {
     static HANDED_ON: Cell<u32> = const { Cell::new(UNKNOWN) };
 }
 
+/// Whether the program was executed with rights to leave namespaces or to drop capabilities of others. A thread without them gets
+/// them only in a user namespace of its own, and it can make one only while it is the only thread.
+static HAD_RIGHTS: AtomicBool = AtomicBool::new(true);
+
 /// Notes what all threads of the program have in common. Call it before `main`.
 pub(crate) fn note_start() {
     COMMON_FILTERS.store(count_filters(), Ordering::Relaxed);
+    HAD_RIGHTS.store(has_rights(), Ordering::Relaxed);
+}
+
+/// Whether the calling thread may leave namespaces or drop capabilities that it has not got, or the system does not tell.
+fn has_rights() -> bool {
+    let apart = CapabilitySet::SYS_ADMIN | CapabilitySet::SETPCAP;
+    rustix::thread::capabilities(None).map_or(true, |own| own.permitted.intersects(apart))
+}
+
+/// Whether the program has stayed in the user namespace of its parent, as far as it may look.
+fn is_in_user_namespace_of_parent() -> bool {
+    // SAFETY: a plain system call.
+    let parent = unsafe { libc::getppid() };
+    let namespace = |process: &str| rustix::fs::readlink(format!("/proc/{process}/ns/user"), Vec::new()).ok();
+    namespace("self").is_some_and(|own| namespace(&parent.to_string()) == Some(own))
 }
 
 /// Notes what the calling thread hands on to the thread that it is about to make, and that will start processes.
@@ -95,6 +116,7 @@ impl Standing {
             namespaces: namespaces(true),
             label: label(),
             sees_parent: sees_parent(),
+            may_be_apart: HAD_RIGHTS.load(Ordering::Relaxed) || has_rights() || !is_in_user_namespace_of_parent(),
         }
     }
 
@@ -129,6 +151,10 @@ impl Standing {
         if shares == Some(false) {
             return Some("root, current folder or namespace of mounts");
         }
+        if !self.may_be_apart {
+            // To read them takes most of the time of all this.
+            return self.difference_of_label();
+        }
         let has_left = |(&own, other): (&u64, u64)| own != other && other != SKIPPED;
         if self.namespaces.iter().zip(namespaces(shares.is_none())).any(has_left) {
             return Some("namespaces");
@@ -136,10 +162,11 @@ impl Standing {
         if self.bounding != rights::bounding_set() {
             return Some("capabilities");
         }
-        if self.label.is_some() && self.label != label() {
-            return Some("security label");
-        }
-        None
+        self.difference_of_label()
+    }
+
+    fn difference_of_label(&self) -> Option<&'static str> {
+        (self.label.is_some() && self.label != label()).then_some("security label")
     }
 }
 
@@ -166,6 +193,13 @@ fn sees_parent() -> bool {
 
 /// Whether the calling thread may look at the process.
 pub(crate) fn look_at(pid: u32) -> bool {
+    const KCMP_VM: i32 = 1;
+    // SAFETY: only compares.
+    let compared = unsafe { libc::syscall(libc::SYS_kcmp, process::thread_number(), pid, KCMP_VM, 0, 0) };
+    if compared >= 0 {
+        // It takes the same right, and a quarter of the time.
+        return true;
+    }
     rustix::fs::readlink(format!("/proc/{pid}/exe"), Vec::new()).is_ok()
 }
 

@@ -1,6 +1,8 @@
 //! Ends what the system does not let it signal: after it has given up root, or where a sandbox refuses the signals. The first
 //! argument names which, the second the case.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use parallel::prelude::*;
@@ -276,13 +278,15 @@ fn is_zygote(pid: u32) -> bool {
 /// A program that puts its rights aside and takes them back, again and again, while another thread calls all the time.
 fn changing() {
     let pool = Pool::with_workers(2).unwrap();
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let calls = scope.spawn(|| {
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stop.load(Relaxed) {
                 assert!([0, NOBODY].contains(&soon(user.on(&pool).submit()).unwrap()));
             }
         });
+        // However this ends, so do the calls.
+        let _stops = Stops(&stop);
         for round in 0..20 {
             for user_now in [NOBODY, 0] {
                 // SAFETY: a plain system call, which the C library makes on every thread.
@@ -290,10 +294,18 @@ fn changing() {
                 assert_eq!(soon(user.on(&pool).submit()).unwrap(), user_now, "round {round}");
             }
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Relaxed);
         calls.join().unwrap();
     });
     pool.join().unwrap();
+}
+
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 /// Whatever call a sandbox refuses, nothing waits for ever.
