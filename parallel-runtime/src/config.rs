@@ -138,6 +138,12 @@ pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// [`LEAVE_GRACE`].
 pub(crate) const SIGNAL_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long nothing starts, while nothing runs either, before a start is refused for lack of processes or descriptors: what has
+/// ended may count for a moment, on a busy machine for some of these.
+pub(crate) const SHORTAGE: Duration = Duration::from_millis(500);
+/// How often it is tried meanwhile.
+pub(crate) const BETWEEN_TRIES: Duration = Duration::from_millis(5);
+
 /// How long a call from a confined thread waits for a thread at the limit of processes: others that run may end meanwhile.
 pub(crate) const TURN_OF_A_THREAD: Duration = Duration::from_secs(5);
 

@@ -14,6 +14,8 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,10 +68,10 @@ impl Caller {
             };
             match deputy {
                 // At the limit of processes, which counts threads, it waits for its turn, as processes do: while some run whose
-                // end makes room.
+                // end makes room, or are about to.
                 Err(error)
                     if error.kind() == io::ErrorKind::WouldBlock
-                        && !reactor.pids().is_empty()
+                        && !(reactor.pids().is_empty() && DEPUTIES.load(Relaxed) == 0)
                         && begun.elapsed() < config::TURN_OF_A_THREAD =>
                 {
                     thread::sleep(BETWEEN);
@@ -94,7 +96,17 @@ impl Caller {
     }
 }
 
+/// How many deputies there are.
+static DEPUTIES: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for Deputy {
+    fn drop(&mut self) {
+        DEPUTIES.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Deputy {
+    /// Made where there is room for what it starts, too: threads that wait for each other's processes would take all there is.
     fn new(difference: Option<&'static str>) -> io::Result<Self> {
         let (jobs, inbox) = channel::<Job>();
         let work = move || {
@@ -103,8 +115,14 @@ impl Deputy {
                 let _ = crate::panic::catch(job);
             }
         };
-        let made = thread::Builder::new().name("parallel-deputy".to_string()).stack_size(STACK).spawn(work);
+        let thread = || thread::Builder::new().name("parallel-deputy".to_string()).stack_size(STACK);
+        let made = thread().spawn(work);
+        DEPUTIES.fetch_add(1, Relaxed);
         let deputy = Self { jobs, difference };
+        let made = made.and_then(|_| {
+            let _ = thread().spawn(|| {})?.join();
+            Ok(())
+        });
         let refused = |error: io::Error| {
             deputy.describe(&io::Error::new(error.kind(), format!("it cannot make another one ({error})")))
         };

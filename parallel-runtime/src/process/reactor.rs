@@ -485,6 +485,8 @@ pub(crate) struct Loop {
     /// How many of the processes came through the queue: the others are pools' workers.
     admitted: usize,
     long_wait: LongWait,
+    /// Since when nothing starts, for lack of what may pass.
+    short_since: Option<Instant>,
     memory_kills: MemoryKills,
     /// Whether the program's end has reached the pools.
     sees_off: bool,
@@ -513,6 +515,7 @@ impl Loop {
             waiting: VecDeque::new(),
             admitted: 0,
             long_wait: LongWait::default(),
+            short_since: None,
             sees_off: false,
         }
     }
@@ -700,6 +703,7 @@ impl Loop {
             ends_group: AtomicBool::new(false),
         });
         lock(&self.shared.pids).insert(child.pid());
+        self.short_since = None;
         self.admitted += usize::from(start.admitted);
         self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: start.admitted });
         Ok(child)
@@ -795,8 +799,20 @@ impl Loop {
         if process::is_passing(&error) && (self.admitted > 0 || self.launcher.makes_room(&self.poller)) {
             self.waiting.push_front(Turn { call: waiting, since: Instant::now() });
         } else {
-            waiting.refuse(self, error);
+            self.refuse(waiting, error);
         }
+    }
+
+    /// Refuses a start while nothing runs whose end could mend it; but what has ended a moment ago may count for some time, so
+    /// it is tried again until nothing has started for long enough.
+    fn refuse(&mut self, waiting: Arc<dyn Waiting>, error: io::Error) {
+        if process::is_passing(&error) {
+            let since = *self.short_since.get_or_insert_with(Instant::now);
+            if since.elapsed() < config::SHORTAGE {
+                return self.queue_later(config::BETWEEN_TRIES, waiting);
+            }
+        }
+        waiting.refuse(self, error);
     }
 
     /// Starts what waits, as far as the limits allow; a few at a time, so that what has started is heard meanwhile.
@@ -815,7 +831,7 @@ impl Loop {
                     self.waiting.push_front(next);
                     return self.watch_waits(Limit::System(error));
                 }
-                Err(error) => next.call.refuse(self, error),
+                Err(error) => self.refuse(next.call, error),
             }
         }
         if !self.waiting.is_empty() && self.admitted < most {
