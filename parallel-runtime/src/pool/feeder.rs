@@ -105,12 +105,14 @@ pub(crate) struct Outbox {
     arrivals: Arc<Arrivals>,
     /// How many items were sent and have not come back.
     outstanding: usize,
+    /// How many of them are values that are being merged.
+    merging: usize,
 }
 
 impl Outbox {
     pub(crate) fn new(pool: Arc<Shared>, terms: Arc<Terms>) -> Self {
         let arrivals = Arrivals { inbox: Mutex::default(), wanted: AtomicBool::new(true) };
-        Self { pool, terms, arrivals: Arc::new(arrivals), outstanding: 0 }
+        Self { pool, terms, arrivals: Arc::new(arrivals), outstanding: 0, merging: 0 }
     }
 
     /// Sends items to be mapped, to be mapped and merged, or to be merged.
@@ -120,6 +122,7 @@ impl Outbox {
     /// `Closed` or `Terminated` when the pool has ended; the items arrive as failed so.
     pub(crate) fn send(
         &mut self,
+        terms: &Arc<Terms>,
         entry: Option<&'static Entry>,
         merge: Option<&'static Entry>,
         chunk: Chunk,
@@ -142,7 +145,7 @@ impl Outbox {
             first,
             attempts: 0,
             deaths: 0,
-            terms: Arc::clone(&self.terms),
+            terms: Arc::clone(terms),
             sink: Arc::clone(&self.arrivals) as Arc<dyn Sink>,
         });
         let Err(error) = sent else {
@@ -214,6 +217,8 @@ pub(crate) struct Feeder<I: Iterator, H> {
     chunker: Chunker,
     /// What the last chunk came to.
     latest: Extent,
+    /// The chunks of a reduction that were sent: their first items, and how many they have.
+    sent: Vec<(usize, usize)>,
     function: PhantomData<fn() -> H>,
 }
 
@@ -237,6 +242,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             next: 0,
             exhausted: false,
             latest: Extent::default(),
+            sent: Vec::new(),
             function: PhantomData,
         }
     }
@@ -279,7 +285,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         while !self.exhausted && room > 0 {
             let workers = self.outbox.pool.settings.workers;
             let size = self.chunker.next(self.left(), self.busy_workers());
-            if self.outbox.outstanding >= size.saturating_mul(workers * CHUNKS_PER_WORKER) {
+            if self.outbox.outstanding - self.outbox.merging >= size.saturating_mul(workers * CHUNKS_PER_WORKER) {
                 return Ok(());
             }
             let before = self.next;
@@ -329,7 +335,31 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             }
         }
         self.latest = chunk.extent();
-        self.outbox.send(Some(H::entry()), self.merge, chunk)
+        if self.merge.is_some() && !chunk.ends.is_empty() {
+            self.sent.push((chunk.first, chunk.ends.len()));
+        }
+        let terms = Arc::clone(&self.outbox.terms);
+        self.outbox.send(&terms, Some(H::entry()), self.merge, chunk)
+    }
+
+    /// The first item of each chunk of a reduction that was sent since this was last asked for, and how many it has.
+    pub(crate) fn chunks_sent(&mut self) -> Vec<(usize, usize)> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// Sends values to be merged; they come back as one.
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed).
+    pub(crate) fn send_merge(&mut self, terms: &Arc<Terms>, merge: &'static Entry, values: Chunk) -> Result<()> {
+        self.outbox.merging += values.ends.len();
+        self.outbox.send(terms, None, Some(merge), values)
+    }
+
+    /// So many values have come back as one.
+    pub(crate) fn has_merged(&mut self, values: usize) {
+        self.outbox.merging -= values.min(self.outbox.merging);
     }
 
     /// Takes the rest of a chunk of numbers, the first of which is there as it stands, and so are the others. Those of a range

@@ -1,4 +1,5 @@
-//! Map and reduce: chunks are merged where they are mapped; the parts are merged in rounds until one is left.
+//! Map and reduce: chunks are merged where they are mapped, and what comes back is merged with its neighbours, in workers too,
+//! while the rest is still being mapped. So few values are here at a time, whatever the number of items.
 //!
 //! Only neighbours are merged, so `merge` must be associative and need not be commutative.
 
@@ -18,53 +19,227 @@ pub(crate) fn map_reduce<I: Iterator, H: Accepts<I::Item>>(
     items: I,
     merge: &'static Entry,
 ) -> Result<Option<H::Output>> {
+    let merges_at_once = MERGES_PER_WORKER * plan.pool.settings.workers;
+    let terms = Arc::new(Terms { indexed: false, ..(*plan.terms).clone() });
     let mut feeder = Feeder::<I, H>::new(Plan { merge: Some(merge), ..plan.clone() }, items);
-    let mut parts = Parts::new();
+    let mut tree = Tree::default();
     loop {
-        feeder.feed(usize::MAX)?;
+        // Values that wait for their neighbours' merges take memory; items that were not taken do not.
+        if tree.merging.len() < merges_at_once {
+            feeder.feed(usize::MAX)?;
+            for (first, len) in feeder.chunks_sent() {
+                tree.sent(first, len);
+            }
+        }
         if feeder.is_done() {
             break;
         }
-        gather(feeder.collect(), &mut parts)?;
+        for arrival in feeder.collect() {
+            let (first, values) = match arrival {
+                Arrival::Values { first, values } => (first, values),
+                Arrival::Failed { error, .. } => return Err(error),
+            };
+            let items = values.items();
+            if tree.is_merging(first) {
+                feeder.has_merged(items);
+            }
+            if let Some(parts) = tree.arrived(first, items, values.into_payload().bytes) {
+                feeder.send_merge(&terms, merge, chunk_of(&parts))?;
+            }
+        }
     }
+    let mut parts = tree.into_rest();
     while parts.len() > 1 {
-        parts = merge_round(&plan, merge, &parts)?;
+        parts = merge_round(&plan, &terms, merge, &parts)?;
     }
     parts.values().next().map(|part| decode::<H>((part, &[]), 0)).transpose()
 }
 
+/// Merges that were handed out for each worker, beyond which no more items are: one at work, one that waits.
+const MERGES_PER_WORKER: usize = 2;
+
 /// Merged values, by the index of the first item that went into each.
 type Parts = BTreeMap<usize, Vec<u8>>;
 
-fn gather(arrivals: Vec<Arrival>, parts: &mut Parts) -> Result<()> {
-    for arrival in arrivals {
-        match arrival {
-            Arrival::Values { first, values } => {
-                parts.insert(first, values.into_payload().bytes);
-            }
-            Arrival::Failed { error, .. } => return Err(error),
-        }
+fn chunk_of(parts: &Parts) -> Chunk {
+    let mut chunk = Chunk::new(parts.keys().next().copied().unwrap_or(0));
+    for part in parts.values() {
+        chunk.push_bytes(part);
     }
-    Ok(())
+    chunk
 }
 
 /// Merges neighbours, each worker a run of them; with few parts, one worker all.
-fn merge_round(plan: &Plan, merge: &'static Entry, parts: &Parts) -> Result<Parts> {
+fn merge_round(plan: &Plan, terms: &Arc<Terms>, merge: &'static Entry, parts: &Parts) -> Result<Parts> {
     let workers = plan.pool.settings.workers;
     let groups = if parts.len() <= 2 * workers { 1 } else { workers };
-    let terms = Arc::new(Terms { indexed: false, ..(*plan.terms).clone() });
-    let mut outbox = Outbox::new(Arc::clone(&plan.pool), terms);
-    let parts: Vec<(&usize, &Vec<u8>)> = parts.iter().collect();
-    for group in parts.chunks(parts.len().div_ceil(groups)) {
-        let mut chunk = Chunk::new(*group[0].0);
-        for (_, part) in group {
-            chunk.push_bytes(part);
+    let mut outbox = Outbox::new(Arc::clone(&plan.pool), Arc::clone(terms));
+    let mut runs = parts.iter();
+    for _ in 0..groups {
+        let mut chunk = None;
+        for (first, part) in runs.by_ref().take(parts.len().div_ceil(groups)) {
+            chunk.get_or_insert_with(|| Chunk::new(*first)).push_bytes(part);
         }
-        outbox.send(None, Some(merge), chunk)?;
+        if let Some(chunk) = chunk {
+            outbox.send(terms, None, Some(merge), chunk)?;
+        }
     }
     let mut merged = Parts::new();
     while !outbox.is_empty() {
-        gather(outbox.collect().0, &mut merged)?;
+        for arrival in outbox.collect().0 {
+            match arrival {
+                Arrival::Values { first, values } => merged.insert(first, values.into_payload().bytes),
+                Arrival::Failed { error, .. } => return Err(error),
+            };
+        }
     }
     Ok(merged)
+}
+
+/// Which values are merged with which: a tree over the chunks in the order in which they were sent. A node's value is made as
+/// soon as those of its children are there, so besides what is under way no more than a few values wait on each level, also
+/// behind an item that takes as long as all the others.
+#[derive(Default)]
+struct Tree {
+    /// How many chunks were sent.
+    chunks: usize,
+    /// Those that have not come back whole, by their first items.
+    under_way: BTreeMap<usize, Leaf>,
+    /// The nodes of which something is there.
+    nodes: BTreeMap<Place, Node>,
+    /// The nodes whose values are being made, by their first items.
+    merging: BTreeMap<usize, Place>,
+}
+
+/// A node: its level above the chunks, and its number on that level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    level: u32,
+    number: usize,
+}
+
+struct Leaf {
+    number: usize,
+    /// How many of its items have not come back. It may come back in parts.
+    missing: usize,
+}
+
+#[derive(Default)]
+struct Node {
+    /// How many of its children are whole.
+    whole: usize,
+    parts: Parts,
+}
+
+/// How many children a node has. With more of them, each value travels less often, and more of them wait.
+const CHILDREN: usize = 4;
+
+impl Tree {
+    /// A chunk of `len` items was sent, the first of which is number `first`.
+    fn sent(&mut self, first: usize, len: usize) {
+        self.under_way.insert(first, Leaf { number: self.chunks, missing: len });
+        self.chunks += 1;
+    }
+
+    /// Whether what comes back with this first item has been merged here.
+    fn is_merging(&self, first: usize) -> bool {
+        self.merging.contains_key(&first)
+    }
+
+    /// A value has come back, of `items` chunk's items or node's children. Returns those that are to be merged now.
+    fn arrived(&mut self, first: usize, items: usize, value: Vec<u8>) -> Option<Parts> {
+        if let Some(Place { level, number }) = self.merging.remove(&first) {
+            return self.place(level, number, true, Parts::from([(first, value)]));
+        }
+        let (&chunk, leaf) = self.under_way.range_mut(..=first).next_back()?;
+        leaf.missing = leaf.missing.saturating_sub(items);
+        let (number, is_whole) = (leaf.number, leaf.missing == 0);
+        if is_whole {
+            self.under_way.remove(&chunk);
+        }
+        self.place(0, number, is_whole, Parts::from([(first, value)]))
+    }
+
+    /// Puts values of a child where they belong: of the chunk of this number, which is level 0, or of a node.
+    fn place(&mut self, level: u32, number: usize, is_whole: bool, parts: Parts) -> Option<Parts> {
+        let parent = Place { level: level + 1, number: number / CHILDREN };
+        let node = self.nodes.entry(parent).or_default();
+        node.parts.extend(parts);
+        node.whole += usize::from(is_whole);
+        if node.whole < CHILDREN {
+            return None;
+        }
+        let Node { parts, .. } = self.nodes.remove(&parent)?;
+        self.merging.insert(*parts.keys().next()?, parent);
+        Some(parts)
+    }
+
+    /// What is there, once all chunks have come back and nothing is being merged.
+    fn into_rest(self) -> Parts {
+        self.nodes.into_values().flat_map(|node| node.parts).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends chunks of items, lets them come back in any order, and merges what is to be merged by joining the numbers. Returns
+    /// how many values were here at most, those under way aside.
+    fn run(seed: u64, chunks: usize, at_once: usize) -> usize {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut tree = Tree::default();
+        let (mut first, mut sent, mut most) = (0, 0, 0);
+        let mut under_way: Vec<(usize, usize, Vec<u8>)> = Vec::new();
+        let text =
+            |from: usize, to: usize| (from..to).flat_map(|item| format!("{item} ").into_bytes()).collect::<Vec<u8>>();
+        // One that comes back last of all.
+        let slow = random.usize(..chunks);
+        let mut kept = None;
+        loop {
+            while sent < chunks && under_way.len() < at_once {
+                let len = random.usize(1..5);
+                tree.sent(first, len);
+                let cut = random.usize(..len);
+                for (from, to) in [(first, first + cut), (first + cut, first + len)] {
+                    let part = (from, to - from, text(from, to));
+                    match to > from {
+                        true if sent == slow && kept.is_none() => kept = Some(part),
+                        true => under_way.push(part),
+                        false => {}
+                    }
+                }
+                (first, sent) = (first + len, sent + 1);
+            }
+            let arrived = match under_way.is_empty() {
+                false => under_way.swap_remove(random.usize(..under_way.len())),
+                true => match kept.take() {
+                    Some(part) => part,
+                    None => break,
+                },
+            };
+            let (at, items, value) = arrived;
+            if let Some(parts) = tree.arrived(at, items, value) {
+                let whole = parts.values().flatten().copied().collect();
+                under_way.push((*parts.keys().next().unwrap(), parts.len(), whole));
+            }
+            most = most.max(tree.nodes.values().map(|node| node.parts.len()).sum());
+        }
+        let rest: Vec<u8> = tree.into_rest().into_values().flatten().collect();
+        assert_eq!(String::from_utf8(rest), String::from_utf8(text(0, first)), "seed {seed}");
+        most
+    }
+
+    #[test]
+    fn neighbours_are_merged_in_order_and_few_values_wait() {
+        for seed in 0..60 {
+            let (chunks, at_once) = (1 + seed as usize * 17, 1 + seed as usize % 12);
+            let levels = chunks.ilog(CHILDREN) as usize + 1;
+            // On each level the children of one node wait for the slow one, and of others for what is under way; a chunk may come
+            // in two parts.
+            let expected = 2 * (CHILDREN - 1) * levels + 2 * CHILDREN * at_once;
+            let most = run(seed, chunks, at_once);
+            assert!(most <= expected, "seed {seed}: {most} values of {chunks} chunks, {at_once} at once");
+        }
+    }
 }
