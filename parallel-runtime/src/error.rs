@@ -283,7 +283,7 @@ impl fmt::Display for ErrorKind {
 }
 
 /// A text of several lines in one: what a failed `assert_eq!` says has three.
-struct OneLine<'a>(&'a str);
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

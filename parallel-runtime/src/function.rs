@@ -357,7 +357,7 @@ impl<H: Callable> Task<H> {
         if terms == **USUAL { Arc::clone(&USUAL) } else { Arc::new(terms) }
     }
 
-    fn plan(&self, discard: bool) -> Result<Plan> {
+    pub(crate) fn plan(&self, discard: bool) -> Result<Plan> {
         let plan = || -> Result<Plan> {
             self.check(Manner::Pool)?;
             Ok(Plan {

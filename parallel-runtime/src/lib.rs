@@ -10,6 +10,7 @@ mod memory;
 mod wire;
 
 mod error;
+mod failure;
 mod registry;
 
 mod bell;
@@ -29,6 +30,7 @@ mod pool;
 
 mod function;
 mod handle;
+mod tries;
 
 pub mod channel;
 pub mod shared;
@@ -51,8 +53,10 @@ pub use callable::{Accepts, Function, Merges};
 pub use current::{Current, active_children, current};
 pub use entry::init;
 pub use error::{CodecError, Error, ErrorKind, PanicReport, Result};
+pub use failure::Failure;
 pub use function::{ParIMap, ParIMapUnordered, Task};
 pub use handle::{AsCompleted, JoinFuture, JoinHandle, as_completed};
 pub use pool::Pool;
 pub use pool::builder::{InitializerOutput, PoolBuilder};
 pub use pool::stats::PoolStats;
+pub use tries::{TryParIMap, TryParIMapUnordered};

@@ -94,7 +94,7 @@ impl Sink for Arrivals {
 /// A chunk is cut off at this many bytes, so that two fit where one is expected.
 const CHUNK_BYTES: usize = config::LANE_AREA / 2;
 /// What is reserved at most for results on the word of an iterator, in items.
-pub(super) const RESERVE: usize = 1 << 20;
+pub(crate) const RESERVE: usize = 1 << 20;
 /// How many chunks for each worker are under way: two in its lane, one that waits.
 const CHUNKS_PER_WORKER: usize = 3;
 

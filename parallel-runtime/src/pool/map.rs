@@ -88,24 +88,43 @@ fn map_numbers<I: Iterator, H: Accepts<I::Item>>(
 }
 
 /// Runs a map whose values are anything.
-fn map_values<I: Iterator, H: Accepts<I::Item>>(mut feeder: Feeder<I, H>) -> Result<Vec<H::Output>> {
-    let mut order = Reorder::new();
+fn map_values<I: Iterator, H: Accepts<I::Item>>(feeder: Feeder<I, H>) -> Result<Vec<H::Output>> {
     let mut outputs = Given::new(Vec::with_capacity(feeder.expected().min(RESERVE)));
+    take_values(feeder, |_, value| {
+        outputs.push(value);
+        Ok::<(), Error>(())
+    })?;
+    Ok(outputs.into_inner())
+}
+
+/// Runs a map to its end, and has each value taken, in order; the first failure, of an item or in taking a value, ends it.
+pub(crate) fn each<I: Iterator, H: Accepts<I::Item>, E: From<Error>>(
+    plan: Plan,
+    items: I,
+    take: impl FnMut(usize, H::Output) -> Result<(), E>,
+) -> Result<(), E> {
+    take_values(Feeder::<I, H>::new(plan, items), take)
+}
+
+fn take_values<I: Iterator, H: Accepts<I::Item>, E: From<Error>>(
+    mut feeder: Feeder<I, H>,
+    mut take: impl FnMut(usize, H::Output) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut order = Reorder::new();
     loop {
         feeder.feed(usize::MAX)?;
         if feeder.is_done() {
-            return Ok(outputs.into_inner());
+            return Ok(());
         }
         for arrival in feeder.collect() {
             match arrival {
-                Arrival::Failed { error, .. } => return Err(error),
+                Arrival::Failed { error, .. } => return Err(error.into()),
                 values @ Arrival::Values { .. } => order.put(values),
             }
         }
-        while let Some(Arrival::Values { values, .. }) = order.take() {
-            for value in values.iter() {
-                let index = outputs.len();
-                outputs.push(decode::<H>(value, index)?);
+        while let Some(Arrival::Values { first, values }) = order.take() {
+            for (index, value) in (first..).zip(values.iter()) {
+                take(index, decode::<H>(value, index)?)?;
             }
         }
     }

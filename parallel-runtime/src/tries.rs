@@ -1,0 +1,242 @@
+//! Maps of functions that return a `Result`: what went wrong with the call and what the function says become one error.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::iter::FusedIterator;
+
+use crate::callable::{Accepts, Callable};
+use crate::error;
+use crate::failure::Failure;
+use crate::function::{ParIMap, ParIMapUnordered, Task};
+use crate::pool::feeder::RESERVE;
+use crate::pool::map;
+
+/// What a function's own error has to be for the `try_` maps: anything that is, or becomes, a boxed error, so `String` too.
+trait Fails: Into<Box<dyn StdError + Send + Sync>> {}
+
+impl<E: Into<Box<dyn StdError + Send + Sync>>> Fails for E {}
+
+/// Both layers of one outcome.
+fn flatten<H: Callable<Output = Result<T, E>>, T, E: Fails>(
+    index: usize,
+    outcome: error::Result<H::Output>,
+) -> Result<T, Failure> {
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Failure::new(error).in_item(H::entry().name(), index)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl<H, T, E> Task<H>
+where
+    H: Callable<Output = Result<T, E>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    /// Runs the function on every item as [`par_map`](Self::par_map) does, and ends at the first `Err` of the function, too.
+    ///
+    /// # Errors
+    ///
+    /// What the function returned for the first of the items that failed, with its index; or what befell the call, as
+    /// [`par_map`](Self::par_map) tells it. The rest is cancelled.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn parse(text: &str) -> Result<u32, String> {
+    ///     text.parse().map_err(|error| format!("{text:?}: {error}"))
+    /// }
+    ///
+    /// # fn main() -> Result<(), parallel::Failure> {
+    /// assert_eq!(parse.try_par_map(["1", "2"])?, [1, 2]);
+    /// let failure = parse.try_par_map(["1", "x"]).unwrap_err();
+    /// assert_eq!(failure.to_string(), "`parse`, item 1: \"x\": invalid digit found in string");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_par_map<I>(&self, items: I) -> Result<Vec<T>, Failure>
+    where
+        I: IntoIterator,
+        H: Accepts<I::Item>,
+    {
+        let items = items.into_iter();
+        let mut values = Vec::with_capacity(items.size_hint().0.min(RESERVE));
+        self.try_each(items, |value| values.push(value))?;
+        Ok(values)
+    }
+
+    /// Runs the function on every item as [`par_for_each`](Self::par_for_each) does, and ends at the first `Err` of the function, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_par_map`](Self::try_par_map).
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::Failure;
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn remove(path: &str) -> Result<(), Failure> { Ok(std::fs::remove_file(path)?) }
+    ///
+    /// let failure = remove.try_par_for_each(["/no such file"]).unwrap_err();
+    /// assert_eq!((failure.function(), failure.index()), (Some("remove"), Some(0)));
+    /// ```
+    pub fn try_par_for_each<I>(&self, items: I) -> Result<(), Failure>
+    where
+        I: IntoIterator,
+        H: Accepts<I::Item>,
+    {
+        self.try_each(items.into_iter(), drop)
+    }
+
+    fn try_each<I>(&self, items: I, mut take: impl FnMut(T)) -> Result<(), Failure>
+    where
+        I: Iterator,
+        H: Accepts<I::Item>,
+    {
+        map::each::<_, H, Failure>(self.plan(false)?, items, |index, outcome| {
+            take(flatten::<H, T, E>(index, Ok(outcome))?);
+            Ok(())
+        })
+    }
+
+    /// Runs the function as its outcomes are asked for, as [`par_imap`](Self::par_imap) does, with one error for both layers.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics, in `next`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn even(x: u32) -> Result<u32, String> { if x % 2 == 0 { Ok(x) } else { Err(format!("{x} is odd")) } }
+    ///
+    /// let first: Result<Vec<u32>, parallel::Failure> = even.try_par_imap(4..).take(2).collect();
+    /// assert_eq!(first.unwrap_err().to_string(), "`even`, item 1: 5 is odd");
+    /// ```
+    pub fn try_par_imap<I>(&self, items: I) -> TryParIMap<I::IntoIter, H>
+    where
+        I: IntoIterator,
+        H: Accepts<I::Item>,
+    {
+        TryParIMap { map: self.par_imap(items), next: 0 }
+    }
+
+    /// As [`try_par_imap`](Self::try_par_imap), but gives outcomes as they come in, each with the index of its item.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics, in `next`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn even(x: usize) -> Result<usize, String> { if x % 2 == 0 { Ok(x) } else { Err(format!("{x} is odd")) } }
+    ///
+    /// for (index, outcome) in even.try_par_imap_unordered(0..10) {
+    ///     assert_eq!(outcome.is_ok(), index % 2 == 0);
+    /// }
+    /// ```
+    pub fn try_par_imap_unordered<I>(&self, items: I) -> TryParIMapUnordered<I::IntoIter, H>
+    where
+        I: IntoIterator,
+        H: Accepts<I::Item>,
+    {
+        TryParIMapUnordered(self.par_imap_unordered(items))
+    }
+}
+
+/// A lazy, ordered map with one error for both layers; see [`Task::try_par_imap`].
+///
+/// # Examples
+///
+/// See [`Task::try_par_imap`].
+#[must_use = "a lazy map runs as its outcomes are asked for"]
+pub struct TryParIMap<I: Iterator, H: Callable> {
+    map: ParIMap<I, H>,
+    next: usize,
+}
+
+impl<I, H, T, E> Iterator for TryParIMap<I, H>
+where
+    I: Iterator,
+    H: Accepts<I::Item> + Callable<Output = Result<T, E>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    type Item = Result<T, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let outcome = self.map.next()?;
+        self.next += 1;
+        Some(flatten::<H, T, E>(self.next - 1, outcome))
+    }
+}
+
+impl<I, H, T, E> FusedIterator for TryParIMap<I, H>
+where
+    I: Iterator,
+    H: Accepts<I::Item> + Callable<Output = Result<T, E>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+}
+
+impl<I: Iterator, H: Callable> fmt::Debug for TryParIMap<I, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryParIMap").field("function", &H::entry().name()).finish_non_exhaustive()
+    }
+}
+
+/// A lazy map with one error for both layers that gives outcomes as they come in; see [`Task::try_par_imap_unordered`].
+///
+/// # Examples
+///
+/// See [`Task::try_par_imap_unordered`].
+#[must_use = "a lazy map runs as its outcomes are asked for"]
+pub struct TryParIMapUnordered<I: Iterator, H: Callable>(ParIMapUnordered<I, H>);
+
+impl<I, H, T, E> Iterator for TryParIMapUnordered<I, H>
+where
+    I: Iterator,
+    H: Accepts<I::Item> + Callable<Output = Result<T, E>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    type Item = (usize, Result<T, Failure>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (index, outcome) = self.0.next()?;
+        Some((index, flatten::<H, T, E>(index, outcome)))
+    }
+}
+
+impl<I, H, T, E> FusedIterator for TryParIMapUnordered<I, H>
+where
+    I: Iterator,
+    H: Accepts<I::Item> + Callable<Output = Result<T, E>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+}
+
+impl<I: Iterator, H: Callable> fmt::Debug for TryParIMapUnordered<I, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryParIMapUnordered").field("function", &H::entry().name()).finish_non_exhaustive()
+    }
+}
