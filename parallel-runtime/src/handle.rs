@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
@@ -42,6 +42,26 @@ pub(crate) type Decoder<R> = fn(&[u8], &[Handle]) -> std::result::Result<R, Code
 /// # Ok(())
 /// # }
 /// ```
+///
+/// It is a future, too, which any executor waits for without a thread. `&mut handle` can be awaited as well, and the call be
+/// ended where it was awaited in vain:
+///
+/// ```
+/// use parallel::prelude::*;
+///
+/// #[parallel]
+/// fn cube(x: u64) -> u64 { x * x * x }
+///
+/// async fn sum() -> parallel::Result<u64> {
+///     let mut two = cube.spawn(2);
+///     let three = cube.spawn(3);
+///     let sum = (&mut two).await? + three.await?;
+///     // It has ended by now; otherwise this would end it.
+///     two.kill()?;
+///     Ok(sum)
+/// }
+/// # futures_executor::block_on(async { assert_eq!(sum().await.unwrap(), 35) });
+/// ```
 #[must_use = "dropping the handle detaches the call; `join` it to hear of its result"]
 pub struct JoinHandle<R> {
     flight: Arc<dyn Flight>,
@@ -49,6 +69,8 @@ pub struct JoinHandle<R> {
     name: Cow<'static, str>,
     taken: bool,
     decode: Decoder<R>,
+    /// Who awaits it, once somebody has.
+    waker: Option<Arc<Mutex<Option<Waker>>>>,
 }
 
 impl<R> JoinHandle<R> {
@@ -58,7 +80,7 @@ impl<R> JoinHandle<R> {
         name: Option<Cow<'static, str>>,
         decode: Decoder<R>,
     ) -> Self {
-        Self { flight, function, name: name.unwrap_or(Cow::Borrowed(function)), taken: false, decode }
+        Self { flight, function, name: name.unwrap_or(Cow::Borrowed(function)), taken: false, decode, waker: None }
     }
 
     /// Waits for the call to finish and returns its value. A spawned call has finished when its process has ended.
@@ -303,78 +325,19 @@ impl<R> fmt::Debug for JoinHandle<R> {
     }
 }
 
-impl<R> IntoFuture for JoinHandle<R> {
-    type Output = Result<R>;
-    type IntoFuture = JoinFuture<R>;
-
-    fn into_future(self) -> JoinFuture<R> {
-        JoinFuture { handle: self, waker: Arc::default(), asked: false }
-    }
-}
-
-/// Waits for a call without a thread: what `handle.await` makes of a [`JoinHandle`]. Works on any executor.
-///
-/// Dropping it detaches the call, as dropping the handle does.
-///
-/// # Examples
-///
-/// ```
-/// use parallel::prelude::*;
-///
-/// #[parallel]
-/// fn cube(x: u64) -> u64 { x * x * x }
-///
-/// async fn sum() -> parallel::Result<u64> {
-///     let (two, three) = (cube.spawn(2), cube.spawn(3));
-///     Ok(two.await? + three.await?)
-/// }
-/// # futures_executor::block_on(async { assert_eq!(sum().await.unwrap(), 35) });
-/// ```
-#[derive(Debug)]
-#[must_use = "a future does nothing until it is awaited"]
-pub struct JoinFuture<R> {
-    handle: JoinHandle<R>,
-    waker: Arc<Mutex<Option<Waker>>>,
-    /// Whether the call was asked to wake us.
-    asked: bool,
-}
-
-impl<R> JoinFuture<R> {
-    /// Returns the handle of the call that is awaited, to cancel it or to end its process: a future that is dropped lets
-    /// its call go on.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::pin::pin;
-    /// use parallel::prelude::*;
-    ///
-    /// #[parallel]
-    /// fn hang() { loop { std::thread::park() } }
-    ///
-    /// # futures_executor::block_on(async {
-    /// let mut call = pin!(hang.spawn().into_future());
-    /// // … after waiting for it in vain, for example with a timeout of the executor:
-    /// call.handle().kill().unwrap();
-    /// assert!(matches!(call.as_mut().await.unwrap_err().kind(), ErrorKind::Signaled { signal: 9, .. }));
-    /// # });
-    /// ```
-    pub fn handle(&self) -> &JoinHandle<R> {
-        &self.handle
-    }
-}
-
-impl<R> Future for JoinFuture<R> {
+/// Waits for the call without a thread, on any executor. Once it has given the outcome it gives `Closed`.
+impl<R> Future for JoinHandle<R> {
     type Output = Result<R>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<R>> {
         // Nothing in it is pinned.
         let this = self.get_mut();
-        *lock(&this.waker) = Some(context.waker().clone());
-        if !this.asked {
-            this.asked = true;
-            let waker = Arc::clone(&this.waker);
-            this.handle.flight.when_finished(Box::new(move || {
+        if let Some(waker) = &this.waker {
+            *lock(waker) = Some(context.waker().clone());
+        } else {
+            let waker = Arc::new(Mutex::new(Some(context.waker().clone())));
+            this.waker = Some(Arc::clone(&waker));
+            this.flight.when_finished(Box::new(move || {
                 let waker = lock(&waker).take();
                 if let Some(waker) = waker {
                     waker.wake();
@@ -382,14 +345,14 @@ impl<R> Future for JoinFuture<R> {
             }));
         }
         // After the waker is in place: what finishes from here on wakes it.
-        if this.handle.flight.is_finished() { Poll::Ready(this.handle.take()) } else { Poll::Pending }
+        if this.flight.is_finished() { Poll::Ready(this.take()) } else { Poll::Pending }
     }
 }
 
-impl<R> Drop for JoinFuture<R> {
+impl<R> Drop for JoinHandle<R> {
     /// The call may go on for long; what would be woken is not kept for it.
     fn drop(&mut self) {
-        let waker = lock(&self.waker).take();
+        let waker = self.waker.as_ref().and_then(|waker| lock(waker).take());
         drop(waker);
     }
 }

@@ -55,7 +55,7 @@ pub use entry::init;
 pub use error::{CodecError, Error, ErrorKind, PanicReport, Result};
 pub use failure::Failure;
 pub use function::{ParIMap, ParIMapUnordered, Task};
-pub use handle::{AsCompleted, JoinFuture, JoinHandle, as_completed};
+pub use handle::{AsCompleted, JoinHandle, as_completed};
 pub use pool::Pool;
 pub use pool::builder::{InitializerOutput, PoolBuilder};
 pub use pool::stats::PoolStats;

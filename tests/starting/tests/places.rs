@@ -1,5 +1,5 @@
 //! Where a call may be made: in the test's own process, from many threads, inside workers, in futures.
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -169,7 +169,7 @@ fn handles_are_awaited_on_any_executor() {
         // One that has finished long ago.
         let handle = cube.spawn(4);
         eventually("finished", || handle.is_finished());
-        assert_eq!(pollster::block_on(handle.into_future()).unwrap(), 64);
+        assert_eq!(pollster::block_on(handle).unwrap(), 64);
     });
 }
 
@@ -198,7 +198,7 @@ fn a_future_wakes_who_asked_last_and_wakes_nobody_once_it_is_dropped() {
             let (first, last) = (Arc::new(Count::default()), Arc::new(Count::default()));
             let handle = start();
             let pid = pid_of(&handle);
-            let mut future = pin!(handle.into_future());
+            let mut future = pin!(handle);
             for count in [&first, &last] {
                 let waker = Waker::from(Arc::clone(count));
                 assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
@@ -214,7 +214,7 @@ fn a_future_wakes_who_asked_last_and_wakes_nobody_once_it_is_dropped() {
             let handle = start();
             let pid = pid_of(&handle);
             {
-                let mut future = pin!(handle.into_future());
+                let mut future = pin!(handle);
                 let waker = Waker::from(Arc::clone(&abandoned));
                 assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             }

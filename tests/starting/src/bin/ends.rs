@@ -182,7 +182,7 @@ impl Wake for EndsWhenWoken {
 }
 
 fn end_when_woken(handle: JoinHandle<u64>) {
-    let mut future = std::pin::pin!(handle.into_future());
+    let mut future = std::pin::pin!(handle);
     let waker = Waker::from(std::sync::Arc::new(EndsWhenWoken));
     let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
     assert!(matches!(poll, Poll::Pending) || matches!(poll, Poll::Ready(Ok(_))));

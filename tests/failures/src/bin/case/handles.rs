@@ -223,7 +223,7 @@ pub(crate) fn failing_calls_complete_and_can_be_awaited_like_others() {
             is_cancelled(block_on(cancelled));
         }
         // Dropped before it is ready: the call goes on without us.
-        drop(std::future::IntoFuture::into_future(late));
+        drop(late);
     }
     let hanging = [hangs.spawn(), hangs.on(&pool).submit()];
     for handle in &hanging {

@@ -2,7 +2,7 @@
 //! tasks, and what is counted meanwhile.
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
@@ -256,7 +256,7 @@ pub(crate) fn a_waker_may_wait_for_another_call_of_the_same_pool() {
             wait_for_note(name);
         }
         let waker = Arc::new(Joins(Mutex::new(Some(second)))).into();
-        let mut first = pin!(first.into_future());
+        let mut first = pin!(first);
         assert!(first.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         let gates = || {
             note("first");
