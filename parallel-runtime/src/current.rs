@@ -16,8 +16,8 @@ static CALL: Mutex<Cow<'static, str>> = Mutex::new(Cow::Borrowed(""));
 pub(crate) enum Role {
     /// One spawned call.
     Spawned,
-    /// The worker of a pool with this index.
-    Pooled(usize),
+    /// The worker of a pool with this index; so many served there before.
+    Pooled { index: usize, generation: u32 },
 }
 
 pub(crate) fn set_role(role: Role) {
@@ -120,8 +120,37 @@ impl Current {
     /// Returns which worker of its pool this process is, counted from 0; `None` outside a pool.
     pub fn worker_index(&self) -> Option<usize> {
         match self.role {
-            Some(Role::Pooled(index)) => Some(index),
+            Some(Role::Pooled { index, .. }) => Some(index),
             Some(Role::Spawned) | None => None,
+        }
+    }
+
+    /// Returns how many workers served in this one's place before it: 0 for those that the pool started with, and outside a
+    /// pool. What a task keeps in its process, as in a `static`, is gone with the worker; by this it can be told.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn generation(crash: bool) -> u32 {
+    ///     if crash { std::process::abort() }
+    ///     parallel::current().generation()
+    /// }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = Pool::with_workers(1)?;
+    /// assert_eq!(generation.on(&pool).submit(false).join()?, 0);
+    /// assert!(generation.on(&pool).submit(true).join().unwrap_err().worker_replaced());
+    /// assert_eq!(generation.on(&pool).submit(false).join()?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn generation(&self) -> u32 {
+        match self.role {
+            Some(Role::Pooled { generation, .. }) => generation,
+            Some(Role::Spawned) | None => 0,
         }
     }
 }

@@ -48,6 +48,8 @@ struct Inner {
     index: Option<usize>,
     pid: Option<u32>,
     attempts: u32,
+    /// The pool's worker is gone, and another in its place.
+    worker_replaced: bool,
     /// What else is known of the cause, in words, for `Display`.
     note: Option<String>,
 }
@@ -117,7 +119,15 @@ pub enum ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { kind, function: None, index: None, pid: None, attempts: 0, note: None }))
+        Self(Box::new(Inner {
+            kind,
+            function: None,
+            index: None,
+            pid: None,
+            attempts: 0,
+            worker_replaced: false,
+            note: None,
+        }))
     }
 
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
@@ -145,13 +155,14 @@ impl Error {
             ErrorKind::InvalidInput(text) => ErrorKind::InvalidInput(text.clone()),
             ErrorKind::NotParallel => ErrorKind::NotParallel,
         };
-        let Inner { function, index, pid, attempts, note, .. } = &*self.0;
+        let Inner { function, index, pid, attempts, worker_replaced, note, .. } = &*self.0;
         Self(Box::new(Inner {
             kind,
             function: function.clone(),
             index: *index,
             pid: *pid,
             attempts: *attempts,
+            worker_replaced: *worker_replaced,
             note: note.clone(),
         }))
     }
@@ -173,6 +184,11 @@ impl Error {
 
     pub(crate) fn after_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_worker_replaced(mut self) -> Self {
+        self.0.worker_replaced = true;
         self
     }
 
@@ -206,6 +222,28 @@ impl Error {
         self.0.pid
     }
 
+    /// Returns whether the pool's worker that ran the call is gone, and another takes its place: whatever tasks had kept in that
+    /// process is lost. The initializer runs again in the new one; see also [`Current::generation`](crate::Current::generation).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn fail(abort: bool) { if abort { std::process::abort() } else { panic!("no") } }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = Pool::with_workers(1)?;
+    /// assert!(fail.on(&pool).submit(true).join().unwrap_err().worker_replaced());
+    /// assert!(!fail.on(&pool).submit(false).join().unwrap_err().worker_replaced());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn worker_replaced(&self) -> bool {
+        self.0.worker_replaced
+    }
+
     /// Returns how often the call was started, the first time included; 0 when it never was.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
@@ -225,6 +263,7 @@ impl fmt::Debug for Error {
             .field("index", &self.0.index)
             .field("pid", &self.0.pid)
             .field("attempts", &self.0.attempts)
+            .field("worker_replaced", &self.0.worker_replaced)
             .finish()
     }
 }
@@ -245,6 +284,9 @@ impl fmt::Display for Error {
         write!(f, "{}", inner.kind)?;
         if let Some(note) = &inner.note {
             write!(f, "; {note}")?;
+        }
+        if inner.worker_replaced {
+            f.write_str("; its worker was replaced")?;
         }
         if inner.attempts > 1 {
             write!(f, " (attempt {})", inner.attempts)?;

@@ -59,7 +59,10 @@ pub(crate) fn work(control: &'static Control) -> i32 {
     });
     let done = receive_assignment(control).and_then(|Order { assignment, descriptors, store }| match assignment {
         Assignment::Call(invocation) => serve_call(control, invocation, descriptors, store),
-        Assignment::Serve { index, initializer } => serve_pool(control, index, initializer, descriptors, store),
+        Assignment::Serve { index, generation, initializer } => {
+            current::set_role(Role::Pooled { index: index as usize, generation });
+            serve_pool(control, initializer, descriptors, store)
+        }
     });
     match done {
         Ok(code) => code,
@@ -175,7 +178,6 @@ fn flush() {
 
 fn serve_pool(
     control: &Control,
-    index: u64,
     initializer: Option<Invocation>,
     mut descriptors: Vec<OwnedFd>,
     store: Store,
@@ -192,7 +194,6 @@ fn serve_pool(
     forked::hide([lane.mapping(), bell.mapping()]);
     // The mappings live on without them, and the task has two more numbers to itself.
     drop((lane_fd, bell_fd));
-    current::set_role(Role::Pooled(usize::try_from(index).map_err(io::Error::other)?));
     let mut mailbox = Mailbox { control, store, blocks: BTreeMap::new() };
     if let Some(invocation) = initializer {
         watch::until_safe();

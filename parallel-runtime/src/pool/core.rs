@@ -103,6 +103,8 @@ pub(crate) struct Core {
     pub(super) brief_for: Duration,
     /// What waits in the queue waits for company only.
     pub(super) awaits: bool,
+    /// How many workers have served in each seat and are gone.
+    pub(super) generations: Vec<u32>,
     /// Whose workers are, started now; `None` where that cannot change.
     pub(super) owner: Option<Known>,
     /// Somebody has found the program to be another's, and the reactor has yet to look into it.
@@ -133,6 +135,7 @@ impl Core {
             pace: None,
             brief_for: if workers > cores { config::BRIEF_FOR } else { config::SHARED_AFTER },
             awaits: false,
+            generations: vec![0; workers],
             owner: None,
             owner_in_doubt: false,
             scratch: Vec::new(),

@@ -36,6 +36,7 @@ impl Shared {
         for batch in again.into_iter().rev().filter(|batch| batch.len() > 0 && batch.sink.is_wanted()) {
             core.queue.push_front(batch);
         }
+        core.generations[index] += u32::from(was_ready);
         core.news = true;
         if is_lost_copy {
             // Its seat is filled anew at once.
@@ -131,7 +132,7 @@ impl Shared {
             core.stats.tasks_retried += 1;
             return vec![lost, rest];
         }
-        let error = lost.describe(error, lost.first, Some(pid), lost.attempts);
+        let error = lost.describe(error, lost.first, Some(pid), lost.attempts).with_worker_replaced();
         self.fail(core, &lost, lost.first, error);
         vec![rest]
     }
@@ -160,7 +161,7 @@ impl Shared {
             seat.error_of_end(status).with_note("a task in it had overwritten memory that it shares with its parent");
         let items = if batch.merge.is_some() { 1 } else { batch.len() };
         for at in batch.first..batch.first + items {
-            let error = batch.describe(end.duplicate(), at, pid, batch.attempts + 1);
+            let error = batch.describe(end.duplicate(), at, pid, batch.attempts + 1).with_worker_replaced();
             self.fail(core, &batch, at, error);
         }
         Vec::new()
@@ -181,7 +182,7 @@ impl Shared {
             return vec![batch];
         }
         let (name, item) = batch.culprit(progress);
-        let mut error = error.in_function(name).in_process(pid).after_attempts(batch.attempts);
+        let mut error = error.in_function(name).in_process(pid).after_attempts(batch.attempts).with_worker_replaced();
         if let Some(item) = item {
             error = error.at_index(batch.first + item);
         }

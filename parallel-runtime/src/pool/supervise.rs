@@ -99,6 +99,7 @@ impl Shared {
         by_exec: bool,
         launch: impl FnOnce(&Start<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
     ) -> io::Result<Seat> {
+        let generation = self.enter().generations[index];
         let assign = |control: &Control| {
             let mut block = None;
             let mut initializer = None;
@@ -110,7 +111,7 @@ impl Shared {
             }
             let mut descriptors = vec![lane_fd.as_fd(), self.bell.descriptor(), self.reactor.attention().as_fd()];
             descriptors.extend(block.iter().map(AsFd::as_fd));
-            let assignment = Assignment::Serve { index: index as u64, initializer };
+            let assignment = Assignment::Serve { index: index as u64, generation, initializer };
             control.send(&Opening::Assignment(assignment), &descriptors, false)
         };
         let start = Start {

@@ -101,7 +101,12 @@ pub(crate) enum Assignment {
     /// One call, then the end.
     Call(Invocation),
     /// A pool's worker. Its descriptors: the lane, the bell, the event; then the block of the initializer's arguments.
-    Serve { index: u64, initializer: Option<Invocation> },
+    Serve {
+        index: u64,
+        /// How many workers served in its place before it.
+        generation: u32,
+        initializer: Option<Invocation>,
+    },
 }
 
 /// What a new process finds in its channel: handles that the assignment names, then the assignment.
