@@ -76,7 +76,7 @@ pub(crate) fn add_to(total: parallel::shared::Value<u64>, times: u32) {
 /// Sends so many numbers, from 0 on.
 #[parallel]
 pub(crate) fn send_numbers(queue: Queue<u64>, count: u32) {
-    (0..u64::from(count)).for_each(|number| queue.send(&number).expect("the queue is open"));
+    (0..u64::from(count)).for_each(|number| queue.send(number).expect("the queue is open"));
 }
 
 /// Receives so many numbers; returns their sum.
@@ -89,7 +89,7 @@ pub(crate) fn receive_numbers(queue: Queue<u64>, count: u32) -> u64 {
 #[parallel]
 pub(crate) fn send_pages(queue: Queue<Vec<u8>>, count: u32) {
     let page = vec![1; PAGE];
-    (0..count).for_each(|_| queue.send(&page).expect("the queue is open"));
+    (0..count).for_each(|_| queue.send(page.clone()).expect("the queue is open"));
 }
 
 /// Receives so many pages; returns the sum of their lengths.

@@ -33,7 +33,7 @@ impl Ball {
 fn play(table: Duplex<Ball, Ball>) -> u64 {
     let mut strokes = 0;
     while let Ok(ball) = table.recv() {
-        table.send(&ball.hit()).expect("who plays waits for the ball to come back");
+        table.send(ball.hit()).expect("who plays waits for the ball to come back");
         strokes += 1;
     }
     strokes
@@ -69,6 +69,6 @@ fn main() -> parallel::Result<()> {
 
 /// Plays the ball to the other side, and gets it back.
 fn pass(table: &Duplex<Ball, Ball>, ball: Ball) -> parallel::Result<Ball> {
-    table.send(&ball)?;
+    table.send(ball)?;
     table.recv()
 }

@@ -42,8 +42,9 @@ fn count(contents: Queue<(PathBuf, Vec<u8>)>, counted: Queue<(PathBuf, Counts)>)
 fn rank(counted: Queue<(PathBuf, Counts)>, ranking: Queue<Vec<(PathBuf, Counts)>>) -> u64 {
     let mut files: Vec<_> = counted.iter().collect();
     files.sort_unstable_by(|left, right| right.1[1].cmp(&left.1[1]).then_with(|| left.0.cmp(&right.0)));
-    ranking.send(&files).expect("the next stage is there");
-    files.len() as u64
+    let ranked = files.len() as u64;
+    ranking.send(files).expect("the next stage is there");
+    ranked
 }
 
 /// Changes messages on their way from one queue to the next, and returns how many there were.
@@ -54,7 +55,7 @@ where
 {
     let mut passed = 0;
     for message in &from {
-        to.send(&change(message)).expect("the next stage is there");
+        to.send(change(message)).expect("the next stage is there");
         passed += 1;
     }
     to.close();
@@ -87,7 +88,7 @@ fn main() -> parallel::Result<()> {
         rank.spawn(counted, ranking.clone()),
     ];
     for file in &files {
-        paths.send(file)?;
+        paths.send(file.clone())?;
     }
     paths.close();
 

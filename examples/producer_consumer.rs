@@ -22,7 +22,7 @@ fn produce(items: u64, queue: Queue<u64>, made: Value<u64>) -> u64 {
     for item in 1..=items {
         if let Some(item) = queue.try_send(item).expect("the queue is open") {
             waits += 1;
-            queue.send(&item).expect("the queue is open");
+            queue.send(item).expect("the queue is open");
         }
         made.set(item).expect("nobody dies with the lock");
     }

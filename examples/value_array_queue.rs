@@ -21,7 +21,7 @@ fn change(number: Value<f64>, integers: Array<i32>, messages: Queue<Message>) {
     for integer in integers.lock().expect("the lock is whole").iter_mut() {
         *integer = -*integer;
     }
-    messages.send(&(42, None, "hello".to_string())).expect("the queue is open");
+    messages.send((42, None, "hello".to_string())).expect("the queue is open");
 }
 
 fn main() -> parallel::Result<()> {

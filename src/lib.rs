@@ -109,7 +109,7 @@
 //!     let (numbers, total) = (Queue::bounded(8)?, Value::new(0)?);
 //!     let calls: Vec<_> = (0..2).map(|_| add.spawn(numbers.clone(), total.clone())).collect();
 //!     for number in 1..=20 {
-//!         numbers.send(&number)?; // waits while eight are waiting
+//!         numbers.send(number)?; // waits while eight are waiting
 //!     }
 //!     numbers.close(); // what was sent still arrives
 //!     calls.into_iter().try_for_each(JoinHandle::join)?;

@@ -20,7 +20,7 @@ fn bytes(len: usize, seed: u8) -> Vec<u8> {
 #[parallel]
 fn send_sizes(queue: Queue<Vec<u8>>) {
     for len in SIZES {
-        queue.send(&bytes(len, 7)).unwrap();
+        queue.send(bytes(len, 7)).unwrap();
     }
 }
 
@@ -39,7 +39,7 @@ fn messages_of_every_size_arrive_in_order_and_whole() {
 fn write(queue: Queue<(u8, u32, Vec<u8>)>, writer: u8, messages: u32) {
     for number in 0..messages {
         let len = (number as usize * 37 + usize::from(writer)) % 5000;
-        queue.send(&(writer, number, bytes(len, writer))).unwrap();
+        queue.send((writer, number, bytes(len, writer))).unwrap();
     }
 }
 
@@ -72,7 +72,7 @@ fn every_message_goes_to_one_receiver() {
     let pool = Pool::with_workers(3).unwrap();
     let handles: Vec<_> = (0..3).map(|_| sum_all.on(&pool).submit(queue.clone())).collect();
     for number in 1..=10_000 {
-        queue.send(&number).unwrap();
+        queue.send(number).unwrap();
     }
     queue.close();
     let sum: u64 = handles.into_iter().map(|handle| handle.join().unwrap()).sum();
@@ -84,7 +84,7 @@ fn a_message_that_does_not_serialize_takes_no_room_and_says_so_at_the_call() {
     use std::os::unix::ffi::OsStringExt;
     let queue = Queue::<std::path::PathBuf>::bounded(1).unwrap();
     let not_text = std::path::PathBuf::from(std::ffi::OsString::from_vec(vec![0xff]));
-    assert!(matches!(queue.send(&not_text).unwrap_err().kind(), ErrorKind::Encode(_)));
+    assert!(matches!(queue.send(not_text).unwrap_err().kind(), ErrorKind::Encode(_)));
     assert!(queue.is_empty());
     assert_eq!(queue.try_send("fine".into()).unwrap(), None);
 }
@@ -92,9 +92,9 @@ fn a_message_that_does_not_serialize_takes_no_room_and_says_so_at_the_call() {
 #[test]
 fn a_closed_queue_gives_what_it_has_and_then_says_so() {
     let queue = Queue::new().unwrap();
-    queue.send(&1).unwrap();
+    queue.send(1).unwrap();
     queue.close();
-    assert!(matches!(queue.send(&2).unwrap_err().kind(), ErrorKind::Closed));
+    assert!(matches!(queue.send(2).unwrap_err().kind(), ErrorKind::Closed));
     assert_eq!(queue.recv().unwrap(), 1);
     assert!(matches!(queue.recv().unwrap_err().kind(), ErrorKind::Closed));
     assert!(matches!(queue.recv_timeout(LONG).unwrap_err().kind(), ErrorKind::Closed));
@@ -118,9 +118,9 @@ fn bounds_and_timeouts_of_nothing_and_of_everything_are_kept() {
 #[parallel]
 fn send_and_be_killed(queue: Queue<Vec<u8>>, ready: Queue<()>) {
     let large = bytes(64 << 20, 3);
-    ready.send(&()).unwrap();
+    ready.send(()).unwrap();
     loop {
-        queue.send(&large).unwrap();
+        queue.send(large.clone()).unwrap();
     }
 }
 
@@ -140,14 +140,14 @@ fn a_sender_killed_in_the_middle_of_a_message_leaves_the_queue_whole() {
         let begun = Instant::now();
         assert!(queue.recv_timeout(Duration::from_millis(50)).unwrap().is_none());
         assert!(begun.elapsed() < LONG);
-        queue.send(&vec![1]).unwrap();
+        queue.send(vec![1]).unwrap();
         assert_eq!(queue.recv_timeout(LONG).unwrap(), Some(vec![1]));
     }
 }
 
 #[parallel]
 fn send_one_and_end(sender: Sender<Vec<u8>>) {
-    sender.send(&bytes(1 << 20, 9)).unwrap();
+    sender.send(bytes(1 << 20, 9)).unwrap();
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn what_a_process_sent_before_it_ended_is_not_lost_and_then_the_channel_is_close
 
 #[parallel]
 fn hold_sender(_sender: Sender<u8>, ready: Queue<()>) {
-    ready.send(&()).unwrap();
+    ready.send(()).unwrap();
     loop {
         std::thread::park();
     }
@@ -170,7 +170,7 @@ fn hold_sender(_sender: Sender<u8>, ready: Queue<()>) {
 
 #[parallel]
 fn hold_receiver(_receiver: Receiver<u8>, ready: Queue<()>) {
-    ready.send(&()).unwrap();
+    ready.send(()).unwrap();
     loop {
         std::thread::park();
     }
@@ -192,12 +192,12 @@ fn an_end_is_closed_when_its_last_holder_is_killed() {
     let holder = hold_receiver.spawn(receiver.clone(), ready.clone());
     ready.recv_timeout(LONG).unwrap().unwrap();
     drop(receiver);
-    sender.send(&1).unwrap();
+    sender.send(1).unwrap();
     holder.kill().unwrap();
     assert!(holder.join().is_err());
     let begun = Instant::now();
     let error = loop {
-        match sender.send(&2) {
+        match sender.send(2) {
             Err(error) => break error,
             Ok(()) => assert!(begun.elapsed() < LONG, "the end of the receiver is noticed"),
         }
@@ -219,22 +219,22 @@ fn a_pools_task_that_has_ended_keeps_no_end_open() {
 fn an_end_is_closed_at_once_when_its_last_holder_drops_it() {
     let (sender, receiver) = channel::<u8>().unwrap();
     let again = sender.clone();
-    sender.send(&1).unwrap();
+    sender.send(1).unwrap();
     drop(sender);
-    again.send(&2).unwrap();
+    again.send(2).unwrap();
     drop(again);
     assert_eq!((receiver.recv().unwrap(), receiver.recv().unwrap()), (1, 2));
     assert!(matches!(receiver.recv().unwrap_err().kind(), ErrorKind::Closed));
 
     let (sender, receiver) = channel::<u8>().unwrap();
-    sender.send(&1).unwrap();
+    sender.send(1).unwrap();
     drop(receiver);
-    assert!(matches!(sender.send(&2).unwrap_err().kind(), ErrorKind::Closed));
+    assert!(matches!(sender.send(2).unwrap_err().kind(), ErrorKind::Closed));
 }
 
 #[parallel]
 fn both_ways(side: Duplex<Vec<u8>, Vec<u8>>) -> bool {
-    side.send(&bytes(16 << 20, 1)).unwrap();
+    side.send(bytes(16 << 20, 1)).unwrap();
     side.recv().unwrap() == bytes(16 << 20, 2)
 }
 
@@ -242,7 +242,7 @@ fn both_ways(side: Duplex<Vec<u8>, Vec<u8>>) -> bool {
 fn sixteen_mebibytes_both_ways_at_once_do_not_deadlock() {
     let (mine, theirs) = duplex().unwrap();
     let handle = both_ways.spawn(theirs);
-    mine.send(&bytes(16 << 20, 2)).unwrap();
+    mine.send(bytes(16 << 20, 2)).unwrap();
     assert!(mine.recv_timeout(LONG).unwrap().unwrap() == bytes(16 << 20, 1));
     assert!(handle.join().unwrap());
 }
@@ -250,7 +250,7 @@ fn sixteen_mebibytes_both_ways_at_once_do_not_deadlock() {
 #[parallel]
 fn answer(questions: Queue<Queue<String>>) {
     for back in questions.iter() {
-        back.send(&"here".to_string()).unwrap();
+        back.send("here".to_string()).unwrap();
     }
 }
 
@@ -260,7 +260,7 @@ fn a_queue_goes_through_a_queue_and_a_running_process_can_be_handed_a_new_one() 
     let handle = answer.spawn(questions.clone());
     for _ in 0..100 {
         let back = Queue::new().unwrap();
-        questions.send(&back).unwrap();
+        questions.send(back.clone()).unwrap();
         assert_eq!(back.recv_timeout(LONG).unwrap().as_deref(), Some("here"));
     }
     questions.close();
@@ -271,7 +271,7 @@ fn a_queue_goes_through_a_queue_and_a_running_process_can_be_handed_a_new_one() 
 fn send_many(queue: Queue<Vec<Value<u64>>>, counts: Vec<u64>) {
     for count in counts {
         let values: Vec<_> = (0..count).map(|number| Value::new(number).unwrap()).collect();
-        queue.send(&values).unwrap();
+        queue.send(values).unwrap();
     }
 }
 
@@ -303,7 +303,7 @@ fn messages_of_many_handles_wait_for_room_and_arrive_whole() {
 fn make_queue(messages: u32) -> Queue<u32> {
     let queue = Queue::new().unwrap();
     for number in 0..messages {
-        queue.send(&number).unwrap();
+        queue.send(number).unwrap();
     }
     queue
 }
@@ -350,9 +350,9 @@ fn rounds(times: u32) -> ((usize, usize), (usize, usize)) {
     let before = (count("descriptors"), count("maps"));
     for round in 0..times {
         let queue = Queue::new().unwrap();
-        queue.send(&round).unwrap();
+        queue.send(round).unwrap();
         let (sender, receiver) = channel().unwrap();
-        sender.send(&queue).unwrap();
+        sender.send(queue).unwrap();
         assert_eq!(receiver.recv().unwrap().recv().unwrap(), round);
     }
     (before, (count("descriptors"), count("maps")))
@@ -387,7 +387,7 @@ fn wait_for(file: &std::path::Path) -> u32 {
 
 #[parallel]
 fn send_from(sender: Sender<u64>, number: u64) -> u32 {
-    sender.send(&number).unwrap();
+    sender.send(number).unwrap();
     std::process::id()
 }
 

@@ -58,7 +58,7 @@ fn drain(queue: &Queue<Vec<u64>>, first: Option<u64>) -> Option<u64> {
 #[parallel]
 fn fill(queue: Queue<Vec<u64>>) {
     for number in 0.. {
-        queue.send(&message(number)).unwrap();
+        queue.send(message(number)).unwrap();
         // The ring runs empty now and then, and shrinks.
         while number % BURST == 0 && !queue.is_empty() {
             std::hint::spin_loop();
@@ -75,7 +75,7 @@ fn empty(queue: Queue<Vec<u64>>) {
 fn fill_and_empty(queue: Queue<Vec<u64>>) {
     for round in 0.. {
         let numbers = round * BURST..(round + 1) * BURST;
-        numbers.clone().for_each(|number| queue.send(&message(number)).unwrap());
+        numbers.clone().for_each(|number| queue.send(message(number)).unwrap());
         assert_eq!(drain(&queue, Some(numbers.start)), Some(numbers.end));
     }
 }
@@ -131,7 +131,7 @@ fn processes_killed_while_a_queue_grows_and_shrinks_leave_it_whole() {
             1 => {
                 let handle = empty.spawn(queue.clone());
                 let enough = fastrand::u64(BURST..4 * BURST);
-                (0..enough).for_each(|number| queue.send(&message(number)).unwrap());
+                (0..enough).for_each(|number| queue.send(message(number)).unwrap());
                 until_it_works(&queue, |len| (len as u64) < enough);
                 kill_at_random(handle);
                 let end = drain(&queue, None);
@@ -145,7 +145,7 @@ fn processes_killed_while_a_queue_grows_and_shrinks_leave_it_whole() {
             }
         }
         // It serves on, and gives back what it and the killed have taken.
-        (0..BURST).for_each(|number| queue.send(&message(number)).unwrap());
+        (0..BURST).for_each(|number| queue.send(message(number)).unwrap());
         assert_eq!(queue.len() as u64, BURST);
         most = most.max(memory());
         assert_eq!(drain(&queue, Some(0)), Some(BURST));

@@ -335,14 +335,14 @@ fn make_and_drop(rounds: u64) -> ((usize, usize, usize), (usize, usize, usize)) 
         let array = Array::from_slice(&[round; 3]).unwrap();
         let frozen = Frozen::from_slice(&[round; 3]).unwrap();
         let queue = Queue::new().unwrap();
-        queue.send(&round).unwrap();
+        queue.send(round).unwrap();
         let sum = value.get().unwrap() + array.get(2).unwrap() + frozen[1] + queue.recv().unwrap();
         assert_eq!(sum, 4 * round);
         // Those that live are not mixed up with those that come and go.
         let place = round as usize % locks.len();
         assert_eq!(*locks[place].lock().unwrap(), place);
         let queue = &queues[round as usize % queues.len()];
-        queue.send(&round).unwrap();
+        queue.send(round).unwrap();
         assert_eq!(queue.recv().unwrap(), round);
     }
     drop((locks, queues));

@@ -37,6 +37,44 @@ fn configure(text: &str) -> Result<i32, Failure> {
     Ok(text.parse().map_err(Unreadable)?)
 }
 
+/// Not commutative: the order shows.
+#[parallel]
+fn join(a: String, b: String) -> String {
+    assert!(!b.starts_with('!'), "cannot merge {b}");
+    a + &b
+}
+
+#[parallel]
+fn letter(x: u32) -> Result<String, Failure> {
+    match char::from_u32(x) {
+        Some(found) => Ok(found.to_string()),
+        None => Err(Failure::new(format!("{x:#x} is no letter"))),
+    }
+}
+
+#[test]
+fn values_are_merged_in_order_without_their_results() {
+    let letters = |count: u32| (0..count).map(|at| u32::from(b'a') + at % 26);
+    for count in [1, 2, 3, 1_000, 20_000] {
+        let all: String = letters(count).filter_map(char::from_u32).collect();
+        assert_eq!(letter.try_par_map_reduce(letters(count), &join).unwrap(), Some(all));
+    }
+    assert_eq!(letter.chunk_size(3).try_par_map_reduce(letters(8), &join).unwrap().as_deref(), Some("abcdefgh"));
+    assert_eq!(letter.try_par_map_reduce([], &join).unwrap(), None);
+}
+
+#[test]
+fn a_reduction_ends_at_an_error_with_its_item_and_at_a_failed_merge() {
+    for (count, at) in [(1, 0), (5_000, 4_321)] {
+        let items = (0..count).map(|item| if item == at { 0xd800 } else { 97 });
+        let failure = letter.try_par_map_reduce(items, &join).unwrap_err();
+        assert_eq!(failure.to_string(), format!("`letter`, item {at}: 0xd800 is no letter"));
+    }
+    let failure = letter.try_par_map_reduce([97, 33], &join).unwrap_err();
+    assert!(failure.to_string().contains("cannot merge !"), "{failure}");
+    assert_eq!((failure.function(), failure.index()), (Some("join"), None));
+}
+
 #[test]
 fn values_come_back_without_their_results() {
     assert_eq!(half.try_par_map((0..1_000).map(|x| 2 * x)).unwrap(), (0..1_000).collect::<Vec<_>>());

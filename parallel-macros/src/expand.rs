@@ -326,7 +326,7 @@ impl<'a> Code<'a> {
                 }
             }
         });
-        let unit = Type::Tuple(syn::TypeTuple { paren_token: syn::token::Paren(span()), elems: Punctuated::new() });
+        let unit = Type::Tuple(syn::TypeTuple { attrs: Vec::new(), paren_token: syn::token::Paren(span()), elems: Punctuated::new() });
         let (result, codec) = self.sent("Output", self.model.output.unwrap_or(&unit), false);
         quote_spanned! {span()=>
             #(#parameters)*
@@ -602,7 +602,7 @@ impl<'a> Visit<'a> for Parts<'a> {
         let (behind, whole) = (self.behind, self.whole);
         match bare(ty) {
             // These are no values: what they name is never sent.
-            Type::BareFn(_) | Type::TraitObject(_) | Type::Ptr(_) | Type::Macro(_) => return,
+            Type::FnPtr(_) | Type::TraitObject(_) | Type::Ptr(_) | Type::Macro(_) => return,
             Type::Path(path) => {
                 let last = path.path.segments.last().map(|last| last.ident.to_string());
                 self.behind |= matches!(last.as_deref(), Some("Box" | "Arc" | "Rc"));

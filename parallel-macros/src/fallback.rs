@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::Error;
+use syn::{Error, Safety, parse_quote};
 
 use crate::parse::{self, Function, Words};
 
@@ -21,6 +21,21 @@ pub(crate) fn function(function: &Function, refusal: &Error) -> TokenStream {
     // The compiler refuses `...` as well; left out, it is one error instead of two.
     signature.variadic = None;
     item(quote!(#(#attributes)* #visibility #signature #body), refusal)
+}
+
+/// The function without what may be left out, so that all its uses are right: a mistake there is one error.
+pub(crate) fn plain(function: &Function) -> Function {
+    let mut plain = function.clone();
+    plain.attributes.retain(|attribute| !attribute.path().is_ident("target_feature"));
+    plain.signature.variadic = None;
+    plain.signature.constness = None;
+    plain.signature.abi = None;
+    if let Safety::Unsafe(_) = std::mem::take(&mut plain.signature.safety) {
+        let body = &function.body;
+        let body = quote!({ #[allow(unused_unsafe)] unsafe #body });
+        plain.body = parse_quote!(#body);
+    }
+    plain
 }
 
 /// Code with the mistakes in the attribute's words, if any, beside it.

@@ -1,8 +1,8 @@
 //! The attribute of the `parallel` crate. Users depend on `parallel`, not on this crate.
 //!
-//! An attribute and a function go through five rooms: `parse` reads them, `model` names their parts, `validate`
-//! refuses what cannot run in another process, `expand` writes the code, and `fallback` stands in for it where the
-//! function was refused.
+//! An attribute and a function go through six rooms: `parse` reads them, `place` looks at what is around them, `model` names
+//! their parts, `validate` refuses what cannot run in another process, `expand` writes the code, and `fallback` stands in for
+//! it where the function was refused.
 
 mod attributes;
 mod document;
@@ -10,11 +10,14 @@ mod expand;
 mod fallback;
 mod model;
 mod parse;
+mod place;
 #[cfg(test)]
 mod tests;
 mod validate;
 
 use proc_macro2::TokenStream;
+
+use crate::validate::Refusal;
 
 /// Turns an ordinary function into one that runs in other processes.
 ///
@@ -86,9 +89,19 @@ fn attribute(words: TokenStream, item: TokenStream) -> TokenStream {
         Ok(function) => function,
         Err(refusal) => return fallback::item(item, &refusal),
     };
-    let model = model::Model::new(&function, &words);
-    match validate::function(&model) {
-        Ok(()) => fallback::beside(expand::function(&model), &words),
-        Err(refusal) => fallback::beside(fallback::function(&function, &refusal), &words),
+    if let Err(refusal) = validate::place(&function, place::of_attribute()) {
+        return fallback::function(&function, &refusal);
     }
+    let model = model::Model::new(&function, &words);
+    let code = match validate::function(&model) {
+        Ok(()) => expand::function(&model),
+        Err(Refusal { error, can_stand: false }) => fallback::function(&function, &error),
+        Err(Refusal { error, can_stand: true }) => {
+            let function = fallback::plain(&function);
+            let mut code = expand::function(&model::Model::new(&function, &words));
+            code.extend(error.to_compile_error());
+            code
+        }
+    };
+    fallback::beside(code, &words)
 }

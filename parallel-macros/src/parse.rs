@@ -211,6 +211,7 @@ pub(crate) fn combine(mistakes: &mut Option<Error>, mistake: Error) {
 }
 
 /// A function as its author wrote it. The body stays tokens: it is nothing to the macro.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,

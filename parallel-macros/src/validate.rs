@@ -1,41 +1,80 @@
 //! Refuses what cannot run in another process: one error at each offending token, which says what to write instead.
 
+use proc_macro2::Span;
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
     Attribute, Error, FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PathArguments, PathSegment,
-    Result, Signature, Token, Type,
+    Result, Safety, Signature, Token, Type,
 };
 
 use crate::document::source;
 use crate::model::{Model, Parameter, bare};
-use crate::parse::combine;
+use crate::parse::{Function, combine};
+use crate::place;
 
 const MOST_PARAMETERS: usize = 12;
+
+/// Why a function was refused.
+pub(crate) struct Refusal {
+    pub(crate) error: Error,
+    /// What is wrong can be left out, so that the uses of the function are right.
+    pub(crate) can_stand: bool,
+}
+
+/// Refuses a method, and a function that is a type's.
+///
+/// # Errors
+///
+/// When it is one.
+pub(crate) fn place(function: &Function, place: place::Place) -> Result<()> {
+    let has_receiver = function.signature.receiver().is_some();
+    let (place, text) = match (place, has_receiver) {
+        (place::Place::Elsewhere, _) => return Ok(()),
+        // Its own refusal says more.
+        (place::Place::Impl, true) => (receiver_span(&function.signature), METHOD),
+        (place::Place::Impl, false) => (
+            function.signature.ident.span(),
+            "a `#[parallel]` function cannot stand in an `impl`; move it out of it, and call it from there",
+        ),
+        (place::Place::Trait, _) => (
+            function.signature.ident.span(),
+            "a `#[parallel]` function cannot stand in a trait; move it out of it, and call it from there",
+        ),
+    };
+    Err(Error::new(place, text))
+}
+
+const METHOD: &str = "a `#[parallel]` function has no `self`; move it out of the `impl` and make the value a parameter";
+
+fn receiver_span(signature: &Signature) -> Span {
+    signature.receiver().map_or_else(|| signature.ident.span(), |receiver| receiver.self_token.span)
+}
 
 /// Checks the whole function and reports every mistake in it.
 ///
 /// # Errors
 ///
 /// When there is one.
-pub(crate) fn function(model: &Model<'_>) -> Result<()> {
-    let mut mistakes = None;
+pub(crate) fn function(model: &Model<'_>) -> std::result::Result<(), Refusal> {
+    let (mut left_out, mut mistakes) = (None, None);
+    let mut leave_out = |mistake| combine(&mut left_out, mistake);
     let mut refuse = |mistake| combine(&mut mistakes, mistake);
     let signature = &model.original.signature;
-    attributes(&model.original.attributes, &mut refuse);
-    qualifiers(signature, &mut refuse);
+    attributes(&model.original.attributes, &mut leave_out);
+    qualifiers(signature, &mut leave_out, &mut refuse);
     generics(&signature.generics, &mut refuse);
     inputs(&signature.inputs, &mut refuse);
     if let Some(variadic) = &signature.variadic {
-        refuse(Error::new(
+        leave_out(Error::new(
             variadic.dots.span(),
             "a `#[parallel]` function takes a fixed number of parameters; take a `Vec`",
         ));
     }
     if let Some(extra) = model.parameters.get(MOST_PARAMETERS) {
-        refuse(Error::new(
+        leave_out(Error::new(
             extra.original.span(),
             format!(
                 "a `#[parallel]` function has at most {MOST_PARAMETERS} parameters; put some of them into a struct"
@@ -60,12 +99,19 @@ pub(crate) fn function(model: &Model<'_>) -> Result<()> {
             "the handle needs a name of its own; leave `handle` out to use the function's",
         ));
     }
-    mistakes.map_or(Ok(()), Err)
+    let can_stand = mistakes.is_none();
+    match left_out.into_iter().chain(mistakes).reduce(|mut all, one| {
+        all.combine(one);
+        all
+    }) {
+        None => Ok(()),
+        Some(error) => Err(Refusal { error, can_stand }),
+    }
 }
 
-fn qualifiers(signature: &Signature, refuse: &mut impl FnMut(Error)) {
+fn qualifiers(signature: &Signature, leave_out: &mut impl FnMut(Error), refuse: &mut impl FnMut(Error)) {
     if let Some(token) = &signature.constness {
-        refuse(Error::new(token.span, "a `#[parallel]` function cannot be `const`; leave `const` out"));
+        leave_out(Error::new(token.span, "a `#[parallel]` function cannot be `const`; leave `const` out"));
     }
     if let Some(token) = &signature.asyncness {
         refuse(Error::new(
@@ -73,14 +119,14 @@ fn qualifiers(signature: &Signature, refuse: &mut impl FnMut(Error)) {
             "a `#[parallel]` function cannot be `async`; leave `async` out and block in the body: it has a process of its own",
         ));
     }
-    if let Some(token) = &signature.unsafety {
-        refuse(Error::new(
+    if let Safety::Unsafe(token) = &signature.safety {
+        leave_out(Error::new(
             token.span,
             "a `#[parallel]` function cannot be `unsafe`; leave `unsafe` out and put an `unsafe` block into the body",
         ));
     }
     if let Some(abi) = &signature.abi {
-        refuse(Error::new(
+        leave_out(Error::new(
             abi.extern_token.span,
             "a `#[parallel]` function cannot be `extern`; leave `extern` out and call it from the foreign function",
         ));
@@ -124,10 +170,7 @@ fn inputs(inputs: &Punctuated<FnArg, Token![,]>, refuse: &mut impl FnMut(Error))
     for input in inputs {
         let attributes = match input {
             FnArg::Receiver(receiver) => {
-                refuse(Error::new(
-                    receiver.self_token.span,
-                    "a `#[parallel]` function has no `self`; move it out of the `impl` and make the value a parameter",
-                ));
+                refuse(Error::new(receiver.self_token.span, METHOD));
                 &receiver.attrs
             }
             FnArg::Typed(typed) => &typed.attrs,
@@ -241,7 +284,7 @@ impl<'a, R: FnMut(Error)> Visit<'a> for Inside<'_, R> {
                 "the signature of a `#[parallel]` function names every type; write the type",
             )),
             // What these name is never sent, or is refused as a whole by its missing traits.
-            Type::BareFn(_) | Type::TraitObject(_) | Type::Ptr(_) => {}
+            Type::FnPtr(_) | Type::TraitObject(_) | Type::Ptr(_) => {}
             _ => visit::visit_type(self, ty),
         }
     }

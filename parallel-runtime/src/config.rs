@@ -13,7 +13,7 @@ pub(crate) const TOKEN_C: &std::ffi::CStr = c"PARALLEL_WORKER";
 /// How many workers a pool has when nobody says: see [`workers`].
 const WORKERS: &str = "PARALLEL_WORKERS";
 /// Seconds that a new process has to report in: see [`start_timeout`].
-const START_TIMEOUT: &str = "PARALLEL_START_TIMEOUT";
+pub(crate) const START_TIMEOUT: &str = "PARALLEL_START_TIMEOUT";
 
 /// Whether workers may be forked from a zygote: see [`zygote`].
 const ZYGOTE: &str = "PARALLEL_ZYGOTE";
@@ -189,18 +189,24 @@ pub(crate) fn back_off(failures: u32) -> Duration {
     FIRST_BACK_OFF.saturating_mul(1 << failures.min(16)).min(LONGEST_BACK_OFF)
 }
 
-/// The number of workers when the builder does not say: `PARALLEL_WORKERS`, else the machine's parallelism.
-pub(crate) fn workers() -> Result<usize, String> {
-    match std::env::var_os(WORKERS) {
-        None => Ok(std::thread::available_parallelism().map_or(1, NonZero::get)),
+/// The number of workers when the builder does not say: `PARALLEL_WORKERS`, else the machine's parallelism; of that a part
+/// where `share` processes like this one have the machine together.
+pub(crate) fn workers(share: u64) -> Result<usize, String> {
+    let all = match std::env::var_os(WORKERS) {
+        None => std::thread::available_parallelism().map_or(1, NonZero::get),
         Some(text) => match text.to_str().and_then(|text| text.trim().parse().ok()) {
-            Some(workers) if workers > 0 => Ok(workers),
-            _ => Err(format!("{WORKERS} must be a number of workers, 1 or more, not {text:?}")),
+            Some(workers) if workers > 0 => workers,
+            _ => return Err(format!("{WORKERS} must be a number of workers, 1 or more, not {text:?}")),
         },
-    }
+    };
+    Ok(part(all, share))
 }
 
-/// How long a new process has to report in: `PARALLEL_START_TIMEOUT` in seconds, else 30.
+fn part(all: usize, share: u64) -> usize {
+    usize::try_from(share).map_or(1, |share| all / share.max(1)).max(1)
+}
+
+/// How long a new process has to report in where the builder does not say: `PARALLEL_START_TIMEOUT` in seconds, else 30.
 pub(crate) fn start_timeout() -> Duration {
     std::env::var(START_TIMEOUT)
         .ok()

@@ -7,8 +7,8 @@ use std::sync::{Mutex, OnceLock};
 use crate::poison::lock;
 use crate::process::{bootstrap, reactor};
 
-/// What this process was started for; empty in the first one.
-static ROLE: OnceLock<Role> = OnceLock::new();
+/// What this process was started for, and its share; empty in the first one.
+static ROLE: OnceLock<(Role, u64)> = OnceLock::new();
 /// The call that runs now, in a worker.
 static CALL: Mutex<Cow<'static, str>> = Mutex::new(Cow::Borrowed(""));
 
@@ -20,8 +20,14 @@ pub(crate) enum Role {
     Pooled { index: usize, generation: u32 },
 }
 
-pub(crate) fn set_role(role: Role) {
-    let _ = ROLE.set(role);
+pub(crate) fn set_role(role: Role, share: u64) {
+    let _ = ROLE.set((role, share));
+}
+
+/// Among how many processes like this one the machine's workers are shared: the product of the sizes of the pools that it is
+/// in, one inside the other.
+pub(crate) fn share() -> u64 {
+    ROLE.get().map_or(1, |(_, share)| (*share).max(1))
 }
 
 /// What the constructor of this crate has found: see [`Origin`].
@@ -164,7 +170,7 @@ impl Current {
 /// assert_eq!(parallel::current().pid(), std::process::id());
 /// ```
 pub fn current() -> Current {
-    let role = ROLE.get().copied();
+    let role = ROLE.get().map(|(role, _)| *role);
     let is_worker = role.is_some() || is_starting();
     let name = match role {
         Some(_) => lock(&CALL).clone().into_owned(),

@@ -88,7 +88,7 @@ pub enum ErrorKind {
     },
     /// The caller cancelled the call before it started.
     Cancelled,
-    /// The pool was terminated before the call was done.
+    /// The pool was terminated or dropped before the call was done.
     Terminated,
     /// The pool, queue or channel is closed, the program is ending, or the value was already taken.
     Closed,
@@ -306,7 +306,7 @@ impl fmt::Display for ErrorKind {
             }
             Self::TimedOut { after } => write!(f, "ran longer than its timeout of {after:?} and was killed"),
             Self::Cancelled => f.write_str("cancelled before it started"),
-            Self::Terminated => f.write_str("the pool was terminated before the call was done"),
+            Self::Terminated => f.write_str("the pool was terminated or dropped before the call was done"),
             Self::Closed => {
                 f.write_str("closed: the pool, the channel or the program has ended, or the value was already taken")
             }

@@ -1,7 +1,7 @@
 //! The handle a `#[parallel]` function becomes: [`Task`], with the options in front of a call and the calls themselves.
 
 use std::borrow::{Borrow, Cow};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::ops::Deref;
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::handle::JoinHandle;
 use crate::job;
 use crate::memory::given::{self, Given};
+use crate::options::{Defaults, Manner, Options};
 use crate::pool::Pool;
 use crate::pool::batch::Terms;
 use crate::pool::core::Shared;
@@ -25,66 +26,9 @@ use crate::pool::map::{self, Reorder};
 use crate::pool::reduce;
 use crate::pool::submit::Submitted;
 use crate::solo::{Order, Solo};
-use crate::sys::program;
 use crate::wire::call::{Arguments, decode_result};
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
-
-/// The words of the attribute, `#[parallel(timeout = "30s", retries = 2)]`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Defaults {
-    timeout: Option<Duration>,
-    retries: u32,
-    chunk_size: Option<usize>,
-    name: Option<&'static str>,
-}
-
-impl Defaults {
-    /// No timeout, no retries, a chunk size chosen by the pool, the function's own name.
-    pub const fn new() -> Self {
-        Self { timeout: None, retries: 0, chunk_size: None, name: None }
-    }
-
-    /// `timeout = "…"`
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// `retries = …`
-    #[must_use]
-    pub const fn retries(mut self, retries: u32) -> Self {
-        self.retries = retries;
-        self
-    }
-
-    /// `chunk_size = …`
-    #[must_use]
-    pub const fn chunk_size(mut self, chunk_size: usize) -> Self {
-        self.chunk_size = Some(chunk_size);
-        self
-    }
-
-    /// `name = "…"`
-    #[must_use]
-    pub const fn name(mut self, name: &'static str) -> Self {
-        self.name = Some(name);
-        self
-    }
-}
-
-/// What was chained in front of a call.
-#[derive(Clone)]
-struct Options {
-    timeout: Option<Duration>,
-    retries: u32,
-    chunk_size: Option<usize>,
-    window: Option<usize>,
-    name: Option<Cow<'static, str>>,
-    pool: Option<Arc<Shared>>,
-    environment: Vec<(OsString, OsString)>,
-}
 
 /// A `#[parallel]` function with the options of the call to come.
 ///
@@ -102,6 +46,19 @@ struct Options {
 /// ([`is_queued`](JoinHandle::is_queued)). So calls that wait for each other, at a barrier for example, must not be more
 /// than run at a time: the others would never come. When a call has waited for five seconds, one line on stderr says so,
 /// once for the program, with the limit. In a pool as many calls run at a time as it has workers.
+///
+/// # Options
+///
+/// Each returns the function's handle anew, for the call that is chained behind it. One that means nothing for that call is
+/// refused with `InvalidInput`, by the call; what the attribute says is a default, and passed over where it means nothing.
+///
+/// | | `spawn` | `submit` | maps | lazy maps |
+/// |---|---|---|---|---|
+/// | `timeout`, `retries`, `name` | yes | yes | yes | yes |
+/// | `on` | refused | yes | yes | yes |
+/// | `chunk_size` | refused | refused | yes | yes |
+/// | `window` | refused | refused | refused | yes |
+/// | `env` | yes | refused | refused | refused |
 ///
 /// # What belongs to a thread
 ///
@@ -158,20 +115,7 @@ impl<P> Call<P> {
     /// Used by the attribute.
     #[doc(hidden)]
     pub const fn new(pointer: P, defaults: Defaults) -> Self {
-        let name = match defaults.name {
-            Some(name) => Some(Cow::Borrowed(name)),
-            None => None,
-        };
-        let options = Options {
-            timeout: defaults.timeout,
-            retries: defaults.retries,
-            chunk_size: defaults.chunk_size,
-            window: None,
-            name,
-            pool: None,
-            environment: Vec::new(),
-        };
-        Self { pointer, options }
+        Self { pointer, options: Options::new(defaults) }
     }
 }
 
@@ -182,13 +126,6 @@ impl<P> fmt::Debug for Call<P> {
             .field("retries", &self.options.retries)
             .finish_non_exhaustive()
     }
-}
-
-/// How a call is to be made, for what options make sense.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Manner {
-    Spawn,
-    Pool,
 }
 
 impl<H: Callable> Task<H> {
@@ -246,7 +183,7 @@ impl<H: Callable> Task<H> {
     ) -> JoinHandle<H::Output> {
         let arguments = Given::new(arguments);
         let prepared = self
-            .check(Manner::Pool)
+            .check(Manner::Submit)
             .and_then(|()| Ok((self.pool()?, encode_arguments(|bytes| encode(&arguments, bytes))?)));
         if prepared.is_err() {
             // Nobody has looked at them all.
@@ -316,23 +253,7 @@ impl<H: Callable> Task<H> {
 
     /// Refuses options that make no sense, and a function that workers could not find.
     fn check(&self, manner: Manner) -> Result<()> {
-        if self.0.options.timeout == Some(Duration::ZERO) {
-            return Err(Error::invalid("a timeout of zero leaves no time to run: `timeout(Duration::ZERO)`"));
-        }
-        if self.0.options.chunk_size == Some(0) {
-            return Err(Error::invalid("a chunk needs at least one item: `chunk_size(0)`"));
-        }
-        if self.0.options.window == Some(0) {
-            return Err(Error::invalid("a lazy map needs room for at least one item: `window(0)`"));
-        }
-        if manner == Manner::Pool && !self.0.options.environment.is_empty() {
-            return Err(Error::invalid(
-                "`.env()` is for `spawn`: a pool's workers get their environment from `Pool::builder().env()`",
-            ));
-        }
-        if !self.0.options.environment.is_empty() {
-            program::environment(&self.0.options.environment).map_err(|error| Error::invalid(error.to_string()))?;
-        }
+        self.0.options.check(manner)?;
         entry::check_function(H::entry())
     }
 
@@ -351,20 +272,25 @@ impl<H: Callable> Task<H> {
             name: self.0.options.name.clone(),
             discard,
             indexed,
-            fixed: self.0.options.chunk_size.is_some(),
+            fixed: self.0.options.items_per_chunk().is_some(),
+            fallible: false,
         };
         // Those of a call without options need no memory of their own.
         if terms == **USUAL { Arc::clone(&USUAL) } else { Arc::new(terms) }
     }
 
     pub(crate) fn plan(&self, discard: bool) -> Result<Plan> {
+        self.plan_of(Manner::Map, discard)
+    }
+
+    fn plan_of(&self, manner: Manner, discard: bool) -> Result<Plan> {
         let plan = || -> Result<Plan> {
-            self.check(Manner::Pool)?;
+            self.check(manner)?;
             Ok(Plan {
                 pool: self.pool()?,
                 terms: self.terms(discard, true),
                 merge: None,
-                chunk_size: self.0.options.chunk_size,
+                chunk_size: self.0.options.items_per_chunk(),
                 window: None,
             })
         };
@@ -376,7 +302,7 @@ impl<H: Callable> Task<H> {
     }
 
     fn lazy_plan(&self) -> Result<Plan> {
-        let plan = self.plan(false)?;
+        let plan = self.plan_of(Manner::LazyMap, false)?;
         let window = self.0.options.window.unwrap_or(WINDOW_PER_WORKER * plan.pool.settings.workers);
         // A chunk that is larger than the window could never be sent.
         let chunk_size = plan.chunk_size.map(|size| size.min(window));
@@ -732,6 +658,7 @@ impl<H: Function> Task<H> {
     /// let error = hang.timeout(Duration::from_millis(50)).spawn().join().unwrap_err();
     /// assert!(matches!(error.kind(), ErrorKind::TimedOut { .. }));
     /// ```
+    #[must_use = "an option is for the call that is chained behind it"]
     pub fn timeout(&self, timeout: Duration) -> H {
         self.with(|options| options.timeout = Some(timeout))
     }
@@ -749,6 +676,7 @@ impl<H: Function> Task<H> {
     ///
     /// assert_eq!(leave.retries(2).spawn().join().unwrap_err().attempts(), 3);
     /// ```
+    #[must_use = "an option is for the call that is chained behind it"]
     pub fn retries(&self, retries: u32) -> H {
         self.with(|options| options.retries = retries)
     }
@@ -758,13 +686,14 @@ impl<H: Function> Task<H> {
     /// # Examples
     ///
     /// See [`JoinHandle::name`].
+    #[must_use = "an option is for the call that is chained behind it"]
     pub fn name(&self, name: impl Into<Cow<'static, str>>) -> H {
         let name = name.into();
         self.with(|options| options.name = Some(name))
     }
 
     /// Sets how many items of a map are handed to a worker at a time; by default the pool chooses, from how long they
-    /// take. 0 is refused by the call.
+    /// take. 0 is refused by the call; so is any for a single call, by `spawn` or `submit`.
     ///
     /// # Examples
     ///
@@ -777,12 +706,13 @@ impl<H: Function> Task<H> {
     /// assert_eq!(cube.chunk_size(2).par_map(0..5).unwrap(), [0, 1, 8, 27, 64]);
     /// assert!(matches!(cube.chunk_size(0).par_map(0..5).unwrap_err().kind(), ErrorKind::InvalidInput(_)));
     /// ```
+    #[must_use = "an option is for the call that is chained behind it"]
     pub fn chunk_size(&self, chunk_size: usize) -> H {
         self.with(|options| options.chunk_size = Some(chunk_size))
     }
 
     /// Sets how many items a lazy map takes from its input ahead of what was asked for; by default 256 for each worker.
-    /// 0 is refused by the call.
+    /// 0 is refused by the call; so is any by a call that is no lazy map.
     ///
     /// # Examples
     ///
@@ -798,16 +728,18 @@ impl<H: Function> Task<H> {
     /// assert_eq!(cubes.next().unwrap().unwrap(), 0);
     /// assert!(taken.get() <= 3);
     /// ```
+    #[must_use = "an option is for the call that is chained behind it"]
     pub fn window(&self, window: usize) -> H {
         self.with(|options| options.window = Some(window))
     }
 
-    /// Uses this pool rather than the global one. The pool's workers live as long as `pool`: once it has ended, calls
+    /// Uses this pool rather than the global one; `spawn`, which uses none, refuses it. The pool's workers live as long as `pool`: once it has ended, calls
     /// give `Closed` or `Terminated`.
     ///
     /// # Examples
     ///
     /// See [`Pool`].
+    #[must_use = "an option is for the call that is chained behind it"]
     pub fn on(&self, pool: &Pool) -> H {
         let pool = Arc::clone(pool.shared());
         self.with(|options| options.pool = Some(pool))
@@ -827,6 +759,7 @@ impl<H: Function> Task<H> {
     /// let handle = variable.env("COLOR", "blue").spawn("COLOR");
     /// assert_eq!(handle.join().unwrap().as_deref(), Some("blue"));
     /// ```
+    #[must_use = "an option is for the call that is chained behind it"]
     pub fn env(&self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> H {
         let variable = (key.as_ref().to_owned(), value.as_ref().to_owned());
         self.with(|options| options.environment.push(variable))

@@ -30,6 +30,7 @@ mod pool;
 
 mod function;
 mod handle;
+mod options;
 mod tries;
 
 pub mod channel;

@@ -3,9 +3,10 @@
 pub use {linkme, serde};
 
 pub use crate::callable::{Accepts, AcceptsTuple, ByArguments, Callable, Function, Merges, NamedArguments};
-pub use crate::function::{Call, Defaults, Task};
+pub use crate::function::{Call, Task};
 pub use crate::handle::JoinHandle;
 pub use crate::memory::given::Given;
+pub use crate::options::Defaults;
 pub use crate::registry::{Entry, FUNCTIONS};
 pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};
 pub use crate::wire::call::{Arguments, Owner, Parameters};

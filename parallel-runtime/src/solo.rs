@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use crate::config;
+use crate::current;
 use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, Flight, Landing, MAY_RUN_ON, Outcome, error_of, error_of_end, may_retry, run_callbacks};
@@ -175,7 +176,7 @@ impl Solo {
                 name: order.name.as_deref().map(ToOwned::to_owned),
                 arguments: Package { body, handles },
             };
-            let opening = Opening::Assignment(Assignment::Call(invocation));
+            let opening = Opening::Assignment(Assignment::Call { invocation, share: current::share() });
             control.send(&opening, &borrowed(block), false)
         };
         let start = Start { environment: &order.environment, caller, assign: &assign, admitted: true, by_exec };
@@ -265,7 +266,11 @@ impl Solo {
             }
             (None, Some(Deadline::Start)) => Err(Error::new(ErrorKind::Start(io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("it did not report in within {:?}", config::start_timeout()),
+                format!(
+                    "it did not report in within {:?}; if it needs longer, say so by {}, in seconds",
+                    config::start_timeout(),
+                    config::START_TIMEOUT
+                ),
             )))),
             (None, None) if !started && !state.signalled && status.is_some_and(process::was_ended) => {
                 Err(error_of_end(status).with_note("it died before it reported in"))

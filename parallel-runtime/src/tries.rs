@@ -4,12 +4,15 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::iter::FusedIterator;
 
-use crate::callable::{Accepts, Callable};
+use crate::callable::{Accepts, Callable, Merges};
+use crate::entry;
 use crate::error;
 use crate::failure::Failure;
 use crate::function::{ParIMap, ParIMapUnordered, Task};
 use crate::pool::feeder::RESERVE;
+use crate::memory::given::{self, Given};
 use crate::pool::map;
+use crate::pool::reduce::{self, Stop};
 
 /// What a function's own error has to be for the `try_` maps: anything that is, or becomes, a boxed error, so `String` too.
 trait Fails: Into<Box<dyn StdError + Send + Sync>> {}
@@ -100,6 +103,54 @@ where
         H: Accepts<I::Item>,
     {
         self.try_each(items.into_iter(), drop)
+    }
+
+    /// Runs the function on every item and merges the values in its results, as [`par_map_reduce`](Self::par_map_reduce) does;
+    /// ends at the first `Err` of the function, too. `merge` takes what is inside of `Ok`.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_par_map`](Self::try_par_map), and the first failure of `merge`.
+    ///
+    /// # Panics
+    ///
+    /// When `items` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn parse(text: &str) -> Result<u32, String> {
+    ///     text.parse().map_err(|error| format!("{text:?}: {error}"))
+    /// }
+    ///
+    /// #[parallel]
+    /// fn add(a: u32, b: u32) -> u32 { a + b }
+    ///
+    /// # fn main() -> Result<(), parallel::Failure> {
+    /// assert_eq!(parse.try_par_map_reduce(["1", "2"], &add)?, Some(3));
+    /// assert_eq!(parse.try_par_map_reduce(["1", "x"], &add).unwrap_err().index(), Some(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_par_map_reduce<I, M>(&self, items: I, merge: &M) -> Result<Option<T>, Failure>
+    where
+        I: IntoIterator,
+        H: Accepts<I::Item>,
+        M: Merges<T>,
+    {
+        let _ = merge;
+        let items = Given::new(items);
+        let plan = self.plan(false)?;
+        entry::check_function(M::merge_entry()).inspect_err(|_| given::meet())?;
+        match reduce::try_map_reduce::<_, H>(plan, items.into_inner().into_iter(), M::merge_entry()) {
+            Ok(None) => Ok(None),
+            Ok(Some(result)) => flatten::<H, T, E>(0, Ok(result)).map(Some),
+            Err(Stop::Failed(error)) => Err(error.into()),
+            Err(Stop::Returned { index, result }) => flatten::<H, T, E>(index, Ok(result)).map(Some),
+        }
     }
 
     fn try_each<I>(&self, items: I, mut take: impl FnMut(T)) -> Result<(), Failure>

@@ -27,6 +27,7 @@ use crate::sys::wait::Event;
 use crate::sys::watch;
 use crate::wire::call::{Call, CallFailure, Finish};
 use crate::wire::codec::CodecError;
+use crate::wire::fallible;
 use crate::wire::handles::{Handle, Handles, Ids};
 use crate::wire::parcel::{self, Items, Opened};
 use crate::wire::payload::Payload;
@@ -58,9 +59,12 @@ pub(crate) fn work(control: &'static Control) -> i32 {
         }
     });
     let done = receive_assignment(control).and_then(|Order { assignment, descriptors, store }| match assignment {
-        Assignment::Call(invocation) => serve_call(control, invocation, descriptors, store),
-        Assignment::Serve { index, generation, initializer } => {
-            current::set_role(Role::Pooled { index: index as usize, generation });
+        Assignment::Call { invocation, share } => {
+            current::set_role(Role::Spawned, share);
+            serve_call(control, invocation, descriptors, store)
+        }
+        Assignment::Serve { index, generation, share, initializer } => {
+            current::set_role(Role::Pooled { index: index as usize, generation }, share);
             serve_pool(control, initializer, descriptors, store)
         }
     });
@@ -104,7 +108,6 @@ fn serve_call(
     mut descriptors: Vec<OwnedFd>,
     mut store: Store,
 ) -> io::Result<i32> {
-    current::set_role(Role::Spawned);
     let arguments = store.unpack(invocation.arguments, &mut descriptors)?;
     control.send(&Report::Started, &[], true)?;
     watch::until_safe();
@@ -388,6 +391,7 @@ impl Run<'_> {
     fn merge(&mut self) -> io::Result<bool> {
         let Self { lane, number, opened, handles, .. } = self;
         let timed = opened.flags & parcel::TIMED != 0;
+        let fallible = opened.flags & parcel::FALLIBLE != 0;
         let count = u32::try_from(opened.count()).unwrap_or(u32::MAX / 2);
         let mut runs: Vec<(u32, Vec<u8>)> = Vec::new();
         for (done, item) in (0_u32..).zip(opened.items()) {
@@ -395,7 +399,14 @@ impl Run<'_> {
                 return Ok(false);
             }
             lane.begin_merged(*number, done, timed);
-            match value_of(opened, item, handles) {
+            let value = match value_of(opened, item, handles) {
+                Ok(value) if fallible && opened.function != 0 => match fallible::unwrap(value) {
+                    Ok(value) => Ok(value),
+                    Err(result) => return self.finish_merged(count, count, Ok(fallible::stopped(result, done))),
+                },
+                other => other,
+            };
+            match value {
                 Ok(value) => runs.push((1, value)),
                 Err(failure) => return self.finish_merged(count, done + 1, Err(failure)),
             }
@@ -413,7 +424,8 @@ impl Run<'_> {
                 }
             }
         }
-        self.finish_merged(count, count, Ok(runs.pop().map(|(_, value)| value).unwrap_or_default()))
+        let value = runs.pop().map(|(_, value)| value).unwrap_or_default();
+        self.finish_merged(count, count, Ok(if fallible { fallible::merged(value) } else { value }))
     }
 
     /// Replies with one entry for all items; where it is a failure, what was `started` last names the item, or the merge.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::error::SendError;
 use super::pipe::{Patience, Pipe};
 use super::wires::{Wire, Wires};
 use crate::error::{Error, ErrorKind, Result};
@@ -96,7 +97,7 @@ pub struct Receiver<T> {
 /// #[parallel]
 /// fn count(to: u32, results: Sender<u32>) {
 ///     for number in 1..=to {
-///         results.send(&number).unwrap();
+///         results.send(number).unwrap();
 ///     }
 /// }
 ///
@@ -126,15 +127,15 @@ impl<T: Serialize> Sender<T> {
     ///
     /// # Errors
     ///
-    /// `Closed` when no receiver is left; one that was killed may be noticed a millisecond later. `Encode` when the
-    /// message cannot be encoded; `InvalidInput` when it is larger than a channel can be.
+    /// The message, with `Closed` when no receiver is left; one that was killed may be noticed a millisecond later. `Encode`
+    /// when it cannot be encoded; `InvalidInput` when it is larger than a channel can be.
     ///
     /// # Examples
     ///
     /// See [`channel`].
-    pub fn send(&self, message: &T) -> Result<()> {
+    pub fn send(&self, message: T) -> std::result::Result<(), SendError<T>> {
         let End { pipe, wires } = &*self.end;
-        pipe.send(message, usize::MAX, Patience::Endless, wires).map(|_| ())
+        pipe.send_given(message, usize::MAX, Patience::Endless, wires).map(drop)
     }
 }
 
@@ -165,7 +166,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     /// # fn main() -> parallel::Result<()> {
     /// let (sender, receiver) = parallel::channel::channel()?;
     /// assert_eq!(receiver.try_recv()?, None);
-    /// sender.send(&1)?;
+    /// sender.send(1)?;
     /// assert_eq!(receiver.try_recv()?, Some(1));
     /// # Ok(())
     /// # }
@@ -227,7 +228,7 @@ pub struct Duplex<S, R> {
 /// #[parallel]
 /// fn shout(side: Duplex<String, String>) {
 ///     while let Ok(text) = side.recv() {
-///         side.send(&text.to_uppercase()).unwrap();
+///         side.send(text.to_uppercase()).unwrap();
 ///     }
 /// }
 ///
@@ -235,7 +236,7 @@ pub struct Duplex<S, R> {
 /// let (mine, theirs) = duplex::<String, String>()?;
 /// let handle = shout.spawn(theirs.clone());
 /// drop(theirs);
-/// mine.send(&"hello".to_string())?;
+/// mine.send("hello".to_string())?;
 /// assert_eq!(mine.recv()?, "HELLO");
 /// drop(mine);
 /// handle.join()
@@ -257,7 +258,7 @@ impl<S: Serialize, R> Duplex<S, R> {
     /// # Examples
     ///
     /// See [`duplex`].
-    pub fn send(&self, message: &S) -> Result<()> {
+    pub fn send(&self, message: S) -> std::result::Result<(), SendError<S>> {
         self.sender.send(message)
     }
 }

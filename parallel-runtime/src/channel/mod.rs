@@ -3,6 +3,7 @@
 //! All of them live in anonymous shared memory and can be arguments, results and messages of `#[parallel]` calls.
 
 mod duplex;
+mod error;
 mod message;
 mod pipe;
 mod queue;
@@ -11,6 +12,7 @@ mod wires;
 mod words;
 
 pub use duplex::{Duplex, Receiver, Sender, channel, duplex};
+pub use error::SendError;
 pub use queue::{Iter, Queue};
 
 #[cfg(any(test, fuzzing))]

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::error::SendError;
 use super::message::{Incoming, Outgoing, encoded};
 use super::ring::{self, Popped, Ring, RingWords, Slot, Space, Trouble};
 use super::wires::{Wires, none_left};
@@ -22,6 +23,7 @@ use super::words::bell::Bell;
 use super::words::marks::RingError;
 use super::words::turn::{Held, Turn};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::given::Given;
 use crate::process::peer::Refused;
 use crate::sync::words::platform::Deadline;
 use crate::sys::limits::{self, Limit};
@@ -181,6 +183,23 @@ impl Pipe {
         wires: &Wires,
     ) -> Result<bool> {
         encoded(message, |message| self.put_in(message, bound, patience, wires))
+    }
+
+    /// Sends a message that is given away; where there was no room in time, or on an error, it comes back.
+    #[inline]
+    pub(super) fn send_given<T: Serialize>(
+        &self,
+        message: T,
+        bound: usize,
+        patience: Patience,
+        wires: &Wires,
+    ) -> std::result::Result<Option<T>, SendError<T>> {
+        let message = Given::new(message);
+        match self.send(&*message, bound, patience, wires) {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(Some(message.into_inner())),
+            Err(error) => Err(SendError::new(message.into_inner(), error)),
+        }
     }
 
     /// Receives the first message; `None`: there was none in time.

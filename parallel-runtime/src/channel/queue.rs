@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::error::SendError;
 use super::pipe::{Patience, Pipe};
 use super::wires::{Wire, Wires};
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory::given::Given;
 use crate::wire::handles::{self, Handle};
 use crate::wire::plain;
 
@@ -33,7 +33,7 @@ use crate::wire::plain;
 /// #[parallel]
 /// fn square(numbers: Queue<u64>, squares: Queue<u64>) -> parallel::Result<(), String> {
 ///     for number in numbers.iter() {
-///         squares.send(&(number * number)).map_err(|error| error.to_string())?;
+///         squares.send(number * number).map_err(|error| error.to_string())?;
 ///     }
 ///     Ok(())
 /// }
@@ -42,7 +42,7 @@ use crate::wire::plain;
 /// let (numbers, squares) = (Queue::new()?, Queue::bounded(64)?);
 /// let workers: Vec<_> = (0..2).map(|_| square.spawn(numbers.clone(), squares.clone())).collect();
 /// for number in 1..=10 {
-///     numbers.send(&number)?;
+///     numbers.send(number)?;
 /// }
 /// numbers.close();
 /// let mut sum = 0;
@@ -120,7 +120,7 @@ impl<T> Queue<T> {
     /// ```
     /// # fn main() -> parallel::Result<()> {
     /// let queue = parallel::channel::Queue::new()?;
-    /// queue.send(&7)?;
+    /// queue.send(7)?;
     /// assert_eq!((queue.len(), queue.is_empty()), (1, false));
     /// # Ok(())
     /// # }
@@ -145,9 +145,9 @@ impl<T> Queue<T> {
     /// ```
     /// # fn main() -> parallel::Result<()> {
     /// let queue = parallel::channel::Queue::new()?;
-    /// queue.send(&7)?;
+    /// queue.send(7)?;
     /// queue.close();
-    /// assert!(queue.send(&8).is_err());
+    /// assert!(queue.send(8).is_err());
     /// assert_eq!(queue.iter().collect::<Vec<_>>(), [7]);
     /// # Ok(())
     /// # }
@@ -162,15 +162,14 @@ impl<T: Serialize> Queue<T> {
     ///
     /// # Errors
     ///
-    /// `Closed`; `Encode` when the message cannot be encoded, which takes no room; `InvalidInput` when it is larger than
-    /// a queue can be.
+    /// The message, with `Closed`; `Encode` when it cannot be encoded, which takes no room; `InvalidInput` when it is larger
+    /// than a queue can be.
     ///
     /// # Examples
     ///
     /// See [`Queue`].
-    pub fn send(&self, message: &T) -> Result<()> {
-        let Shared { pipe, wires, bound } = &*self.shared;
-        pipe.send(message, *bound, Patience::Endless, wires).map(|_| ())
+    pub fn send(&self, message: T) -> std::result::Result<(), SendError<T>> {
+        self.send_patiently(message, Patience::Endless).map(drop)
     }
 
     /// Sends a message if there is room; otherwise gives it back.
@@ -182,7 +181,7 @@ impl<T: Serialize> Queue<T> {
     /// # Examples
     ///
     /// See [`bounded`](Self::bounded).
-    pub fn try_send(&self, message: T) -> Result<Option<T>> {
+    pub fn try_send(&self, message: T) -> std::result::Result<Option<T>, SendError<T>> {
         self.send_patiently(message, Patience::None)
     }
 
@@ -198,20 +197,18 @@ impl<T: Serialize> Queue<T> {
     /// use std::time::Duration;
     /// # fn main() -> parallel::Result<()> {
     /// let queue = parallel::channel::Queue::bounded(1)?;
-    /// queue.send(&1)?;
+    /// queue.send(1)?;
     /// assert_eq!(queue.send_timeout(2, Duration::from_millis(10))?, Some(2));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<Option<T>> {
+    pub fn send_timeout(&self, message: T, timeout: Duration) -> std::result::Result<Option<T>, SendError<T>> {
         self.send_patiently(message, Patience::timeout(timeout))
     }
 
-    fn send_patiently(&self, message: T, patience: Patience) -> Result<Option<T>> {
+    fn send_patiently(&self, message: T, patience: Patience) -> std::result::Result<Option<T>, SendError<T>> {
         let Shared { pipe, wires, bound } = &*self.shared;
-        let message = Given::new(message);
-        let sent = pipe.send(&*message, *bound, patience, wires)?;
-        Ok((!sent).then(|| message.into_inner()))
+        pipe.send_given(message, *bound, patience, wires)
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Terms {
     pub(crate) indexed: bool,
     /// How many items run together was chosen by the caller, and stays.
     pub(crate) fixed: bool,
+    /// Of a reduction: the function returns `Result`s, and what is merged are the values in them.
+    pub(crate) fallible: bool,
 }
 
 /// Where outcomes go. Called under the pool's lock: it must not wait, call users' code, or call the pool.
@@ -131,10 +133,11 @@ impl Batch {
         let timed = if self.terms.timeout.is_some() { parcel::TIMED } else { 0 };
         let discard = if self.terms.discard { parcel::DISCARD } else { 0 };
         let consecutive = if self.consecutive { parcel::CONSECUTIVE } else { 0 };
+        let fallible = if self.terms.fallible { parcel::FALLIBLE } else { 0 };
         Parcel {
             function: self.entry.map_or(0, Entry::hash),
             merge: self.merge.map_or(0, Entry::hash),
-            flags: timed | discard | consecutive,
+            flags: timed | discard | consecutive | fallible,
             name: self.terms.name.as_deref(),
             handles,
             ends: &self.ends,

@@ -2,11 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use super::Pool;
 use super::core::{Initializer, Settings};
 use crate::callable::AcceptsTuple;
 use crate::config;
+use crate::current;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::given::{self, Given};
@@ -37,6 +39,7 @@ pub struct PoolBuilder {
     tasks_per_worker: Option<usize>,
     environment: Vec<(OsString, OsString)>,
     initializer: Option<Result<Initializer>>,
+    start_timeout: Option<Duration>,
 }
 
 /// What an initializer may return.
@@ -68,6 +71,9 @@ impl<E: Display> InitializerOutput for std::result::Result<(), E> {
 impl PoolBuilder {
     /// Sets the number of worker processes; by default `PARALLEL_WORKERS`, else
     /// [`available_parallelism`](std::thread::available_parallelism).
+    ///
+    /// In a worker the default is that, divided by the number of workers beside it: by the product of the sizes of all pools
+    /// that it is in, one inside the other. It is at least one. So calls in calls do not multiply processes.
     ///
     /// # Examples
     ///
@@ -165,11 +171,32 @@ impl PoolBuilder {
         self
     }
 
+    /// Sets how long a worker may take from its start until its initializer is done; by default `PARALLEL_START_TIMEOUT` in
+    /// seconds, else 30 s. One that takes longer is killed, and counts as one that could not be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn load() { std::thread::sleep(Duration::from_secs(60)) }
+    ///
+    /// let soon = Duration::from_millis(200);
+    /// let error = Pool::builder().workers(1).initializer(&load, ()).start_timeout(soon).build().unwrap_err();
+    /// assert!(error.to_string().contains("200ms passed before its initializer `load` was done"), "{error}");
+    /// ```
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.start_timeout = Some(timeout);
+        self
+    }
+
     /// Starts the workers.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for no workers, no tasks per worker, an unusable `PARALLEL_WORKERS` or environment variable;
+    /// `InvalidInput` for no workers, no tasks per worker, no time to start, an unusable `PARALLEL_WORKERS` or environment variable;
     /// `Encode` when the initializer's arguments cannot be sent; `Start` when a worker cannot be started, as from a thread
     /// whose seccomp filter refuses that, or its initializer fails; `NotParallel` where the program cannot start itself again.
     ///
@@ -185,7 +212,7 @@ impl PoolBuilder {
         let workers = match self.workers {
             Some(0) => return Err(Error::invalid("a pool needs at least one worker: `workers(0)`")),
             Some(workers) => workers,
-            None => config::workers().map_err(Error::invalid)?,
+            None => config::workers(current::share()).map_err(Error::invalid)?,
         };
         let most = config::most_workers();
         if workers > most {
@@ -197,6 +224,9 @@ impl PoolBuilder {
         if self.tasks_per_worker == Some(0) {
             return Err(Error::invalid("a worker must run at least one task: `tasks_per_worker(0)`"));
         }
+        if self.start_timeout == Some(Duration::ZERO) {
+            return Err(Error::invalid("a worker needs some time to start: `start_timeout(Duration::ZERO)`"));
+        }
         let initializer = self.initializer.transpose()?;
         if let Some(initializer) = &initializer {
             entry::check_function(initializer.entry)?;
@@ -206,6 +236,7 @@ impl PoolBuilder {
             tasks_per_worker: self.tasks_per_worker,
             environment: self.environment,
             initializer,
+            start_timeout: self.start_timeout,
         })
     }
 }

@@ -33,6 +33,15 @@ pub(crate) struct Settings {
     pub(crate) tasks_per_worker: Option<usize>,
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) initializer: Option<Initializer>,
+    /// `None`: as the environment says at each start.
+    pub(crate) start_timeout: Option<Duration>,
+}
+
+impl Settings {
+    /// How long a worker may take until it can work.
+    pub(crate) fn start_timeout(&self) -> Duration {
+        self.start_timeout.unwrap_or_else(config::start_timeout)
+    }
 }
 
 /// What every worker runs before its first task.

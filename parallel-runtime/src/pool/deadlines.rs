@@ -22,7 +22,7 @@ impl Shared {
             if seat.killed_for.is_some() {
                 continue;
             }
-            let start_by = if seat.ready { None } else { seat.born.checked_add(config::start_timeout()) };
+            let start_by = if seat.ready { None } else { seat.born.checked_add(self.settings.start_timeout()) };
             let stop_by = seat.stop_by.filter(|_| seat.in_hand.is_empty());
             at_latest(expire(seat, start_by, now, KilledFor::Start));
             at_latest(expire(seat, stop_by, now, KilledFor::Stop));

@@ -92,7 +92,9 @@ impl Pool {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn new() -> Result<Self> {
+    // What the compiler shows to who gives it a number.
+    #[rustfmt::skip]
+    pub fn new() -> Result<Self> { // takes no number: write `Pool::with_workers(4)`
         Self::builder().build()
     }
 

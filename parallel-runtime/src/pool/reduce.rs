@@ -9,9 +9,26 @@ use std::sync::Arc;
 use super::batch::Terms;
 use super::feeder::{Arrival, Chunk, Feeder, Outbox, Plan};
 use super::map::decode;
+use super::values::Values;
 use crate::callable::Accepts;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::registry::Entry;
+use crate::wire::codec::CodecError;
+use crate::wire::fallible::{self, Reply};
+
+/// Why a reduction gives no value.
+pub(crate) enum Stop<R> {
+    /// Something befell a call.
+    Failed(Error),
+    /// The function returned this for the item at `index`, which cannot be merged.
+    Returned { index: usize, result: R },
+}
+
+impl<R> From<Error> for Stop<R> {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
 
 /// Runs a map and merges its values; `None` for no items.
 pub(crate) fn map_reduce<I: Iterator, H: Accepts<I::Item>>(
@@ -19,6 +36,35 @@ pub(crate) fn map_reduce<I: Iterator, H: Accepts<I::Item>>(
     items: I,
     merge: &'static Entry,
 ) -> Result<Option<H::Output>> {
+    match merged::<I, H>(plan, items, merge) {
+        Ok(value) => value.map(|value| decode::<H>((&value, &[]), 0)).transpose(),
+        Err(Stop::Failed(error)) => Err(error),
+        // Plain values never end it early.
+        Err(Stop::Returned { index, result }) => decode::<H>((&result, &[]), index).map(Some),
+    }
+}
+
+/// Runs a map whose function returns `Result`s, and merges the values in them; the first `Err` ends it, and is returned as it is.
+pub(crate) fn try_map_reduce<I: Iterator, H: Accepts<I::Item>>(
+    plan: Plan,
+    items: I,
+    merge: &'static Entry,
+) -> std::result::Result<Option<H::Output>, Stop<H::Output>> {
+    let terms = Arc::new(Terms { fallible: true, ..(*plan.terms).clone() });
+    match merged::<I, H>(Plan { terms, ..plan }, items, merge) {
+        Ok(value) => Ok(value.map(|value| decode::<H>((&fallible::wrap(&value), &[]), 0)).transpose()?),
+        Err(Stop::Failed(error)) => Err(error.into()),
+        Err(Stop::Returned { index, result }) => {
+            Err(Stop::Returned { index, result: decode::<H>((&result, &[]), index)? })
+        }
+    }
+}
+
+fn merged<I: Iterator, H: Accepts<I::Item>>(
+    plan: Plan,
+    items: I,
+    merge: &'static Entry,
+) -> std::result::Result<Option<Vec<u8>>, Stop<Vec<u8>>> {
     let merges_at_once = MERGES_PER_WORKER * plan.pool.settings.workers;
     let terms = Arc::new(Terms { indexed: false, ..(*plan.terms).clone() });
     let mut feeder = Feeder::<I, H>::new(Plan { merge: Some(merge), ..plan.clone() }, items);
@@ -37,13 +83,14 @@ pub(crate) fn map_reduce<I: Iterator, H: Accepts<I::Item>>(
         for arrival in feeder.collect() {
             let (first, values) = match arrival {
                 Arrival::Values { first, values } => (first, values),
-                Arrival::Failed { error, .. } => return Err(error),
+                Arrival::Failed { error, .. } => return Err(error.into()),
             };
             let items = values.items();
+            let value = value_of(&terms, merge, first, values)?;
             if tree.is_merging(first) {
                 feeder.has_merged(items);
             }
-            if let Some(parts) = tree.arrived(first, items, values.into_payload().bytes) {
+            if let Some(parts) = tree.arrived(first, items, value) {
                 feeder.send_merge(&terms, merge, chunk_of(&parts))?;
             }
         }
@@ -52,7 +99,28 @@ pub(crate) fn map_reduce<I: Iterator, H: Accepts<I::Item>>(
     while parts.len() > 1 {
         parts = merge_round(&plan, &terms, merge, &parts)?;
     }
-    parts.values().next().map(|part| decode::<H>((part, &[]), 0)).transpose()
+    Ok(parts.into_values().next())
+}
+
+/// The value that has come back for items from `first` on.
+fn value_of(
+    terms: &Terms,
+    merge: &Entry,
+    first: usize,
+    values: Values,
+) -> std::result::Result<Vec<u8>, Stop<Vec<u8>>> {
+    let bytes = values.into_payload().bytes;
+    if !terms.fallible {
+        return Ok(bytes);
+    }
+    match fallible::read(bytes) {
+        Some(Reply::Merged(value)) => Ok(value),
+        Some(Reply::Stopped { result, item }) => Err(Stop::Returned { index: first + item, result }),
+        None => {
+            let error = CodecError::new::<Reply>("a reply that cannot be read");
+            Err(Error::new(ErrorKind::Decode(error)).in_function(merge.name()).into())
+        }
+    }
 }
 
 /// Merges that were handed out for each worker, beyond which no more items are: one at work, one that waits.
@@ -70,7 +138,12 @@ fn chunk_of(parts: &Parts) -> Chunk {
 }
 
 /// Merges neighbours, each worker a run of them; with few parts, one worker all.
-fn merge_round(plan: &Plan, terms: &Arc<Terms>, merge: &'static Entry, parts: &Parts) -> Result<Parts> {
+fn merge_round(
+    plan: &Plan,
+    terms: &Arc<Terms>,
+    merge: &'static Entry,
+    parts: &Parts,
+) -> std::result::Result<Parts, Stop<Vec<u8>>> {
     let workers = plan.pool.settings.workers;
     let groups = if parts.len() <= 2 * workers { 1 } else { workers };
     let mut outbox = Outbox::new(Arc::clone(&plan.pool), Arc::clone(terms));
@@ -88,8 +161,8 @@ fn merge_round(plan: &Plan, terms: &Arc<Terms>, merge: &'static Entry, parts: &P
     while !outbox.is_empty() {
         for arrival in outbox.collect().0 {
             match arrival {
-                Arrival::Values { first, values } => merged.insert(first, values.into_payload().bytes),
-                Arrival::Failed { error, .. } => return Err(error),
+                Arrival::Values { first, values } => merged.insert(first, value_of(terms, merge, first, values)?),
+                Arrival::Failed { error, .. } => return Err(error.into()),
             };
         }
     }

@@ -13,6 +13,7 @@ use super::hear::{StartReport, hear};
 use super::seat::{KilledFor, Seat, StartError};
 use crate::bell::Listener;
 use crate::config;
+use crate::current;
 use crate::ending;
 use crate::error::Error;
 use crate::lane::Lane;
@@ -77,7 +78,7 @@ impl Shared {
             Ok(seat) if core.phase == Phase::Open || core.phase == Phase::Joining => {
                 self.is_seated_as(&mut core, seat.child.owner());
                 core.seats[index] = Some(seat);
-                if let Some(at) = Instant::now().checked_add(config::start_timeout()) {
+                if let Some(at) = Instant::now().checked_add(self.settings.start_timeout()) {
                     self.arm(&mut core, at);
                 }
             }
@@ -111,7 +112,8 @@ impl Shared {
             }
             let mut descriptors = vec![lane_fd.as_fd(), self.bell.descriptor(), self.reactor.attention().as_fd()];
             descriptors.extend(block.iter().map(AsFd::as_fd));
-            let assignment = Assignment::Serve { index: index as u64, generation, initializer };
+            let share = current::share().saturating_mul(self.settings.workers as u64);
+            let assignment = Assignment::Serve { index: index as u64, generation, share, initializer };
             control.send(&Opening::Assignment(assignment), &descriptors, false)
         };
         let start = Start {
@@ -289,7 +291,11 @@ impl Shared {
             None => "it reported in".to_string(),
         };
         if seat.killed_for == Some(KilledFor::Start) {
-            let text = format!("{:?} passed before {until}", config::start_timeout());
+            let text = format!(
+                "{:?} passed before {until}; if it needs longer, say so by {}, in seconds, or by the builder's `start_timeout`",
+                self.settings.start_timeout(),
+                config::START_TIMEOUT
+            );
             return StartError::of(io::ErrorKind::TimedOut, text);
         }
         if status.is_some_and(process::was_ended) {

@@ -98,13 +98,15 @@ pub(crate) struct Invocation {
 /// What a new process is for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Assignment {
-    /// One call, then the end.
-    Call(Invocation),
+    /// One call, then the end. The machine's workers are shared among so many processes like this one.
+    Call { invocation: Invocation, share: u64 },
     /// A pool's worker. Its descriptors: the lane, the bell, the event; then the block of the initializer's arguments.
     Serve {
         index: u64,
         /// How many workers served in its place before it.
         generation: u32,
+        /// The machine's workers are shared among so many processes like this one.
+        share: u64,
         initializer: Option<Invocation>,
     },
 }

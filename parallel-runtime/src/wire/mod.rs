@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod codec;
 pub(crate) mod consecutive;
 pub(crate) mod ends;
+pub(crate) mod fallible;
 pub(crate) mod handles;
 pub(crate) mod ipc;
 mod levels;

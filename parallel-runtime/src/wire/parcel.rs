@@ -22,6 +22,8 @@ pub(crate) const DISCARD: u32 = 2;
 pub(crate) const CONSECUTIVE: u32 = 4;
 /// The values become one.
 const MERGED: u32 = 8;
+/// What is merged is inside of `Ok`, and an `Err` ends it.
+pub(crate) const FALLIBLE: u32 = 16;
 
 /// The `width` of items of different lengths.
 const UNEVEN: u64 = u64::MAX;

@@ -45,7 +45,7 @@ impl Order {
 fn send(queue: Queue<Vec<u64>>, sender: u64, count: u64, longest: usize) -> Result<(), String> {
     for number in 0..count {
         let len = (number as usize).wrapping_mul(0x9e37_79b9) % longest;
-        queue.send(&message(sender, number, len)).map_err(|error| error.to_string())?;
+        queue.send(message(sender, number, len)).map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -96,14 +96,14 @@ pub(super) fn queue(ground: &mut Ground<'_>) {
     while take(Duration::ZERO) {}
     assert_eq!(queue.len(), 0);
     // It serves on.
-    queue.send(&message(99, 1, 100)).expect("this is a receiver too");
+    queue.send(message(99, 1, 100)).expect("this is a receiver too");
     assert!(take(Duration::ZERO));
 }
 
 #[parallel]
 fn echo_all(side: Duplex<Vec<u64>, Vec<u64>>) {
     while let Ok(message) = side.recv() {
-        if side.send(&message).is_err() {
+        if side.send(message).is_err() {
             return;
         }
     }
@@ -122,9 +122,9 @@ pub(super) fn echo(ground: &mut Ground<'_>) {
     let is_closed = loop {
         if sent < count && sent - received < ahead {
             let len = ground.rng.usize(..10_000);
-            match mine.send(&message(7, sent, len)) {
+            match mine.send(message(7, sent, len)) {
                 Ok(()) => sent += 1,
-                Err(error) => break Some(error),
+                Err(error) => break Some(error.into()),
             }
         } else if received < sent {
             match mine.recv() {

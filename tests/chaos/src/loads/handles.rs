@@ -70,7 +70,7 @@ fn despite_deaths<T>(get: impl Fn() -> Result<T, Error>, recover: impl Fn() -> R
 fn send_values(queue: Queue<Vec<Value<u64>>>, count: u64, many: usize) -> Result<(), String> {
     for number in 0..count {
         let values: Result<Vec<_>, Error> = (0..many).map(|_| Value::new(number)).collect();
-        match queue.send(&values.map_err(|error| error.to_string())?) {
+        match queue.send(values.map_err(|error| error.to_string())?) {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Closed) => return Ok(()),
             Err(error) => return Err(format!("{error:#?}")),

@@ -92,9 +92,7 @@ fn fails_once(tree: Tree) -> u32 {
 fn forward(messages: Receiver<Tree>, further: Queue<Tree>) -> u32 {
     let mut sent = 0;
     while let Ok(tree) = messages.recv() {
-        let sending = ManuallyDrop::new(tree);
-        further.send(&sending).unwrap();
-        levels(ManuallyDrop::into_inner(sending));
+        further.send(tree).unwrap();
         sent += 1;
     }
     sent
@@ -195,15 +193,16 @@ pub(crate) fn deep_values_arrive_as_messages() {
         let (sender, receiver) = channel::<Tree>().unwrap();
         let forwarded = forward.spawn(receiver, queue.clone());
         let (here, there) = duplex::<Tree, Tree>().unwrap();
-        let sent = ManuallyDrop::new(tree(LEVELS));
-        sender.send(&sent).unwrap();
-        here.send(&sent).unwrap();
+        sender.send(tree(LEVELS)).unwrap();
+        here.send(tree(LEVELS)).unwrap();
         drop(sender);
         assert_eq!(levels(there.recv().unwrap()), LEVELS);
         assert_eq!(levels(queue.recv().unwrap()), MANY);
         assert_eq!(levels(queue.recv().unwrap()), LEVELS);
         assert_eq!(forwarded.join().unwrap(), 1);
-        levels(ManuallyDrop::into_inner(sent));
+        // A message that is not sent comes back.
+        queue.close();
+        assert_eq!(levels(queue.send(tree(LEVELS)).unwrap_err().into_inner()), LEVELS);
     });
 }
 

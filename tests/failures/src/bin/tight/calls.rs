@@ -67,7 +67,7 @@ fn total(array: Array<u64>) -> u64 {
 #[parallel]
 fn relay(messages: Queue<String>) -> Result<usize, String> {
     let message = messages.recv().map_err(|error| error.to_string())?;
-    messages.send(&message).map_err(|error| error.to_string())?;
+    messages.send(message.clone()).map_err(|error| error.to_string())?;
     Ok(message.len())
 }
 
@@ -103,20 +103,20 @@ fn all(report: &mut Report) {
     report.note("value", Value::new(1_u64).and_then(|value| value.get()), &1);
     let queue = || -> parallel::Result<usize> {
         let queue = Queue::new()?;
-        queue.send(&"a message".repeat(100))?;
+        queue.send("a message".repeat(100))?;
         Ok(relay.spawn(queue.clone()).join()?.unwrap_or_else(|text| panic!("{text}")))
     };
     report.note("queue", queue(), &900);
     let long = || -> parallel::Result<usize> {
         let queue = Queue::new()?;
         for _ in 0..4 {
-            queue.send(&vec![1_u8; LARGE / 2])?;
+            queue.send(vec![1_u8; LARGE / 2])?;
         }
         (0..4).map(|_| queue.recv().map(|message: Vec<u8>| message.len())).sum()
     };
     report.note("long queue", long(), &(2 * LARGE));
     let bounded = Queue::bounded(10).and_then(|queue| {
-        queue.send(&1_u64)?;
+        queue.send(1_u64)?;
         queue.recv()
     });
     report.note("bounded queue", bounded, &1);

@@ -36,12 +36,12 @@ pub(crate) fn many() {
     let before = address_space();
     let queues: Vec<Queue<u64>> = (0..count).map(|_| Queue::new().unwrap()).collect();
     for (number, queue) in (0..).zip(&queues) {
-        queue.send(&number).unwrap();
+        queue.send(number).unwrap();
     }
     // Some grow.
     let long: Vec<Queue<Vec<u8>>> = (0..20).map(|_| Queue::new().unwrap()).collect();
     for queue in &long {
-        queue.send(&vec![1; 3 << 20]).unwrap();
+        queue.send(vec![1; 3 << 20]).unwrap();
     }
     let taken = address_space() - before;
     assert!(taken < count * (1 << 20) + (1 << 30), "{taken} bytes of address space");
@@ -73,7 +73,7 @@ pub(crate) fn share() {
     let mut sent = 0;
     let error = loop {
         assert!(sent < 64, "more than its share");
-        match queue.send(&vec![1; 1 << 20]) {
+        match queue.send(vec![1; 1 << 20]) {
             Ok(()) => sent += 1,
             Err(error) => break error,
         }
@@ -136,7 +136,7 @@ fn filled_queues() -> Vec<Queue<Vec<u8>>> {
     let queues: Vec<Queue<Vec<u8>>> = (0..4).map(|_| Queue::new().unwrap()).collect();
     for queue in &queues {
         // The level that this needs is twice as large.
-        queue.send(&vec![1; (16 << 20) + 1]).unwrap();
+        queue.send(vec![1; (16 << 20) + 1]).unwrap();
     }
     queues
 }

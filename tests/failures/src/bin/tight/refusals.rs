@@ -10,7 +10,7 @@ fn square(x: i32) -> i32 {
 #[parallel]
 fn count(total: Value<u64>, queue: Queue<String>) {
     total.update(|total| *total += 1).unwrap();
-    queue.send(&"counted".to_string()).unwrap();
+    queue.send("counted".to_string()).unwrap();
 }
 
 fn number_of(name: &str) -> libc::c_long {

@@ -1,12 +1,4 @@
-//! ipc-channel's own senders, receivers and shared memory as arguments.
-//!
-//! They travel only through ipc-channel, whose ends cannot be handed to a process as descriptors. So the argument waits in
-//! a channel of this process, and what stands in the call's bytes is the name of a one-shot server. The worker connects to
-//! that and hands over a sender; a thread of this process answers with the receiver of the channel in which the argument
-//! waits. The server is kept by the call: when the call is over, it ends, asked for or not.
-//!
-//! An argument is recognized by the name of its type, so it must be one of ipc-channel's types itself, not something that
-//! holds one.
+//! How ipc-channel's types travel: see [`super`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,16 +8,11 @@ use ipc_channel::ipc::{self, IpcOneShotServer, IpcSender, OpaqueIpcReceiver};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::codec::{self, CodecError};
-use super::handles::{self, Handle};
+use crate::wire::codec::{self, CodecError};
+use crate::wire::handles::{self, Handle};
 
 /// What the worker sends: where it waits for the argument.
 type Answer = IpcSender<OpaqueIpcReceiver>;
-
-/// Whether `T` is one of ipc-channel's types that hold a channel or memory.
-pub(crate) fn is_carried<T: ?Sized>() -> bool {
-    std::any::type_name::<T>().starts_with("ipc_channel::ipc::Ipc")
-}
 
 /// A one-shot server that waits for the worker, as long as this lives.
 struct Errand {
@@ -75,7 +62,7 @@ impl<T> Serialize for Owned<T> {
 }
 
 /// Appends an argument: the name of the server that hands it out. Inside [`handles::gathering`] only.
-pub(crate) fn encode<T: Serialize + ?Sized>(argument: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(in crate::wire) fn encode<T: Serialize + ?Sized>(argument: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
     let failed = |error: &dyn fmt::Display| CodecError::new::<T>(format!("ipc-channel says: {error}"));
     let (sender, receiver) = ipc::channel::<()>().map_err(|error| failed(&error))?;
     let sender: IpcSender<ByReference<'_, T>> = sender.to_opaque().to();
@@ -101,7 +88,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(argument: &T, bytes: &mut Vec<u8>) -
 }
 
 /// Reads an argument: asks the server for it.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
+pub(in crate::wire) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
     let (name, used) = codec::decode::<String>(bytes)?;
     let failed = |error: &dyn fmt::Display| {
         CodecError::new::<T>(format!(
@@ -115,14 +102,6 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Co
     let waiting = answers.recv().map_err(|error| failed(&error))?;
     let Owned(argument) = waiting.to::<Owned<T>>().recv().map_err(|error| failed(&error))?;
     Ok((argument, used))
-}
-
-/// Why one of these types is not a result.
-pub(crate) fn refuse_result<T: ?Sized>() -> CodecError {
-    CodecError::new::<T>(
-        "ipc-channel's own types can be arguments, not results; return a `parallel::channel::Sender` or `Receiver`, or pass \
-         an `IpcSender` in and send through it",
-    )
 }
 
 /// An error of [`handles::give`] that keeps its text.
