@@ -40,6 +40,7 @@ fn cube(x: u64) -> u64
 pub static cubes: __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> = __parallel_cubes::cubes {
     task: ::parallel::__private::Call::new(cube, ::parallel::__private::Defaults::new()),
 };
+#[allow(clippy::missing_const_for_fn)]
 /// Cubes.
 #[must_use]
 pub fn cube(x: u64) -> u64 {
@@ -66,30 +67,36 @@ impl __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     /// Starts a process for this one call.
     pub fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         ::core::ops::Deref::deref(self)
-            .spawn_with(|__arguments| {
-                __arguments
-                    .push::<
-                        __parallel_cubes::cubes<
-                            ::parallel::__private::Call<fn(u64) -> u64>,
-                        >,
-                        0,
-                    >(&x)?;
-                ::core::result::Result::Ok(())
-            })
+            .spawn_with(
+                (x,),
+                |__owned, __arguments| {
+                    __arguments
+                        .push::<
+                            __parallel_cubes::cubes<
+                                ::parallel::__private::Call<fn(u64) -> u64>,
+                            >,
+                            0,
+                        >(&__owned.0)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
     /// Gives this one call to the pool.
     pub fn submit(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         ::core::ops::Deref::deref(self)
-            .submit_with(|__arguments| {
-                __arguments
-                    .push::<
-                        __parallel_cubes::cubes<
-                            ::parallel::__private::Call<fn(u64) -> u64>,
-                        >,
-                        0,
-                    >(&x)?;
-                ::core::result::Result::Ok(())
-            })
+            .submit_with(
+                (x,),
+                |__owned, __arguments| {
+                    __arguments
+                        .push::<
+                            __parallel_cubes::cubes<
+                                ::parallel::__private::Call<fn(u64) -> u64>,
+                            >,
+                            0,
+                        >(&__owned.0)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
 }
 #[allow(
@@ -142,7 +149,16 @@ impl ::parallel::__private::Parameter<0>
 for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     const NAME: &'static str = "x";
     type Type = u64;
-    type Codec = ::parallel::__private::Serde;
+    fn codec() -> impl ::parallel::__private::ArgumentCodec<u64> {
+        #[allow(unused_imports)]
+        use ::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        ::parallel::__private::whole(
+            (),
+            (&&&::parallel::__private::Probe::<u64>::new()).kind().codec::<u64>(),
+        )
+    }
 }
 #[allow(
     deprecated,
@@ -154,7 +170,16 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
 impl ::parallel::__private::Returns
 for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     type Output = u64;
-    type Codec = ::parallel::__private::Serde;
+    fn codec() -> impl ::parallel::__private::ResultCodec<u64> {
+        #[allow(unused_imports)]
+        use ::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        ::parallel::__private::whole(
+            (),
+            (&&&::parallel::__private::Probe::<u64>::new()).kind().codec::<u64>(),
+        )
+    }
 }
 #[allow(
     deprecated,
@@ -195,7 +220,7 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
                                     0,
                                 >()?,
                         );
-                        ::core::result::Result::Ok(move || cube(__values.0))
+                        ::core::result::Result::Ok(move || cube(__values.0.into_inner()))
                     })
             },
         );

@@ -48,6 +48,7 @@ static r#match: __parallel_match::r#match<::parallel::__private::Call<fn()>> = _
 #[allow(clippy::print_stdout)]
 impl __parallel_match::r#match<()> {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     fn r#match() {
         println!("here");
     }
@@ -73,12 +74,12 @@ impl __parallel_match::r#match<::parallel::__private::Call<fn()>> {
     /// Starts a process for this one call.
     fn spawn(&self) -> ::parallel::__private::JoinHandle<()> {
         ::core::ops::Deref::deref(self)
-            .spawn_with(|__arguments| { ::core::result::Result::Ok(()) })
+            .spawn_with((), |__owned, __arguments| { ::core::result::Result::Ok(()) })
     }
     /// Gives this one call to the pool.
     fn submit(&self) -> ::parallel::__private::JoinHandle<()> {
         ::core::ops::Deref::deref(self)
-            .submit_with(|__arguments| { ::core::result::Result::Ok(()) })
+            .submit_with((), |__owned, __arguments| { ::core::result::Result::Ok(()) })
     }
 }
 #[allow(clippy::print_stdout)]
@@ -133,7 +134,16 @@ impl ::core::convert::From<
 impl ::parallel::__private::Returns
 for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
     type Output = ();
-    type Codec = ::parallel::__private::Serde;
+    fn codec() -> impl ::parallel::__private::ResultCodec<()> {
+        #[allow(unused_imports)]
+        use ::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        ::parallel::__private::whole(
+            (),
+            (&&&::parallel::__private::Probe::<()>::new()).kind().codec::<()>(),
+        )
+    }
 }
 #[allow(clippy::print_stdout)]
 #[allow(

@@ -50,6 +50,7 @@ pub(crate) static sum: __parallel_sum::sum<
 #[cfg(feature = "sums")]
 impl __parallel_sum::sum<()> {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     #[inline]
     fn sum(row: &[f64]) -> f64 {
         row.iter().sum()
@@ -78,30 +79,36 @@ impl __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     /// Starts a process for this one call.
     pub(crate) fn spawn(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
         ::core::ops::Deref::deref(self)
-            .spawn_with(|__arguments| {
-                __arguments
-                    .push::<
-                        __parallel_sum::sum<
-                            ::parallel::__private::Call<fn(&[f64]) -> f64>,
-                        >,
-                        0,
-                    >(row)?;
-                ::core::result::Result::Ok(())
-            })
+            .spawn_with(
+                (),
+                |__owned, __arguments| {
+                    __arguments
+                        .push::<
+                            __parallel_sum::sum<
+                                ::parallel::__private::Call<fn(&[f64]) -> f64>,
+                            >,
+                            0,
+                        >(row)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
     /// Gives this one call to the pool.
     pub(crate) fn submit(&self, row: &[f64]) -> ::parallel::__private::JoinHandle<f64> {
         ::core::ops::Deref::deref(self)
-            .submit_with(|__arguments| {
-                __arguments
-                    .push::<
-                        __parallel_sum::sum<
-                            ::parallel::__private::Call<fn(&[f64]) -> f64>,
-                        >,
-                        0,
-                    >(row)?;
-                ::core::result::Result::Ok(())
-            })
+            .submit_with(
+                (),
+                |__owned, __arguments| {
+                    __arguments
+                        .push::<
+                            __parallel_sum::sum<
+                                ::parallel::__private::Call<fn(&[f64]) -> f64>,
+                            >,
+                            0,
+                        >(row)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
 }
 #[cfg(feature = "sums")]
@@ -157,7 +164,31 @@ impl ::parallel::__private::Parameter<0>
 for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     const NAME: &'static str = "row";
     type Type = [f64];
-    type Codec = ::parallel::__private::Serde;
+    fn codec() -> impl ::parallel::__private::ArgumentCodec<[f64]> {
+        #[allow(unused_imports)]
+        use ::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        ::parallel::__private::whole(
+            (
+                (&&&::parallel::__private::Probe::<[f64]>::new())
+                    .behind()
+                    .inside::<[f64]>(),
+                (
+                    (&&&::parallel::__private::Probe::<f64>::new())
+                        .behind()
+                        .inside::<f64>(),
+                    (
+                        (&&&::parallel::__private::Probe::<f64>::new())
+                            .kind()
+                            .inside::<f64>(),
+                        (),
+                    ),
+                ),
+            ),
+            (&&&::parallel::__private::Probe::<[f64]>::new()).kind().codec::<[f64]>(),
+        )
+    }
 }
 #[cfg(feature = "sums")]
 #[allow(
@@ -170,7 +201,16 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
 impl ::parallel::__private::Returns
 for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     type Output = f64;
-    type Codec = ::parallel::__private::Serde;
+    fn codec() -> impl ::parallel::__private::ResultCodec<f64> {
+        #[allow(unused_imports)]
+        use ::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        ::parallel::__private::whole(
+            (),
+            (&&&::parallel::__private::Probe::<f64>::new()).kind().codec::<f64>(),
+        )
+    }
 }
 #[cfg(feature = "sums")]
 #[allow(

@@ -45,6 +45,7 @@ static cube: __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> 
 };
 impl __parallel_cube::cube<()> {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     #[parallel]
     fn cube(x: u64) -> u64 {
         x * x * x
@@ -71,30 +72,36 @@ impl __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     /// Starts a process for this one call.
     fn spawn(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         ::core::ops::Deref::deref(self)
-            .spawn_with(|__arguments| {
-                __arguments
-                    .push::<
-                        __parallel_cube::cube<
-                            ::parallel::__private::Call<fn(u64) -> u64>,
-                        >,
-                        0,
-                    >(&x)?;
-                ::core::result::Result::Ok(())
-            })
+            .spawn_with(
+                (x,),
+                |__owned, __arguments| {
+                    __arguments
+                        .push::<
+                            __parallel_cube::cube<
+                                ::parallel::__private::Call<fn(u64) -> u64>,
+                            >,
+                            0,
+                        >(&__owned.0)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
     /// Gives this one call to the pool.
     fn submit(&self, x: u64) -> ::parallel::__private::JoinHandle<u64> {
         ::core::ops::Deref::deref(self)
-            .submit_with(|__arguments| {
-                __arguments
-                    .push::<
-                        __parallel_cube::cube<
-                            ::parallel::__private::Call<fn(u64) -> u64>,
-                        >,
-                        0,
-                    >(&x)?;
-                ::core::result::Result::Ok(())
-            })
+            .submit_with(
+                (x,),
+                |__owned, __arguments| {
+                    __arguments
+                        .push::<
+                            __parallel_cube::cube<
+                                ::parallel::__private::Call<fn(u64) -> u64>,
+                            >,
+                            0,
+                        >(&__owned.0)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
 }
 #[allow(
@@ -147,7 +154,16 @@ impl ::parallel::__private::Parameter<0>
 for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     const NAME: &'static str = "x";
     type Type = u64;
-    type Codec = ::parallel::__private::Serde;
+    fn codec() -> impl ::parallel::__private::ArgumentCodec<u64> {
+        #[allow(unused_imports)]
+        use ::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        ::parallel::__private::whole(
+            (),
+            (&&&::parallel::__private::Probe::<u64>::new()).kind().codec::<u64>(),
+        )
+    }
 }
 #[allow(
     deprecated,
@@ -159,7 +175,16 @@ for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
 impl ::parallel::__private::Returns
 for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     type Output = u64;
-    type Codec = ::parallel::__private::Serde;
+    fn codec() -> impl ::parallel::__private::ResultCodec<u64> {
+        #[allow(unused_imports)]
+        use ::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        ::parallel::__private::whole(
+            (),
+            (&&&::parallel::__private::Probe::<u64>::new()).kind().codec::<u64>(),
+        )
+    }
 }
 #[allow(
     deprecated,
@@ -202,7 +227,7 @@ for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
                         );
                         ::core::result::Result::Ok(move || __parallel_cube::cube::<
                             (),
-                        >::cube(__values.0))
+                        >::cube(__values.0.into_inner()))
                     })
             },
         );

@@ -51,6 +51,7 @@ pub static norm: __parallel_norm::norm<
 };
 impl __parallel_norm::norm<()> {
     /// The function itself.
+    #[allow(clippy::missing_const_for_fn)]
     fn norm(row: &[f64], mut p: f64, (low, high): (f64, f64)) -> f64 {
         p = p.clamp(low, high);
         row.iter().map(|v| v.abs().powf(p)).sum::<f64>().powf(1.0 / p)
@@ -86,36 +87,39 @@ impl __parallel_norm::norm<
         argument_2: (f64, f64),
     ) -> crate::vendored::parallel::__private::JoinHandle<f64> {
         ::core::ops::Deref::deref(self)
-            .spawn_with(|__arguments| {
-                __arguments
-                    .push::<
-                        __parallel_norm::norm<
-                            crate::vendored::parallel::__private::Call<
-                                fn(&[f64], f64, (f64, f64)) -> f64,
+            .spawn_with(
+                (p, argument_2),
+                |__owned, __arguments| {
+                    __arguments
+                        .push::<
+                            __parallel_norm::norm<
+                                crate::vendored::parallel::__private::Call<
+                                    fn(&[f64], f64, (f64, f64)) -> f64,
+                                >,
                             >,
-                        >,
-                        0,
-                    >(row)?;
-                __arguments
-                    .push::<
-                        __parallel_norm::norm<
-                            crate::vendored::parallel::__private::Call<
-                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            0,
+                        >(row)?;
+                    __arguments
+                        .push::<
+                            __parallel_norm::norm<
+                                crate::vendored::parallel::__private::Call<
+                                    fn(&[f64], f64, (f64, f64)) -> f64,
+                                >,
                             >,
-                        >,
-                        1,
-                    >(&p)?;
-                __arguments
-                    .push::<
-                        __parallel_norm::norm<
-                            crate::vendored::parallel::__private::Call<
-                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            1,
+                        >(&__owned.0)?;
+                    __arguments
+                        .push::<
+                            __parallel_norm::norm<
+                                crate::vendored::parallel::__private::Call<
+                                    fn(&[f64], f64, (f64, f64)) -> f64,
+                                >,
                             >,
-                        >,
-                        2,
-                    >(&argument_2)?;
-                ::core::result::Result::Ok(())
-            })
+                            2,
+                        >(&__owned.1)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
     /// Gives this one call to the pool.
     pub fn submit(
@@ -125,36 +129,39 @@ impl __parallel_norm::norm<
         argument_2: (f64, f64),
     ) -> crate::vendored::parallel::__private::JoinHandle<f64> {
         ::core::ops::Deref::deref(self)
-            .submit_with(|__arguments| {
-                __arguments
-                    .push::<
-                        __parallel_norm::norm<
-                            crate::vendored::parallel::__private::Call<
-                                fn(&[f64], f64, (f64, f64)) -> f64,
+            .submit_with(
+                (p, argument_2),
+                |__owned, __arguments| {
+                    __arguments
+                        .push::<
+                            __parallel_norm::norm<
+                                crate::vendored::parallel::__private::Call<
+                                    fn(&[f64], f64, (f64, f64)) -> f64,
+                                >,
                             >,
-                        >,
-                        0,
-                    >(row)?;
-                __arguments
-                    .push::<
-                        __parallel_norm::norm<
-                            crate::vendored::parallel::__private::Call<
-                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            0,
+                        >(row)?;
+                    __arguments
+                        .push::<
+                            __parallel_norm::norm<
+                                crate::vendored::parallel::__private::Call<
+                                    fn(&[f64], f64, (f64, f64)) -> f64,
+                                >,
                             >,
-                        >,
-                        1,
-                    >(&p)?;
-                __arguments
-                    .push::<
-                        __parallel_norm::norm<
-                            crate::vendored::parallel::__private::Call<
-                                fn(&[f64], f64, (f64, f64)) -> f64,
+                            1,
+                        >(&__owned.0)?;
+                    __arguments
+                        .push::<
+                            __parallel_norm::norm<
+                                crate::vendored::parallel::__private::Call<
+                                    fn(&[f64], f64, (f64, f64)) -> f64,
+                                >,
                             >,
-                        >,
-                        2,
-                    >(&argument_2)?;
-                ::core::result::Result::Ok(())
-            })
+                            2,
+                        >(&__owned.1)?;
+                    ::core::result::Result::Ok(())
+                },
+            )
     }
 }
 #[allow(
@@ -226,7 +233,33 @@ for __parallel_norm::norm<
 > {
     const NAME: &'static str = "row";
     type Type = [f64];
-    type Codec = crate::vendored::parallel::__private::Serde;
+    fn codec() -> impl crate::vendored::parallel::__private::ArgumentCodec<[f64]> {
+        #[allow(unused_imports)]
+        use crate::vendored::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        crate::vendored::parallel::__private::whole(
+            (
+                (&&&crate::vendored::parallel::__private::Probe::<[f64]>::new())
+                    .behind()
+                    .inside::<[f64]>(),
+                (
+                    (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
+                        .behind()
+                        .inside::<f64>(),
+                    (
+                        (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
+                            .kind()
+                            .inside::<f64>(),
+                        (),
+                    ),
+                ),
+            ),
+            (&&&crate::vendored::parallel::__private::Probe::<[f64]>::new())
+                .kind()
+                .codec::<[f64]>(),
+        )
+    }
 }
 #[allow(
     deprecated,
@@ -241,7 +274,18 @@ for __parallel_norm::norm<
 > {
     const NAME: &'static str = "p";
     type Type = f64;
-    type Codec = crate::vendored::parallel::__private::Serde;
+    fn codec() -> impl crate::vendored::parallel::__private::ArgumentCodec<f64> {
+        #[allow(unused_imports)]
+        use crate::vendored::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        crate::vendored::parallel::__private::whole(
+            (),
+            (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
+                .kind()
+                .codec::<f64>(),
+        )
+    }
 }
 #[allow(
     deprecated,
@@ -256,7 +300,28 @@ for __parallel_norm::norm<
 > {
     const NAME: &'static str = "argument_2";
     type Type = (f64, f64);
-    type Codec = crate::vendored::parallel::__private::Serde;
+    fn codec() -> impl crate::vendored::parallel::__private::ArgumentCodec<(f64, f64)> {
+        #[allow(unused_imports)]
+        use crate::vendored::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        crate::vendored::parallel::__private::whole(
+            (
+                (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
+                    .kind()
+                    .inside::<f64>(),
+                (
+                    (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
+                        .kind()
+                        .inside::<f64>(),
+                    (),
+                ),
+            ),
+            (&&&crate::vendored::parallel::__private::Probe::<(f64, f64)>::new())
+                .kind()
+                .codec::<(f64, f64)>(),
+        )
+    }
 }
 #[allow(
     deprecated,
@@ -270,7 +335,18 @@ for __parallel_norm::norm<
     crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
 > {
     type Output = f64;
-    type Codec = crate::vendored::parallel::__private::Serde;
+    fn codec() -> impl crate::vendored::parallel::__private::ResultCodec<f64> {
+        #[allow(unused_imports)]
+        use crate::vendored::parallel::__private::{
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+        };
+        crate::vendored::parallel::__private::whole(
+            (),
+            (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
+                .kind()
+                .codec::<f64>(),
+        )
+    }
 }
 #[allow(
     deprecated,
@@ -338,7 +414,11 @@ for __parallel_norm::norm<
                         );
                         ::core::result::Result::Ok(move || __parallel_norm::norm::<
                             (),
-                        >::norm(__values.0.get(), __values.1, __values.2))
+                        >::norm(
+                            __values.0.get(),
+                            __values.1.into_inner(),
+                            __values.2.into_inner(),
+                        ))
                     })
             },
         );
