@@ -18,17 +18,15 @@ fn third(x: u32) -> u32 {
 macro_rules! calls {
     ($handle:expr) => {{
         let handle = $handle;
-        let single = [handle.spawn(6).join().map(|value| vec![value]), handle.submit(6).join().map(|value| vec![value])];
+        let single =
+            [handle.spawn(6).join().map(|value| vec![value]), handle.submit(6).join().map(|value| vec![value])];
         let maps = [
             handle.par_map([6]),
             handle.par_map_results([6]).into_iter().collect(),
             handle.par_for_each([6]).map(|()| vec![handle(6)]),
             handle.par_map_reduce([6], &half_of_two).map(|value| value.into_iter().collect()),
         ];
-        let lazy = [
-            handle.par_imap([6]).collect(),
-            handle.par_imap_unordered([6]).map(|(_, value)| value).collect(),
-        ];
+        let lazy = [handle.par_imap([6]).collect(), handle.par_imap_unordered([6]).map(|(_, value)| value).collect()];
         (single, maps, lazy)
     }};
 }
@@ -96,8 +94,11 @@ fn what_the_attribute_says_is_passed_over_where_it_means_nothing() {
 
 #[test]
 fn what_makes_no_sense_is_refused_by_every_call() {
-    let handles =
-        [(half.timeout(Duration::ZERO), "timeout"), (half.chunk_size(0), "chunk_size(0)"), (half.window(0), "window(0)")];
+    let handles = [
+        (half.timeout(Duration::ZERO), "timeout"),
+        (half.chunk_size(0), "chunk_size(0)"),
+        (half.window(0), "window(0)"),
+    ];
     for (handle, text) in handles {
         let (single, maps, lazy) = calls!(handle);
         single.into_iter().chain(maps).chain(lazy).for_each(|outcome| is_refused(outcome, text));

@@ -152,12 +152,13 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     fn codec() -> impl ::parallel::__private::ArgumentCodec<u64> {
         #[allow(unused_imports)]
         use ::parallel::__private::{
-            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _,
         };
         ::parallel::__private::whole(
-            (),
-            (&&&::parallel::__private::Probe::<u64>::new()).kind().codec::<u64>(),
-        )
+                (),
+                (&&&::parallel::__private::Probe::<u64>::new()).kind(),
+            )
+            .codec::<u64>()
     }
 }
 #[allow(
@@ -173,12 +174,13 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     fn codec() -> impl ::parallel::__private::ResultCodec<u64> {
         #[allow(unused_imports)]
         use ::parallel::__private::{
-            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _,
         };
         ::parallel::__private::whole(
-            (),
-            (&&&::parallel::__private::Probe::<u64>::new()).kind().codec::<u64>(),
-        )
+                (),
+                (&&&::parallel::__private::Probe::<u64>::new()).kind(),
+            )
+            .codec::<u64>()
     }
 }
 #[allow(

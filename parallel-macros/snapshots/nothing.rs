@@ -137,12 +137,13 @@ for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
     fn codec() -> impl ::parallel::__private::ResultCodec<()> {
         #[allow(unused_imports)]
         use ::parallel::__private::{
-            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _,
         };
         ::parallel::__private::whole(
-            (),
-            (&&&::parallel::__private::Probe::<()>::new()).kind().codec::<()>(),
-        )
+                (),
+                (&&&::parallel::__private::Probe::<()>::new()).kind(),
+            )
+            .codec::<()>()
     }
 }
 #[allow(clippy::print_stdout)]

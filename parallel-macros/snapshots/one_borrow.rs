@@ -167,27 +167,28 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     fn codec() -> impl ::parallel::__private::ArgumentCodec<[f64]> {
         #[allow(unused_imports)]
         use ::parallel::__private::{
-            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _,
         };
         ::parallel::__private::whole(
-            (
-                (&&&::parallel::__private::Probe::<[f64]>::new())
-                    .behind()
-                    .inside::<[f64]>(),
                 (
-                    (&&&::parallel::__private::Probe::<f64>::new())
+                    (&&&::parallel::__private::Probe::<[f64]>::new())
                         .behind()
-                        .inside::<f64>(),
+                        .inside::<[f64]>(),
                     (
                         (&&&::parallel::__private::Probe::<f64>::new())
-                            .kind()
+                            .behind()
                             .inside::<f64>(),
-                        (),
+                        (
+                            (&&&::parallel::__private::Probe::<f64>::new())
+                                .kind()
+                                .inside::<f64>(),
+                            (),
+                        ),
                     ),
                 ),
-            ),
-            (&&&::parallel::__private::Probe::<[f64]>::new()).kind().codec::<[f64]>(),
-        )
+                (&&&::parallel::__private::Probe::<[f64]>::new()).kind(),
+            )
+            .codec::<[f64]>()
     }
 }
 #[cfg(feature = "sums")]
@@ -204,12 +205,13 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     fn codec() -> impl ::parallel::__private::ResultCodec<f64> {
         #[allow(unused_imports)]
         use ::parallel::__private::{
-            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _,
         };
         ::parallel::__private::whole(
-            (),
-            (&&&::parallel::__private::Probe::<f64>::new()).kind().codec::<f64>(),
-        )
+                (),
+                (&&&::parallel::__private::Probe::<f64>::new()).kind(),
+            )
+            .codec::<f64>()
     }
 }
 #[cfg(feature = "sums")]

@@ -236,29 +236,30 @@ for __parallel_norm::norm<
     fn codec() -> impl crate::vendored::parallel::__private::ArgumentCodec<[f64]> {
         #[allow(unused_imports)]
         use crate::vendored::parallel::__private::{
-            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _,
         };
         crate::vendored::parallel::__private::whole(
-            (
-                (&&&crate::vendored::parallel::__private::Probe::<[f64]>::new())
-                    .behind()
-                    .inside::<[f64]>(),
                 (
-                    (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
+                    (&&&crate::vendored::parallel::__private::Probe::<[f64]>::new())
                         .behind()
-                        .inside::<f64>(),
+                        .inside::<[f64]>(),
                     (
                         (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
-                            .kind()
+                            .behind()
                             .inside::<f64>(),
-                        (),
+                        (
+                            (&&&crate::vendored::parallel::__private::Probe::<
+                                f64,
+                            >::new())
+                                .kind()
+                                .inside::<f64>(),
+                            (),
+                        ),
                     ),
                 ),
-            ),
-            (&&&crate::vendored::parallel::__private::Probe::<[f64]>::new())
-                .kind()
-                .codec::<[f64]>(),
-        )
+                (&&&crate::vendored::parallel::__private::Probe::<[f64]>::new()).kind(),
+            )
+            .codec::<[f64]>()
     }
 }
 #[allow(
@@ -277,14 +278,13 @@ for __parallel_norm::norm<
     fn codec() -> impl crate::vendored::parallel::__private::ArgumentCodec<f64> {
         #[allow(unused_imports)]
         use crate::vendored::parallel::__private::{
-            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _,
         };
         crate::vendored::parallel::__private::whole(
-            (),
-            (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
-                .kind()
-                .codec::<f64>(),
-        )
+                (),
+                (&&&crate::vendored::parallel::__private::Probe::<f64>::new()).kind(),
+            )
+            .codec::<f64>()
     }
 }
 #[allow(
@@ -303,24 +303,24 @@ for __parallel_norm::norm<
     fn codec() -> impl crate::vendored::parallel::__private::ArgumentCodec<(f64, f64)> {
         #[allow(unused_imports)]
         use crate::vendored::parallel::__private::{
-            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _,
         };
         crate::vendored::parallel::__private::whole(
-            (
-                (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
-                    .kind()
-                    .inside::<f64>(),
                 (
                     (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
                         .kind()
                         .inside::<f64>(),
-                    (),
+                    (
+                        (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
+                            .kind()
+                            .inside::<f64>(),
+                        (),
+                    ),
                 ),
-            ),
-            (&&&crate::vendored::parallel::__private::Probe::<(f64, f64)>::new())
-                .kind()
-                .codec::<(f64, f64)>(),
-        )
+                (&&&crate::vendored::parallel::__private::Probe::<(f64, f64)>::new())
+                    .kind(),
+            )
+            .codec::<(f64, f64)>()
     }
 }
 #[allow(
@@ -338,14 +338,13 @@ for __parallel_norm::norm<
     fn codec() -> impl crate::vendored::parallel::__private::ResultCodec<f64> {
         #[allow(unused_imports)]
         use crate::vendored::parallel::__private::{
-            ByChange as _, ByDefault as _, BySerde as _, ByType as _,
+            ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _,
         };
         crate::vendored::parallel::__private::whole(
-            (),
-            (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
-                .kind()
-                .codec::<f64>(),
-        )
+                (),
+                (&&&crate::vendored::parallel::__private::Probe::<f64>::new()).kind(),
+            )
+            .codec::<f64>()
     }
 }
 #[allow(

@@ -77,9 +77,11 @@ impl<'a> Code<'a> {
         let name = generated_name(model.handle);
         let types = model.parameters.iter().map(|parameter| &parameter.original.ty);
         let output = &model.original.signature.output;
+        // `unsafe` where the function was refused for that; it stands here so that its uses are right.
+        let safety = &model.original.signature.safety;
         Self {
             model,
-            handle: quote_spanned!(span()=> #module::#name<#p::Call<fn(#(#types),*) #output>>),
+            handle: quote_spanned!(span()=> #module::#name<#p::Call<#safety fn(#(#types),*) #output>>),
             module,
             name,
             visibility: generated(&model.original.visibility),
@@ -187,14 +189,14 @@ impl<'a> Code<'a> {
         }
         let attributes = &model.attributes.body;
         let inputs = &original.signature.inputs;
-        let fn_token = original.signature.fn_token;
+        let (safety, fn_token) = (&original.signature.safety, original.signature.fn_token);
         quote_spanned! {span()=>
             #everywhere
             impl #module::#name<()> {
                 /// The function itself.
                 #not_const
                 #attributes
-                #fn_token #name(#inputs) #output #body
+                #safety #fn_token #name(#inputs) #output #body
             }
         }
     }
@@ -326,7 +328,11 @@ impl<'a> Code<'a> {
                 }
             }
         });
-        let unit = Type::Tuple(syn::TypeTuple { attrs: Vec::new(), paren_token: syn::token::Paren(span()), elems: Punctuated::new() });
+        let unit = Type::Tuple(syn::TypeTuple {
+            attrs: Vec::new(),
+            paren_token: syn::token::Paren(span()),
+            elems: Punctuated::new(),
+        });
         let (result, codec) = self.sent("Output", self.model.output.unwrap_or(&unit), false);
         quote_spanned! {span()=>
             #(#parameters)*
@@ -350,20 +356,20 @@ impl<'a> Code<'a> {
         let p = self.door(first);
         let codec = Ident::new(if argument { "ArgumentCodec" } else { "ResultCodec" }, last);
         let probes = self.probes(ty, borrowed);
+        let any = &self.p;
         let choose = match bare(ty) {
             // Written out, so that it is certain: an array of any length.
-            Type::Array(_) => quote_spanned!(first=> #p Elements),
-            _ => quote_spanned!(first=> (&&&#p Probe::<#ty>::new()).kind().codec::<#ty>()),
+            Type::Array(_) => quote_spanned!(first=> #p whole(#probes, #p Row).codec::<#ty>()),
+            _ => quote_spanned!(first=> #p whole(#probes, (&&&#p Probe::<#ty>::new()).kind()).codec::<#ty>()),
         };
-        let any = &self.p;
         let name = Ident::new(name, span());
         (
             quote_spanned!(span()=> #keyword #name = #ty #end),
             quote_spanned! {span()=>
                 fn codec() -> impl #p #codec<#ty> {
                     #[allow(unused_imports)]
-                    use #any::{ByChange as _, ByDefault as _, BySerde as _, ByType as _};
-                    #any::whole(#probes, #choose)
+                    use #any::{ByChange as _, ByDefault as _, BySerde as _, ByType as _, Silent as _};
+                    #choose
                 }
             },
         )
@@ -387,7 +393,7 @@ impl<'a> Code<'a> {
     //
     // What stands inside of a type is asked about where the author wrote it.
     fn probes(&self, ty: &Type, borrowed: bool) -> TokenStream {
-        let mut parts = Parts { found: Vec::new(), behind: borrowed, whole: true };
+        let mut parts = Parts { found: Vec::new(), behind: borrowed.then_some(Holder::Borrow), whole: true };
         parts.visit_type(ty);
         parts.found.into_iter().rev().fold(quote_spanned!(span()=> ()), |others, Part { ty, behind, whole }| {
             let place = ty.to_token_stream().into_iter().next().map_or_else(span, |token| token.span());
@@ -397,8 +403,15 @@ impl<'a> Code<'a> {
                 let inside = quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).kind().inside::<#ty>());
                 answers = quote_spanned!(span()=> (#inside, #answers));
             }
-            if behind {
-                let behind = quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).behind().inside::<#ty>());
+            if let Some(holder) = behind {
+                let behind = quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).behind());
+                let behind = match holder {
+                    Holder::Borrow => quote_spanned!(place=> #behind.inside::<#ty>()),
+                    // One that does not travel itself says so alone.
+                    Holder::Type(holder) => {
+                        quote_spanned!(place=> (&&&#p Probe::<#holder>::new()).kind().holding(#behind).inside::<#ty>())
+                    }
+                };
                 answers = quote_spanned!(span()=> (#behind, #answers));
             }
             answers
@@ -419,6 +432,7 @@ impl<'a> Code<'a> {
         let Self { model, handle, p, everywhere, output, .. } = self;
         let types = model.parameters.iter().map(|parameter| &parameter.original.ty);
         let entry = self.entry();
+        let safety = &model.original.signature.safety;
         let push = self.push(|_, parameter| {
             let name = &parameter.name;
             match parameter.borrowed {
@@ -432,7 +446,7 @@ impl<'a> Code<'a> {
             #everywhere
             #[automatically_derived]
             impl #p::Callable for #handle {
-                type Pointer = fn(#(#types),*) #output;
+                type Pointer = #safety fn(#(#types),*) #output;
                 type Arguments = #arguments;
 
                 fn entry() -> &'static #p::Entry {
@@ -494,13 +508,16 @@ impl<'a> Code<'a> {
             }
         });
         let pointer = self.pointer();
-        let decode = if model.parameters.is_empty() {
+        let call = quote_spanned!(span()=> #pointer(#(#values),*));
+        let decode = if let syn::Safety::Unsafe(_) = model.original.signature.safety {
+            quote_spanned!(span()=> |_| ::core::result::Result::Ok(|| ::core::unimplemented!()))
+        } else if model.parameters.is_empty() {
             quote_spanned!(span()=> |_| ::core::result::Result::Ok(#pointer))
         } else {
             quote_spanned! {span()=>
                 |__parameters| {
                     let __values = (#(#take,)*);
-                    ::core::result::Result::Ok(move || #pointer(#(#values),*))
+                    ::core::result::Result::Ok(move || #call)
                 }
             }
         };
@@ -585,14 +602,21 @@ impl<'a> Code<'a> {
 /// The types that are written in a type, itself included, and where each stands.
 struct Parts<'a> {
     found: Vec<Part<'a>>,
-    behind: bool,
+    behind: Option<Holder<'a>>,
     whole: bool,
+}
+
+/// Behind what a type stands.
+#[derive(Clone, Copy)]
+enum Holder<'a> {
+    Borrow,
+    /// A box, an `Arc` or an `Rc`.
+    Type(&'a Type),
 }
 
 struct Part<'a> {
     ty: &'a Type,
-    /// Behind a borrow, a box or an `Arc`.
-    behind: bool,
+    behind: Option<Holder<'a>>,
     /// It is all there is.
     whole: bool,
 }
@@ -605,10 +629,19 @@ impl<'a> Visit<'a> for Parts<'a> {
             Type::FnPtr(_) | Type::TraitObject(_) | Type::Ptr(_) | Type::Macro(_) => return,
             Type::Path(path) => {
                 let last = path.path.segments.last().map(|last| last.ident.to_string());
-                self.behind |= matches!(last.as_deref(), Some("Box" | "Arc" | "Rc"));
-                // A type that only names others.
-                if last.as_deref() == Some("PhantomData") {
-                    return;
+                if matches!(last.as_deref(), Some("Box" | "Arc" | "Rc")) {
+                    self.behind = Some(Holder::Type(ty));
+                }
+                match last.as_deref() {
+                    // A type that only names others.
+                    Some("PhantomData") => return,
+                    // What is wrong with its error has a cure of its own.
+                    Some("Result") => {
+                        self.found.push(Part { ty, behind, whole });
+                        (self.behind, self.whole) = (behind, whole);
+                        return;
+                    }
+                    _ => {}
                 }
             }
             _ => {}

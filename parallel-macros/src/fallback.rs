@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Error, Safety, parse_quote};
+use syn::Error;
 
 use crate::parse::{self, Function, Words};
 
@@ -30,11 +30,6 @@ pub(crate) fn plain(function: &Function) -> Function {
     plain.signature.variadic = None;
     plain.signature.constness = None;
     plain.signature.abi = None;
-    if let Safety::Unsafe(_) = std::mem::take(&mut plain.signature.safety) {
-        let body = &function.body;
-        let body = quote!({ #[allow(unused_unsafe)] unsafe #body });
-        plain.body = parse_quote!(#body);
-    }
     plain
 }
 

@@ -9,8 +9,8 @@ use crate::entry;
 use crate::error;
 use crate::failure::Failure;
 use crate::function::{ParIMap, ParIMapUnordered, Task};
-use crate::pool::feeder::RESERVE;
 use crate::memory::given::{self, Given};
+use crate::pool::feeder::RESERVE;
 use crate::pool::map;
 use crate::pool::reduce::{self, Stop};
 

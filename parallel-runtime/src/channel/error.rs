@@ -41,7 +41,6 @@ impl<T> SendError<T> {
     pub fn into_inner(self) -> T {
         self.message
     }
-
 }
 
 impl<T> From<SendError<T>> for Error {

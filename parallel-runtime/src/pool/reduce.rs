@@ -103,12 +103,7 @@ fn merged<I: Iterator, H: Accepts<I::Item>>(
 }
 
 /// The value that has come back for items from `first` on.
-fn value_of(
-    terms: &Terms,
-    merge: &Entry,
-    first: usize,
-    values: Values,
-) -> std::result::Result<Vec<u8>, Stop<Vec<u8>>> {
+fn value_of(terms: &Terms, merge: &Entry, first: usize, values: Values) -> std::result::Result<Vec<u8>, Stop<Vec<u8>>> {
     let bytes = values.into_payload().bytes;
     if !terms.fallible {
         return Ok(bytes);

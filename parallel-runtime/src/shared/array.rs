@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytemuck::Pod;
+use crate::shared::Plain;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -53,10 +53,10 @@ unsafe impl Locked for ArrayWords {
 /// }
 /// ```
 #[derive(Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct Array<T: Pod>(Object<ArrayWords, T>);
+#[serde(bound = "T: Plain")]
+pub struct Array<T>(Object<ArrayWords, T>);
 
-impl<T: Pod> Array<T> {
+impl<T: Plain> Array<T> {
     /// Makes an array of `len` values whose bytes are all zero. Memory is taken when it is first written.
     ///
     /// # Errors
@@ -251,14 +251,14 @@ impl<T: Pod> Array<T> {
     }
 }
 
-impl<T: Pod> Clone for Array<T> {
+impl<T: Plain> Clone for Array<T> {
     /// Another handle to the same array.
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: Pod> fmt::Debug for Array<T> {
+impl<T: Plain> fmt::Debug for Array<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Array").field("len", &self.len()).finish_non_exhaustive()
     }

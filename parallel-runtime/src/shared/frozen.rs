@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use bytemuck::Pod;
+use crate::shared::Plain;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use crate::error::Result;
@@ -36,7 +36,7 @@ use crate::wire::handles::{self, Handle};
 ///     Ok(())
 /// }
 /// ```
-pub struct Frozen<T: Pod> {
+pub struct Frozen<T> {
     region: Arc<Region>,
     /// How many values the region begins with.
     len: usize,
@@ -44,7 +44,7 @@ pub struct Frozen<T: Pod> {
     of: PhantomData<Arc<[T]>>,
 }
 
-impl<T: Pod> Frozen<T> {
+impl<T: Plain> Frozen<T> {
     /// Makes a copy of `values` that every process can read.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl<T: Pod> Frozen<T> {
     }
 }
 
-impl<T: Pod> Deref for Frozen<T> {
+impl<T: Plain> Deref for Frozen<T> {
     type Target = [T];
 
     #[inline]
@@ -94,20 +94,20 @@ impl<T: Pod> Deref for Frozen<T> {
     }
 }
 
-impl<T: Pod> AsRef<[T]> for Frozen<T> {
+impl<T: Plain> AsRef<[T]> for Frozen<T> {
     fn as_ref(&self) -> &[T] {
         self
     }
 }
 
-impl<T: Pod> Clone for Frozen<T> {
+impl<T: Plain> Clone for Frozen<T> {
     /// Another handle to the same values.
     fn clone(&self) -> Self {
         Self { region: Arc::clone(&self.region), len: self.len, of: PhantomData }
     }
 }
 
-impl<T: Pod + fmt::Debug> fmt::Debug for Frozen<T> {
+impl<T: Plain + fmt::Debug> fmt::Debug for Frozen<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
@@ -122,7 +122,7 @@ struct Place {
     alignment: u32,
 }
 
-impl<T: Pod> Serialize for Frozen<T> {
+impl<T: Plain> Serialize for Frozen<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let at = handles::give(Handle::Memory(Arc::clone(&self.region)))?;
         let (size, alignment) = shape::<T>();
@@ -131,7 +131,7 @@ impl<T: Pod> Serialize for Frozen<T> {
     }
 }
 
-impl<'de, T: Pod> Deserialize<'de> for Frozen<T> {
+impl<'de, T: Plain> Deserialize<'de> for Frozen<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let Place { at, len, size, alignment } = Place::deserialize(deserializer)?;
         if (size, alignment) != shape::<T>() {

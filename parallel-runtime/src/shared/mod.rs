@@ -7,13 +7,15 @@
 //! | [`Frozen`] | - | many values that nobody can change, read in place by every process |
 //!
 //! Each is a handle; clones are the same data. Hand them to other processes as arguments, results or queue messages of
-//! `#[parallel]` calls. What they hold is plain data, [`bytemuck::Pod`]: numbers, arrays of them, and structs that
+//! `#[parallel]` calls. What they hold is [`Plain`] data, `bytemuck::Pod`: numbers, arrays of them, and structs that
 //! derive it. The locks are those of [`sync`](crate::sync), and what is said there of processes that die holds here.
 
 mod array;
 mod frozen;
+mod plain;
 mod value;
 
 pub use array::Array;
 pub use frozen::Frozen;
+pub use plain::Plain;
 pub use value::Value;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytemuck::Pod;
+use crate::shared::Plain;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -55,10 +55,10 @@ unsafe impl Locked for ValueWords {
 /// }
 /// ```
 #[derive(Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct Value<T: Pod>(Single<ValueWords, T>);
+#[serde(bound = "T: Plain")]
+pub struct Value<T>(Single<ValueWords, T>);
 
-impl<T: Pod> Value<T> {
+impl<T: Plain> Value<T> {
     /// Makes a value.
     ///
     /// # Errors
@@ -190,14 +190,14 @@ impl<T: Pod> Value<T> {
     }
 }
 
-impl<T: Pod> Clone for Value<T> {
+impl<T: Plain> Clone for Value<T> {
     /// Another handle to the same value.
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: Pod> fmt::Debug for Value<T> {
+impl<T: Plain> fmt::Debug for Value<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Value").finish_non_exhaustive()
     }

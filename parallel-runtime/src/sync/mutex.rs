@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use bytemuck::Pod;
+use crate::shared::Plain;
 use serde::{Deserialize, Serialize};
 
 use super::guard::{Guard, Locked};
@@ -61,10 +61,10 @@ unsafe impl Locked for MutexWords {
 /// }
 /// ```
 #[derive(Serialize, Deserialize)]
-#[serde(bound = "")]
-pub struct Mutex<T: Pod>(Single<MutexWords, T>);
+#[serde(bound = "T: Plain")]
+pub struct Mutex<T>(Single<MutexWords, T>);
 
-impl<T: Pod> Mutex<T> {
+impl<T: Plain> Mutex<T> {
     /// Makes a mutex that holds `value`.
     ///
     /// # Errors
@@ -183,14 +183,14 @@ impl<T: Pod> Mutex<T> {
     }
 }
 
-impl<T: Pod> Clone for Mutex<T> {
+impl<T: Plain> Clone for Mutex<T> {
     /// Another handle to the same mutex.
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: Pod> fmt::Debug for Mutex<T> {
+impl<T: Plain> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mutex").finish_non_exhaustive()
     }

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::time::Duration;
 
-use bytemuck::Pod;
+use crate::shared::Plain;
 use serde::{Deserialize, Serialize};
 
 use super::guard::refusal;
@@ -53,10 +53,10 @@ unsafe impl Words for ReentrantWords {
 /// }
 /// ```
 #[derive(Serialize, Deserialize)]
-#[serde(bound = "", try_from = "Object<ReentrantWords, T>", into = "Object<ReentrantWords, T>")]
-pub struct ReentrantMutex<T: Pod>(Object<ReentrantWords, T>);
+#[serde(bound = "T: Plain", try_from = "Object<ReentrantWords, T>", into = "Object<ReentrantWords, T>")]
+pub struct ReentrantMutex<T>(Object<ReentrantWords, T>);
 
-impl<T: Pod> ReentrantMutex<T> {
+impl<T: Plain> ReentrantMutex<T> {
     /// Makes a mutex that holds `value`.
     ///
     /// # Errors
@@ -183,13 +183,13 @@ fn failure(failed: Failed) -> Error {
     }
 }
 
-impl<T: Pod> From<ReentrantMutex<T>> for Object<ReentrantWords, T> {
+impl<T: Plain> From<ReentrantMutex<T>> for Object<ReentrantWords, T> {
     fn from(mutex: ReentrantMutex<T>) -> Self {
         mutex.0
     }
 }
 
-impl<T: Pod> TryFrom<Object<ReentrantWords, T>> for ReentrantMutex<T> {
+impl<T: Plain> TryFrom<Object<ReentrantWords, T>> for ReentrantMutex<T> {
     type Error = &'static str;
 
     fn try_from(object: Object<ReentrantWords, T>) -> std::result::Result<Self, &'static str> {
@@ -197,14 +197,14 @@ impl<T: Pod> TryFrom<Object<ReentrantWords, T>> for ReentrantMutex<T> {
     }
 }
 
-impl<T: Pod> Clone for ReentrantMutex<T> {
+impl<T: Plain> Clone for ReentrantMutex<T> {
     /// Another handle to the same mutex.
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: Pod> fmt::Debug for ReentrantMutex<T> {
+impl<T: Plain> fmt::Debug for ReentrantMutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReentrantMutex").finish_non_exhaustive()
     }
@@ -224,7 +224,7 @@ impl<T: Pod> fmt::Debug for ReentrantMutex<T> {
 /// # Ok::<_, parallel::Error>(())
 /// ```
 #[must_use = "the lock is freed as soon as the guard is dropped"]
-pub struct ReentrantGuard<'a, T: Pod> {
+pub struct ReentrantGuard<'a, T: Plain> {
     of: &'a ReentrantMutex<T>,
     /// A panic that began before the lock was held has nothing to do with the data.
     panicked_before: bool,
@@ -232,7 +232,7 @@ pub struct ReentrantGuard<'a, T: Pod> {
     stays: PhantomData<*const Cell<T>>,
 }
 
-impl<T: Pod> Deref for ReentrantGuard<'_, T> {
+impl<T: Plain> Deref for ReentrantGuard<'_, T> {
     type Target = Cell<T>;
 
     fn deref(&self) -> &Cell<T> {
@@ -243,14 +243,14 @@ impl<T: Pod> Deref for ReentrantGuard<'_, T> {
     }
 }
 
-impl<T: Pod> Drop for ReentrantGuard<'_, T> {
+impl<T: Plain> Drop for ReentrantGuard<'_, T> {
     fn drop(&mut self) {
         let panicked = !self.panicked_before && std::thread::panicking();
         self.of.0.words().unlock(if panicked { Left::Panicked } else { Left::Whole });
     }
 }
 
-impl<T: Pod + fmt::Debug> fmt::Debug for ReentrantGuard<'_, T> {
+impl<T: Plain + fmt::Debug> fmt::Debug for ReentrantGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

@@ -11,8 +11,8 @@ use crate::error::Result;
 
 /// A lock over exactly one value.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(bound = "", try_from = "Object<W, T>", into = "Object<W, T>")]
-pub(crate) struct Single<W: Locked, T: Pod>(Object<W, T>);
+#[serde(bound = "W: Locked, T: Pod", try_from = "Object<W, T>", into = "Object<W, T>")]
+pub(crate) struct Single<W, T>(Object<W, T>);
 
 impl<W: Locked, T: Pod> Clone for Single<W, T> {
     fn clone(&self) -> Self {

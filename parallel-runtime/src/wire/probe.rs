@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::borrowed::Borrowed;
-use super::parameter::{Foreign, Serde};
+use super::parameter::{Elements, Foreign, Serde};
 
 /// Asks about `T`.
 pub struct Probe<T: ?Sized>(PhantomData<T>);
@@ -64,8 +64,8 @@ pub trait ByChange {
 /// All other types.
 pub trait ByDefault {
     /// What kind of type it is.
-    fn kind(&self) -> Other {
-        Other
+    fn kind(&self) -> Unknown {
+        Unknown
     }
 
     /// What kind of type it is behind a borrow, a box or an `Arc`.
@@ -91,7 +91,7 @@ pub struct Travels;
 #[derive(Clone, Copy, Debug)]
 pub struct Refused;
 
-/// A type that travels if serde says so.
+/// A type that has serde's traits.
 #[derive(Clone, Copy, Debug)]
 pub struct Other;
 
@@ -105,44 +105,79 @@ impl Other {
     pub fn inside<T: ?Sized>(self) -> Travels {
         Travels
     }
-}
 
-/// Answers about the parts of a type, as nested pairs: what they make of the codec of the whole.
-pub trait Parts<C> {
-    /// The codec.
-    type Codec;
-    /// Makes it.
-    fn codec(codec: C) -> Self::Codec;
-}
-
-impl<C> Parts<C> for () {
-    type Codec = C;
-
-    fn codec(codec: C) -> C {
-        codec
+    /// What there is to say of a type inside of it: the answer about that.
+    pub fn holding<A>(self, answer: A) -> A {
+        answer
     }
 }
 
-impl<C, R: Parts<C>> Parts<C> for (Travels, R) {
-    type Codec = R::Codec;
+/// An array of any length, which is written out.
+#[derive(Clone, Copy, Debug)]
+pub struct Row;
 
-    fn codec(codec: C) -> R::Codec {
-        R::codec(codec)
+impl Row {
+    /// How it travels.
+    pub fn codec<T: ?Sized>(self) -> Elements {
+        Elements
     }
 }
 
-impl<C, R> Parts<C> for (Refused, R) {
-    type Codec = Foreign;
+/// A type of whose parts one was refused: there is nothing more to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Said;
 
-    fn codec(_: C) -> Foreign {
+impl Said {
+    /// It does not travel.
+    pub fn codec<T: ?Sized>(self) -> Foreign {
         Foreign
     }
 }
 
-/// The codec of a type whose parts have been asked about.
+/// Answers about the parts of a type, as nested pairs: what they make of the answer about the whole.
+pub trait Parts<K> {
+    /// The kind of the whole.
+    type Kind;
+    /// Tells it.
+    fn kind(kind: K) -> Self::Kind;
+}
+
+impl<K> Parts<K> for () {
+    type Kind = K;
+
+    fn kind(kind: K) -> K {
+        kind
+    }
+}
+
+impl<K, R: Parts<K>> Parts<K> for (Travels, R) {
+    type Kind = R::Kind;
+
+    fn kind(kind: K) -> R::Kind {
+        R::kind(kind)
+    }
+}
+
+impl<K, R> Parts<K> for (Refused, R) {
+    type Kind = Said;
+
+    fn kind(_: K) -> Said {
+        Said
+    }
+}
+
+/// The kind of a type whose parts have been asked about.
 #[inline(always)]
-pub fn whole<P: Parts<C>, C>(_: P, codec: C) -> P::Codec {
-    P::codec(codec)
+pub fn whole<P: Parts<K>, K>(_: P, kind: K) -> P::Kind {
+    P::kind(kind)
+}
+
+/// What does not travel, and says so itself.
+pub trait Silent: Sized {
+    /// What there is to say of a type inside of it: nothing more.
+    fn holding<A>(self, _: A) -> Other {
+        Other
+    }
 }
 
 /// Open files.
@@ -159,6 +194,8 @@ pub trait CarriesFiles<T: ?Sized> {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesFiles<T> for AnotherProcess {}
+
+impl Silent for Files {}
 
 impl Files {
     /// How it travels.
@@ -193,6 +230,8 @@ pub trait CarriesConnections<T: ?Sized> {}
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesConnections<T> for AnotherProcess {}
 
+impl Silent for Connections {}
+
 impl Connections {
     /// How it travels.
     pub fn codec<T: ?Sized>(self) -> Foreign
@@ -225,6 +264,8 @@ pub trait CarriesInstants<T: ?Sized> {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesInstants<T> for AnotherProcess {}
+
+impl Silent for Instants {}
 
 impl Instants {
     /// How it travels.
@@ -259,6 +300,8 @@ pub trait CarriesCounted<T: ?Sized> {}
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesCounted<T> for AnotherProcess {}
 
+impl Silent for Counted {}
+
 impl Counted {
     /// How it travels.
     pub fn codec<T: ?Sized>(self) -> Foreign
@@ -291,6 +334,8 @@ pub trait CarriesThreadChannels<T: ?Sized> {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesThreadChannels<T> for AnotherProcess {}
+
+impl Silent for ThreadChannels {}
 
 impl ThreadChannels {
     /// How it travels.
@@ -325,6 +370,8 @@ pub trait CarriesThreadSignals<T: ?Sized> {}
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesThreadSignals<T> for AnotherProcess {}
 
+impl Silent for ThreadSignals {}
+
 impl ThreadSignals {
     /// How it travels.
     pub fn codec<T: ?Sized>(self) -> Foreign
@@ -357,6 +404,8 @@ pub trait CarriesTasks<T: ?Sized> {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesTasks<T> for AnotherProcess {}
+
+impl Silent for Tasks {}
 
 impl Tasks {
     /// How it travels.
@@ -391,6 +440,8 @@ pub trait CarriesErrors<T: ?Sized> {}
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesErrors<T> for AnotherProcess {}
 
+impl Silent for Errors {}
+
 impl Errors {
     /// How it travels.
     pub fn codec<T: ?Sized>(self) -> Foreign
@@ -423,6 +474,8 @@ pub trait CarriesResults<T: ?Sized> {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesResults<T> for AnotherProcess {}
+
+impl Silent for Results {}
 
 impl Results {
     /// How it travels.
@@ -457,6 +510,8 @@ pub trait CarriesArrays<T: ?Sized> {}
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesArrays<T> for AnotherProcess {}
 
+impl Silent for Arrays {}
+
 impl Arrays {
     /// How it travels.
     pub fn codec<T: ?Sized>(self) -> Foreign
@@ -490,6 +545,8 @@ pub trait CarriesFunctions<T: ?Sized> {}
 #[diagnostic::do_not_recommend]
 impl<T: Nothing + ?Sized> CarriesFunctions<T> for AnotherProcess {}
 
+impl Silent for Functions {}
+
 impl Functions {
     /// How it travels.
     pub fn codec<T: ?Sized>(self) -> Foreign
@@ -503,6 +560,111 @@ impl Functions {
     pub fn inside<T: ?Sized>(self) -> Refused
     where
         AnotherProcess: CarriesFunctions<T>,
+    {
+        Refused
+    }
+}
+
+/// Closures.
+#[derive(Clone, Copy, Debug)]
+pub struct Closures;
+
+/// Carries them, which nothing does.
+#[diagnostic::on_unimplemented(
+    message = "a closure has its code and what it holds in this process, and cannot be sent to another",
+    label = "cannot be sent to another process",
+    note = "write a `#[parallel]` function, and make what the closure holds its parameters; or send an enum, and choose in the function"
+)]
+pub trait CarriesClosures<T: ?Sized> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Nothing + ?Sized> CarriesClosures<T> for AnotherProcess {}
+
+impl Silent for Closures {}
+
+impl Closures {
+    /// How it travels.
+    pub fn codec<T: ?Sized>(self) -> Foreign
+    where
+        AnotherProcess: CarriesClosures<T>,
+    {
+        Foreign
+    }
+
+    /// Whether it may stand inside of another type.
+    pub fn inside<T: ?Sized>(self) -> Refused
+    where
+        AnotherProcess: CarriesClosures<T>,
+    {
+        Refused
+    }
+}
+
+/// Types without serde's traits.
+#[derive(Clone, Copy, Debug)]
+pub struct Unknown;
+
+/// Carries them, which nothing does.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` has no `serde::Serialize` and `Deserialize`, and cannot be sent to another process",
+    label = "cannot be sent to another process",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for every type in it"
+)]
+pub trait CarriesUnknown<T: ?Sized> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Nothing + ?Sized> CarriesUnknown<T> for AnotherProcess {}
+
+impl Silent for Unknown {}
+
+impl Unknown {
+    /// How it travels.
+    pub fn codec<T: ?Sized>(self) -> Foreign
+    where
+        AnotherProcess: CarriesUnknown<T>,
+    {
+        Foreign
+    }
+
+    /// Whether it may stand inside of another type.
+    pub fn inside<T: ?Sized>(self) -> Refused
+    where
+        AnotherProcess: CarriesUnknown<T>,
+    {
+        Refused
+    }
+}
+
+/// Handles to memory that processes share, of what is no plain data.
+#[derive(Clone, Copy, Debug)]
+pub struct Unplain;
+
+/// Carries them, which nothing does.
+#[diagnostic::on_unimplemented(
+    message = "what `{T}` holds is no plain data, so it cannot lie in memory that processes share",
+    label = "cannot be sent to another process",
+    note = "any bytes that another process writes must be a valid value: use numbers (`u8` for `bool`, `u32` for `char`), arrays of them, or a `#[repr(C)]` struct of them that derives `bytemuck::Pod` and `Zeroable`; what owns memory, such as a `String`, goes through a `Queue`"
+)]
+pub trait CarriesUnplain<T: ?Sized> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Nothing + ?Sized> CarriesUnplain<T> for AnotherProcess {}
+
+impl Silent for Unplain {}
+
+impl Unplain {
+    /// How it travels.
+    pub fn codec<T: ?Sized>(self) -> Foreign
+    where
+        AnotherProcess: CarriesUnplain<T>,
+    {
+        Foreign
+    }
+
+    /// Whether it may stand inside of another type.
+    pub fn inside<T: ?Sized>(self) -> Refused
+    where
+        AnotherProcess: CarriesUnplain<T>,
     {
         Refused
     }
@@ -556,11 +718,32 @@ kinds! {
     ThreadChannels: [T] std::sync::mpsc::Sender<T>, [T] std::sync::mpsc::SyncSender<T>, [T] std::sync::mpsc::Receiver<T>;
     ThreadSignals: [] std::sync::Condvar, [] std::sync::Barrier, [] std::sync::Once;
     Tasks: [T] std::thread::JoinHandle<T>, [] std::thread::Thread, [] std::process::Child, [] std::process::Command;
-    Errors: [] std::io::Error, [] std::fmt::Error, [] std::num::ParseIntError, [] std::num::ParseFloatError, [] std::str::Utf8Error, [] std::string::FromUtf8Error, [] std::env::VarError;
+    Unplain: [T] crate::shared::Value<T>, [T] crate::shared::Array<T>, [T] crate::shared::Frozen<T>, [T] crate::sync::Mutex<T>, [T] crate::sync::ReentrantMutex<T>;
+    Errors: [] Box<dyn std::error::Error>, [] Box<dyn std::error::Error + Send + Sync>, [] std::io::Error, [] std::fmt::Error, [] std::num::ParseIntError, [] std::num::ParseFloatError, [] std::str::Utf8Error, [] std::string::FromUtf8Error, [] std::env::VarError;
     Results: [V, E] Result<V, E>;
     Arrays: [T, const N: usize] [T; N];
     Functions: [R] fn() -> R, [A, R] fn(A) -> R, [A, B, R] fn(A, B) -> R, [A, B, C, R] fn(A, B, C) -> R;
 }
+
+/// The same of boxed closures.
+macro_rules! closures {
+    ($([$($parameter:ident),*])+) => {
+        $(
+            closures!(@ [$($parameter),*] Fn);
+            closures!(@ [$($parameter),*] FnMut);
+            closures!(@ [$($parameter),*] FnOnce);
+        )+
+    };
+    (@ [$($parameter:ident),*] $of:ident) => {
+        kinds! {
+            Closures: [$($parameter,)* R] Box<dyn $of($($parameter),*) -> R>,
+                [$($parameter,)* R] Box<dyn $of($($parameter),*) -> R + Send>,
+                [$($parameter,)* R] Box<dyn $of($($parameter),*) -> R + Send + Sync>;
+        }
+    };
+}
+
+closures! { [] [A] [A, B] }
 
 macro_rules! changeable {
     ($([$($generics:tt)*] $ty:ty),+ $(,)?) => {

@@ -1,0 +1,31 @@
+//! What shared memory can hold.
+
+use bytemuck::Pod;
+
+/// Plain data: what lies in shared memory as it is. Everything that is [`bytemuck::Pod`] is plain, and nothing else.
+///
+/// # Examples
+///
+/// ```
+/// use bytemuck::{Pod, Zeroable};
+/// use parallel::prelude::*;
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+/// #[repr(C)]
+/// struct Point { x: f64, y: f64 }
+///
+/// # fn main() -> parallel::Result<()> {
+/// let point = Value::new(Point { x: 1.0, y: 2.0 })?;
+/// assert_eq!(point.get()?, Point { x: 1.0, y: 2.0 });
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no plain data, so it cannot lie in memory that processes share",
+    label = "not plain data",
+    note = "any bytes that another process writes must be a valid value: use numbers (`u8` for `bool`, `u32` for `char`), arrays of them, or a `#[repr(C)]` struct of them that derives `bytemuck::Pod` and `Zeroable`; what owns memory, such as a `String`, goes through a `Queue`"
+)]
+pub trait Plain: Pod {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Pod> Plain for T {}

@@ -1,0 +1,5 @@
+use parallel::prelude::*;
+
+fn main() {
+    let _ = Pool::new(4);
+}
