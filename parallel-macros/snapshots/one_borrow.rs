@@ -175,15 +175,21 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
                         .behind()
                         .inside::<[f64]>(),
                     (
-                        (&&&::parallel::__private::Probe::<f64>::new())
-                            .behind()
+                        ::parallel::__private::whole(
+                                (
+                                    (&&&::parallel::__private::Probe::<f64>::new())
+                                        .behind()
+                                        .inside::<f64>(),
+                                    (),
+                                ),
+                                (&&&::parallel::__private::Probe::<[f64]>::new())
+                                    .kind()
+                                    .lacking(
+                                        (&&&::parallel::__private::Probe::<f64>::new()).kind(),
+                                    ),
+                            )
                             .inside::<f64>(),
-                        (
-                            (&&&::parallel::__private::Probe::<f64>::new())
-                                .kind()
-                                .inside::<f64>(),
-                            (),
-                        ),
+                        (),
                     ),
                 ),
                 (&&&::parallel::__private::Probe::<[f64]>::new()).kind(),

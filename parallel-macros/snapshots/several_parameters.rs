@@ -244,17 +244,28 @@ for __parallel_norm::norm<
                         .behind()
                         .inside::<[f64]>(),
                     (
-                        (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
-                            .behind()
+                        crate::vendored::parallel::__private::whole(
+                                (
+                                    (&&&crate::vendored::parallel::__private::Probe::<
+                                        f64,
+                                    >::new())
+                                        .behind()
+                                        .inside::<f64>(),
+                                    (),
+                                ),
+                                (&&&crate::vendored::parallel::__private::Probe::<
+                                    [f64],
+                                >::new())
+                                    .kind()
+                                    .lacking(
+                                        (&&&crate::vendored::parallel::__private::Probe::<
+                                            f64,
+                                        >::new())
+                                            .kind(),
+                                    ),
+                            )
                             .inside::<f64>(),
-                        (
-                            (&&&crate::vendored::parallel::__private::Probe::<
-                                f64,
-                            >::new())
-                                .kind()
-                                .inside::<f64>(),
-                            (),
-                        ),
+                        (),
                     ),
                 ),
                 (&&&crate::vendored::parallel::__private::Probe::<[f64]>::new()).kind(),
@@ -307,12 +318,34 @@ for __parallel_norm::norm<
         };
         crate::vendored::parallel::__private::whole(
                 (
-                    (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
-                        .kind()
+                    crate::vendored::parallel::__private::whole(
+                            (),
+                            (&&&crate::vendored::parallel::__private::Probe::<
+                                (f64, f64),
+                            >::new())
+                                .kind()
+                                .lacking(
+                                    (&&&crate::vendored::parallel::__private::Probe::<
+                                        f64,
+                                    >::new())
+                                        .kind(),
+                                ),
+                        )
                         .inside::<f64>(),
                     (
-                        (&&&crate::vendored::parallel::__private::Probe::<f64>::new())
-                            .kind()
+                        crate::vendored::parallel::__private::whole(
+                                (),
+                                (&&&crate::vendored::parallel::__private::Probe::<
+                                    (f64, f64),
+                                >::new())
+                                    .kind()
+                                    .lacking(
+                                        (&&&crate::vendored::parallel::__private::Probe::<
+                                            f64,
+                                        >::new())
+                                            .kind(),
+                                    ),
+                            )
                             .inside::<f64>(),
                         (),
                     ),

@@ -355,13 +355,9 @@ impl<'a> Code<'a> {
         let (keyword, end) = (quote_spanned!(first=> type), quote_spanned!(last=> ;));
         let p = self.door(first);
         let codec = Ident::new(if argument { "ArgumentCodec" } else { "ResultCodec" }, last);
-        let probes = self.probes(ty, borrowed);
         let any = &self.p;
-        let choose = match bare(ty) {
-            // Written out, so that it is certain: an array of any length.
-            Type::Array(_) => quote_spanned!(first=> #p whole(#probes, #p Row).codec::<#ty>()),
-            _ => quote_spanned!(first=> #p whole(#probes, (&&&#p Probe::<#ty>::new()).kind()).codec::<#ty>()),
-        };
+        let kind = self.kind(ty, None, borrowed.then_some(Holder::Borrow));
+        let choose = quote_spanned!(first=> #kind.codec::<#ty>());
         let name = Ident::new(name, span());
         (
             quote_spanned!(span()=> #keyword #name = #ty #end),
@@ -387,35 +383,46 @@ impl<'a> Code<'a> {
     }
 
     // Input:
-    //     fn f(all: &Vec<Mutex<u64>>, pair: (File, u8))
+    //     fn f(pair: (File, u8))
     // Output:
-    //     (probe::<Vec<…>>.behind().inside::<Vec<…>>(), (probe::<Mutex<u64>>.behind().inside::<Mutex<u64>>(), …))
+    //     whole((holder.kind().lacking(file.kind()).inside::<File>(), (… u8 …, ())), pair.kind())
     //
-    // What stands inside of a type is asked about where the author wrote it.
-    fn probes(&self, ty: &Type, borrowed: bool) -> TokenStream {
-        let mut parts = Parts { found: Vec::new(), behind: borrowed.then_some(Holder::Borrow), whole: true };
-        parts.visit_type(ty);
-        parts.found.into_iter().rev().fold(quote_spanned!(span()=> ()), |others, Part { ty, behind, whole }| {
-            let place = ty.to_token_stream().into_iter().next().map_or_else(span, |token| token.span());
-            let p = self.door(place);
-            let mut answers = others;
-            if !whole {
-                let inside = quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).kind().inside::<#ty>());
-                answers = quote_spanned!(span()=> (#inside, #answers));
-            }
-            if let Some(holder) = behind {
-                let behind = quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).behind());
-                let behind = match holder {
-                    Holder::Borrow => quote_spanned!(place=> #behind.inside::<#ty>()),
-                    // One that does not travel itself says so alone.
-                    Holder::Type(holder) => {
-                        quote_spanned!(place=> (&&&#p Probe::<#holder>::new()).kind().holding(#behind).inside::<#ty>())
-                    }
-                };
-                answers = quote_spanned!(span()=> (#behind, #answers));
-            }
-            answers
-        })
+    // What stands inside of a type is asked about where the author wrote it: what does not travel where the type around it
+    // does not, and what is made to be changed where it stands behind something that travels.
+    fn kind(&self, ty: &Type, around: Option<&Type>, behind: Option<Holder<'_>>) -> TokenStream {
+        let place = place(ty);
+        let p = self.door(place);
+        let kind = match (bare(ty), around) {
+            // Written out, so that it is certain: an array of any length.
+            (Type::Array(_), None) => quote_spanned!(place=> #p Row),
+            (_, None) => quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).kind()),
+            (_, Some(around)) => quote_spanned! {place=>
+                (&&&#p Probe::<#around>::new()).kind().lacking((&&&#p Probe::<#ty>::new()).kind())
+            },
+        };
+        let mut answers = quote_spanned!(span()=> ());
+        let inside = match Holder::of(ty) {
+            Some(holder) => Some(holder),
+            None => behind,
+        };
+        for part in parts(ty).into_iter().rev() {
+            let place = self::place(part);
+            let kind = self.kind(part, Some(ty), inside);
+            let answer = quote_spanned!(place=> #kind.inside::<#part>());
+            answers = quote_spanned!(span()=> (#answer, #answers));
+        }
+        if let Some(holder) = behind {
+            let behind = quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).behind());
+            let behind = match holder {
+                Holder::Borrow => quote_spanned!(place=> #behind.inside::<#ty>()),
+                // One that does not travel itself says so alone.
+                Holder::Type(holder) => {
+                    quote_spanned!(place=> (&&&#p Probe::<#holder>::new()).kind().holding(#behind).inside::<#ty>())
+                }
+            };
+            answers = quote_spanned!(span()=> (#behind, #answers));
+        }
+        quote_spanned!(place=> #p whole(#answers, #kind))
     }
 
     // Input:
@@ -599,13 +606,6 @@ impl<'a> Code<'a> {
     }
 }
 
-/// The types that are written in a type, itself included, and where each stands.
-struct Parts<'a> {
-    found: Vec<Part<'a>>,
-    behind: Option<Holder<'a>>,
-    whole: bool,
-}
-
 /// Behind what a type stands.
 #[derive(Clone, Copy)]
 enum Holder<'a> {
@@ -614,46 +614,50 @@ enum Holder<'a> {
     Type(&'a Type),
 }
 
-struct Part<'a> {
-    ty: &'a Type,
-    behind: Option<Holder<'a>>,
-    /// It is all there is.
-    whole: bool,
+impl<'a> Holder<'a> {
+    /// What stands inside of this type stands behind it.
+    fn of(ty: &'a Type) -> Option<Self> {
+        matches!(last_word(ty).as_deref(), Some("Box" | "Arc" | "Rc")).then_some(Self::Type(ty))
+    }
 }
 
-impl<'a> Visit<'a> for Parts<'a> {
-    fn visit_type(&mut self, ty: &'a Type) {
-        let (behind, whole) = (self.behind, self.whole);
-        match bare(ty) {
-            // These are no values: what they name is never sent.
-            Type::FnPtr(_) | Type::TraitObject(_) | Type::Ptr(_) | Type::Macro(_) => return,
-            Type::Path(path) => {
-                let last = path.path.segments.last().map(|last| last.ident.to_string());
-                if matches!(last.as_deref(), Some("Box" | "Arc" | "Rc")) {
-                    self.behind = Some(Holder::Type(ty));
-                }
-                match last.as_deref() {
-                    // A type that only names others.
-                    Some("PhantomData") => return,
-                    // What is wrong with its error has a cure of its own.
-                    Some("Result") => {
-                        self.found.push(Part { ty, behind, whole });
-                        (self.behind, self.whole) = (behind, whole);
-                        return;
-                    }
-                    _ => {}
-                }
+/// The last word of a path, without what stands in its brackets.
+fn last_word(ty: &Type) -> Option<String> {
+    match bare(ty) {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// Where a type is written.
+fn place(ty: &Type) -> Span {
+    ty.to_token_stream().into_iter().next().map_or_else(span, |token| token.span())
+}
+
+/// The types that are written right inside of a type, of values that may be in its values.
+fn parts(ty: &Type) -> Vec<&Type> {
+    struct Parts<'a>(Vec<&'a Type>);
+
+    impl<'a> Visit<'a> for Parts<'a> {
+        fn visit_type(&mut self, ty: &'a Type) {
+            if !matches!(bare(ty), Type::TraitObject(_) | Type::Ptr(_) | Type::Macro(_)) {
+                self.0.push(ty);
             }
-            _ => {}
         }
-        self.found.push(Part { ty, behind, whole });
-        self.whole = false;
-        visit::visit_type(self, ty);
-        (self.behind, self.whole) = (behind, whole);
+
+        // Lengths of arrays and the like.
+        fn visit_expr(&mut self, _: &'a syn::Expr) {}
     }
 
-    // Lengths of arrays and the like.
-    fn visit_expr(&mut self, _: &'a syn::Expr) {}
+    let ty = bare(ty);
+    let mut parts = Parts(Vec::new());
+    match last_word(ty).as_deref() {
+        // A type that only names others; and one whose error has a cure of its own.
+        Some("PhantomData" | "Result") => {}
+        _ if matches!(ty, Type::FnPtr(_)) => {}
+        _ => visit::visit_type(&mut parts, ty),
+    }
+    parts.0
 }
 
 /// The name as the attribute's own token, in the place where the author wrote it: the author's lints leave it alone.

@@ -106,9 +106,14 @@ impl Other {
         Travels
     }
 
-    /// What there is to say of a type inside of it: the answer about that.
+    /// What there is to say of changes to a type behind it.
     pub fn holding<A>(self, answer: A) -> A {
         answer
+    }
+
+    /// What there is to say of a type inside of it that may not travel: nothing, as it travels itself.
+    pub fn lacking<K>(self, _: K) -> Self {
+        self
     }
 }
 
@@ -131,6 +136,11 @@ impl Said {
     /// It does not travel.
     pub fn codec<T: ?Sized>(self) -> Foreign {
         Foreign
+    }
+
+    /// It may not stand inside of another type.
+    pub fn inside<T: ?Sized>(self) -> Refused {
+        Refused
     }
 }
 
@@ -174,9 +184,14 @@ pub fn whole<P: Parts<K>, K>(_: P, kind: K) -> P::Kind {
 
 /// What does not travel, and says so itself.
 pub trait Silent: Sized {
-    /// What there is to say of a type inside of it: nothing more.
+    /// What there is to say of changes to a type behind it: nothing more.
     fn holding<A>(self, _: A) -> Other {
         Other
+    }
+
+    /// What there is to say of a type inside of it, for which it may not travel.
+    fn lacking<K>(self, kind: K) -> K {
+        kind
     }
 }
 
