@@ -656,9 +656,11 @@ mod handles {
     fn options_are_chained_and_leave_the_function_unchanged() {
         let pool = Pool::with_workers(1).unwrap();
         let careful =
-            cube.timeout(Duration::from_secs(60)).retries(2).name("careful").chunk_size(3).window(4).on(&pool);
+            cube.timeout(Duration::from_secs(60)).retries(2).name("careful").on(&pool);
         assert_eq!(careful(2), 8);
-        assert_eq!(careful.par_map(0..5).unwrap(), [0, 1, 8, 27, 64]);
+        assert_eq!(careful.chunk_size(3).par_map(0..5).unwrap(), [0, 1, 8, 27, 64]);
+        let lazy = careful.chunk_size(3).window(4).par_imap(0..5);
+        assert_eq!(lazy.collect::<parallel::Result<Vec<_>>>().unwrap(), [0, 1, 8, 27, 64]);
         assert_eq!(careful.submit(3).name(), "careful");
         assert!(cube.submit(3).name().contains("cube"));
         assert_eq!(cube.env("SOME_KEY", "value").spawn(2).join().unwrap(), 8);

@@ -262,7 +262,7 @@ fn take_turns(start: Barrier, turns: Mutex<u64>, enough: u64, hold: Duration) ->
 #[test]
 fn four_processes_on_one_lock_each_get_their_share() {
     // One that holds the lock nearly all the time has it again before anybody else is awake.
-    for (enough, hold, least) in [(1_000_000, Duration::ZERO, 50_000), (2_000, Duration::from_micros(200), 250)] {
+    for (enough, hold, least) in [(4_000_000, Duration::ZERO, 200_000), (2_000, Duration::from_micros(200), 250)] {
         let (start, turns) = (Barrier::new(4).unwrap(), Mutex::new(0).unwrap());
         let calls: Vec<_> = (0..4).map(|_| take_turns.spawn(start.clone(), turns.clone(), enough, hold)).collect();
         let shares: Vec<u64> = calls.into_iter().map(|call| call.join().unwrap()).collect();

@@ -24,11 +24,11 @@ use crate::error::{Error, OneLine};
 ///
 /// #[parallel]
 /// fn size(path: &str) -> Result<u64, Failure> {
-///     let size = std::fs::metadata(path)?.len();
-///     if size == 0 {
+///     let len = std::fs::metadata(path)?.len();
+///     if len == 0 {
 ///         return Err(Failure::new(format!("{path} is empty")));
 ///     }
-///     Ok(size)
+///     Ok(len)
 /// }
 ///
 /// fn main() -> parallel::Result<()> {

@@ -7,16 +7,17 @@ use bytemuck::Pod;
 /// # Examples
 ///
 /// ```
-/// use bytemuck::{Pod, Zeroable};
 /// use parallel::prelude::*;
+/// use parallel::shared::Plain;
 ///
-/// #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
-/// #[repr(C)]
-/// struct Point { x: f64, y: f64 }
+/// /// Puts a value in another's place, and returns that.
+/// fn replace<T: Plain>(place: &Value<T>, value: T) -> parallel::Result<T> {
+///     place.update(|place| std::mem::replace(place, value))
+/// }
 ///
 /// # fn main() -> parallel::Result<()> {
-/// let point = Value::new(Point { x: 1.0, y: 2.0 })?;
-/// assert_eq!(point.get()?, Point { x: 1.0, y: 2.0 });
+/// let pair = Value::new([1.0, 2.0])?;
+/// assert_eq!(replace(&pair, [3.0, 4.0])?, [1.0, 2.0]);
 /// # Ok(())
 /// # }
 /// ```

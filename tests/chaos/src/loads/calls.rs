@@ -80,7 +80,7 @@ pub(super) fn ended(ground: &mut Ground<'_>) {
     let count = if is_spawned { ground.rng.u64(1..5) } else { ground.rng.u64(1..40) };
     let micros = ground.rng.u32(..20_000);
     let late = Duration::from_micros(u64::from(ground.rng.u32(1_000..40_000)));
-    let task = work.on(ground.pool);
+    let task = if is_spawned { work.retries(0) } else { work.on(ground.pool) };
     let task = if ground.rng.bool() { task.timeout(late) } else { task };
     let handles: Vec<_> = (0..count)
         .map(|number| if is_spawned { task.spawn(number, micros) } else { task.submit(number, micros) })
