@@ -379,10 +379,6 @@ impl Reactor {
         self.run(move |reactor| {
             reactor.queue(waiting);
             reactor.admit();
-            // What was admitted no longer waits; the rest knows that it does.
-            if let Some(last) = reactor.waiting.back() {
-                last.call.queued();
-            }
         });
     }
 
@@ -498,6 +494,8 @@ pub(crate) struct Loop {
 struct Turn {
     call: Arc<dyn Waiting>,
     since: Instant,
+    /// It knows that a limit keeps it, and not just that the reactor has yet to come to it.
+    told: bool,
 }
 
 impl Loop {
@@ -737,7 +735,7 @@ impl Loop {
 
     /// Puts a process behind those that wait; it starts once this event is handled.
     pub(crate) fn queue(&mut self, waiting: Arc<dyn Waiting>) {
-        self.waiting.push_back(Turn { call: waiting, since: Instant::now() });
+        self.waiting.push_back(Turn { call: waiting, since: Instant::now(), told: false });
     }
 
     /// Puts a process behind those that wait, after a pause.
@@ -801,7 +799,7 @@ impl Loop {
     /// A deputy could not start a process that waits.
     pub(crate) fn could_not_start(&mut self, waiting: Arc<dyn Waiting>, error: io::Error) {
         if process::is_passing(&error) && (self.admitted > 0 || self.launcher.makes_room(&self.poller)) {
-            self.waiting.push_front(Turn { call: waiting, since: Instant::now() });
+            self.waiting.push_front(Turn { call: waiting, since: Instant::now(), told: true });
         } else {
             self.refuse(waiting, error);
         }
@@ -826,13 +824,14 @@ impl Loop {
             if self.admitted >= most {
                 return self.watch_waits(limit);
             }
-            let Some(next) = self.waiting.pop_front() else { return };
+            let Some(mut next) = self.waiting.pop_front() else { return };
             self.starts_left -= 1;
             // A panic is a defect; whoever waits for the process must not wait for ever.
             let started = crate::panic::catch(|| Arc::clone(&next.call).start(self));
             match started.unwrap_or_else(|report| Err(defect(&report))) {
                 Ok(()) => {}
                 Err(error) if self.admitted > 0 && process::is_passing(&error) => {
+                    next.told = true;
                     self.waiting.push_front(next);
                     return self.watch_waits(Limit::System(error));
                 }
@@ -844,8 +843,12 @@ impl Loop {
         }
     }
 
-    /// Looks again once the first of those that wait has waited long.
+    /// Tells those that wait, and looks again once the first of them has waited long.
     fn watch_waits(&mut self, limit: Limit) {
+        for turn in self.waiting.iter_mut().rev().take_while(|turn| !turn.told) {
+            turn.told = true;
+            turn.call.queued();
+        }
         let Some(first) = self.waiting.front() else { return };
         if let Some(at) = self.long_wait.watches_for(first.since, limit) {
             self.alarms.push(Reverse((at, LONG_WAIT)));
