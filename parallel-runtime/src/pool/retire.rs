@@ -29,7 +29,7 @@ impl Shared {
     }
 
     /// A worker takes a seat whose owner is this: whose the program was when it was started.
-    pub(super) fn is_seated_as(&self, core: &mut Core, owner: Owner) {
+    pub(super) fn has_seated(&self, core: &mut Core, owner: Owner) {
         match &core.owner {
             None => core.owner = watched(owner),
             Some(known) if known.is(owner) => {}

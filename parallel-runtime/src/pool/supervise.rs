@@ -76,7 +76,7 @@ impl Shared {
         }
         match seated {
             Ok(seat) if core.phase == Phase::Open || core.phase == Phase::Joining => {
-                self.is_seated_as(&mut core, seat.child.owner());
+                self.has_seated(&mut core, seat.child.owner());
                 core.seats[index] = Some(seat);
                 if let Some(at) = Instant::now().checked_add(self.settings.start_timeout()) {
                     self.arm(&mut core, at);

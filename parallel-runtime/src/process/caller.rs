@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::launch;
 use super::reactor::Reactor;
@@ -46,8 +46,6 @@ pub(crate) struct Deputy {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How long one waits before one tries again to make a thread.
-const BETWEEN: Duration = Duration::from_millis(5);
 /// It makes a few system calls, unoptimized.
 const STACK: usize = 256 << 10;
 
@@ -74,7 +72,7 @@ impl Caller {
                         && !(reactor.pids().is_empty() && DEPUTIES.load(Relaxed) == 0)
                         && begun.elapsed() < config::TURN_OF_A_THREAD =>
                 {
-                    thread::sleep(BETWEEN);
+                    thread::sleep(config::BETWEEN_TRIES);
                 }
                 deputy => break Some(deputy?),
             }

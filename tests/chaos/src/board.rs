@@ -20,6 +20,8 @@ struct Inner {
     /// What each thread is at, and since when.
     at: Mutex<Vec<Option<(&'static str, Instant)>>>,
     counts: Mutex<BTreeMap<String, u64>>,
+    /// How long the slowest load of each kind took.
+    longest: Mutex<BTreeMap<&'static str, Duration>>,
     failed: AtomicBool,
     kills_are_over: AtomicBool,
 }
@@ -34,6 +36,7 @@ impl Board {
             seed,
             at: Mutex::new(vec![None; threads]),
             counts: Mutex::default(),
+            longest: Mutex::default(),
             failed: AtomicBool::new(false),
             kills_are_over: AtomicBool::new(false),
         });
@@ -45,9 +48,14 @@ impl Board {
     /// Runs a load; a panic in it is a failure of the program.
     pub(crate) fn guard<T>(&self, thread: u64, name: &'static str, load: impl FnOnce() -> T) -> Option<T> {
         let place = usize::try_from(thread).expect("a few threads");
-        lock(&self.0.at)[place] = Some((name, Instant::now()));
+        let began = Instant::now();
+        lock(&self.0.at)[place] = Some((name, began));
         let outcome = panic::catch_unwind(AssertUnwindSafe(load));
         lock(&self.0.at)[place] = None;
+        let mut longest = lock(&self.0.longest);
+        let slowest = longest.entry(name).or_default();
+        *slowest = (*slowest).max(began.elapsed());
+        drop(longest);
         self.count(format!("load: {name}"));
         if outcome.is_err() {
             eprintln!("FAILED in `{name}`: seed {}", self.0.seed);
@@ -76,6 +84,9 @@ impl Board {
     pub(crate) fn tell(&self) {
         for (what, times) in &*lock(&self.0.counts) {
             println!("{times:8} {what}");
+        }
+        for (name, longest) in &*lock(&self.0.longest) {
+            println!("{:8.1} s at most: {name}", longest.as_secs_f64());
         }
         println!("seed {}: {}", self.0.seed, if self.has_failed() { "FAILED" } else { "all is well" });
     }

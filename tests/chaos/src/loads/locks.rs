@@ -92,7 +92,8 @@ pub(super) fn locks(ground: &mut Ground<'_>) {
     // The permits of the dead come back, but for one each at most.
     let held: Vec<_> = (0..PERMITS)
         .map_while(|permit| {
-            let patience = if died > permit as u64 { SHORT } else { LONG };
+            let is_sure = permit as u64 + died < PERMITS as u64;
+            let patience = if is_sure { LONG } else { SHORT };
             permits.acquire_timeout(patience).expect("no error")
         })
         .collect();
