@@ -169,7 +169,13 @@ impl Census {
             let census = Self::take();
             let of_workers =
                 census.descriptors.keys().any(|kind| kind == "socket" || kind == "/memfd" || kind.contains("pidfd"));
-            (census.children.is_empty() && census.mappings == 0 && !of_workers).then_some(census)
+            // A thread that has just been started has the name of the one that started it, and the one that watches whose the
+            // program is opens a descriptor.
+            let count = |name: &str| census.threads.get(name).copied().unwrap_or(0);
+            let is_named = count("parallel") <= 1;
+            let is_open = count("parallel-owner") == 0 || census.descriptors.contains_key("anon_inode:[signalfd]");
+            let is_still = census.children.is_empty() && census.mappings == 0 && !of_workers;
+            (is_still && is_named && is_open).then_some(census)
         })
     }
 
