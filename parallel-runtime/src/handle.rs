@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
@@ -72,6 +73,10 @@ pub struct JoinHandle<R> {
     /// Who awaits it, once somebody has.
     waker: Option<Arc<Mutex<Option<Waker>>>>,
 }
+
+/// What it refers to is the runtime's own, which no panic leaves half changed.
+impl<R> UnwindSafe for JoinHandle<R> {}
+impl<R> RefUnwindSafe for JoinHandle<R> {}
 
 impl<R> JoinHandle<R> {
     pub(crate) fn new(

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -236,6 +237,10 @@ impl Core {
         }
     }
 }
+
+/// Users' code that may panic, iterators and `Serialize`, runs while nobody holds the lock.
+impl UnwindSafe for Shared {}
+impl RefUnwindSafe for Shared {}
 
 impl Shared {
     pub(crate) fn new(settings: Settings, caller: Caller, bell: Bell, reactor: &'static Reactor) -> Arc<Self> {
