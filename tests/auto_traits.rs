@@ -13,7 +13,6 @@ fn cube(x: u64) -> u64 {
 
 const fn crosses<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
 
-
 /// Those that hold plain data, whatever it is.
 const fn of<T: Plain + Send>() {
     crosses::<Value<T>>();

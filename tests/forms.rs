@@ -655,8 +655,7 @@ mod handles {
     #[test]
     fn options_are_chained_and_leave_the_function_unchanged() {
         let pool = Pool::with_workers(1).unwrap();
-        let careful =
-            cube.timeout(Duration::from_secs(60)).retries(2).name("careful").on(&pool);
+        let careful = cube.timeout(Duration::from_secs(60)).retries(2).name("careful").on(&pool);
         assert_eq!(careful(2), 8);
         assert_eq!(careful.chunk_size(3).par_map(0..5).unwrap(), [0, 1, 8, 27, 64]);
         let lazy = careful.chunk_size(3).window(4).par_imap(0..5);

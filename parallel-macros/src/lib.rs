@@ -35,6 +35,7 @@ use crate::validate::Refusal;
 /// | `retries = 1` | how often a call is tried again whose process died or was too slow |
 /// | `chunk_size = 32` | items for each task of a map; chosen by the pool when left out |
 /// | `name = "a name"` | what calls are called in errors and in their own process |
+/// | `args`, `args = NormJob`, `args(name = NormJob, derive(Debug, Clone))` | names the struct of the arguments, `NormArgs` for `norm` where no name is given; as visible as the function, with serde's traits and what is derived |
 /// | `handle = cubes` | leaves the function as it is written, and makes a handle of another name |
 /// | `crate = path` | where `parallel` is, when the program knows it under another name |
 ///
@@ -45,8 +46,12 @@ use crate::validate::Refusal;
 /// and `Deserialize`; behind a borrow, its owned form does. What cannot run in another process is a compile error that
 /// says what to write instead.
 ///
-/// The handle is a `static` with a type of the same name. So no local variable in its scope can have that name, and no
-/// module or type beside it; `handle = name` helps there.
+/// The handle is a `static` of the function's name. So no local variable in its scope can have that name, which the compiler
+/// tells as E0530, "let bindings cannot shadow statics"; `handle = name` helps there. Where a function is asked for by value, as in
+/// `iter.map(cube)`, the compiler says "expected an `FnMut` closure, found `cube`": write `cube.as_fn()`.
+///
+/// A copy of each argument travels. Types that are made to be changed where they stand, such as `&std::sync::Mutex<T>`,
+/// `&AtomicU64` or `&RefCell<T>`, are refused, because the change would be lost; inside of a struct they are not seen.
 ///
 /// # Examples
 ///
@@ -68,11 +73,18 @@ use crate::validate::Refusal;
 ///     x * x
 /// }
 ///
+/// #[parallel(args)]
+/// fn repeat(text: &str, times: usize) -> String {
+///     text.repeat(times)
+/// }
+///
 /// # fn main() -> parallel::Result<()> {
 /// assert_eq!(cube(3), 27);
 /// assert_eq!(cube.spawn(3).join()?, 27);
 /// assert_eq!(cube.par_map(1..4)?, [1, 8, 27]);
 /// assert_eq!(norm.spawn(&[3.0, 4.0], 2.0).join()?, 5.0);
+/// let job = RepeatArgs { text: "ab".to_string(), times: 2 };
+/// assert_eq!(repeat.spawn_args(&job).join()?, "abab");
 /// let square = square(3);
 /// assert_eq!(squares.spawn(3).join()?, square);
 /// # Ok(())

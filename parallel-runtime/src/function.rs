@@ -322,6 +322,16 @@ impl<H: Callable> Task<H> {
     ///
     /// When `items` panics; what had started goes on and is dropped.
     ///
+    /// # What the compiler says
+    ///
+    /// Items of another type than the parameter's are E0271, "type mismatch resolving `<… as IntoIterator>::Item == u64`", with what
+    /// was expected and what was found. An owned parameter takes its own type only, so that `"7".parse().unwrap()` and
+    /// literals need no type:
+    ///
+    /// - expected `u64`, found `&u64`, at `par_map(&v)` or `par_map(v.iter())`: write `v.iter().copied()`, `v.iter().cloned()`, or `v`.
+    /// - expected `String`, found `&str`: write `["a".to_string()]`, or make the parameter a `&str`, which takes both.
+    /// - expected a tuple: the function has several parameters; write `[(1, 2), (3, 4)]`, or `a.into_iter().zip(b)`.
+    ///
     /// # Examples
     ///
     /// See [`Task`].
