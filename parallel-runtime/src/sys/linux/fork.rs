@@ -47,8 +47,7 @@ impl Original {
         }
         // SAFETY: the address was given to the kernel by the C library, which keeps an aligned number there.
         let known = unsafe { number.read() };
-        // SAFETY: a plain system call.
-        if known != unsafe { libc::gettid() } {
+        if known != super::process::thread_number() {
             return Err("the thread's number is not where it should be".to_string());
         }
         let mut robust_list: *mut c_void = ptr::null_mut();
@@ -58,9 +57,7 @@ impl Original {
         if answer != 0 {
             return Err(text("the list of robust locks cannot be found"));
         }
-        // SAFETY: a plain system call.
-        let parent = unsafe { libc::getppid() };
-        Ok(Self { number, robust_list, robust_len, parent })
+        Ok(Self { number, robust_list, robust_len, parent: super::process::parent_number() })
     }
 
     /// Makes a copy of this process, whose parent is this process's own, in this process's group.
@@ -104,8 +101,7 @@ impl Original {
     /// Lets the kernel end this process with its parent, and ends it if that is gone.
     pub(crate) fn follow_parent(&self) {
         let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-        // SAFETY: a plain system call.
-        if unsafe { libc::getppid() } != self.parent {
+        if super::process::parent_number() != self.parent {
             leave();
         }
     }
@@ -149,11 +145,9 @@ pub(crate) fn silence() {
 }
 
 /// Gives this process its stdout and stderr.
-pub(crate) fn set_streams(streams: [BorrowedFd<'_>; 2]) {
-    for (number, stream) in (1..).zip(streams) {
-        // SAFETY: replaces a stream, which nobody owns, by a copy of a descriptor that is alive.
-        unsafe { libc::dup2(stream.as_raw_fd(), number) };
-    }
+pub(crate) fn set_streams([stdout, stderr]: [BorrowedFd<'_>; 2]) {
+    let _ = rustix::stdio::dup2_stdout(stdout);
+    let _ = rustix::stdio::dup2_stderr(stderr);
 }
 
 /// Ends this process without a word: no `atexit`, no buffers.

@@ -271,6 +271,13 @@ pub(crate) fn block_signals() {
     std::mem::forget(BlockedSignals::new());
 }
 
+/// The parent of this process; 0 for one that it cannot see, and below 0 where the system refuses to tell, which it does in some
+/// sandboxes, and which rustix does not expect.
+pub(crate) fn parent_number() -> libc::pid_t {
+    // SAFETY: a plain system call.
+    unsafe { libc::getppid() }
+}
+
 /// The number of the calling thread; no other thread of the machine has it as long as this one lives.
 pub(crate) fn thread_number() -> i32 {
     // SAFETY: a plain system call.
@@ -449,12 +456,15 @@ pub(crate) fn signal_group(pid: u32, pidfd: &OwnedFd, number: i32) -> io::Result
     send_by_pidfd(pidfd, number, PROCESS_GROUP).or_else(|_| signal(pid, pidfd, number)).map_err(|_| refused)
 }
 
+fn process_of(pid: u32) -> Option<rustix::process::Pid> {
+    libc::pid_t::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)
+}
+
 /// Lets a process that has not run exec, a child of this one, lead a group of its own.
 pub(crate) fn lead_group(pid: u32) {
-    let Ok(pid) = libc::pid_t::try_from(pid) else { return };
+    let Some(pid) = process_of(pid) else { return };
     // One that has died needs none.
-    // SAFETY: a plain system call.
-    unsafe { libc::setpgid(pid, pid) };
+    let _ = rustix::process::setpgid(Some(pid), Some(pid));
 }
 
 /// Reaps the children of this process that have ended in the group of `leader`, which may be one of them or have been; whether
@@ -479,9 +489,7 @@ pub(crate) fn reap_group(leader: u32) -> bool {
 
 /// Whether the process still leads the group that it was started in.
 pub(crate) fn leads_group(pid: u32) -> bool {
-    let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
-    // SAFETY: a plain system call.
-    unsafe { libc::getpgid(pid) == pid }
+    process_of(pid).is_some_and(|pid| rustix::process::getpgid(Some(pid)) == Ok(pid))
 }
 
 /// Sends `signal` to the process, in either way that there is. Call it only while the process is not reaped. No error once it
@@ -520,10 +528,9 @@ pub(crate) fn own_number() -> libc::pid_t {
 /// Ends this process and whatever it started in its group, at once.
 pub(crate) fn end_own_group() -> ! {
     // A task may have moved this process into a group of others, who are not ours to end.
-    // SAFETY: a plain system call.
-    if unsafe { libc::getpgrp() } == own_number() {
-        // SAFETY: a plain system call; this process leads its group, so nobody else is hit.
-        unsafe { libc::kill(0, libc::SIGKILL) };
+    if rustix::process::getpgid(None).is_ok_and(|group| group.as_raw_nonzero().get() == own_number()) {
+        // This process leads its group, so nobody else is hit.
+        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::KILL);
     }
     // Where the system refuses that, or this process has left its group.
     // SAFETY: ends the process.

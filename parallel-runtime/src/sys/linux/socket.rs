@@ -87,7 +87,7 @@ impl Socket {
             return refused("not a channel to this process's parent");
         }
         let maker = maker(fd)?;
-        if maker.pid != parent() {
+        if maker.pid != super::process::parent_number() {
             return refused("not a channel to this process's parent");
         }
         if !file_rights::are_those_of(Owner { user: maker.uid, group: maker.gid })? {
@@ -190,12 +190,6 @@ fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
         )
     };
     if answer == 0 { Ok(credentials) } else { Err(io::Error::last_os_error()).named("getsockopt") }
-}
-
-/// The parent of this process; 0 for one that it cannot see.
-fn parent() -> libc::pid_t {
-    // SAFETY: a plain system call.
-    unsafe { libc::getppid() }
 }
 
 #[cfg(test)]

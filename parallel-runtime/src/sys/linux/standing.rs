@@ -97,8 +97,7 @@ fn has_rights() -> bool {
 
 /// Whether the program has stayed in the user namespace of its parent, as far as it may look.
 fn is_in_user_namespace_of_parent() -> bool {
-    // SAFETY: a plain system call.
-    let parent = unsafe { libc::getppid() };
+    let parent = super::process::parent_number();
     let namespace = |process: &str| rustix::fs::readlink(format!("/proc/{process}/ns/user"), Vec::new()).ok();
     namespace("self").is_some_and(|own| namespace(&parent.to_string()) == Some(own))
 }
@@ -196,11 +195,9 @@ fn verdict_of_landlock(other_sees_parent: bool, sees_parent: bool, sees_child: i
 }
 
 fn sees_parent() -> bool {
-    // SAFETY: a plain system call.
-    let parent = || unsafe { libc::getppid() };
-    let number = parent();
+    let number = super::process::parent_number();
     // It may have died meanwhile, and its number be another's.
-    number > 0 && look_at(number.unsigned_abs()) && number == parent()
+    number > 0 && look_at(number.unsigned_abs()) && number == super::process::parent_number()
 }
 
 /// Whether the calling thread may look at the process.

@@ -5,7 +5,10 @@
 //! that. Without one, `/dev/tty` is an error at once (ENXIO), and what is inherited, such as stdout, is an open file as any.
 
 use std::ffi::{CStr, c_int};
-use std::io;
+use std::os::fd::AsRawFd;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 const TERMINAL: &CStr = c"/dev/tty";
 
@@ -17,17 +20,13 @@ const TERMINAL: &CStr = c"/dev/tty";
 /// Only where nobody else uses this process's descriptors. It makes a few system calls, good between clone and exec.
 pub(super) unsafe fn leave() {
     // SAFETY: the caller's promise. It frees a number that is below any limit.
-    unsafe { libc::close(0) };
-    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
-    // SAFETY: a constant path, ended by a zero byte.
-    let terminal = unsafe { libc::open(TERMINAL.as_ptr(), flags) };
-    if terminal >= 0 {
-        give_up(terminal);
-        // SAFETY: opened above.
-        unsafe { libc::close(terminal) };
-    } else if io::Error::last_os_error().raw_os_error() != Some(libc::ENXIO) {
+    unsafe { rustix::io::close(0) };
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::open(TERMINAL, flags, Mode::empty()) {
+        Ok(terminal) => give_up(terminal.as_raw_fd()),
+        Err(Errno::NXIO) => {}
         // It cannot be opened, as in a folder made root, or where somebody has it to himself; then it can only be met here.
-        (1..=2).for_each(give_up);
+        Err(_) => (1..=2).for_each(give_up),
     }
 }
 

@@ -180,8 +180,7 @@ const LOOK_FOR_PARENT: Duration = Duration::from_millis(100);
 impl Parent {
     /// Ask while it is known to live, or to have died after it put something into the control channel.
     fn get() -> Self {
-        // SAFETY: a plain system call.
-        let parent = unsafe { libc::getppid() };
+        let parent = super::process::parent_number();
         Self(if parent > 0 { Pid::from_raw(parent) } else { None })
     }
 
