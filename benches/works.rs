@@ -11,14 +11,14 @@ pub(crate) fn identity(value: u64) -> u64 {
 /// Panics for odd numbers, with a message of its own for each.
 #[parallel(handle = halves)]
 pub(crate) fn half(number: u64) -> u64 {
-    assert!(number % 2 == 0, "{number} is odd");
+    assert!(number.is_multiple_of(2), "{number} is odd");
     number / 2
 }
 
 /// Whether a number is the sum of its proper divisors, by trial of all of them: nothing but computing.
 #[parallel(handle = perfects)]
 pub(crate) fn is_perfect(number: u64) -> bool {
-    (1..=number / 2).filter(|divisor| number % divisor == 0).sum::<u64>() == number && number > 0
+    (1..=number / 2).filter(|divisor| number.is_multiple_of(*divisor)).sum::<u64>() == number && number > 0
 }
 
 /// Less work than any way to another process.

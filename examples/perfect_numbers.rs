@@ -17,7 +17,7 @@ use parallel::prelude::*;
 /// Tells whether `n` is the sum of its proper divisors.
 #[parallel]
 fn is_perfect(n: u64) -> bool {
-    n > 1 && (1..=n / 2).filter(|divisor| n % divisor == 0).sum::<u64>() == n
+    n > 1 && (1..=n / 2).filter(|divisor| n.is_multiple_of(*divisor)).sum::<u64>() == n
 }
 
 fn main() -> parallel::Result<()> {

@@ -19,9 +19,12 @@ use parallel::prelude::*;
 /// Shorter lists are sorted where they are: to send them takes longer.
 const SHORT: usize = 200_000;
 
+/// The processes that worked, by how deep the calls were.
+type Workers = BTreeMap<usize, BTreeSet<u32>>;
+
 /// Sorts; returns which processes had a part in it, by how deep the calls were.
 #[parallel]
-fn quicksort(mut numbers: Vec<i64>, level: usize) -> Result<(Vec<i64>, BTreeMap<usize, BTreeSet<u32>>), Failure> {
+fn quicksort(mut numbers: Vec<i64>, level: usize) -> Result<(Vec<i64>, Workers), Failure> {
     let mut workers = BTreeMap::from([(level, BTreeSet::from([std::process::id()]))]);
     if numbers.len() <= SHORT {
         numbers.sort_unstable();

@@ -36,7 +36,7 @@ fn pool(gate: &Gate) -> Pool {
 /// Waits for the gate where `x` is divisible by `slow`.
 #[parallel]
 fn passes(x: u64, slow: u64) -> (u64, u32) {
-    if x % slow == 0 {
+    if x.is_multiple_of(slow) {
         let gate = PathBuf::from(std::env::var_os("GATE").unwrap());
         let begun = Instant::now();
         while !gate.exists() {
@@ -88,7 +88,7 @@ fn one_long_item_among_many_short_ones_keeps_none_of_them_waiting() {
 fn long_items_at_random_places_keep_the_order_and_lose_nothing() {
     #[parallel]
     fn naps(x: u64) -> u64 {
-        if x % 997 == 0 {
+        if x.is_multiple_of(997) {
             std::thread::sleep(Duration::from_millis(20));
         }
         x * x

@@ -8,7 +8,7 @@ use parallel::prelude::*;
 #[parallel]
 fn half(x: u32) -> Result<u32, String> {
     assert!(x != 13, "13 is unlucky");
-    if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }
+    if x.is_multiple_of(2) { Ok(x / 2) } else { Err(format!("{x} is odd")) }
 }
 
 #[parallel]

@@ -35,7 +35,7 @@ const _: () = assert!((FIRST << (LEVELS - 1)) / ALIGNMENT <= 1 << 31 && FIRST <<
 // What every process maps at once is the first level, and each other level is a part.
 const _: () = assert!(HEAD + FIRST == parts::HEAD as u64 && LEVELS as usize - 1 <= parts::MOST);
 // So a record is never cut by the end of the ring.
-const _: () = assert!(RECORD == ALIGNMENT && HEAD % ALIGNMENT == 0 && FIRST.is_power_of_two());
+const _: () = assert!(RECORD == ALIGNMENT && HEAD.is_multiple_of(ALIGNMENT) && FIRST.is_power_of_two());
 
 /// The ring's words.
 pub(super) type RingWords = Marks<FIRST>;
@@ -115,7 +115,7 @@ pub(super) struct Ring {
 impl Ring {
     /// Finds the ring in `region`, whose words are `words` bytes from its start; memory of zeros is an empty ring.
     pub(super) fn new(region: Arc<Region>, words: usize) -> Self {
-        assert!(words % align_of::<RingWords>() == 0 && words + size_of::<RingWords>() <= HEAD as usize);
+        assert!(words.is_multiple_of(align_of::<RingWords>()) && words + size_of::<RingWords>() <= HEAD as usize);
         assert!(region.access() == Access::InParts);
         let levels = (0..LEVELS).take_while(|&level| end_of(level) <= region.len() as u64).count() as u64;
         assert!(levels > 0);

@@ -153,7 +153,7 @@ pub(crate) const BELL: usize = 4096;
 
 const _: () = assert!(size_of::<SlotOrder>() == 64 && size_of::<SlotProgress>() == 64 && size_of::<Door>() == 64);
 const _: () = assert!(size_of::<Header>() == 64 + 64 + SLOTS * 128 && size_of::<Header>() <= HEAD);
-const _: () = assert!(size_of::<BellWords>() <= BELL && LANE_AREA % 4096 == 0);
+const _: () = assert!(size_of::<BellWords>() <= BELL && LANE_AREA.is_multiple_of(4096));
 
 /// A lane's memory.
 #[derive(Debug)]

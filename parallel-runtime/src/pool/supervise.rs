@@ -211,12 +211,11 @@ impl Shared {
     /// A worker has reported in; its initializer's value, if it has one, is `value`.
     fn reported_in(&self, core: &mut Core, index: usize, value: Option<Payload>) {
         let Some(seat) = core.seats[index].as_mut() else { return };
-        if let (Some(value), Some(initializer)) = (value, &self.settings.initializer) {
-            if !value.bytes.is_empty() && value.bytes != OK {
+        if let (Some(value), Some(initializer)) = (value, &self.settings.initializer)
+            && !value.bytes.is_empty() && value.bytes != OK {
                 self.look_into(index, Arc::clone(&seat.child), initializer, value);
                 return;
             }
-        }
         self.admit_worker(core, index);
     }
 

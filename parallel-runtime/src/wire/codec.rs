@@ -406,7 +406,7 @@ mod tests {
         impl TryFrom<u32> for Even {
             type Error = &'static str;
             fn try_from(number: u32) -> Result<Self, Self::Error> {
-                if number % 2 == 0 { Ok(Self) } else { Err("it is odd") }
+                if number.is_multiple_of(2) { Ok(Self) } else { Err("it is odd") }
             }
         }
         assert_eq!(misfit::<Even>(&3_u32), "it is odd");

@@ -131,12 +131,11 @@ impl Pipe {
                 Room::Full => return Some(false),
                 Room::Narrow => {
                     let both = self.receivers.take();
-                    if let Some(up) = self.marks.growth(LEVELS as u64, ALIGNMENT).unwrap() {
-                        if !self.make(up, killed) {
+                    if let Some(up) = self.marks.growth(LEVELS as u64, ALIGNMENT).unwrap()
+                        && !self.make(up, killed) {
                             std::mem::forget(both);
                             return None;
                         }
-                    }
                 }
             }
         }
@@ -213,14 +212,13 @@ impl Pipe {
                 first.commit(ALIGNMENT);
             }
         }
-        if killed.is_in_a_move() {
-            if let Some(both) = self.senders.try_take() {
+        if killed.is_in_a_move()
+            && let Some(both) = self.senders.try_take() {
                 if let Some(down) = self.marks.shrinkage(LEVELS as u64) {
                     self.make(down, killed);
                 }
                 std::mem::forget(both);
             }
-        }
         std::mem::forget(held);
         die();
     }

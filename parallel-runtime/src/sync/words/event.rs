@@ -65,12 +65,11 @@ impl EventWord {
             if word & SET != 0 || word / TURN != first / TURN {
                 return true;
             }
-            if word & WAITERS == 0 {
-                if let Err(now) = self.0.compare_exchange(word, word | WAITERS, Ordering::Relaxed, Ordering::Acquire) {
+            if word & WAITERS == 0
+                && let Err(now) = self.0.compare_exchange(word, word | WAITERS, Ordering::Relaxed, Ordering::Acquire) {
                     word = now;
                     continue;
                 }
-            }
             if deadline.has_passed() {
                 return false;
             }

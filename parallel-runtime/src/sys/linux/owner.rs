@@ -79,7 +79,7 @@ impl Known {
         if generation == self.generation && generation != 0 {
             return true;
         }
-        if generation % 2 != 0 || generation == 0 {
+        if !generation.is_multiple_of(2) || generation == 0 {
             // It changes right now, or nobody watches.
             return self.owner.is_still_own();
         }

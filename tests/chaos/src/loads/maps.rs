@@ -100,7 +100,7 @@ pub(super) fn lazy(ground: &mut Ground<'_>) {
         }
     };
     let mut seen = BTreeSet::new();
-    if lens.len() % 2 == 0 {
+    if lens.len().is_multiple_of(2) {
         for (index, outcome) in task.par_imap(lens.clone()).enumerate() {
             check(index, outcome);
             seen.insert(index);

@@ -74,7 +74,7 @@ fn square(x: u64) -> u64 {
 #[parallel]
 fn work(number: u64, micros: u32) -> u64 {
     let time = Duration::from_micros(u64::from(micros));
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         std::thread::sleep(time);
     } else {
         let began = std::time::Instant::now();

@@ -33,7 +33,7 @@ pub fn cubes(end: u64) -> Vec<(u64, u32)> {
 
 #[parallel]
 fn half(x: u64) -> u64 {
-    assert!(x % 2 == 0, "{x} is odd");
+    assert!(x.is_multiple_of(2), "{x} is odd");
     x / 2
 }
 

@@ -239,7 +239,7 @@ pub(crate) fn many_threads_share_a_pool_whose_tasks_fail() {
 #[parallel]
 fn sometimes(x: u64, y: u64) -> u64 {
     if (x + y) % 10 == 7 {
-        if y % 2 == 0 {
+        if y.is_multiple_of(2) {
             std::process::exit(3);
         }
         panic!("sometimes");

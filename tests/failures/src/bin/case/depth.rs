@@ -235,7 +235,7 @@ pub(crate) fn deep_values_that_nobody_gets_are_dropped() {
 
 #[parallel]
 fn echo_even(tree: Tree, number: u32) -> Tree {
-    assert!(number % 2 == 0, "{number} is odd");
+    assert!(number.is_multiple_of(2), "{number} is odd");
     tree
 }
 

@@ -37,9 +37,9 @@ fn scribble(seed: u64, sparse: u64, head: bool) -> u64 {
         let [start, end] = [start, end].map(|text| usize::from_str_radix(text, 16).unwrap());
         let end = if head { start + 4096 } else { end };
         for at in (start..end).step_by(8) {
-            if random.next() % sparse == 0 {
+            if random.next().is_multiple_of(sparse) {
                 // Small numbers are the more dangerous ones: they look like states, counts and lengths.
-                let word = if random.next() % 2 == 0 { random.next() } else { random.next() % 6 };
+                let word = if random.next().is_multiple_of(2) { random.next() } else { random.next() % 6 };
                 // SAFETY: none; it is mapped and writable, and that it is somebody else's is the point.
                 unsafe { (at as *mut u64).write_volatile(word) };
                 written += 1;
