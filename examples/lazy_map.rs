@@ -22,7 +22,8 @@ const WINDOW: usize = 64;
 #[parallel]
 fn prime(number: u64) -> Option<u64> {
     let divisors = (3..).step_by(2).take_while(|divisor| divisor * divisor <= number);
-    (number > 1 && number % 2 == 1 && divisors.into_iter().all(|divisor| !number.is_multiple_of(divisor))).then_some(number)
+    (number > 1 && number % 2 == 1 && divisors.into_iter().all(|divisor| !number.is_multiple_of(divisor)))
+        .then_some(number)
 }
 
 /// Halves an even number, triples an odd one and adds one, until it is one; returns the number of steps, `times` over.

@@ -72,9 +72,10 @@ impl Incoming {
     #[inline]
     pub(super) fn decode<T: DeserializeOwned>(self) -> Result<T> {
         if self.is_number
-            && let Some((number, _)) = plain::decode(&self.number[..self.size]) {
-                return Ok(number);
-            }
+            && let Some((number, _)) = plain::decode(&self.number[..self.size])
+        {
+            return Ok(number);
+        }
         let decoded = message::decode(&self.payload).map_err(|error| Error::new(ErrorKind::Decode(error)));
         keep(self.payload.bytes);
         decoded

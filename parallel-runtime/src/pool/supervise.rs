@@ -212,10 +212,12 @@ impl Shared {
     fn reported_in(&self, core: &mut Core, index: usize, value: Option<Payload>) {
         let Some(seat) = core.seats[index].as_mut() else { return };
         if let (Some(value), Some(initializer)) = (value, &self.settings.initializer)
-            && !value.bytes.is_empty() && value.bytes != OK {
-                self.look_into(index, Arc::clone(&seat.child), initializer, value);
-                return;
-            }
+            && !value.bytes.is_empty()
+            && value.bytes != OK
+        {
+            self.look_into(index, Arc::clone(&seat.child), initializer, value);
+            return;
+        }
         self.admit_worker(core, index);
     }
 

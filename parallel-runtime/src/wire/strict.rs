@@ -283,9 +283,10 @@ impl<S: SerializeStruct> SerializeStruct for StrictStruct<S> {
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Self::Error> {
         // serde's derive writes a tag first, as a bare `str`; a field of the user's is a `String` or a `&str`.
         if let (Some(tag), Some(text)) = (self.tag.take(), cast::same_text(value))
-            && text == tag {
-                return Err(tagged(name));
-            }
+            && text == tag
+        {
+            return Err(tagged(name));
+        }
         self.fields.serialize_field(name, &Strictly(value))
     }
 

@@ -132,10 +132,11 @@ impl Pipe {
                 Room::Narrow => {
                     let both = self.receivers.take();
                     if let Some(up) = self.marks.growth(LEVELS as u64, ALIGNMENT).unwrap()
-                        && !self.make(up, killed) {
-                            std::mem::forget(both);
-                            return None;
-                        }
+                        && !self.make(up, killed)
+                    {
+                        std::mem::forget(both);
+                        return None;
+                    }
                 }
             }
         }
@@ -213,12 +214,13 @@ impl Pipe {
             }
         }
         if killed.is_in_a_move()
-            && let Some(both) = self.senders.try_take() {
-                if let Some(down) = self.marks.shrinkage(LEVELS as u64) {
-                    self.make(down, killed);
-                }
-                std::mem::forget(both);
+            && let Some(both) = self.senders.try_take()
+        {
+            if let Some(down) = self.marks.shrinkage(LEVELS as u64) {
+                self.make(down, killed);
             }
+            std::mem::forget(both);
+        }
         std::mem::forget(held);
         die();
     }

@@ -66,10 +66,11 @@ impl EventWord {
                 return true;
             }
             if word & WAITERS == 0
-                && let Err(now) = self.0.compare_exchange(word, word | WAITERS, Ordering::Relaxed, Ordering::Acquire) {
-                    word = now;
-                    continue;
-                }
+                && let Err(now) = self.0.compare_exchange(word, word | WAITERS, Ordering::Relaxed, Ordering::Acquire)
+            {
+                word = now;
+                continue;
+            }
             if deadline.has_passed() {
                 return false;
             }
