@@ -45,6 +45,30 @@ pub(crate) fn upper_case(text: String) -> String {
     text.to_ascii_uppercase()
 }
 
+/// Numbers in a table: some 100 kB.
+pub(crate) const TABLE: usize = 12_500;
+
+/// Computes for 2 ms; a table of the number.
+#[parallel]
+pub(crate) fn make_table(number: u64) -> Vec<u64> {
+    let since = std::time::Instant::now();
+    while since.elapsed() < std::time::Duration::from_millis(2) {
+        std::hint::spin_loop();
+    }
+    vec![number; TABLE]
+}
+
+pub(crate) fn add_tables(sum: &mut [u64], other: &[u64]) {
+    sum.iter_mut().zip(other).for_each(|(sum, number)| *sum += number);
+}
+
+/// Adds two tables.
+#[parallel]
+pub(crate) fn join_tables(mut sum: Vec<u64>, other: Vec<u64>) -> Vec<u64> {
+    add_tables(&mut sum, &other);
+    sum
+}
+
 /// Large borrowed items, small results.
 #[parallel(handle = row_sums)]
 pub(crate) fn row_sum(row: &[f64]) -> f64 {

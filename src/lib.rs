@@ -34,10 +34,14 @@
 //! | `cube.par_imap(items)` | lazy, ordered, with a bounded window of items under way | an iterator of `Result<u64>` |
 //! | `cube.par_imap_unordered(items)` | lazy, as they finish | an iterator of `(usize, Result<u64>)` |
 //! | `cube.par_for_each(items)` | results dropped in the worker | `Result<()>` |
+//! | `read.try_par_map(items)` and the others | for functions that return a `Result`: one error for both layers, [`Failure`] | `Result<Vec<T>, Failure>` |
 //! | `cube.par_map_reduce(items, &merge)` | results merged in the workers, by another `#[parallel]` function | `Result<Option<u64>>` |
 //!
 //! A function of one parameter maps over arguments, one of several over tuples of them, one of none over `()`. The
 //! function's own `Err` is a value like any other: a map does not stop at it.
+//!
+//! `#[parallel(args)]` names the struct of the arguments: calls as data, kept in a file or built by the parameters' names, run by
+//! `spawn_args`, `submit_args`, `par_map_args` and their kin.
 //!
 //! Parameters may be owned or borrowed, `&T`, `&str`, `&[T]`, and are given as in an ordinary call; they and the result
 //! need serde's `Serialize` and `Deserialize`.
@@ -82,7 +86,8 @@
 //! # How processes start
 //!
 //! The first ones by executing the program once more. After some starts a *zygote* is ready, which `ps` shows under this
-//! name: the program once more with a single thread, from which later processes are forked in a third of the time. They
+//! name: the program once more with a single thread, from which later processes are forked in a third of the time; beside it
+//! waits a copy of it for the next call, under the same name. They
 //! are the same otherwise. What the zygote could not hand on as it is now (an environment, folder, umask, limit or right
 //! that has changed since it was started) is still executed, and so is everything while there is no zygote: killing it
 //! harms nobody. A constructor of a library that starts a thread or opens a descriptor rules it out; handlers of

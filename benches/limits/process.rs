@@ -136,6 +136,19 @@ pub(crate) fn own_memory() -> Option<f64> {
     Some((heap.uordblks + heap.hblkhd) as f64 + shared_kilobytes * 1024.0)
 }
 
+/// Runs `work`; returns what it gives, and how many bytes of RAM this process had more at most than at the beginning.
+pub(crate) fn peak_memory<R>(work: impl FnOnce() -> R) -> Option<(R, f64)> {
+    let kilobytes = |key| status_field("/proc/self/status", key)?.parse::<f64>().ok();
+    // What the allocator keeps from before would not be seen to grow.
+    // SAFETY: the call has no precondition.
+    unsafe { libc::malloc_trim(0) };
+    // The highest figure so far begins anew.
+    fs::write("/proc/self/clear_refs", "5").ok()?;
+    let before = kilobytes("VmRSS:")?;
+    let result = work();
+    Some((result, (kilobytes("VmHWM:")? - before) * 1024.0))
+}
+
 /// How often the threads of a process were taken from a core or left it, so far.
 pub(crate) fn context_switches(pid: u32) -> Option<u64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;

@@ -8,6 +8,7 @@ mod maps;
 mod panics;
 mod pools;
 mod queues;
+mod reduce;
 
 use std::hint::black_box;
 
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Vec<Row> {
         calls::rows(),
         panics::rows(),
         data::rows(),
+        reduce::rows(),
         pools::rows(),
         growth::rows(),
         locks::rows(),

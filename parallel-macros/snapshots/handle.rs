@@ -54,7 +54,7 @@ pub fn cube(x: u64) -> u64 {
 )]
 #[doc(hidden)]
 #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-pub struct __CubesArgs {
+pub struct __parallel_arguments_of_cubes {
     x: u64,
 }
 #[allow(
@@ -193,7 +193,7 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
 impl ::parallel::__private::Callable
 for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
     type Pointer = fn(u64) -> u64;
-    type Arguments = __CubesArgs;
+    type Arguments = __parallel_arguments_of_cubes;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
             ::parallel::__private::FUNCTIONS

@@ -62,7 +62,7 @@ impl __parallel_match::r#match<()> {
 )]
 #[doc(hidden)]
 #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-struct __MatchArgs {}
+struct __parallel_arguments_of_match {}
 #[allow(clippy::print_stdout)]
 #[allow(
     deprecated,
@@ -157,7 +157,7 @@ for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
 impl ::parallel::__private::Callable
 for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
     type Pointer = fn();
-    type Arguments = __MatchArgs;
+    type Arguments = __parallel_arguments_of_match;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
             ::parallel::__private::FUNCTIONS

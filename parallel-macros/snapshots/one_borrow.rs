@@ -65,7 +65,7 @@ impl __parallel_sum::sum<()> {
 )]
 #[doc(hidden)]
 #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-pub(crate) struct __SumArgs {
+pub(crate) struct __parallel_arguments_of_sum {
     row: ::std::vec::Vec<f64>,
 }
 #[cfg(feature = "sums")]
@@ -231,7 +231,7 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
 impl ::parallel::__private::Callable
 for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
     type Pointer = fn(&[f64]) -> f64;
-    type Arguments = __SumArgs;
+    type Arguments = __parallel_arguments_of_sum;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
             ::parallel::__private::FUNCTIONS

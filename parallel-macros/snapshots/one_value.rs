@@ -59,7 +59,7 @@ impl __parallel_cube::cube<()> {
 )]
 #[doc(hidden)]
 #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-struct __CubeArgs {
+struct __parallel_arguments_of_cube {
     x: u64,
 }
 #[allow(
@@ -198,7 +198,7 @@ for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
 impl ::parallel::__private::Callable
 for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
     type Pointer = fn(u64) -> u64;
-    type Arguments = __CubeArgs;
+    type Arguments = __parallel_arguments_of_cube;
     fn entry() -> &'static ::parallel::__private::Entry {
         #[::parallel::__private::linkme::distributed_slice(
             ::parallel::__private::FUNCTIONS

@@ -65,7 +65,7 @@ impl __parallel_norm::norm<()> {
 )]
 #[doc(hidden)]
 #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-pub struct __NormArgs {
+pub struct __parallel_arguments_of_norm {
     row: ::std::vec::Vec<f64>,
     p: f64,
     argument_2: (f64, f64),
@@ -392,7 +392,7 @@ for __parallel_norm::norm<
     crate::vendored::parallel::__private::Call<fn(&[f64], f64, (f64, f64)) -> f64>,
 > {
     type Pointer = fn(&[f64], f64, (f64, f64)) -> f64;
-    type Arguments = __NormArgs;
+    type Arguments = __parallel_arguments_of_norm;
     fn entry() -> &'static crate::vendored::parallel::__private::Entry {
         #[crate::vendored::parallel::__private::linkme::distributed_slice(
             crate::vendored::parallel::__private::FUNCTIONS

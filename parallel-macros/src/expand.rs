@@ -27,7 +27,7 @@ use crate::model::{Model, Parameter, bare};
 /// mod __parallel_cube { pub struct cube<T> { pub(super) task: T } }
 /// static cube: __parallel_cube::cube<Call<fn(u64) -> u64>> = …;
 /// impl __parallel_cube::cube<()> { fn cube(x: u64) -> u64 { x * x * x } }
-/// struct __CubeArgs { x: u64 }
+/// struct __parallel_arguments_of_cube { x: u64 }
 /// impl cube<…> { fn spawn… fn submit… }
 /// impl Deref… impl From… impl Parameter<0>… impl Returns… impl Callable… impl Accepts<u64> for cube<…> …
 /// ```
@@ -431,7 +431,7 @@ impl<'a> Code<'a> {
     //     impl Function for norm {}
     //     impl Callable for norm {
     //         type Pointer = fn(&[f64], f64) -> f64;
-    //         type Arguments = __NormArgs;
+    //         type Arguments = __parallel_arguments_of_norm;
     //         fn entry() -> &'static Entry { … }
     //         fn encode_arguments(…) { … }
     //     }

@@ -72,7 +72,7 @@ fn arguments_name(function: &Ident, words: &Words) -> Ident {
         Some(args) => Ident::new(&format!("{}Args", camel(&function.unraw().to_string())), args.span),
         None => {
             let handle = words.handle.as_ref().unwrap_or(function);
-            format_ident!("__{}Args", camel(&handle.unraw().to_string()), span = Span::mixed_site())
+            format_ident!("__parallel_arguments_of_{}", handle.unraw(), span = Span::mixed_site())
         }
     }
 }

@@ -28,7 +28,9 @@ pub trait Callable: Returns + Sized + 'static {
 
 /// A `#[parallel]` function, for helpers that take any.
 ///
-/// Only the attribute implements it, for the type of the handle that it makes. A handle is borrowed: `helper(&cube)`.
+/// Only the attribute implements it, for the type of the handle that it makes. A handle is borrowed, `helper(&cube)`, or cloned. In
+/// a helper it has the options and the maps; `spawn` and `submit`, which have the parameters of the function itself, are not
+/// there: map a single item.
 ///
 /// # Examples
 ///

@@ -338,11 +338,11 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
+/// The line says what the inner error says, so the source is that one's: who prints the whole chain prints nothing twice.
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Start(error) | ErrorKind::Signal(error) => Some(error),
-            ErrorKind::Encode(report) | ErrorKind::Decode(report) => Some(report),
+            ErrorKind::Start(error) | ErrorKind::Signal(error) => error.source(),
             _ => None,
         }
     }

@@ -465,6 +465,10 @@ impl<H: Callable> Task<H> {
     ///
     /// `merge` must be associative. Neighbours are merged in the order of the items, so it need not be commutative.
     ///
+    /// Items are taken from the input as workers have room for them, and merged while the rest is mapped. So the input may be
+    /// larger than memory, and the values that are here at a time are a few for each worker and each power of four of the number
+    /// of chunks.
+    ///
     /// # Errors
     ///
     /// The first failure, of the function or of `merge`; otherwise as [`par_map`](Self::par_map).
@@ -815,6 +819,10 @@ impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMap<I, H> {
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next().map(|(_, outcome)| outcome)
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
 }
 
 impl<I: Iterator, H: Accepts<I::Item>> FusedIterator for ParIMap<I, H> {}
@@ -838,6 +846,10 @@ impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMapUnordered<I, H> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
     }
 }
 

@@ -191,7 +191,9 @@ fn read_value(data: &[u8]) {
         0 => read_as::<Any>(bytes, &[]),
         1 => read_as::<Chain>(bytes, &[]),
         2 => read_as::<Lists>(bytes, &[]),
-        3 => read_as::<Endless>(bytes, &[]),
+        // Reads nothing, to the last level that there may be: once is enough.
+        3 if bytes.is_empty() => read_as::<Endless>(bytes, &[]),
+        3 => {}
         4 => read_as::<String>(bytes, &[]),
         5 => read_as::<Vec<f64>>(bytes, &[]),
         6 => read_as::<Vec<String>>(bytes, &[]),

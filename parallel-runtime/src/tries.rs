@@ -240,6 +240,10 @@ where
         self.next += 1;
         Some(flatten::<H, T, E>(self.next - 1, outcome))
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.map.size_hint()
+    }
 }
 
 impl<I, H, T, E> FusedIterator for TryParIMap<I, H>
@@ -275,6 +279,10 @@ where
     fn next(&mut self) -> Option<Self::Item> {
         let (index, outcome) = self.0.next()?;
         Some((index, flatten::<H, T, E>(index, outcome)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
     }
 }
 

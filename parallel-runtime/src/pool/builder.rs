@@ -42,7 +42,7 @@ pub struct PoolBuilder {
     start_timeout: Option<Duration>,
 }
 
-/// What an initializer may return.
+/// What an initializer may return: `()`, or `Result<(), E>` with any `E: Display`.
 #[diagnostic::on_unimplemented(
     message = "an initializer returns `()` or `Result<(), E>` with an `E` that implements `Display`, not `{Self}`",
     label = "its result would be lost"
@@ -124,7 +124,7 @@ impl PoolBuilder {
     /// Runs a `#[parallel]` function once in each worker before its first task; `arguments` is the tuple of its
     /// arguments, in the forms that `spawn` takes: `("model.bin",)` for `fn(&str)`, `()` for none.
     ///
-    /// A panic or an `Err` in it is [`ErrorKind::Start`] with its message, from `build()`, or, for a worker that
+    /// It returns `()`, or `Result<(), E>` with any `E: Display`. A panic or an `Err` in it is [`ErrorKind::Start`] with its message, from `build()`, or, for a worker that
     /// replaces another, from the calls that wait for one.
     ///
     /// # Examples

@@ -271,6 +271,11 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         self.items.size_hint().0
     }
 
+    /// How many items the input has at most, where it says so.
+    pub(crate) fn most(&self) -> Option<usize> {
+        self.items.size_hint().1
+    }
+
     /// How many there will be, where the input says so; else a size to start with.
     pub(crate) fn forecast(&self) -> usize {
         self.left().unwrap_or(self.expected().min(RESERVE))

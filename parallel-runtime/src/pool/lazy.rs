@@ -76,6 +76,15 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
         lazy
     }
 
+    /// As many outcomes as there are items, or fewer, where the pool ends.
+    pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
+        let most = match (&self.feeder, &self.refusal) {
+            (Some(feeder), _) => feeder.most().and_then(|most| (most + feeder.taken()).checked_sub(self.given)),
+            (None, refusal) => Some(usize::from(refusal.is_some())),
+        };
+        (0, most)
+    }
+
     /// Sends items once a good part of the window is free, so that the workers stay busy while outcomes are taken one
     /// by one, and chunks stay large.
     fn refill(&mut self) {

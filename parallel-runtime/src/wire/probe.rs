@@ -448,7 +448,7 @@ pub struct Errors;
 #[diagnostic::on_unimplemented(
     message = "`{T}` has no form that travels to another process",
     label = "cannot be sent to another process",
-    note = "return `Result<_, parallel::Failure>`, into which `?` turns any error; or send its text, `error.to_string()`"
+    note = "return `Result<_, parallel::Failure>`, into which `?` turns any error type, and `.map_err(parallel::Failure::new)` a boxed one; or send its text, `error.to_string()`"
 )]
 pub trait CarriesErrors<T: ?Sized> {}
 
@@ -483,7 +483,7 @@ pub struct Results;
 #[diagnostic::on_unimplemented(
     message = "a `Result` travels with its value and its error, and one of the two in `{T}` does not",
     label = "cannot be sent to another process",
-    note = "derive serde's traits for both; or return `Result<_, parallel::Failure>`, into which `?` turns any error"
+    note = "derive serde's traits for both; or return `Result<_, parallel::Failure>`, into which `?` turns any error type, and `.map_err(parallel::Failure::new)` an `anyhow::Error`, a boxed error or text"
 )]
 pub trait CarriesResults<T: ?Sized> {}
 
