@@ -102,6 +102,17 @@ fn an_error_of_the_function_and_one_of_the_call_are_told_alike() {
 }
 
 #[test]
+fn lazy_maps_say_how_many_outcomes_there_are_at_most() {
+    let mut lazy = half.par_imap(0..10);
+    assert_eq!(lazy.size_hint(), (0, Some(10)));
+    assert!(lazy.next().is_some());
+    assert_eq!(lazy.size_hint(), (0, Some(9)));
+    assert_eq!(lazy.count(), 9);
+    assert_eq!(half.try_par_imap_unordered(0..).size_hint(), (0, None));
+    assert_eq!(half.window(0).par_imap(0..10).size_hint(), (0, Some(1)));
+}
+
+#[test]
 fn a_failure_ends_the_map() {
     let taken = std::cell::Cell::new(0);
     let endless = (1..).inspect(|_| taken.set(taken.get() + 1));

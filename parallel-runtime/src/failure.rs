@@ -258,6 +258,20 @@ mod tests {
     }
 
     #[test]
+    fn no_link_of_the_chain_says_what_another_has_said() {
+        let kinds = [
+            ErrorKind::Start(io::Error::other("no more processes")),
+            ErrorKind::Signal(io::Error::other("not permitted")),
+            ErrorKind::Decode(crate::error::CodecError::new::<u8>("too short")),
+        ];
+        for kind in kinds {
+            let error = Error::new(kind).in_function("cube");
+            let line = error.to_string();
+            assert_eq!(format!("{:#}", Failure::from(error)), line);
+        }
+    }
+
+    #[test]
     fn a_boxed_failure_is_an_error_with_causes_and_becomes_itself_again() {
         let boxed: Box<dyn StdError + Send + Sync> = failure().in_item("decode", 3).into();
         let cause = boxed.source().map(ToString::to_string);
