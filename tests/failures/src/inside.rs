@@ -173,9 +173,11 @@ impl Census {
             // program is opens a descriptor.
             let count = |name: &str| census.threads.get(name).copied().unwrap_or(0);
             let is_named = count("parallel") <= 1;
+            // A deputy lives as long as its call, and leaves after it.
+            let is_alone = count("parallel-deputy") == 0;
             let is_open = count("parallel-owner") == 0 || census.descriptors.contains_key("anon_inode:[signalfd]");
             let is_still = census.children.is_empty() && census.mappings == 0 && !of_workers;
-            (is_still && is_named && is_open).then_some(census)
+            (is_still && is_named && is_alone && is_open).then_some(census)
         })
     }
 
