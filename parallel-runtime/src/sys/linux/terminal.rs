@@ -19,8 +19,9 @@ const TERMINAL: &CStr = c"/dev/tty";
 ///
 /// Only where nobody else uses this process's descriptors. It makes a few system calls, good between clone and exec.
 pub(super) unsafe fn leave() {
-    // SAFETY: the caller's promise. It frees a number that is below any limit.
-    unsafe { rustix::io::close(0) };
+    // It frees a number that is below any limit. (rustix takes for granted that it is open.)
+    // SAFETY: the caller's promise.
+    unsafe { libc::close(0) };
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     match rustix::fs::open(TERMINAL, flags, Mode::empty()) {
         Ok(terminal) => give_up(terminal.as_raw_fd()),
