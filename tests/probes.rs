@@ -32,6 +32,7 @@ fn names(file: &File, mutex: &mine::Mutex<u8>, tracked: Tracked<std::fs::File>) 
 }
 
 #[parallel]
+#[allow(clippy::boxed_local, reason = "what is in a box is looked at, too")]
 fn add(total: &Locked, boxed: Box<Value<u64>>) {
     *total.lock().unwrap() += 1;
     boxed.update(|boxed| *boxed += 2).unwrap();

@@ -1,6 +1,8 @@
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -8,7 +10,11 @@
 #[allow(non_snake_case)]
 mod __parallel_cubes {
     #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-    #[allow(non_camel_case_types, unreachable_pub)]
+    #[allow(
+        non_camel_case_types,
+        unreachable_pub,
+        clippy::field_scoped_visibility_modifiers
+    )]
     pub struct cubes<__Task> {
         pub(super) task: __Task,
     }
@@ -16,6 +22,8 @@ mod __parallel_cubes {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -49,6 +57,8 @@ pub fn cube(x: u64) -> u64 {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -60,6 +70,8 @@ pub struct __parallel_arguments_of_cubes {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -102,6 +114,8 @@ impl __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -119,6 +133,8 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -141,6 +157,8 @@ impl ::core::convert::From<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -164,6 +182,8 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -186,6 +206,8 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -243,6 +265,8 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -252,6 +276,8 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {}
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -274,6 +300,8 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]

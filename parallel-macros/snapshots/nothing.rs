@@ -2,6 +2,8 @@
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -9,7 +11,11 @@
 #[allow(non_snake_case)]
 mod __parallel_match {
     #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-    #[allow(non_camel_case_types, unreachable_pub)]
+    #[allow(
+        non_camel_case_types,
+        unreachable_pub,
+        clippy::field_scoped_visibility_modifiers
+    )]
     pub(super) struct r#match<__Task> {
         pub(super) task: __Task,
     }
@@ -18,6 +24,8 @@ mod __parallel_match {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -57,6 +65,8 @@ impl __parallel_match::r#match<()> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -67,6 +77,8 @@ struct __parallel_arguments_of_match {}
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -86,6 +98,8 @@ impl __parallel_match::r#match<::parallel::__private::Call<fn()>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -104,6 +118,8 @@ for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -127,6 +143,8 @@ impl ::core::convert::From<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -150,6 +168,8 @@ for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -192,6 +212,8 @@ for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -202,6 +224,8 @@ for __parallel_match::r#match<::parallel::__private::Call<fn()>> {}
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -220,6 +244,8 @@ for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]

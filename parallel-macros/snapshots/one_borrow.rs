@@ -2,6 +2,8 @@
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -9,7 +11,11 @@
 #[allow(non_snake_case)]
 mod __parallel_sum {
     #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-    #[allow(non_camel_case_types, unreachable_pub)]
+    #[allow(
+        non_camel_case_types,
+        unreachable_pub,
+        clippy::field_scoped_visibility_modifiers
+    )]
     pub(crate) struct sum<__Task> {
         pub(super) task: __Task,
     }
@@ -18,6 +24,8 @@ mod __parallel_sum {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -60,6 +68,8 @@ impl __parallel_sum::sum<()> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -72,6 +82,8 @@ pub(crate) struct __parallel_arguments_of_sum {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -115,6 +127,8 @@ impl __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -133,6 +147,8 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -156,6 +172,8 @@ impl ::core::convert::From<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -201,6 +219,8 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -224,6 +244,8 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -284,6 +306,8 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -294,6 +318,8 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {}
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -324,6 +350,8 @@ where
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]

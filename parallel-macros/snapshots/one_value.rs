@@ -1,6 +1,8 @@
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -8,7 +10,11 @@
 #[allow(non_snake_case)]
 mod __parallel_cube {
     #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-    #[allow(non_camel_case_types, unreachable_pub)]
+    #[allow(
+        non_camel_case_types,
+        unreachable_pub,
+        clippy::field_scoped_visibility_modifiers
+    )]
     pub(super) struct cube<__Task> {
         pub(super) task: __Task,
     }
@@ -16,6 +22,8 @@ mod __parallel_cube {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -54,6 +62,8 @@ impl __parallel_cube::cube<()> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -65,6 +75,8 @@ struct __parallel_arguments_of_cube {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -107,6 +119,8 @@ impl __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -124,6 +138,8 @@ for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -146,6 +162,8 @@ impl ::core::convert::From<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -169,6 +187,8 @@ for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -191,6 +211,8 @@ for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -250,6 +272,8 @@ for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -259,6 +283,8 @@ for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {}
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -281,6 +307,8 @@ for __parallel_cube::cube<::parallel::__private::Call<fn(u64) -> u64>> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]

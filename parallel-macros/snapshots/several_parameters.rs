@@ -1,6 +1,8 @@
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -8,7 +10,11 @@
 #[allow(non_snake_case)]
 mod __parallel_norm {
     #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-    #[allow(non_camel_case_types, unreachable_pub)]
+    #[allow(
+        non_camel_case_types,
+        unreachable_pub,
+        clippy::field_scoped_visibility_modifiers
+    )]
     pub struct norm<__Task> {
         pub(super) task: __Task,
     }
@@ -16,6 +22,8 @@ mod __parallel_norm {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -60,6 +68,8 @@ impl __parallel_norm::norm<()> {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -73,6 +83,8 @@ pub struct __parallel_arguments_of_norm {
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -167,6 +179,8 @@ impl __parallel_norm::norm<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -190,6 +204,8 @@ for __parallel_norm::norm<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -223,6 +239,8 @@ for __parallel_norm::norm<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -276,6 +294,8 @@ for __parallel_norm::norm<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -301,6 +321,8 @@ for __parallel_norm::norm<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -359,6 +381,8 @@ for __parallel_norm::norm<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -383,6 +407,8 @@ for __parallel_norm::norm<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -493,6 +519,8 @@ for __parallel_norm::norm<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -504,6 +532,8 @@ for __parallel_norm::norm<
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]
@@ -557,6 +587,8 @@ where
 #[allow(
     deprecated,
     unused_qualifications,
+    clippy::absolute_paths,
+    clippy::exhaustive_structs,
     clippy::too_many_arguments,
     clippy::type_complexity
 )]

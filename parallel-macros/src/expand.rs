@@ -90,7 +90,7 @@ impl<'a> Code<'a> {
             everywhere: {
                 let everywhere = &model.attributes.everywhere;
                 // What there is to say of the signature is said once, at the body.
-                let clippy = quote_spanned!(span()=> clippy::too_many_arguments, clippy::type_complexity);
+                let clippy = quote_spanned!(span()=> clippy::absolute_paths, clippy::exhaustive_structs, clippy::too_many_arguments, clippy::type_complexity);
                 quote_spanned!(span()=> #everywhere #[allow(deprecated, unused_qualifications, #clippy)])
             },
         }
@@ -132,7 +132,7 @@ impl<'a> Code<'a> {
             #[allow(non_snake_case)]
             mod #module {
                 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-                #[allow(non_camel_case_types, unreachable_pub)]
+                #[allow(non_camel_case_types, unreachable_pub, clippy::field_scoped_visibility_modifiers)]
                 #type_visibility struct #type_name<__Task> {
                     pub(super) task: __Task,
                 }

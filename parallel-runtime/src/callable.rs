@@ -142,3 +142,58 @@ pub trait Accepts<Item>: Callable {
     /// What the `Serialize` of an argument says when it refuses.
     fn encode(item: &Item, arguments: &mut Arguments) -> Result<(), CodecError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use parallel_macros::parallel;
+
+    use super::*;
+    use crate::function::ENCODED;
+    use crate::handle::JoinHandle;
+
+    #[parallel(crate = crate, args)]
+    fn mixed(row: &[f64], number: u64, text: &str, flag: bool) -> usize {
+        row.len() + text.len() + usize::from(flag) + number as usize
+    }
+
+    fn bytes(encode: impl FnOnce(&mut Arguments) -> Result<(), CodecError>) -> Vec<u8> {
+        let mut arguments = Arguments::default();
+        encode(&mut arguments).unwrap();
+        arguments.into_payload().bytes
+    }
+
+    fn as_item<F: Accepts<T>, T>(_: &F, item: &T) -> Vec<u8> {
+        bytes(|arguments| F::encode(item, arguments))
+    }
+
+    fn as_tuple<F: AcceptsTuple<T>, T>(_: &F, item: &T) -> Vec<u8> {
+        bytes(|arguments| F::encode(item, arguments))
+    }
+
+    fn as_struct<F: Callable>(_: &F, given: &F::Arguments) -> Vec<u8> {
+        bytes(|arguments| F::encode_arguments(given, arguments))
+    }
+
+    #[test]
+    fn the_bytes_of_a_call_are_the_same_whichever_way_it_is_made() {
+        let row = vec![1.0, 2.0];
+        let item = (row.clone(), 7, "a".to_string(), true);
+        let expected = as_item(&mixed, &item);
+        assert_eq!(as_tuple(&mixed, &item), expected);
+        let given = MixedArgs { row: row.clone(), number: 7, text: "a".to_string(), flag: true };
+        assert_eq!(as_struct(&mixed, &given), expected);
+        let of_call = |call: &dyn Fn() -> JoinHandle<usize>| {
+            ENCODED.take();
+            call().join().map(|sum| (sum, ENCODED.take())).unwrap()
+        };
+        let calls: [&dyn Fn() -> JoinHandle<usize>; 4] = [
+            &|| mixed.spawn(&row, 7, "a", true),
+            &|| mixed.submit(&row, 7, "a", true),
+            &|| mixed.spawn_args(&given),
+            &|| mixed.submit_args(&given),
+        ];
+        for call in calls {
+            assert_eq!(of_call(call), (11, expected.clone()));
+        }
+    }
+}

@@ -646,7 +646,16 @@ const WINDOW_PER_WORKER: usize = 256;
 fn encode_arguments(encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>) -> Result<Payload> {
     let mut arguments = Arguments::default();
     encode(&mut arguments).map_err(|error| Error::new(ErrorKind::Encode(error)))?;
-    Ok(arguments.into_payload())
+    let payload = arguments.into_payload();
+    #[cfg(test)]
+    ENCODED.set(payload.bytes.clone());
+    Ok(payload)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The bytes of the latest call that this thread made.
+    pub(crate) static ENCODED: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 impl<H: Function> Task<H> {

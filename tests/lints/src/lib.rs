@@ -265,3 +265,9 @@ mod tests {
         assert_eq!(super::calls().unwrap_or(0), 8);
     }
 }
+
+/// Its arguments have a name.
+#[parallel(args(name = LintedArgs, derive(Clone, Debug)))]
+pub fn linted(name: &str, row: &[u64]) -> usize {
+    name.len().saturating_add(row.len())
+}
