@@ -12,7 +12,9 @@ use crate::error::{Error, OneLine};
 /// which few errors do.
 ///
 /// It keeps the texts of the error and of its causes, and with the `try_` maps which function and item failed. For `?` to work it
-/// is, like `anyhow::Error`, no [`std::error::Error`] itself, but becomes a boxed one by `into`.
+/// is, like `anyhow::Error`, no [`std::error::Error`] itself, but becomes a boxed one by `into`; an `anyhow::Error` with all its
+/// causes by `anyhow::Error::from_boxed(failure.into())`. What is no error type either, an `anyhow::Error`, a boxed error or
+/// text, goes in by `.map_err(Failure::new)?`.
 ///
 /// `{}` is one line: function, item, and what went wrong. `{:#}` has the causes behind it, and `{:?}` below it.
 ///

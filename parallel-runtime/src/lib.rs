@@ -60,4 +60,4 @@ pub use handle::{AsCompleted, JoinHandle, as_completed};
 pub use pool::Pool;
 pub use pool::builder::{InitializerOutput, PoolBuilder};
 pub use pool::stats::PoolStats;
-pub use tries::{TryParIMap, TryParIMapUnordered};
+pub use tries::{Fallible, TryParIMap, TryParIMapUnordered};

@@ -13,29 +13,49 @@ use crate::memory::given::{self, Given};
 use crate::pool::feeder::RESERVE;
 use crate::pool::map;
 use crate::pool::reduce::{self, Stop};
+use crate::wire::parameter::Returns;
 
-/// What a function's own error has to be for the `try_` maps: anything that is, or becomes, a boxed error, so `String` too.
-trait Fails: Into<Box<dyn StdError + Send + Sync>> {}
+/// What the functions of the `try_` maps return: a `Result` whose error is, or becomes, a boxed one.
+#[diagnostic::on_unimplemented(
+    message = "the `try_` maps are for functions that return a `Result<_, E>` with an `E` that becomes a boxed error; this one \
+               returns `{Self}`",
+    label = "not such a `Result`",
+    note = "an `E` becomes a boxed error if it implements `std::error::Error`, `Send` and `Sync`, or is text or \
+            `parallel::Failure`; for any other result, use the map without `try_`"
+)]
+pub trait Fallible {
+    /// What is inside of `Ok`.
+    type Value;
 
-impl<E: Into<Box<dyn StdError + Send + Sync>>> Fails for E {}
+    /// As a result with an error of its own text.
+    ///
+    /// # Errors
+    ///
+    /// The `Err`, as a failure.
+    fn into_result(self) -> Result<Self::Value, Failure>;
+}
 
-/// Both layers of one outcome.
-fn flatten<H: Callable<Output = Result<T, E>>, T, E: Fails>(
-    index: usize,
-    outcome: error::Result<H::Output>,
-) -> Result<T, Failure> {
-    match outcome {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Failure::new(error).in_item(H::entry().name(), index)),
-        Err(error) => Err(error.into()),
+#[diagnostic::do_not_recommend]
+impl<T, E: Into<Box<dyn StdError + Send + Sync>>> Fallible for Result<T, E> {
+    type Value = T;
+
+    fn into_result(self) -> Result<T, Failure> {
+        self.map_err(Failure::new)
     }
 }
 
-impl<H, T, E> Task<H>
-where
-    H: Callable<Output = Result<T, E>>,
-    E: Into<Box<dyn StdError + Send + Sync>>,
-{
+/// What a function's `Ok`s hold.
+type Value<H> = <<H as Returns>::Output as Fallible>::Value;
+
+/// Both layers of one outcome.
+fn flatten<H: Callable<Output: Fallible>>(
+    index: usize,
+    outcome: error::Result<H::Output>,
+) -> Result<Value<H>, Failure> {
+    outcome?.into_result().map_err(|failure| failure.in_item(H::entry().name(), index))
+}
+
+impl<H: Callable> Task<H> {
     /// Runs the function on every item as [`par_map`](Self::par_map) does, and ends at the first `Err` of the function, too.
     ///
     /// # Errors
@@ -64,10 +84,11 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn try_par_map<I>(&self, items: I) -> Result<Vec<T>, Failure>
+    pub fn try_par_map<I>(&self, items: I) -> Result<Vec<Value<H>>, Failure>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
+        H::Output: Fallible,
     {
         let items = items.into_iter();
         let mut values = Vec::with_capacity(items.size_hint().0.min(RESERVE));
@@ -101,6 +122,7 @@ where
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
+        H::Output: Fallible,
     {
         self.try_each(items.into_iter(), drop)
     }
@@ -135,11 +157,12 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn try_par_map_reduce<I, M>(&self, items: I, merge: &M) -> Result<Option<T>, Failure>
+    pub fn try_par_map_reduce<I, M>(&self, items: I, merge: &M) -> Result<Option<Value<H>>, Failure>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
-        M: Merges<T>,
+        H::Output: Fallible,
+        M: Merges<Value<H>>,
     {
         let _ = merge;
         let items = Given::new(items);
@@ -147,19 +170,20 @@ where
         entry::check_function(M::merge_entry()).inspect_err(|_| given::meet())?;
         match reduce::try_map_reduce::<_, H>(plan, items.into_inner().into_iter(), M::merge_entry()) {
             Ok(None) => Ok(None),
-            Ok(Some(result)) => flatten::<H, T, E>(0, Ok(result)).map(Some),
+            Ok(Some(result)) => flatten::<H>(0, Ok(result)).map(Some),
             Err(Stop::Failed(error)) => Err(error.into()),
-            Err(Stop::Returned { index, result }) => flatten::<H, T, E>(index, Ok(result)).map(Some),
+            Err(Stop::Returned { index, result }) => flatten::<H>(index, Ok(result)).map(Some),
         }
     }
 
-    fn try_each<I>(&self, items: I, mut take: impl FnMut(T)) -> Result<(), Failure>
+    fn try_each<I>(&self, items: I, mut take: impl FnMut(Value<H>)) -> Result<(), Failure>
     where
         I: Iterator,
         H: Accepts<I::Item>,
+        H::Output: Fallible,
     {
         map::each::<_, H, Failure>(self.plan(false)?, items, |index, outcome| {
-            take(flatten::<H, T, E>(index, Ok(outcome))?);
+            take(flatten::<H>(index, Ok(outcome))?);
             Ok(())
         })
     }
@@ -185,6 +209,7 @@ where
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
+        H::Output: Fallible,
     {
         TryParIMap { map: self.par_imap(items), next: 0 }
     }
@@ -211,6 +236,7 @@ where
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
+        H::Output: Fallible,
     {
         TryParIMapUnordered(self.par_imap_unordered(items))
     }
@@ -227,18 +253,13 @@ pub struct TryParIMap<I: Iterator, H: Callable> {
     next: usize,
 }
 
-impl<I, H, T, E> Iterator for TryParIMap<I, H>
-where
-    I: Iterator,
-    H: Accepts<I::Item> + Callable<Output = Result<T, E>>,
-    E: Into<Box<dyn StdError + Send + Sync>>,
-{
-    type Item = Result<T, Failure>;
+impl<I: Iterator, H: Accepts<I::Item> + Callable<Output: Fallible>> Iterator for TryParIMap<I, H> {
+    type Item = Result<Value<H>, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let outcome = self.map.next()?;
         self.next += 1;
-        Some(flatten::<H, T, E>(self.next - 1, outcome))
+        Some(flatten::<H>(self.next - 1, outcome))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -246,13 +267,7 @@ where
     }
 }
 
-impl<I, H, T, E> FusedIterator for TryParIMap<I, H>
-where
-    I: Iterator,
-    H: Accepts<I::Item> + Callable<Output = Result<T, E>>,
-    E: Into<Box<dyn StdError + Send + Sync>>,
-{
-}
+impl<I: Iterator, H: Accepts<I::Item> + Callable<Output: Fallible>> FusedIterator for TryParIMap<I, H> {}
 
 impl<I: Iterator, H: Callable> fmt::Debug for TryParIMap<I, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -268,17 +283,12 @@ impl<I: Iterator, H: Callable> fmt::Debug for TryParIMap<I, H> {
 #[must_use = "a lazy map runs as its outcomes are asked for"]
 pub struct TryParIMapUnordered<I: Iterator, H: Callable>(ParIMapUnordered<I, H>);
 
-impl<I, H, T, E> Iterator for TryParIMapUnordered<I, H>
-where
-    I: Iterator,
-    H: Accepts<I::Item> + Callable<Output = Result<T, E>>,
-    E: Into<Box<dyn StdError + Send + Sync>>,
-{
-    type Item = (usize, Result<T, Failure>);
+impl<I: Iterator, H: Accepts<I::Item> + Callable<Output: Fallible>> Iterator for TryParIMapUnordered<I, H> {
+    type Item = (usize, Result<Value<H>, Failure>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (index, outcome) = self.0.next()?;
-        Some((index, flatten::<H, T, E>(index, outcome)))
+        Some((index, flatten::<H>(index, outcome)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -286,13 +296,7 @@ where
     }
 }
 
-impl<I, H, T, E> FusedIterator for TryParIMapUnordered<I, H>
-where
-    I: Iterator,
-    H: Accepts<I::Item> + Callable<Output = Result<T, E>>,
-    E: Into<Box<dyn StdError + Send + Sync>>,
-{
-}
+impl<I: Iterator, H: Accepts<I::Item> + Callable<Output: Fallible>> FusedIterator for TryParIMapUnordered<I, H> {}
 
 impl<I: Iterator, H: Callable> fmt::Debug for TryParIMapUnordered<I, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -289,7 +289,11 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     pub(crate) fn feed(&mut self, mut room: usize) -> Result<()> {
         while !self.exhausted && room > 0 {
             let workers = self.outbox.pool.settings.workers;
-            let size = self.chunker.next(self.left(), self.busy_workers());
+            let (left, busy) = (self.left(), self.busy_workers());
+            let size = match self.merge {
+                Some(_) => self.chunker.next_merged(left, busy, self.next),
+                None => self.chunker.next(left, busy),
+            };
             if self.outbox.outstanding - self.outbox.merging >= size.saturating_mul(workers * CHUNKS_PER_WORKER) {
                 return Ok(());
             }

@@ -42,6 +42,11 @@ const WEIGHT: f64 = 0.3;
 /// Every worker should get at least so many more chunks, so that all end at about the same time.
 const CHUNKS_LEFT: usize = 4;
 
+/// Where nobody knows how many are left, every worker has had so many items for each one in its next chunk of a reduction.
+const CHUNKS_HAD: usize = 8;
+/// More items than these, of a reduction, are put together only where they are short: with so many, a value travels rarely enough.
+const MERGED: usize = 16;
+
 impl Chunker {
     /// `most`: the largest chunk that makes sense, for lack of room. `pace`: how long an item of the function took before.
     pub(crate) fn new(fixed: Option<usize>, most: usize, pace: Option<Duration>) -> Self {
@@ -77,6 +82,20 @@ impl Chunker {
             }
         };
         wanted.clamp(1, self.most.min(self.last.saturating_mul(GROWTH)).max(1))
+    }
+
+    /// The same for a reduction, of which so many items were sent. What is merged where it was made travels once a chunk, so it is
+    /// some more items where enough are left for all, or where all have had many.
+    pub(crate) fn next_merged(&self, left: Option<usize>, workers: usize, sent: usize) -> usize {
+        let wanted = self.next(left, workers);
+        if self.fixed.is_some() {
+            return wanted;
+        }
+        let share = match left {
+            Some(left) => left / (workers.max(1) * CHUNKS_LEFT),
+            None => sent / (workers.max(1) * CHUNKS_HAD),
+        };
+        wanted.max(share.min(MERGED)).min(self.most)
     }
 
     /// Notes that a chunk of this size was sent: the next may be somewhat larger.
@@ -132,6 +151,27 @@ mod tests {
             chunker.learn(size, per_item * u32::try_from(size).unwrap());
         }
         chunker.next(left, 2)
+    }
+
+    #[test]
+    fn long_items_of_a_reduction_are_put_together_where_enough_are_left_for_all() {
+        let slow = Chunker::new(None, usize::MAX, Some(Duration::from_secs(1)));
+        for (left, sent, size) in [
+            (None, 0, 1),
+            (None, 31, 1),
+            (None, 32, 2),
+            (None, 1_000_000, MERGED),
+            (Some(1_000), 0, MERGED),
+            (Some(64), 0, 8),
+            (Some(15), 1_000_000, 1),
+        ] {
+            assert_eq!(slow.next_merged(left, 2, sent), size, "{left:?} left, {sent} sent");
+        }
+        assert_eq!(Chunker::new(None, 4, None).next_merged(Some(1_000), 2, 0), 4);
+        assert_eq!(Chunker::new(Some(3), usize::MAX, None).next_merged(Some(1_000), 2, 0), 3);
+        // Short ones are put together as everywhere.
+        let quick = Chunker::new(None, usize::MAX, Some(Duration::from_nanos(10)));
+        assert_eq!(quick.next_merged(Some(6_000), 2, 0), quick.next(Some(6_000), 2));
     }
 
     #[test]
