@@ -84,11 +84,11 @@ impl<H: Callable> Task<H> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn try_par_map<I>(&self, items: I) -> Result<Vec<Value<H>>, Failure>
+    pub fn try_par_map<I, T>(&self, items: I) -> Result<Vec<T>, Failure>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
-        H::Output: Fallible,
+        H::Output: Fallible<Value = T>,
     {
         let items = items.into_iter();
         let mut values = Vec::with_capacity(items.size_hint().0.min(RESERVE));
@@ -157,12 +157,12 @@ impl<H: Callable> Task<H> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn try_par_map_reduce<I, M>(&self, items: I, merge: &M) -> Result<Option<Value<H>>, Failure>
+    pub fn try_par_map_reduce<I, M, T>(&self, items: I, merge: &M) -> Result<Option<T>, Failure>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
-        H::Output: Fallible,
-        M: Merges<Value<H>>,
+        H::Output: Fallible<Value = T>,
+        M: Merges<T>,
     {
         let _ = merge;
         let items = Given::new(items);
