@@ -756,8 +756,8 @@ impl<H: Function> Task<H> {
         self.with(|options| options.window = Some(window))
     }
 
-    /// Uses this pool rather than the global one; `spawn`, which uses none, refuses it. The pool's workers live as long as `pool`: once it has ended, calls
-    /// give `Closed` or `Terminated`.
+    /// Uses this pool rather than the global one; `spawn`, which uses none, refuses it. The pool's workers live as long as `pool`:
+    /// once it has ended, calls give `Closed` or `Terminated`.
     ///
     /// # Examples
     ///

@@ -6,6 +6,8 @@
 //! references a trait is implemented behind, the earlier its turn: David Tolnay, "Autoref-based stable specialization".) So
 //! it is the type that counts and not its name, and `Arc` travels where a feature of serde lets it.
 //!
+//! The kinds are written out: a macro that made them would be shown in each of their messages.
+//!
 //! A kind that does not travel asks for a trait that nothing implements: its bound fails where the author wrote the type, and
 //! the codec that comes of it fits anything, so that one mistake is one error.
 
