@@ -148,6 +148,28 @@ fn add(x: u32, y: u32) -> u32 {
     x + y
 }
 
+/// Adds twice: first in a forked process, which ends then.
+#[parallel]
+fn add_twice(x: u32, y: u32) -> u32 {
+    let child = fork();
+    if child > 0 {
+        assert_eq!(wait_for(child), 0, "it ends as a program does");
+    }
+    x + y
+}
+
+/// Fails in the forked process, by an `Err` or a panic.
+#[parallel]
+fn fail_once(x: u32) -> Result<u32, String> {
+    let child = fork();
+    if child == 0 {
+        assert!(x.is_multiple_of(2), "in the forked process");
+        return Err("in the forked process".to_string());
+    }
+    assert_eq!(wait_for(child), 0, "it ends as a program does");
+    Ok(x)
+}
+
 #[test]
 fn a_forked_process_that_comes_back_from_the_task_gives_no_result_and_ends() {
     let pool = Pool::with_workers(1).unwrap();
@@ -170,6 +192,14 @@ fn a_forked_process_that_comes_back_runs_no_other_item() {
     let folder = Folder::new("merged items");
     let items = (0..20).map(|item| (folder.path(), item));
     assert_eq!(run_once.on(&pool).chunk_size(20).par_map_reduce(items, &add).unwrap(), Some(190));
+    assert_eq!(pool.stats().restarts, 0);
+}
+
+#[test]
+fn a_forked_process_that_comes_back_into_a_reduction_says_nothing_and_ends() {
+    let pool = Pool::with_workers(1).unwrap();
+    let total = fail_once.on(&pool).chunk_size(20).try_par_map_reduce(0..20, &add_twice);
+    assert_eq!(total.unwrap(), Some(190));
     assert_eq!(pool.stats().restarts, 0);
 }
 

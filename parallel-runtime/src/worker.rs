@@ -399,20 +399,22 @@ impl Run<'_> {
                 return Ok(false);
             }
             lane.begin_merged(*number, done, timed);
-            let value = match value_of(opened, item, handles) {
-                Ok(value) if fallible && opened.function != 0 => match fallible::unwrap(value) {
-                    Ok(value) => Ok(value),
-                    Err(result) => return self.finish_merged(count, count, Ok(fallible::stopped(result, done))),
-                },
-                other => other,
-            };
-            match value {
-                Ok(value) => runs.push((1, value)),
-                Err(failure) => return self.finish_merged(count, done + 1, Err(failure)),
-            }
+            let value = value_of(opened, item, handles);
             if forked::is_forked() {
                 return Ok(false);
             }
+            let mut value = match value {
+                Ok(value) => value,
+                Err(failure) => return self.finish_merged(count, done + 1, Err(failure)),
+            };
+            // What was merged already stands in no `Ok` any more.
+            if fallible && opened.function != 0 {
+                value = match fallible::unwrap(value) {
+                    Ok(value) => value,
+                    Err(result) => return self.finish_merged(count, count, Ok(fallible::stopped(result, done))),
+                };
+            }
+            runs.push((1, value));
             while let [.., (before, _), (last, _)] = runs[..] {
                 if before > last && done + 1 < count {
                     break;
