@@ -102,10 +102,6 @@ pub(crate) const AHEAD_BELOW: Duration = Duration::from_millis(5);
 /// process that it starts has no end.
 pub(crate) const DEEPEST: u32 = 64;
 
-/// How often a worker that dies without having started an item may take the same task with it before the task is
-/// blamed.
-pub(crate) const UNBLAMED_DEATHS: u32 = 3;
-
 /// After so many failed starts in a row, calls that wait for a worker fail rather than wait on.
 pub(crate) const HOPELESS_STARTS: u32 = 3;
 /// The first pause before a worker that could not be started is tried again; it doubles.

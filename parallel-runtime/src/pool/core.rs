@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
-use super::seat::{KilledFor, Seat, StartError};
+use super::seat::{Seat, StartError};
 use super::stats::PoolStats;
 use crate::bell::{Bell, Listener};
 use crate::config;
@@ -166,7 +166,7 @@ impl Core {
     /// not count: it calls before it sleeps.
     fn any_done(&self) -> bool {
         self.seated()
-            .filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))
+            .filter(|seat| !seat.is_spoilt())
             .filter(|seat| !self.awaits || seat.lane.is_asleep())
             .any(|seat| seat.in_hand.front().is_some_and(|hand| seat.lane.is_done(hand.number)))
     }
@@ -199,7 +199,7 @@ impl Core {
 
     /// Whether no worker serves, and another try to start one is some time off.
     pub(crate) fn is_hopeless(&self) -> bool {
-        self.hopeless && !self.seated().any(|seat| seat.ready)
+        self.hopeless && !self.seated().any(|seat| seat.life.has_reported_in())
     }
 
     /// Whether nothing is left to do.

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Shared};
-use super::seat::{KilledFor, Seat};
+use super::seat::Seat;
+use super::state::life::Killed;
 use crate::config;
 use crate::sys::wait::monotonic_nanos;
 
@@ -19,13 +20,14 @@ impl Shared {
         };
         for seat in core.seats.iter_mut().flatten() {
             at_latest(let_go(seat, now));
-            if seat.killed_for.is_some() {
+            if seat.life.killed().is_some() {
                 continue;
             }
-            let start_by = if seat.ready { None } else { seat.born.checked_add(self.settings.start_timeout()) };
-            let stop_by = seat.stop_by.filter(|_| seat.in_hand.is_empty());
-            at_latest(expire(seat, start_by, now, KilledFor::Start));
-            at_latest(expire(seat, stop_by, now, KilledFor::Stop));
+            let starts = !seat.life.has_reported_in();
+            let start_by = seat.born.checked_add(self.settings.start_timeout()).filter(|_| starts);
+            let stop_by = seat.life.stop_by().filter(|_| seat.in_hand.is_empty());
+            at_latest(expire(seat, start_by, now, Killed::Start));
+            at_latest(expire(seat, stop_by, now, Killed::Stop));
             at_latest(overdue(seat, now));
         }
         next
@@ -44,13 +46,12 @@ fn let_go(seat: &mut Seat, now: Instant) -> Option<Instant> {
 }
 
 /// Kills a worker whose time was over at `at`; otherwise returns when it will be.
-fn expire(seat: &mut Seat, at: Option<Instant>, now: Instant, reason: KilledFor) -> Option<Instant> {
-    let at = at.filter(|_| seat.killed_for.is_none())?;
+fn expire(seat: &mut Seat, at: Option<Instant>, now: Instant, reason: Killed) -> Option<Instant> {
+    let at = at.filter(|_| seat.life.killed().is_none())?;
     if at > now {
         return Some(at);
     }
-    seat.killed_for = Some(reason);
-    seat.child.end();
+    seat.kill(reason);
     None
 }
 
@@ -65,7 +66,7 @@ fn overdue(seat: &mut Seat, now: Instant) -> Option<Instant> {
         // The start is read last, so it is never that of an earlier item: nobody is killed early.
         let ran = Duration::from_nanos(monotonic_nanos().saturating_sub(progress.started_at));
         if runs && ran >= timeout {
-            late = Some(KilledFor::Timeout { number: hand.number, item: progress.started - 1 });
+            late = Some(Killed::Timeout { parcel: hand.number, item: progress.started - 1 });
             break;
         }
         let left = if runs { timeout - ran } else { timeout };
@@ -75,9 +76,8 @@ fn overdue(seat: &mut Seat, now: Instant) -> Option<Instant> {
             (next, at) => next.or(at),
         };
     }
-    if late.is_some() {
-        seat.killed_for = late;
-        seat.child.end();
+    if let Some(late) = late {
+        seat.kill(late);
         return None;
     }
     next

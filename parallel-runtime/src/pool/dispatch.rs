@@ -9,7 +9,8 @@ use super::batch::Batch;
 use super::core::{Core, Shared};
 use super::hear::hear;
 use super::schedule;
-use super::seat::{InHand, KilledFor, Large, Seat, Spare};
+use super::seat::{InHand, Large, Seat, Spare};
+use super::state::life::{Killed, Life, Stop};
 use super::values::Values;
 use crate::config;
 use crate::error::{Error, ErrorKind};
@@ -56,7 +57,7 @@ impl Shared {
         let progress = seat.lane.progress(number);
         let Some(reply) = seat.lane.reply(number) else {
             seat.in_hand.push_front(InHand { number, batch, delivered });
-            kill_spoilt(seat);
+            seat.kill(Killed::Spoilt);
             return;
         };
         let elapsed = seat.lane.elapsed(number);
@@ -94,8 +95,8 @@ impl Shared {
         if let Some(seat) = core.seats[index].as_mut() {
             // What it has not run is none of its tasks.
             seat.budget = seat.budget.map(|budget| budget + unused);
-            if seat.in_hand.is_empty() && (seat.budget == Some(0) || seat.retires) {
-                self.stop(core, index, config::STOP_GRACE);
+            if seat.in_hand.is_empty() && (seat.budget == Some(0) || seat.life == Life::Retiring) {
+                self.stop(core, index, config::STOP_GRACE, Stop::Dismissed);
             }
         }
     }
@@ -299,10 +300,7 @@ impl Shared {
         let refused = Refused::of(error);
         if refused == Refused::Gone || in_part {
             // A worker that has a part of a call's handles cannot be told to drop them where no more can be sent.
-            if let Some(seat) = core.seats[index].as_mut() {
-                seat.cut_off = true;
-            }
-            self.stop(core, index, config::STOP_GRACE);
+            self.stop(core, index, config::STOP_GRACE, Stop::CutOff);
         }
         match refused {
             Refused::Gone => core.queue.push_front(batch),
@@ -327,19 +325,14 @@ fn look_after(seat: &mut Seat) {
     if !seat.owed.is_empty() {
         seat.remind();
     }
-    if seat.killed_for.is_none() && seat.lane.is_spoilt(seat.in_hand.iter().map(|hand| hand.number)) {
-        kill_spoilt(seat);
+    if seat.life.killed().is_none() && seat.lane.is_spoilt(seat.in_hand.iter().map(|hand| hand.number)) {
+        seat.kill(Killed::Spoilt);
     }
-}
-
-fn kill_spoilt(seat: &mut Seat) {
-    seat.killed_for = Some(KilledFor::Spoilt);
-    seat.child.end();
 }
 
 /// The parcel that the worker has ended and that was not taken in.
 fn take_finished(core: &mut Core, index: usize) -> Option<InHand> {
-    let seat = core.seats[index].as_mut().filter(|seat| seat.killed_for != Some(KilledFor::Spoilt))?;
+    let seat = core.seats[index].as_mut().filter(|seat| !seat.is_spoilt())?;
     let number = seat.in_hand.front()?.number;
     if !seat.lane.is_done(number) {
         return None;
@@ -451,6 +444,7 @@ mod tests {
     use parallel_macros::parallel;
 
     use super::super::Pool;
+    use super::super::state::blame::UNBLAMED_DEATHS;
     use super::*;
     use crate::flags::{Flag, PATIENCE, eventually};
     use crate::handle::JoinHandle;
@@ -508,7 +502,7 @@ mod tests {
 
     fn serving(workers: usize) -> Pool {
         let pool = Pool::with_workers(workers).unwrap();
-        eventually("all workers serve", || pool.shared().enter().seated().all(|seat| seat.ready));
+        eventually("all workers serve", || pool.shared().enter().seated().all(|seat| seat.life.has_reported_in()));
         pool
     }
 
@@ -585,12 +579,14 @@ mod tests {
             signal(&pool, 0, libc::SIGSTOP);
             let call = wait_for_end.on(&pool).retries(retries).submit();
             let mut core = pool.shared().enter();
-            for death in 1..=config::UNBLAMED_DEATHS + 1 {
+            for death in 1..=UNBLAMED_DEATHS + 1 {
                 let hand = core.seats[0].as_mut().unwrap().in_hand.pop_front();
                 let InHand { number, batch, .. } = hand.expect("it was handed out");
                 let hand = InHand { number, batch, delivered: 0 };
-                let again = pool.shared().inherit(&mut core, 0, hand, Some(ExitStatus::from_raw(KILL)), true);
-                let lost = retries == 0 && death > config::UNBLAMED_DEATHS;
+                let status = Some(ExitStatus::from_raw(KILL));
+                let death_of = core.seats[0].as_ref().unwrap().death(status);
+                let again = pool.shared().inherit(&mut core, 0, hand, &death_of, status, true);
+                let lost = retries == 0 && death > UNBLAMED_DEATHS;
                 assert_eq!(again.len(), usize::from(!lost), "death {death}, {retries} retries");
                 let seat = core.seats[0].as_mut().unwrap();
                 seat.in_hand.extend(again.into_iter().map(|batch| InHand { number, batch, delivered: 0 }));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Phase, Shared};
 use super::seat::Seat;
+use super::state::life::Stop;
 use crate::config;
 use crate::ending;
 use crate::error::{Error, ErrorKind};
@@ -35,7 +36,7 @@ impl Shared {
             } else {
                 // What it has started in its group does not outlive it either.
                 seat.child.end_group();
-                self.stop(&mut core, index, grace);
+                self.stop(&mut core, index, grace, Stop::Dismissed);
             }
         }
         self.give_up(&mut core);
@@ -62,6 +63,6 @@ impl Shared {
 impl Seat {
     /// Whether it is at something of its user's: a parcel, or an initializer, which a worker of some pools runs until it is ready.
     fn is_busy(&self, initialized: bool) -> bool {
-        !self.in_hand.is_empty() || !(self.ready || initialized)
+        !self.in_hand.is_empty() || !(self.life.has_reported_in() || initialized)
     }
 }

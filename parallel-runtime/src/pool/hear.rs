@@ -50,7 +50,7 @@ fn keep(seat: &mut Seat, report: Report, mut descriptors: Vec<OwnedFd>) -> Optio
             Ok(value) => Some(StartReport::Ready(Some(value))),
             Err(error) => Some(StartReport::Refused(format!("its initializer's result was lost: {error}"))),
         },
-        Report::Failed(failure) if seat.ready => {
+        Report::Failed(failure) if seat.life.has_reported_in() => {
             seat.last_words = Some(error_of(failure));
             None
         }

@@ -29,6 +29,7 @@ mod retire;
 mod schedule;
 pub(crate) mod seat;
 mod share;
+pub(crate) mod state;
 pub(crate) mod stats;
 pub(crate) mod submit;
 mod supervise;
@@ -37,6 +38,7 @@ pub(crate) mod values;
 use self::builder::PoolBuilder;
 use self::core::{Phase, Settings, Shared};
 use self::seat::Seat;
+use self::state::life::Stop;
 use self::stats::PoolStats;
 
 /// Keeps worker processes ready, and gives them tasks.
@@ -302,7 +304,7 @@ impl Shared {
         // The reactor lives as long as the program.
         let _ = launched.recv();
         let needs_report = self.settings.initializer.is_some();
-        let is_ready = |seat: &Option<Seat>| seat.as_ref().is_some_and(|seat| seat.ready);
+        let is_ready = |seat: &Option<Seat>| seat.as_ref().is_some_and(|seat| seat.life.has_reported_in());
         let outcome = self.wait_until(None, |core| match &core.first_error {
             Some(error) => Some(Err(error.to_error())),
             // Nobody fills the seats any more.
@@ -329,7 +331,7 @@ impl Shared {
             }
             core.phase = Phase::Closed;
             for index in 0..core.seats.len() {
-                self.stop(&mut core, index, config::STOP_GRACE);
+                self.stop(&mut core, index, config::STOP_GRACE, Stop::Dismissed);
             }
         }
         self.wait_until(None, |core| core.seated().next().is_none().then_some(()));

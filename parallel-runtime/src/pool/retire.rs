@@ -5,6 +5,7 @@
 //! started, nothing is handed out until the reactor has looked: new workers are whose its thread is.
 
 use super::core::{Core, Shared};
+use super::state::life::{Killed, Stage, Stop};
 use crate::config;
 use crate::process::reactor;
 use crate::sys::owner::{self, Known, Owner};
@@ -57,7 +58,7 @@ impl Shared {
         core.owner = watched(owner);
         core.owner_in_doubt = false;
         for index in 0..core.seats.len() {
-            if core.seats[index].as_ref().is_some_and(|seat| seat.child.owner() != owner && !seat.retires) {
+            if core.seats[index].as_ref().is_some_and(|seat| seat.child.owner() != owner && seat.life.stage() != Stage::Leaving) {
                 self.retire(&mut core, index);
             }
         }
@@ -68,10 +69,9 @@ impl Shared {
     fn retire(&self, core: &mut Core, index: usize) {
         let Core { seats, queue, .. } = core;
         let Some(seat) = seats[index].as_mut() else { return };
-        seat.retires = true;
-        if !seat.ready {
+        if !seat.life.retire() {
             // Its initializer has run for nothing, or not at all.
-            seat.child.end();
+            seat.kill(Killed::Retired);
             return;
         }
         for at in (0..seat.in_hand.len()).rev() {
@@ -95,7 +95,7 @@ impl Shared {
             }
         }
         if seat.in_hand.is_empty() {
-            self.stop(core, index, config::STOP_GRACE);
+            self.stop(core, index, config::STOP_GRACE, Stop::Dismissed);
         }
     }
 }

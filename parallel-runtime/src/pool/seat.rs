@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
+use super::state::blame::{Death, Ending, Sent};
+use super::state::life::{Killed, Life};
 use crate::config;
 use crate::error::{Error, ErrorKind};
 use crate::job::{MAY_RUN_ON, error_of_end};
@@ -17,6 +19,7 @@ use crate::process::peer::Refused;
 use crate::process::reactor::Child;
 use crate::process::transfer::{Known, Store};
 use crate::sys::memory::Block;
+use crate::sys::process;
 use crate::wire::payload::Payload;
 
 /// A worker, from its start to its end.
@@ -26,18 +29,11 @@ pub(crate) struct Seat {
     pub(crate) born: Instant,
     /// Since when its first parcel is the first.
     pub(crate) front_since: Instant,
-    /// It has reported in, and its initializer has run.
-    pub(crate) ready: bool,
-    /// It was told to stop when it has finished what it holds, and is killed at this time if it has not.
-    pub(crate) stop_by: Option<Instant>,
-    /// Its channel is closed at its end: it is dead, or a task has closed what it found.
-    pub(crate) cut_off: bool,
+    pub(crate) life: Life,
     /// Its channel had no room when something was last sent there, since the latest pump.
     pub(crate) full: bool,
     /// The handles that it is still to be told to drop, for which its channel had no room.
     pub(crate) owed: Vec<u64>,
-    /// It gets nothing more, because the program is another's by now, and is stopped once it has finished what it runs.
-    pub(crate) retires: bool,
     pub(crate) in_hand: VecDeque<InHand>,
     /// How many more tasks it may take.
     pub(crate) budget: Option<usize>,
@@ -49,11 +45,10 @@ pub(crate) struct Seat {
     pub(crate) known: Known,
     /// The handles that were sent to it anew, with the parcels in hand that name them.
     pub(crate) handed: Vec<(u64, u64)>,
-    pub(crate) killed_for: Option<KilledFor>,
-    /// Why it could not be ended, where it could not: it may run on, and nothing is to be heard of it any more.
+    /// Why it could not be ended, where it could not.
     pub(crate) lost: Option<io::Error>,
-    /// The parcel and the item in it whose handle asked for a signal, and the signal.
-    pub(crate) signalled: Option<(u64, usize, i32)>,
+    /// The latest signal that a call's handle asked for.
+    pub(crate) signalled: Option<Sent>,
     /// The panic it dies of, where the program is built with `panic = "abort"`.
     pub(crate) last_words: Option<Error>,
     /// What it said when it could not start.
@@ -87,19 +82,6 @@ pub(crate) struct InHand {
     pub(crate) batch: Batch,
     /// How many items of the parcel stand before those.
     pub(crate) delivered: usize,
-}
-
-/// Why we killed a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KilledFor {
-    /// This item of this parcel ran too long.
-    Timeout { number: u64, item: usize },
-    /// It did not report in.
-    Start,
-    /// It did not stop.
-    Stop,
-    /// Something in it wrote over its lane.
-    Spoilt,
 }
 
 impl Seat {
@@ -178,9 +160,38 @@ impl Seat {
 
     /// Whether it is a copy of the zygote that has said nothing and that nobody here has ended.
     pub(super) fn is_silent_copy(&self) -> bool {
-        let has_spoken = self.ready || self.refusal.is_some();
-        let was_ended = self.killed_for.is_some() || self.stop_by.is_some() || self.lost.is_some();
-        self.child.way() == Way::Forked && !has_spoken && !was_ended
+        self.child.way() == Way::Forked && self.life == Life::Starting && self.refusal.is_none()
+    }
+
+    /// Whether the pool killed it because something in it wrote over its lane, in which nothing is believed then.
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.life.killed() == Some(Killed::Spoilt)
+    }
+
+    /// Kills it, and notes why, unless it was killed before.
+    pub(crate) fn kill(&mut self, why: Killed) {
+        if self.life.kill(why) {
+            self.child.end();
+        }
+    }
+
+    /// What is known of its death.
+    pub(crate) fn death(&self, status: Option<ExitStatus>) -> Death {
+        let ending = match (&self.lost, status) {
+            (Some(_), _) => Ending::Runs,
+            (None, None) => Ending::Unknown,
+            (None, Some(status)) => match process::deadly_signal(status) {
+                Some((signal, _)) => Ending::Signal(signal),
+                None => Ending::Exited { success: status.success() },
+            },
+        };
+        Death {
+            ending,
+            killed: self.life.killed(),
+            sent: self.signalled,
+            has_served: self.latest.is_some(),
+            told_panic: self.last_words.is_some(),
+        }
     }
 
     /// The error of what it was at, once it is gone: `status` is how it ended, if it did.
@@ -196,8 +207,8 @@ impl Seat {
     /// How many parcels it holds, if it takes any.
     pub(crate) fn capacity(&self) -> Option<usize> {
         let ahead = self.in_hand.is_empty() || self.latest.is_some_and(|latest| latest < config::AHEAD_BELOW);
-        let stays = self.stop_by.is_none() && self.killed_for.is_none() && !self.retires && !self.full;
-        let takes = self.ready && stays && self.budget != Some(0) && ahead && self.lane.has_room();
+        let takes =
+            self.life == Life::Serving && !self.full && self.budget != Some(0) && ahead && self.lane.has_room();
         takes.then_some(self.in_hand.len())
     }
 }

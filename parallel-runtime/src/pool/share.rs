@@ -64,7 +64,7 @@ impl Shared {
 
     /// Delivers what a parcel that has run for long has done so far.
     pub(super) fn deliver_early(&self, core: &mut Core, index: usize) {
-        let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.killed_for.is_none()) else { return };
+        let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.life.killed().is_none()) else { return };
         let Some(hand) = seat.in_hand.front_mut() else { return };
         if !hand.batch.is_divisible() || hand.batch.len() < 2 || seat.lane.ran(hand.number) < LONG_PARCEL {
             return;
@@ -88,14 +88,14 @@ impl Shared {
 impl Seat {
     /// Whether it has a parcel that it does not take up, and that may go elsewhere: somebody may have stopped it.
     fn has_not_begun(&self) -> bool {
-        let front = self.in_hand.front().filter(|_| self.killed_for.is_none());
+        let front = self.in_hand.front().filter(|_| self.life.killed().is_none());
         front.is_some_and(|hand| !hand.batch.is_sent_last() && !self.lane.progress(hand.number).taken)
     }
 }
 
 /// How many items of what a worker runs it has certainly not started, if they may go elsewhere and it is time for that.
 fn not_started(seat: &Seat, brief_for: Duration) -> usize {
-    let Some(hand) = seat.in_hand.front().filter(|_| seat.killed_for.is_none()) else { return 0 };
+    let Some(hand) = seat.in_hand.front().filter(|_| seat.life.killed().is_none()) else { return 0 };
     let may_go = hand.batch.is_divisible() && hand.batch.sink.is_wanted();
     // One item alone would only be made ready once more elsewhere.
     let after = if hand.batch.brief { brief_for } else { SHARED_AFTER };

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Sink, Terms};
 use super::core::Shared;
+use super::state::blame::Sent;
 use super::values::Values;
 use crate::config::SIGNAL_PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
@@ -108,7 +109,7 @@ impl Submitted {
             for batch in behind.into_iter().flatten().filter(|batch| batch.len() > 0) {
                 core.queue.push_front(batch);
             }
-            seat.signalled = Some((number, item, signal));
+            seat.signalled = Some(Sent { parcel: number, item, signal });
             // Who ends a call does not want it tried again.
             let hand = &mut seat.in_hand[at];
             let terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Initializer, Phase, Shared};
 use super::hear::{StartReport, hear};
-use super::seat::{KilledFor, Seat, StartError};
+use super::seat::{Seat, StartError};
+use super::state::life::{Killed, Life, Stop};
 use crate::bell::Listener;
 use crate::config;
 use crate::current;
@@ -129,18 +130,14 @@ impl Shared {
             lane,
             born: Instant::now(),
             front_since: Instant::now(),
-            ready: false,
-            stop_by: None,
-            cut_off: false,
+            life: Life::Starting,
             full: false,
             owed: Vec::new(),
-            retires: false,
             in_hand: VecDeque::new(),
             budget: self.settings.tasks_per_worker,
             large: HashMap::new(),
             store: Store::default(),
             known: Known::default(),
-            killed_for: None,
             lost: None,
             signalled: None,
             last_words: None,
@@ -189,11 +186,12 @@ impl Shared {
     }
 
     /// Tells a worker to end once it has done what it holds, and to take no longer than `grace` for it.
-    pub(crate) fn stop(&self, core: &mut Core, index: usize, grace: Duration) {
+    pub(crate) fn stop(&self, core: &mut Core, index: usize, grace: Duration, why: Stop) {
         let by = Instant::now() + grace;
-        if let Some(seat) = core.seats[index].as_mut().filter(|seat| seat.stop_by.is_none_or(|earlier| by < earlier)) {
+        if let Some(seat) = core.seats[index].as_mut()
+            && seat.life.stop(by, why)
+        {
             seat.lane.stop(grace);
-            seat.stop_by = Some(by);
             self.arm(core, by);
         }
     }
@@ -248,7 +246,7 @@ impl Shared {
     /// A worker is ready for tasks.
     fn admit_worker(&self, core: &mut Core, index: usize) {
         let Some(seat) = core.seats[index].as_mut() else { return };
-        seat.ready = true;
+        seat.life.report_in();
         core.start_failures = 0;
         core.start_error = None;
         core.hopeless = false;
@@ -291,7 +289,7 @@ impl Shared {
             Some(initializer) => format!("its initializer `{}` was done", initializer.entry.name()),
             None => "it reported in".to_string(),
         };
-        if seat.killed_for == Some(KilledFor::Start) {
+        if seat.life.killed() == Some(Killed::Start) {
             let text = format!(
                 "{:?} passed before {until}; if it needs longer, say so by {}, in seconds, or by the builder's `start_timeout`",
                 self.settings.start_timeout(),
@@ -411,7 +409,7 @@ impl Alarm for Shared {
         let mut core = self.enter();
         // A busy reactor may not have heard yet who has reported in.
         for index in 0..core.seats.len() {
-            if core.seats[index].as_ref().is_some_and(|seat| !seat.ready) {
+            if core.seats[index].as_ref().is_some_and(|seat| !seat.life.has_reported_in()) {
                 self.hear_start(&mut core, index);
             }
         }
