@@ -69,19 +69,12 @@ pub(crate) const WORTH_A_SWITCH: Duration = Duration::from_micros(10);
 /// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
 /// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was
-/// meant to take, and long against what dividing costs. One of brief items may have [longer](BRIEF_FOR).
+/// meant to take, and long against what dividing costs.
 pub(crate) const SHARED_AFTER: Duration = Duration::from_millis(1);
 /// What a parcel that has run for so long has done is delivered before its end.
 pub(crate) const LONG_PARCEL: Duration = Duration::from_millis(10);
 /// Items that take less than this compute and do not wait: sooner or later one that waits takes longer.
 pub(crate) const BRIEF_ITEM: Duration = Duration::from_micros(20);
-/// So many workers to a core work on brief items at a time, however many there are: the second parcel in its lane keeps one
-/// from ever waiting, and each more costs a wake-up, and the cache that the others filled.
-pub(crate) const BUSY_PER_CORE: usize = 1;
-/// A parcel of brief items that has run for so long is at one that is not brief, in a pool with more workers than cores. Where
-/// more are at work than there are cores, the system lets one wait for some 3 ms for its turn; to wake others for that made
-/// ever more wait.
-pub(crate) const BRIEF_FOR: Duration = Duration::from_millis(10);
 /// How long submitted calls that travel together should take: as long as a few round trips, and so short that nobody waits
 /// for the one in front.
 pub(crate) const GROUP_TIME: Duration = Duration::from_micros(50);
@@ -101,6 +94,9 @@ pub(crate) const AHEAD_BELOW: Duration = Duration::from_millis(5);
 /// So many calls may be one inside of the other. Programs that divide their work have some ten; what starts a process in each
 /// process that it starts has no end.
 pub(crate) const DEEPEST: u32 = 64;
+
+/// How often a worker that dies without having started an item may take the same parcel with it before the parcel is blamed.
+pub(crate) const UNBLAMED_DEATHS: u32 = 3;
 
 /// After so many failed starts in a row, calls that wait for a worker fail rather than wait on.
 pub(crate) const HOPELESS_STARTS: u32 = 3;

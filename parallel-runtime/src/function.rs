@@ -19,7 +19,7 @@ use crate::memory::given::{self, Given};
 use crate::options::{Defaults, Manner, Options};
 use crate::pool::Pool;
 use crate::pool::batch::Terms;
-use crate::pool::core::Shared;
+use crate::pool::driver::Driver;
 use crate::pool::feeder::Plan;
 use crate::pool::lazy::{AsTheyCome, Lazy};
 use crate::pool::map::{self, Reorder};
@@ -257,10 +257,10 @@ impl<H: Callable> Task<H> {
         entry::check_function(H::entry())
     }
 
-    fn pool(&self) -> Result<Arc<Shared>> {
+    fn pool(&self) -> Result<Arc<Driver>> {
         match &self.0.options.pool {
             Some(pool) => Ok(Arc::clone(pool)),
-            None => Ok(Arc::clone(Pool::global()?.shared())),
+            None => Ok(Arc::clone(Pool::global()?.driver())),
         }
     }
 
@@ -764,7 +764,7 @@ impl<H: Function> Task<H> {
     /// See [`Pool`].
     #[must_use = "an option is for the call that is chained behind it"]
     pub fn on(&self, pool: &Pool) -> H {
-        let pool = Arc::clone(pool.shared());
+        let pool = Arc::clone(pool.driver());
         self.with(|options| options.pool = Some(pool))
     }
 

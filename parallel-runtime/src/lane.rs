@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use crate::bell::look;
 use crate::config;
-use crate::memory::layout::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, Slot, crowd, state};
+use crate::memory::layout::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, crowd, state};
 use crate::memory::reply::{self, ReplyWriter};
 use crate::memory::step::{Phase, Step};
 use crate::sys::memory::{self, Mapping};
@@ -44,7 +44,9 @@ pub(crate) struct Progress {
     pub(crate) ended: bool,
     pub(crate) started: usize,
     pub(crate) done: usize,
-    /// The monotonic clock at the start of the latest item, in nanoseconds.
+    /// The monotonic clock when the worker took it up, in nanoseconds; 0 before.
+    pub(crate) begun_at: u64,
+    /// The same at the start of the latest item.
     pub(crate) started_at: u64,
 }
 
@@ -55,15 +57,6 @@ impl Lane {
         let memory = LaneMemory::new(Mapping::shared(descriptor.as_fd(), LANE)?);
         memory.header().magic.store(MAGIC, Release);
         Ok((Self { memory, posted: 0 }, descriptor))
-    }
-
-    /// Whether the next slot in turn is empty.
-    pub(crate) fn has_room(&self) -> bool {
-        self.next_slot().order.state.load(Acquire) == state::EMPTY
-    }
-
-    fn next_slot(&self) -> &Slot {
-        self.memory.slot(slot_of(self.posted))
     }
 
     /// The number that the next parcel gets.
@@ -81,8 +74,8 @@ impl Lane {
         self.memory.header().door.crowd.store(crowd, Relaxed);
     }
 
-    /// Posts a parcel, its head and its items, into the slot that [`has_room`](Self::has_room); false, and nothing is
-    /// posted, when it does not fit.
+    /// Posts a parcel, its head and its items, into the next slot, which is empty; false, and nothing is posted, when it does not
+    /// fit.
     pub(crate) fn post(&mut self, head: &[u8], items: &[u8]) -> bool {
         let slot = slot_of(self.posted);
         let fits = self.memory.write_arguments(slot, head.len(), items) && self.memory.write_arguments(slot, 0, head);
@@ -145,8 +138,22 @@ impl Lane {
             ended: state == state::DONE,
             started: step.started(),
             done: step.done(),
+            begun_at: slot.progress.begun_at.load(Acquire),
             started_at: slot.progress.started_at.load(Acquire),
         }
+    }
+
+    /// Whether the worker has passed by all parcels that were revoked; these are `in_hand`.
+    pub(crate) fn has_passed(&self, in_hand: impl Iterator<Item = u64> + Clone) -> bool {
+        let is_held = |index: usize| in_hand.clone().any(|number| slot_of(number) == index);
+        let mut others = (0..SLOTS).filter(|&index| !is_held(index));
+        others.all(|index| self.memory.slot(index).order.state.load(Acquire) == state::EMPTY)
+    }
+
+    /// Whether the worker needs nothing more of parcel `number`.
+    pub(crate) fn is_over(&self, number: u64) -> bool {
+        let order = &self.memory.slot(slot_of(number)).order;
+        order.number.load(Acquire) != number || order.state.load(Acquire) == state::EMPTY
     }
 
     /// Whether parcel `number` has ended.
@@ -173,18 +180,6 @@ impl Lane {
     /// How long parcel `number`, which has ended, ran.
     pub(crate) fn elapsed(&self, number: u64) -> Duration {
         Duration::from_nanos(self.memory.slot(slot_of(number)).progress.elapsed.load(Acquire))
-    }
-
-    /// How long parcel `number` has run so far, or ran, if it has ended.
-    pub(crate) fn ran(&self, number: u64) -> Duration {
-        let slot = self.memory.slot(slot_of(number));
-        match (slot.order.state.load(Acquire), slot.progress.begun_at.load(Acquire)) {
-            (state::DONE, _) => self.elapsed(number),
-            (state::RUNNING, begun) if begun != 0 => {
-                Duration::from_nanos(wait::monotonic_nanos().saturating_sub(begun))
-            }
-            _ => Duration::ZERO,
-        }
     }
 
     /// Gives the slot of parcel `number`, which has ended, to the next.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::pool::core::Shared;
+use crate::pool::driver::Driver;
 use crate::sys::program;
 
 /// The words of the attribute, `#[parallel(timeout = "30s", retries = 2)]`.
@@ -63,7 +63,7 @@ pub(crate) struct Options {
     default_chunk_size: Option<usize>,
     pub(crate) window: Option<usize>,
     pub(crate) name: Option<Cow<'static, str>>,
-    pub(crate) pool: Option<Arc<Shared>>,
+    pub(crate) pool: Option<Arc<Driver>>,
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
 

@@ -5,6 +5,9 @@
 //! function.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use crate::wire::call::Call;
 
@@ -15,13 +18,15 @@ pub struct Entry {
     hash: u64,
     name: &'static str,
     call: fn(&mut Call<'_>),
+    /// How long an item took lately, in nanoseconds and one more; 0 where none was measured.
+    pace: AtomicU64,
 }
 
 impl Entry {
     /// Describes a function: `key` tells it from every other of the program, `name` is what its user calls it, `call`
     /// runs it on arguments in bytes.
     pub const fn new(key: &'static str, name: &'static str, call: fn(&mut Call<'_>)) -> Self {
-        Self { key, hash: fnv1a(key.as_bytes()), name, call }
+        Self { key, hash: fnv1a(key.as_bytes()), name, call, pace: AtomicU64::new(0) }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -30,6 +35,17 @@ impl Entry {
 
     pub(crate) fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// How long an item took lately, in a worker of whichever pool.
+    pub(crate) fn pace(&self) -> Option<Duration> {
+        self.pace.load(Relaxed).checked_sub(1).map(Duration::from_nanos)
+    }
+
+    /// Notes that an item took so long.
+    pub(crate) fn note_pace(&self, pace: Duration) {
+        let nanos = u64::try_from(pace.as_nanos()).unwrap_or(u64::MAX);
+        self.pace.store(nanos.saturating_add(1), Relaxed);
     }
 
     pub(crate) fn call(&self, call: &mut Call<'_>) {

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
+use super::state::load::{CallId, History, Load};
 use super::values::Values;
+use crate::config::{BRIEF_ITEM, LONGEST_IN_GROUP};
 use crate::error::Error;
 use crate::job::Callback;
-use crate::lane::Progress;
 use crate::memory::layout::SharedBytes;
 use crate::registry::Entry;
 use crate::wire::consecutive;
@@ -44,10 +47,6 @@ pub(crate) trait Sink: Send + Sync {
     fn is_call(&self) -> bool {
         false
     }
-    /// The index of a call among those whose outcomes come here.
-    fn find(&self, call: *const ()) -> Option<usize> {
-        std::ptr::addr_eq(self, call).then_some(0)
-    }
     /// The values of consecutive items, the first of which has this index. A merged batch has one value for all.
     fn values(&self, first: usize, values: Values) -> Vec<Callback>;
     /// The value of one call.
@@ -70,6 +69,9 @@ pub(crate) trait Sink: Send + Sync {
     }
 }
 
+/// The calls of a batch, in order; most have one.
+pub(crate) type Calls = SmallVec<[CallId; 1]>;
+
 /// Some items of one function.
 pub(crate) struct Batch {
     /// The function; `None`: the items are values, to be merged.
@@ -82,47 +84,18 @@ pub(crate) struct Batch {
     pub(crate) ends: Ends,
     /// The items are consecutive numbers, and only the first of them is in `bytes`.
     pub(crate) consecutive: bool,
-    /// The items are so short that they only compute: more processes than keep the cores busy gain nothing.
-    pub(crate) brief: bool,
-    /// The items are submitted calls, each for itself.
-    pub(crate) calls: bool,
+    /// How long an item took before, where that is known.
+    pub(crate) pace: Option<Duration>,
+    /// The submitted calls that the items are, each for itself; none where they are a map's.
+    pub(crate) calls: Calls,
     /// The index of the first item.
     pub(crate) first: usize,
-    /// How often the first item was started and its process died.
-    pub(crate) attempts: u32,
-    /// How often a worker died with this batch before it had started anything of it.
-    pub(crate) deaths: u32,
+    pub(crate) history: History,
     pub(crate) terms: Arc<Terms>,
     pub(crate) sink: Arc<dyn Sink>,
 }
 
 impl Batch {
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// How much of a worker's budget it takes: one for each task; values to be merged are one together.
-    pub(crate) fn cost(&self) -> usize {
-        if self.entry.is_some() { self.len() } else { 1 }
-    }
-
-    /// Whether its end must be noticed although nobody waits for it here: somebody is to be called, or it keeps the ends
-    /// of channels open.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.sink.is_watched() || self.handles.iter().any(|handle| matches!(handle, Handle::Descriptor(_)))
-    }
-
-    /// Whether it waits for a worker that has nothing else: what would lie ready for a busy one with it, unread, stays open
-    /// until that reads on, even if the batch is taken back.
-    pub(crate) fn is_sent_last(&self) -> bool {
-        self.handles.iter().any(Handle::is_sent_anew)
-    }
-
-    /// Whether its items may be run in several processes.
-    pub(crate) fn is_divisible(&self) -> bool {
-        self.merge.is_none() && !self.terms.fixed
-    }
-
     /// The function that errors name.
     pub(crate) fn function(&self) -> &'static str {
         self.entry.or(self.merge).map_or("", Entry::name)
@@ -144,37 +117,12 @@ impl Batch {
         }
     }
 
-    /// Cuts the batch in two: its first `at` items, and the rest, which starts anew.
-    pub(crate) fn split(mut self, at: usize) -> (Self, Self) {
-        let at = at.min(self.len());
-        let bytes = match self.consecutive {
-            true => consecutive::later(&self.bytes, at),
-            false => self.bytes.split_off(self.ends.before(at)),
-        };
-        let rest = Self {
-            entry: self.entry,
-            merge: self.merge,
-            bytes,
-            handles: self.handles.clone(),
-            ends: self.ends.split_off(at),
-            consecutive: self.consecutive,
-            brief: self.brief,
-            calls: self.calls,
-            first: self.first + at,
-            attempts: if at == 0 { self.attempts } else { 0 },
-            deaths: if at == 0 { self.deaths } else { 0 },
-            terms: Arc::clone(&self.terms),
-            sink: Arc::clone(&self.sink),
-        };
-        (self, rest)
-    }
-
-    /// The function that a merged parcel was in, and the item if it was the mapped one.
-    pub(crate) fn culprit(&self, progress: &Progress) -> (&'static str, Option<usize>) {
-        if progress.started > self.len() || self.entry.is_none() {
+    /// The function that a merged parcel was in once it had begun so many steps, and the item if it was the mapped one.
+    pub(crate) fn culprit(&self, started: usize) -> (&'static str, Option<usize>) {
+        if started > self.len() || self.entry.is_none() {
             (self.merge.map_or("", Entry::name), None)
         } else {
-            (self.function(), Some(progress.started.saturating_sub(1)))
+            (self.function(), Some(started.saturating_sub(1)))
         }
     }
 
@@ -188,6 +136,146 @@ impl Batch {
             Some(pid) => error.in_process(pid),
             None => error,
         }
+    }
+}
+
+impl Load for Batch {
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn split(mut self, at: usize) -> (Self, Self) {
+        let at = at.min(self.len());
+        let bytes = match self.consecutive {
+            true => consecutive::later(&self.bytes, at),
+            false => self.bytes.split_off(self.ends.before(at)),
+        };
+        let rest = Self {
+            entry: self.entry,
+            merge: self.merge,
+            bytes,
+            handles: self.handles.clone(),
+            ends: self.ends.split_off(at),
+            consecutive: self.consecutive,
+            pace: self.pace,
+            calls: self.calls.drain(at.min(self.calls.len())..).collect(),
+            first: self.first + at,
+            history: if at == 0 { self.history } else { History::default() },
+            terms: Arc::clone(&self.terms),
+            sink: Arc::clone(&self.sink),
+        };
+        (self, rest)
+    }
+
+    fn join(calls: Vec<Self>) -> Self {
+        let members = calls.iter().map(|call| Arc::clone(&call.sink)).collect();
+        let mut calls = calls.into_iter();
+        // Nobody joins nothing.
+        let mut all = calls.next().expect("there is a first call");
+        for call in calls {
+            all.bytes.extend_from_slice(&call.bytes);
+            all.ends.push(all.bytes.len());
+            all.calls.extend(call.calls);
+        }
+        all.sink = Arc::new(Group(members));
+        all
+    }
+
+    fn cost(&self) -> usize {
+        if self.entry.is_some() { self.len() } else { 1 }
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.sink.is_wanted()
+    }
+
+    /// Somebody is to be called, or it keeps the ends of channels open.
+    fn is_watched(&self) -> bool {
+        self.sink.is_watched() || self.handles.iter().any(|handle| matches!(handle, Handle::Descriptor(_)))
+    }
+
+    fn is_merged(&self) -> bool {
+        self.merge.is_some()
+    }
+
+    fn is_divisible(&self) -> bool {
+        self.merge.is_none() && !self.terms.fixed
+    }
+
+    fn needs_idle_worker(&self) -> bool {
+        self.handles.iter().any(Handle::is_sent_anew)
+    }
+
+    fn pace(&self) -> Option<Duration> {
+        self.pace
+    }
+
+    fn is_short(&self) -> bool {
+        let is_short = self.pace.is_some_and(|pace| pace < BRIEF_ITEM);
+        is_short && self.calls.is_empty() && self.entry.is_some() && !self.terms.fixed
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.terms.timeout
+    }
+
+    fn retries(&self) -> u32 {
+        self.terms.retries
+    }
+
+    fn forbid_retries(&mut self) {
+        if self.terms.retries > 0 {
+            self.terms = Arc::new(Terms { retries: 0, ..(*self.terms).clone() });
+        }
+    }
+
+    fn history(&self) -> History {
+        self.history
+    }
+
+    fn history_mut(&mut self) -> &mut History {
+        &mut self.history
+    }
+
+    fn is_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    fn position(&self, call: CallId) -> Option<usize> {
+        self.calls.iter().position(|&its| its == call)
+    }
+
+    fn is_sociable(&self) -> bool {
+        let is_small = self.bytes.len() <= LONGEST_IN_GROUP && self.handles.is_empty();
+        self.calls.len() == 1 && is_small && self.sink.is_call() && self.history == History::default()
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let same = self.entry.zip(other.entry).is_some_and(|(one, other)| std::ptr::eq(one, other));
+        same && self.terms == other.terms
+    }
+}
+
+/// Calls that travel together; each outcome goes to its own.
+struct Group(Vec<Arc<dyn Sink>>);
+
+impl Sink for Group {
+    fn is_wanted(&self) -> bool {
+        self.0.iter().any(|call| call.is_wanted())
+    }
+
+    fn is_watched(&self) -> bool {
+        self.0.iter().any(|call| call.is_watched())
+    }
+
+    fn values(&self, first: usize, values: Values) -> Vec<Callback> {
+        let each = self.0[first..].iter().zip(values.iter());
+        each.flat_map(|(call, (value, handles))| call.value(Payload { bytes: value.into(), handles: handles.into() }))
+            .collect()
+    }
+
+    fn failed(&self, index: usize, error: Error) -> Vec<Callback> {
+        self.0[index].failed(0, error)
     }
 }
 
@@ -220,11 +308,10 @@ mod tests {
                 ends
             }),
             consecutive: false,
-            brief: false,
-            calls: false,
+            pace: None,
+            calls: Calls::new(),
             first: 10,
-            attempts: 2,
-            deaths: 1,
+            history: History { attempts: 2, deaths: 1 },
             terms: Arc::default(),
             sink: Arc::new(Nowhere),
         }
@@ -239,7 +326,7 @@ mod tests {
             assert_eq!([head.bytes, tail.bytes].concat(), b"aabbbc");
             assert_eq!(tail.ends.last(), [6, 4, 1, 0][at]);
             // What was held against its first item is held against it still.
-            assert_eq!((tail.attempts, tail.deaths), if at == 0 { (2, 1) } else { (0, 0) });
+            assert_eq!(tail.history, if at == 0 { History { attempts: 2, deaths: 1 } } else { History::default() });
         }
     }
 }

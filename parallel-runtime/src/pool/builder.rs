@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use super::Pool;
-use super::core::{Initializer, Settings};
+use super::driver::{Initializer, Settings};
 use crate::callable::AcceptsTuple;
 use crate::config;
 use crate::current;
@@ -236,7 +236,7 @@ impl PoolBuilder {
             tasks_per_worker: self.tasks_per_worker,
             environment: self.environment,
             initializer,
-            start_timeout: self.start_timeout,
+            start_timeout: self.start_timeout.unwrap_or_else(config::start_timeout),
         })
     }
 }

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::batch::{Batch, Sink, Terms};
-use super::core::Shared;
-use super::schedule::Chunker;
+use super::batch::{Batch, Calls, Sink, Terms};
+use super::chunker::Chunker;
+use super::driver::Driver;
+use super::state::load::History;
 use super::values::Values;
 use crate::callable::Accepts;
 use crate::config;
@@ -31,7 +32,7 @@ use crate::wire::plain;
 /// A map to be run.
 #[derive(Clone)]
 pub(crate) struct Plan {
-    pub(crate) pool: Arc<Shared>,
+    pub(crate) pool: Arc<Driver>,
     pub(crate) terms: Arc<Terms>,
     /// Merges the values of each chunk into one.
     pub(crate) merge: Option<&'static Entry>,
@@ -100,7 +101,7 @@ const CHUNKS_PER_WORKER: usize = 3;
 
 /// What is under way: batches go out, arrivals come back. Dropping it abandons what has not come back.
 pub(crate) struct Outbox {
-    pool: Arc<Shared>,
+    pool: Arc<Driver>,
     terms: Arc<Terms>,
     arrivals: Arc<Arrivals>,
     /// How many items were sent and have not come back.
@@ -110,7 +111,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(pool: Arc<Shared>, terms: Arc<Terms>) -> Self {
+    pub(crate) fn new(pool: Arc<Driver>, terms: Arc<Terms>) -> Self {
         let arrivals = Arrivals { inbox: Mutex::default(), wanted: AtomicBool::new(true) };
         Self { pool, terms, arrivals: Arc::new(arrivals), outstanding: 0, merging: 0 }
     }
@@ -127,7 +128,7 @@ impl Outbox {
         merge: Option<&'static Entry>,
         chunk: Chunk,
     ) -> Result<()> {
-        let Chunk { arguments, ends, consecutive, brief, first } = chunk;
+        let Chunk { arguments, ends, consecutive, pace, first } = chunk;
         if ends.is_empty() {
             return Ok(());
         }
@@ -140,11 +141,10 @@ impl Outbox {
             handles,
             ends,
             consecutive,
-            brief,
-            calls: false,
+            pace,
+            calls: Calls::new(),
             first,
-            attempts: 0,
-            deaths: 0,
+            history: History::default(),
             terms: Arc::clone(terms),
             sink: Arc::clone(&self.arrivals) as Arc<dyn Sink>,
         });
@@ -309,7 +309,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     fn busy_workers(&self) -> usize {
         let pool = &self.outbox.pool;
         let all = pool.settings.workers;
-        if self.chunker.is_brief() { all.min(pool.enough()) } else { all }
+        if self.chunker.is_brief() { all.min(pool.cores) } else { all }
     }
 
     fn left(&self) -> Option<usize> {
@@ -319,7 +319,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
 
     fn send_chunk(&mut self, size: usize) -> Result<()> {
         let mut chunk = Chunk::new(self.next);
-        chunk.brief = self.chunker.is_brief();
+        chunk.pace = self.chunker.pace();
         chunk.reserve(size, self.latest);
         while chunk.ends.len() < size {
             let Some(item) = self.items.next() else {
@@ -427,13 +427,14 @@ pub(crate) struct Chunk {
     ends: Ends,
     /// The items are consecutive numbers, and only the first of them is in the arguments.
     consecutive: bool,
-    brief: bool,
+    /// How long an item took before, where that is known.
+    pace: Option<Duration>,
     first: usize,
 }
 
 impl Chunk {
     pub(crate) fn new(first: usize) -> Self {
-        Self { arguments: Arguments::default(), ends: Ends::default(), consecutive: false, brief: false, first }
+        Self { arguments: Arguments::default(), ends: Ends::default(), consecutive: false, pace: None, first }
     }
 
     /// Takes memory for so many items, in one go, if they are like those of an earlier chunk.

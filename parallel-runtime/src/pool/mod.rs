@@ -1,10 +1,9 @@
 //! Pools: worker processes that are kept, and the maps and calls that run on them.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::bell::Bell;
-use crate::config;
 use crate::ending;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,31 +13,26 @@ use crate::sys::program;
 
 pub(crate) mod batch;
 pub(crate) mod builder;
-pub(crate) mod core;
-mod deadlines;
-mod dispatch;
-mod end;
+mod chunker;
+pub(crate) mod driver;
 pub(crate) mod feeder;
-mod group;
-mod hear;
-mod inherit;
 pub(crate) mod lazy;
+mod line;
 pub(crate) mod map;
+mod owner;
 pub(crate) mod reduce;
-mod retire;
-mod schedule;
-pub(crate) mod seat;
-mod share;
+mod start;
 pub(crate) mod state;
 pub(crate) mod stats;
 pub(crate) mod submit;
-mod supervise;
+mod take_in;
+#[cfg(test)]
+mod tests;
 pub(crate) mod values;
 
 use self::builder::PoolBuilder;
-use self::core::{Phase, Settings, Shared};
-use self::seat::Seat;
-use self::state::life::Stop;
+use self::driver::{Driver, Settings};
+use self::state::Phase;
 use self::stats::PoolStats;
 
 /// Keeps worker processes ready, and gives them tasks.
@@ -74,7 +68,7 @@ use self::stats::PoolStats;
 /// # }
 /// ```
 pub struct Pool {
-    shared: Arc<Shared>,
+    driver: Arc<Driver>,
 }
 
 impl Pool {
@@ -166,7 +160,7 @@ impl Pool {
     /// # }
     /// ```
     pub fn workers(&self) -> usize {
-        self.shared.settings.workers
+        self.driver.settings.workers
     }
 
     /// Returns the workers' process numbers, in the order of their indices.
@@ -182,10 +176,11 @@ impl Pool {
     /// # }
     /// ```
     pub fn pids(&self) -> Vec<u32> {
-        let all = self.shared.wait_until(None, |core| {
-            let settled =
-                core.seats.iter().all(Option::is_some) || core.start_error.is_some() || core.phase != Phase::Open;
-            settled.then(|| core.seated().map(|seat| seat.child.pid()).collect())
+        let all = self.driver.wait_until(None, |core| {
+            let is_settled = core.lines.iter().all(Option::is_some)
+                || core.state.starts.latest().is_some()
+                || core.state.phase != Phase::Open;
+            is_settled.then(|| core.lines.iter().flatten().map(|line| line.child.pid()).collect())
         });
         all.unwrap_or_default()
     }
@@ -196,13 +191,7 @@ impl Pool {
     ///
     /// See [`PoolStats`].
     pub fn stats(&self) -> PoolStats {
-        let mut core = self.shared.enter();
-        self.shared.pump(&mut core);
-        let mut stats = core.stats.clone();
-        stats.queued = core.queue.iter().map(batch::Batch::len).sum();
-        stats.running = core.seated().flat_map(|seat| &seat.in_hand).map(|hand| hand.batch.len()).sum();
-        stats.idle += core.seated().map(Seat::idle).sum();
-        stats
+        self.driver.stats()
     }
 
     /// Finishes what is queued, then stops the workers and waits for their end. Calls made meanwhile give `Closed`.
@@ -232,7 +221,7 @@ impl Pool {
     /// # }
     /// ```
     pub fn join(self) -> Result<()> {
-        self.shared.finish()
+        self.driver.finish()
     }
 
     /// Ends the pool at once: all workers are killed, idle ones too, and pending calls give `Terminated`.
@@ -254,7 +243,7 @@ impl Pool {
     /// # }
     /// ```
     pub fn terminate(self) {
-        self.shared.terminate();
+        self.driver.end(None);
     }
 
     pub(crate) fn start(settings: Settings) -> Result<Self> {
@@ -263,94 +252,26 @@ impl Pool {
         program::environment(&settings.environment).map_err(|error| Error::invalid(error.to_string()))?;
         let failed = |error| Error::new(ErrorKind::Start(error));
         let (reactor, caller) = reactor::get_for_call().map_err(failed)?;
-        let shared = Shared::new(settings, caller, Bell::create().map_err(failed)?, reactor);
+        let driver = Driver::new(settings, caller, Bell::create().map_err(failed)?, reactor);
         // From here on an early return ends what has started.
-        let pool = Self { shared };
-        pool.shared.populate()?;
+        let pool = Self { driver };
+        pool.driver.populate()?;
         Ok(pool)
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    pub(crate) fn driver(&self) -> &Arc<Driver> {
+        &self.driver
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.end();
+        self.driver.end(Some(ending::grace()));
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("workers", &self.workers()).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// Starts all workers; with an initializer, waits until all have run it.
-    fn populate(self: &Arc<Self>) -> Result<()> {
-        let (done, launched) = mpsc::channel();
-        let me = Arc::clone(self);
-        self.reactor.run(move |reactor| {
-            for index in 0..me.settings.workers {
-                me.seat(reactor, index, false);
-                if me.enter().first_error.is_some() {
-                    break;
-                }
-            }
-            let _ = done.send(());
-        });
-        // The reactor lives as long as the program.
-        let _ = launched.recv();
-        let needs_report = self.settings.initializer.is_some();
-        let is_ready = |seat: &Option<Seat>| seat.as_ref().is_some_and(|seat| seat.life.has_reported_in());
-        let outcome = self.wait_until(None, |core| match &core.first_error {
-            Some(error) => Some(Err(error.to_error())),
-            // Nobody fills the seats any more.
-            None if ending::has_begun() => Some(ending::check()),
-            None if !core.awaited.is_empty() => None,
-            None if !needs_report || core.seats.iter().all(is_ready) => Some(Ok(())),
-            None => None,
-        });
-        outcome.unwrap_or(Ok(()))
-    }
-
-    /// Finishes what is queued, then stops the workers.
-    fn finish(&self) -> Result<()> {
-        {
-            let mut core = self.enter();
-            core.check_open()?;
-            core.phase = Phase::Joining;
-        }
-        self.wait_until(None, |core| (core.is_drained() || core.phase == Phase::Terminated).then_some(()));
-        {
-            let mut core = self.enter();
-            if core.phase == Phase::Terminated {
-                return Err(Error::new(ErrorKind::Terminated));
-            }
-            core.phase = Phase::Closed;
-            for index in 0..core.seats.len() {
-                self.stop(&mut core, index, config::STOP_GRACE, Stop::Dismissed);
-            }
-        }
-        self.wait_until(None, |core| core.seated().next().is_none().then_some(()));
-        Ok(())
-    }
-
-    /// Kills the workers, fails what is pending, and waits until the workers are gone.
-    fn terminate(&self) {
-        if reactor::check_not_forked().is_err() {
-            // The workers are the parent's.
-            return;
-        }
-        {
-            let mut core = self.enter();
-            for seat in core.seated() {
-                seat.child.end();
-            }
-            self.give_up(&mut core);
-        }
-        self.wait_until_gone(config::KILL_GRACE);
     }
 }

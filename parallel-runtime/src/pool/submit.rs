@@ -2,13 +2,16 @@
 
 use std::io;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::batch::{Batch, Sink, Terms};
-use super::core::Shared;
+use super::batch::{Batch, Calls, Sink, Terms};
+use super::driver::Driver;
 use super::state::blame::Sent;
+use super::state::load::{CallId, History};
+use super::state::placement::Ask;
+use super::state::{Event, Whereabouts};
 use super::values::Values;
 use crate::config::SIGNAL_PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
@@ -39,8 +42,8 @@ enum Aim {
 
 /// A submitted call in flight.
 pub(crate) struct Submitted {
-    pool: Arc<Shared>,
-    me: Weak<Submitted>,
+    pool: Arc<Driver>,
+    call: CallId,
     entry: &'static Entry,
     landing: Landing,
     /// Somebody who does not wait here wants to be called.
@@ -50,14 +53,16 @@ pub(crate) struct Submitted {
 impl Submitted {
     /// Hands a call with these argument bytes to the pool.
     pub(crate) fn submit(
-        pool: &Arc<Shared>,
+        pool: &Arc<Driver>,
         entry: &'static Entry,
         arguments: Payload,
         terms: Arc<Terms>,
     ) -> Arc<Self> {
-        let submitted = Arc::new_cyclic(|me: &Weak<Self>| Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let call = CallId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let submitted = Arc::new(Self {
             pool: Arc::clone(pool),
-            me: me.clone(),
+            call,
             entry,
             landing: Landing::default(),
             watched: AtomicBool::new(false),
@@ -69,11 +74,10 @@ impl Submitted {
             bytes: arguments.bytes,
             handles: arguments.handles,
             consecutive: false,
-            brief: false,
-            calls: true,
+            pace: entry.pace(),
+            calls: Calls::from_slice(&[call]),
             first: 0,
-            attempts: 0,
-            deaths: 0,
+            history: History::default(),
             terms,
             sink: Arc::clone(&submitted) as Arc<dyn Sink>,
         };
@@ -85,54 +89,44 @@ impl Submitted {
 
     /// Signals the worker that runs it. `stuck`: one that has taken it up for long and not begun with it, as well.
     fn signal_running(&self, signal: i32, stuck: bool) -> Aim {
-        let mut guard = self.pool.enter();
-        let core = &mut *guard;
-        for seat in core.seats.iter_mut().flatten() {
-            let Some((at, position)) = seat.find(self.identity()) else { continue };
-            let hand = &seat.in_hand[at];
-            let (number, item) = (hand.number, hand.delivered + position);
-            let progress = seat.lane.progress(number);
-            if progress.taken && progress.done > item {
-                return Aim::Late;
-            }
-            let runs = progress.taken && !progress.ended && progress.started == item + 1;
-            // It is made ready, or its worker was stopped there; nothing of others is under way in the parcel.
-            let waits = progress.taken && !progress.ended && progress.started == item && progress.done == item;
-            if !(runs || stuck && waits) {
-                return Aim::Between;
-            }
-            #[cfg(test)]
-            tests::looked(seat);
-            // Should it end right now, the signal must not hit what is behind it: that goes elsewhere, and should the worker
-            // have taken it up already, it is run again.
-            let behind = [seat.take_back(at + 1), seat.take_from(at, position + 1)];
-            for batch in behind.into_iter().flatten().filter(|batch| batch.len() > 0) {
-                core.queue.push_front(batch);
-            }
-            seat.signalled = Some(Sent { parcel: number, item, signal });
-            // Who ends a call does not want it tried again.
-            let hand = &mut seat.in_hand[at];
-            let terms = Arc::new(Terms { retries: 0, ..(*hand.batch.terms).clone() });
-            let former = std::mem::replace(&mut hand.batch.terms, terms);
-            let sent = if signal == KILL { seat.child.kill() } else { seat.child.signal(signal) };
-            let sent = sent.map_err(|error| {
-                seat.signalled = None;
-                seat.in_hand[at].batch.terms = former;
-                self.refused(error).in_process(seat.child.pid())
-            });
-            // What its worker has not begun waits again when that has died.
-            return if runs || sent.is_err() { Aim::Hit(sent) } else { Aim::Between };
+        let mut entered = self.pool.enter();
+        let core = &mut *entered;
+        let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(self.call) else { return Aim::Between };
+        let Some(line) = core.lines[worker].as_ref() else { return Aim::Between };
+        let progress = line.lane.progress(parcel);
+        if progress.taken && progress.done > item {
+            return Aim::Late;
         }
-        Aim::Between
+        let runs = progress.taken && !progress.ended && progress.started == item + 1;
+        // It is made ready, or its worker was stopped there; nothing of others is under way in the parcel.
+        let waits = progress.taken && !progress.ended && progress.started == item && progress.done == item;
+        if !(runs || stuck && waits) {
+            return Aim::Between;
+        }
+        #[cfg(test)]
+        tests::looked(line, parcel);
+        // Should it end right now, the signal must not hit what is behind it: that goes elsewhere, and should the worker have
+        // taken it up already, it is run again.
+        let now = Instant::now();
+        let behind = core.state.worker(worker).and_then(|its| its.held.back()).map(|held| held.number);
+        if let Some(behind) = behind.filter(|&behind| behind != parcel) {
+            self.pool.ask_for(core, Ask::Revoke { worker, parcel: behind }, now);
+        }
+        self.pool.ask_for(core, Ask::Divide { worker, parcel, keep: item + 1 }, now);
+        let Some(line) = core.lines[worker].as_ref() else { return Aim::Between };
+        let sent = if signal == KILL { line.child.kill() } else { line.child.signal(signal) };
+        match sent {
+            Ok(()) => {
+                core.tell(Event::Signalled { worker, sent: Sent { parcel, item, signal } }, now);
+                // What its worker has not begun waits again when that has died.
+                if runs { Aim::Hit(Ok(())) } else { Aim::Between }
+            }
+            Err(error) => Aim::Hit(Err(self.refused(error).in_process(line.child.pid()))),
+        }
     }
 
     fn refused(&self, error: io::Error) -> Error {
         Error::new(ErrorKind::Signal(error)).in_function(self.entry.name())
-    }
-
-    /// What tells this call from others.
-    fn identity(&self) -> *const () {
-        self.me.as_ptr().cast()
     }
 }
 
@@ -185,13 +179,10 @@ impl Flight for Submitted {
             return None;
         }
         let core = self.pool.enter();
-        core.seated().find_map(|seat| {
-            let (at, position) = seat.find(self.identity())?;
-            let hand = &seat.in_hand[at];
-            let progress = seat.lane.progress(hand.number);
-            let item = hand.delivered + position;
-            (progress.taken && progress.started > item && progress.done <= item).then(|| seat.child.pid())
-        })
+        let Whereabouts::Held { worker, parcel, item } = core.state.find(self.call)? else { return None };
+        let line = core.lines[worker].as_ref()?;
+        let progress = line.lane.progress(parcel);
+        (progress.taken && progress.started > item && progress.done <= item).then(|| line.child.pid())
     }
 
     fn is_queued(&self) -> bool {
@@ -199,13 +190,13 @@ impl Flight for Submitted {
             return false;
         }
         let core = self.pool.enter();
-        let has_begun = core.seated().any(|seat| {
-            seat.find(self.identity()).is_some_and(|(at, position)| {
-                let hand = &seat.in_hand[at];
-                let progress = seat.lane.progress(hand.number);
-                progress.taken && progress.started > hand.delivered + position
-            })
-        });
+        let has_begun = match core.state.find(self.call) {
+            Some(Whereabouts::Held { worker, parcel, item }) => core.lines[worker].as_ref().is_some_and(|line| {
+                let progress = line.lane.progress(parcel);
+                progress.taken && progress.started > item
+            }),
+            _ => false,
+        };
         !has_begun && !self.landing.is_finished()
     }
 
@@ -241,8 +232,12 @@ impl Flight for Submitted {
     fn cancel(&self) -> bool {
         let mut core = self.pool.enter();
         self.pool.pump(&mut core);
-        let withdrawn = core.withdraw(self.identity());
-        if withdrawn {
+        let found = core.state.find(self.call);
+        if let Some(found @ Whereabouts::Held { item, .. }) = found {
+            self.pool.take_out(&mut core, found, item);
+        }
+        let withdrawn = core.state.withdraw(self.call);
+        if found.is_some() {
             // What it travelled with waits again.
             self.pool.pump(&mut core);
         }
@@ -270,23 +265,23 @@ mod tests {
     use std::cell::Cell;
 
     use super::super::Pool;
-    use super::super::seat::Seat;
+    use super::super::line::Line;
     use super::*;
     use crate::flags::{Flag, PATIENCE, eventually};
 
     /// SIGSTOP.
     const STOP: i32 = 19;
 
-    type Meanwhile = Box<dyn FnOnce(&Seat)>;
+    type Meanwhile = Box<dyn FnOnce(&Line, u64)>;
 
     thread_local! {
         /// What happens between the look at a call and the signal for it.
         static MEANWHILE: Cell<Option<Meanwhile>> = const { Cell::new(None) };
     }
 
-    pub(super) fn looked(seat: &Seat) {
+    pub(super) fn looked(line: &Line, parcel: u64) {
         if let Some(meanwhile) = MEANWHILE.take() {
-            meanwhile(seat);
+            meanwhile(line, parcel);
         }
     }
 
@@ -317,9 +312,9 @@ mod tests {
         may_end.raise();
         let pool = Pool::with_workers(1).unwrap();
         first.on(&pool).submit(MAY_END).join().unwrap();
-        pool.shared().enter().seats[0].as_ref().unwrap().child.signal(STOP).unwrap();
+        pool.driver().enter().lines[0].as_ref().unwrap().child.signal(STOP).unwrap();
         let mut call = never.on(&pool).submit();
-        pool.shared().enter().seats[0].as_ref().unwrap().lane.pretend_taken(1);
+        pool.driver().enter().lines[0].as_ref().unwrap().lane.pretend_taken(1);
         call.kill().unwrap();
         let error = call.join_timeout(PATIENCE).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Cancelled), "{error}");
@@ -339,14 +334,14 @@ mod tests {
             eventually("the first call runs", || signalled.pid().is_some());
             // A worker that was quick so far gets the next call ahead.
             let quick = Some(Duration::ZERO);
-            pool.shared().enter().seats[0].as_mut().unwrap().latest = quick;
+            pool.driver().enter().state.seats[0].as_mut().unwrap().latest = quick;
             let behind = second.on(&pool).submit();
 
-            let meanwhile = |seat: &Seat| {
-                assert_eq!(seat.in_hand.len(), 2, "the second call waits behind the first");
+            let meanwhile = |line: &Line, parcel: u64| {
+                assert_eq!(line.lane.next_number(), parcel + 2, "the second call waits behind the first");
                 Flag::named(MAY_END).raise();
                 Flag::named("second has run").wait();
-                assert!(seat.lane.progress(seat.in_hand[0].number).ended);
+                assert!(line.lane.progress(parcel).ended);
             };
             MEANWHILE.set(Some(Box::new(meanwhile)));
             if by_kill { signalled.kill() } else { signalled.terminate() }.unwrap();

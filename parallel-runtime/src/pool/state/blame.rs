@@ -11,7 +11,9 @@ use super::life::Killed;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// It exited; with 0 or not.
-    Exited { success: bool },
+    Exited {
+        success: bool,
+    },
     Signal(i32),
     /// The system does not tell.
     Unknown,
@@ -68,6 +70,8 @@ pub(crate) struct Left {
     /// How often a worker died that held it and had started nothing of it.
     pub(crate) deaths: u32,
     pub(crate) retries: u32,
+    /// How often a worker may die so, beside the retries, before the parcel is blamed.
+    pub(crate) unblamed_deaths: u32,
 }
 
 /// Why an item fails.
@@ -97,10 +101,6 @@ pub(crate) enum Fate {
     /// All of it fails.
     FailAll(Cause),
 }
-
-/// How often a worker that dies without having started an item may take the same parcel with it, beside the retries that its
-/// caller allows, before the parcel is blamed.
-pub(crate) const UNBLAMED_DEATHS: u32 = 3;
 
 /// Tells what becomes of a parcel that a worker held when it died.
 pub(crate) fn judge(left: &Left, death: &Death) -> Fate {
@@ -147,7 +147,7 @@ fn died_of(sent: Sent, death: &Death) -> bool {
 fn not_begun(left: &Left, death: &Death, reached: Reached) -> Fate {
     let may_be_its_doing = left.is_first && (reached.taken || !death.has_served);
     let suspected = may_be_its_doing && death.ending != Ending::Exited { success: true };
-    if suspected && left.deaths >= UNBLAMED_DEATHS.saturating_add(left.retries) {
+    if suspected && left.deaths >= left.unblamed_deaths.saturating_add(left.retries) {
         return Fate::FailAll(Cause::NeverStarted);
     }
     Fate::Elsewhere { suspected }
@@ -197,6 +197,7 @@ mod tests {
         attempts: 0,
         deaths: 0,
         retries: 0,
+        unblamed_deaths: 3,
     };
 
     fn elsewhere(suspected: bool) -> Fate {
@@ -310,9 +311,9 @@ mod tests {
     #[test]
     fn a_parcel_fails_once_too_many_workers_have_died_before_they_could_start_it() {
         for retries in [0, 5] {
-            for deaths in 0..UNBLAMED_DEATHS + retries + 2 {
+            for deaths in 0..AT_WORK.unblamed_deaths + retries + 2 {
                 let left = Left { reached: reached(true, 0, 0), deaths, retries, ..AT_WORK };
-                let fate = match deaths >= UNBLAMED_DEATHS + retries {
+                let fate = match deaths >= AT_WORK.unblamed_deaths + retries {
                     true => Fate::FailAll(Cause::NeverStarted),
                     false => elsewhere(true),
                 };

@@ -58,8 +58,14 @@ pub(crate) enum Life {
     /// It gets no more parcels, and is told to stop once it has done what it runs.
     Retiring,
     /// It ends once it has done what it holds; should it have nothing and still be there, it is killed at `by`.
-    Stopping { by: Instant, stage: Stage },
-    Killed { why: Killed, stage: Stage },
+    Stopping {
+        by: Instant,
+        stage: Stage,
+    },
+    Killed {
+        why: Killed,
+        stage: Stage,
+    },
 }
 
 impl Life {
@@ -84,6 +90,11 @@ impl Life {
             Self::Killed { why, .. } => Some(why),
             _ => None,
         }
+    }
+
+    /// Whether it was killed because something in it wrote over its lane, in which nothing is believed then.
+    pub(crate) fn is_spoilt(self) -> bool {
+        self.killed() == Some(Killed::Spoilt)
     }
 
     /// When it is killed, if it was told to stop.

@@ -1,4 +1,723 @@
-//! What a pool decides, apart from what it does: no descriptor, no clock, no lock, nobody called.
+//! What a pool decides, apart from what it does: no descriptor, no clock, no lock, and nobody is called.
+//!
+//! The [driver](super::driver) tells the [`State`] what happens ([`Event`]), and carries out what it answers ([`Effects`]) before
+//! it tells anything else. What the state knows of a worker's lane is what the driver has read from it ([`Reading`]). It knows
+//! batches by the trait [`Load`], so that a simulation can drive it with numbers: `tests/simulation` does, in every order.
 
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+pub(crate) mod batcher;
 pub(crate) mod blame;
 pub(crate) mod life;
+pub(crate) mod load;
+pub(crate) mod placement;
+pub(crate) mod queue;
+pub(crate) mod rules;
+pub(crate) mod starts;
+pub(crate) mod worker;
+
+use self::blame::{Cause, Death, Fate, Left, Reached, Sent};
+use self::life::{Killed, Life, Stage, Stop};
+use self::load::{CallId, History, Load};
+use self::placement::Ask;
+use self::queue::Queue;
+use self::rules::Rules;
+use self::starts::{StartError, Starts};
+use self::worker::{Reading, SLOTS, Worker};
+
+/// Where a pool is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    /// Takes nothing new; finishes what it has.
+    Joining,
+    Closed,
+    Terminated,
+}
+
+/// What has happened. A worker is named by its seat, a parcel by its number in that worker's lane.
+#[derive(Debug)]
+pub(crate) enum Event<B> {
+    /// A caller hands a batch over. `is_awaited`: some caller waits for outcomes, so that none is held back.
+    Submitted { batch: B, is_awaited: bool },
+    /// The driver begins to look at the lanes.
+    Look,
+    /// How far a worker is with what it holds, in order; and whether it has passed by what was revoked.
+    Seen { worker: usize, readings: [Reading; SLOTS], has_passed: bool },
+    /// A parcel has ended after so long, and what it gave was delivered.
+    Ended { worker: usize, parcel: u64, elapsed: Duration },
+    /// The driver has looked: what waits may be handed out.
+    HandOut,
+    /// A parcel could not be given to its worker.
+    NotGiven { worker: usize, parcel: u64, why: Refusal },
+    /// A worker was asked for a parcel: whether it is back.
+    Revoked { worker: usize, parcel: u64, is_back: bool },
+    /// A worker was asked to leave items of a parcel: how many it runs at most; `None` where that cannot be told.
+    Divided { worker: usize, parcel: u64, kept: Option<usize> },
+    /// A process was started for a seat.
+    Seated { worker: usize },
+    /// No process could be started.
+    StartFailed(StartError),
+    /// A worker can work. `divides`: its parcels can be divided.
+    Ready { worker: usize, divides: bool },
+    /// A worker is gone, and what it had done was delivered. `reached`: how far it had come with each parcel, where that can be
+    /// told; `start_error`: why it did not become a worker, unless it is to be replaced without a word.
+    Gone { worker: usize, death: Death, reached: [Option<Reached>; SLOTS], start_error: Option<StartError> },
+    /// Something in a worker wrote over its lane.
+    Spoilt { worker: usize },
+    /// A worker is another user's than the program is by now.
+    Foreign { worker: usize },
+    /// The handle of a call has signalled the worker that runs it.
+    Signalled { worker: usize, sent: Sent },
+    /// Nobody wants some batches any more.
+    Abandoned,
+    /// It becomes doubtful, or certain again, whose the program is.
+    OwnerDoubted(bool),
+    /// Time has passed: what has run into a deadline is killed.
+    Time,
+}
+
+/// Why a parcel could not be given to a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The worker is gone, or has closed its channel.
+    CutOff,
+    /// Its channel has no room just now.
+    Full,
+    /// It became doubtful whose the program is.
+    OwnerDoubted,
+    /// This process was refused, or what is to be sent is too large. `partly`: some of it is on its way.
+    Here { partly: bool },
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Write a parcel into a worker's lane.
+    Give {
+        worker: usize,
+        parcel: u64,
+    },
+    /// Deliver what a parcel gave, which has ended.
+    TakeIn {
+        worker: usize,
+        parcel: u64,
+    },
+    /// Deliver what a parcel has given so far, of its first `done` items.
+    TakeSoFar {
+        worker: usize,
+        parcel: u64,
+        done: usize,
+    },
+    /// Ask a worker to leave something to others, then hand out again.
+    Ask(Ask),
+    /// Tell a worker to end a parcel after the item that it is on.
+    Cancel {
+        worker: usize,
+        parcel: u64,
+    },
+    Kill {
+        worker: usize,
+    },
+    /// Tell a worker to end within so long.
+    Stop {
+        worker: usize,
+        grace: Duration,
+    },
+    /// End what a worker has started in its group.
+    EndGroup {
+        worker: usize,
+    },
+    /// Wake the driver then.
+    Arm(Instant),
+}
+
+/// Why a batch fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No worker serves, and none could be started.
+    NoWorkers,
+    /// The pool has ended.
+    Terminated,
+    /// It could not be handed to any worker.
+    NotGiven,
+    /// Its worker died with it; `started`: how many items, or steps of a merge, the worker had begun.
+    Died { cause: Cause, started: usize },
+}
+
+/// What follows from an event.
+#[derive(Debug)]
+pub(crate) struct Effects<B> {
+    pub(crate) actions: VecDeque<Action>,
+    /// Batches all of whose items fail, with the items' attempts counted.
+    pub(crate) failed: Vec<(B, Failure)>,
+}
+
+impl<B> Default for Effects<B> {
+    fn default() -> Self {
+        Self { actions: VecDeque::new(), failed: Vec::new() }
+    }
+}
+
+/// Where a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    Queued,
+    /// In this parcel of this worker, as this item of it.
+    Held {
+        worker: usize,
+        parcel: u64,
+        item: usize,
+    },
+}
+
+/// Who is to hear the workers while no caller waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attention {
+    Nobody,
+    /// Somebody, once a worker has nothing to do.
+    WhenIdle,
+    /// Somebody, at every end of a parcel.
+    Always,
+}
+
+/// What has come to pass.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    pub(crate) retried: u64,
+    pub(crate) restarts: u64,
+    pub(crate) recycled: u64,
+    /// How long workers ran parcels that have ended, well or not.
+    pub(crate) busy: Duration,
+    /// How long workers that are gone had nothing to run.
+    pub(crate) idle: Duration,
+}
+
+/// All that a pool knows and decides.
+#[derive(Debug)]
+pub(crate) struct State<B> {
+    pub(crate) rules: Rules,
+    pub(crate) phase: Phase,
+    pub(crate) queue: Queue<B>,
+    pub(crate) seats: Vec<Option<Worker<B>>>,
+    pub(crate) starts: Starts,
+    pub(crate) counts: Counts,
+    /// The empty seats for which somebody else starts a worker.
+    pub(crate) awaited: BTreeSet<usize>,
+    /// How many workers have served in each seat and are gone.
+    generations: Vec<u32>,
+    /// What waits is held back for other calls, and nothing else waits.
+    holds_back: bool,
+    /// Nothing is handed out until it is known whose the program is.
+    owner_in_doubt: bool,
+}
+
+impl<B: Load> State<B> {
+    pub(crate) fn new(workers: usize, rules: Rules) -> Self {
+        Self {
+            rules,
+            phase: Phase::Open,
+            queue: Queue::default(),
+            seats: std::iter::repeat_with(|| None).take(workers).collect(),
+            starts: Starts::default(),
+            counts: Counts::default(),
+            awaited: BTreeSet::new(),
+            generations: vec![0; workers],
+            holds_back: false,
+            owner_in_doubt: false,
+        }
+    }
+
+    // What happens.
+
+    /// Takes in what has happened, and says what is to be done.
+    pub(crate) fn handle(&mut self, event: Event<B>, now: Instant, effects: &mut Effects<B>) {
+        match event {
+            Event::Submitted { batch, is_awaited } => self.submitted(batch, is_awaited, now),
+            Event::Look => self.look(),
+            Event::Seen { worker, readings, has_passed } => self.seen(worker, readings, has_passed, now, effects),
+            Event::Ended { worker, parcel, elapsed } => self.ended(worker, parcel, elapsed, now, effects),
+            Event::HandOut => self.hand_out(now, effects),
+            Event::NotGiven { worker, parcel, why } => self.not_given(worker, parcel, why, now, effects),
+            Event::Revoked { worker, parcel, is_back } => self.revoked(worker, parcel, is_back, now, effects),
+            Event::Divided { worker, parcel, kept } => self.divided(worker, parcel, kept, effects),
+            Event::Seated { worker } => self.seated(worker, now, effects),
+            Event::StartFailed(error) => self.start_failed(error, now, effects),
+            Event::Ready { worker, divides } => self.ready(worker, divides),
+            Event::Gone { worker, death, reached, start_error } => {
+                self.gone(worker, &death, reached, start_error, now, effects);
+            }
+            Event::Spoilt { worker } => self.kill(worker, Killed::Spoilt, effects),
+            Event::Foreign { worker } => self.retire(worker, now, effects),
+            Event::Signalled { worker, sent } => self.signalled(worker, sent),
+            Event::Abandoned => self.abandoned(effects),
+            Event::OwnerDoubted(is_doubted) => self.owner_in_doubt = is_doubted,
+            Event::Time => self.enforce(now, effects),
+        }
+    }
+
+    fn submitted(&mut self, batch: B, is_awaited: bool, now: Instant) {
+        let is_first = self.queue.is_empty();
+        let waits = !is_awaited
+            && batcher::holds_back(&batch, &self.queue, self.seats.iter().flatten(), now, &self.rules)
+            && (is_first || self.holds_back);
+        self.holds_back = waits;
+        self.queue.push_back(batch);
+    }
+
+    fn look(&mut self) {
+        self.holds_back = false;
+        self.seats.iter_mut().flatten().filter(|worker| worker.is_full).for_each(|worker| worker.is_full = false);
+    }
+
+    fn seen(
+        &mut self,
+        index: usize,
+        readings: [Reading; SLOTS],
+        has_passed: bool,
+        now: Instant,
+        effects: &mut Effects<B>,
+    ) {
+        let Some(worker) = self.seats[index].as_mut() else { return };
+        if has_passed {
+            worker.has_passed();
+        }
+        for (held, reading) in worker.held.iter_mut().zip(readings) {
+            held.reading = reading;
+        }
+        if worker.life.is_spoilt() {
+            return;
+        }
+        let ended = worker.held.iter().take_while(|held| held.reading.ended);
+        effects.actions.extend(ended.map(|held| Action::TakeIn { worker: index, parcel: held.number }));
+        // What a long parcel has done is not kept until its end.
+        let Some(front) = worker.held.front().filter(|held| !held.reading.ended && held.batch.len() > 1) else {
+            return;
+        };
+        let done = front.reading.done.saturating_sub(front.delivered);
+        let is_long = front.reading.ran(now) >= self.rules.long_parcel && front.batch.is_divisible();
+        if is_long && worker.life.killed().is_none() && (1..front.batch.len()).contains(&done) {
+            let (parcel, done) = (front.number, front.reading.done);
+            effects.actions.push_back(Action::TakeSoFar { worker: index, parcel, done });
+        }
+    }
+
+    fn ended(&mut self, index: usize, parcel: u64, elapsed: Duration, now: Instant, effects: &mut Effects<B>) {
+        let Some(worker) = self.seats[index].as_mut() else { return };
+        let rest = worker.end(parcel, elapsed, now);
+        self.counts.busy += elapsed;
+        let is_through = worker.budget == Some(0) || worker.life == Life::Retiring;
+        if worker.held.is_empty() && is_through {
+            self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
+        }
+        if let Some(rest) = rest {
+            self.queue.push_front(rest);
+        }
+    }
+
+    fn hand_out(&mut self, now: Instant, effects: &mut Effects<B>) {
+        self.fail_hopeless(effects);
+        if self.owner_in_doubt {
+            return;
+        }
+        while let Some(first) = self.queue.front() {
+            if !first.is_wanted() {
+                self.queue.pop_front();
+                continue;
+            }
+            let Some((at, index)) = placement::next(&self.queue, &self.seats, now, &self.rules) else { break };
+            let (Some(batch), Some(worker)) = (self.queue.remove(at), self.seats[index].as_mut()) else { break };
+            let most = match worker.divides {
+                true => batcher::group_size(&batch, &self.queue, self.generations.len(), &self.rules),
+                false => 1,
+            };
+            let mut batch = batcher::gather(batch, &mut self.queue, most);
+            if let Some(budget) = worker.budget.filter(|&budget| budget < batch.cost()) {
+                let (now, later) = batch.split(budget);
+                self.queue.push_front(later);
+                batch = now;
+            }
+            let deadline = batch.timeout().and_then(|timeout| now.checked_add(timeout));
+            let parcel = worker.take_on(batch, now);
+            effects.actions.push_back(Action::Give { worker: index, parcel });
+            effects.actions.extend(deadline.map(Action::Arm));
+        }
+        if self.queue.front().is_none_or(Load::is_short) {
+            effects.actions.extend(placement::share(&self.seats, now, &self.rules).map(Action::Ask));
+        }
+    }
+
+    fn not_given(&mut self, index: usize, parcel: u64, why: Refusal, now: Instant, effects: &mut Effects<B>) {
+        let Some(worker) = self.seats[index].as_mut() else { return };
+        // What was to follow it into the lane comes back as well.
+        effects.actions.retain(|action| !matches!(action, Action::Give { worker, .. } if *worker == index));
+        while let Some(later) = worker.held.back().map(|held| held.number).filter(|&number| number > parcel) {
+            worker.not_given(later).into_iter().for_each(|batch| self.queue.push_front(batch));
+        }
+        let Some(batch) = worker.not_given(parcel) else { return };
+        worker.is_full |= why == Refusal::Full;
+        if matches!(why, Refusal::CutOff | Refusal::Here { partly: true }) {
+            self.stop(index, self.rules.stop_grace, Stop::CutOff, now, effects);
+        }
+        match why {
+            Refusal::Here { .. } => effects.failed.push((batch, Failure::NotGiven)),
+            Refusal::CutOff | Refusal::Full => self.queue.push_front(batch),
+            Refusal::OwnerDoubted => {
+                self.owner_in_doubt = true;
+                self.queue.push_front(batch);
+            }
+        }
+        self.hand_out(now, effects);
+    }
+
+    fn revoked(&mut self, index: usize, parcel: u64, is_back: bool, now: Instant, effects: &mut Effects<B>) {
+        let Some(worker) = self.seats[index].as_mut() else { return };
+        let retires = worker.life == Life::Retiring;
+        if is_back {
+            worker.give_back(parcel, now).into_iter().for_each(|batch| self.queue.push_front(batch));
+            if retires && worker.held.is_empty() {
+                self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
+            }
+            return;
+        }
+        let Some(held) = worker.held.iter_mut().find(|held| held.number == parcel) else { return };
+        held.reading.taken = true;
+        if !retires {
+            return;
+        }
+        effects.actions.push_back(match held.batch.is_merged() {
+            // Half a merge is nothing: all of it is done elsewhere.
+            true => Action::Cancel { worker: index, parcel },
+            false => {
+                let keep = held.reading.started.max(held.delivered);
+                Action::Ask(Ask::Divide { worker: index, parcel, keep })
+            }
+        });
+    }
+
+    fn divided(&mut self, index: usize, parcel: u64, kept: Option<usize>, effects: &mut Effects<B>) {
+        let Some(worker) = self.seats[index].as_mut() else { return };
+        if let Some(kept) = kept {
+            worker.leave(parcel, kept).into_iter().for_each(|tail| self.queue.push_front(tail));
+        } else if let Some(held) = worker.held.iter_mut().find(|held| held.number == parcel) {
+            held.stays = true;
+            if worker.life == Life::Retiring {
+                effects.actions.push_back(Action::Cancel { worker: index, parcel });
+            }
+        }
+    }
+
+    fn seated(&mut self, index: usize, now: Instant, effects: &mut Effects<B>) {
+        self.seats[index] = Some(Worker::new(now, self.rules.tasks_per_worker));
+        effects.actions.extend(now.checked_add(self.rules.start_timeout).map(Action::Arm));
+    }
+
+    fn start_failed(&mut self, error: StartError, now: Instant, effects: &mut Effects<B>) {
+        let retry_at = self.starts.failed(error, now, &self.rules);
+        if self.is_hopeless() {
+            // Who allows retries has had one more try.
+            for batch in self.queue.iter_mut() {
+                let retries = batch.retries();
+                let history = batch.history_mut();
+                history.attempts += u32::from(history.attempts <= retries);
+            }
+        }
+        self.fail_hopeless(effects);
+        effects.actions.push_back(Action::Arm(retry_at));
+    }
+
+    fn ready(&mut self, index: usize, divides: bool) {
+        let Some(worker) = self.seats[index].as_mut() else { return };
+        worker.life.report_in();
+        worker.divides = divides;
+        self.starts.went_well();
+    }
+
+    fn gone(
+        &mut self,
+        index: usize,
+        death: &Death,
+        reached: [Option<Reached>; SLOTS],
+        start_error: Option<StartError>,
+        now: Instant,
+        effects: &mut Effects<B>,
+    ) {
+        let Some(worker) = self.seats[index].take() else { return };
+        // What it was at is no idleness.
+        self.counts.busy += worker.running(now);
+        self.counts.idle += worker.idle(now);
+        self.generations[index] += u32::from(worker.life.has_reported_in());
+        let mut again = Vec::new();
+        for (at, held) in worker.held.into_iter().enumerate().filter(|(_, held)| held.batch.len() > 0) {
+            let mut batch = held.batch;
+            let History { attempts, deaths } = batch.history();
+            let left = Left {
+                number: held.number,
+                is_first: at == 0,
+                reached: reached[at],
+                is_merged: batch.is_merged(),
+                attempts,
+                deaths,
+                retries: batch.retries(),
+                unblamed_deaths: self.rules.unblamed_deaths,
+            };
+            let started = reached[at].map_or(0, |reached| reached.started);
+            match blame::judge(&left, death) {
+                Fate::Elsewhere { suspected } => batch.history_mut().deaths += u32::from(suspected),
+                Fate::Retry | Fate::RetryAll => {
+                    self.counts.retried += 1;
+                    batch.history_mut().attempts += 1;
+                }
+                Fate::FailFirst(cause) => {
+                    batch.history_mut().attempts += 1;
+                    let (first, rest) = batch.split(1);
+                    effects.failed.push((first, Failure::Died { cause, started }));
+                    batch = rest;
+                }
+                Fate::FailAll(cause) => {
+                    batch.history_mut().attempts += u32::from(cause != Cause::NeverStarted);
+                    effects.failed.push((batch, Failure::Died { cause, started }));
+                    continue;
+                }
+            }
+            again.push(batch);
+        }
+        again.into_iter().rev().for_each(|batch| self.queue.push_front(batch));
+        match worker.life.stage() {
+            Stage::Starting => {
+                if let Some(error) = start_error {
+                    self.start_failed(error, now, effects);
+                }
+            }
+            Stage::Serving => self.counts.restarts += 1,
+            Stage::Leaving => self.counts.recycled += u64::from(self.phase == Phase::Open),
+        }
+    }
+
+    /// A worker finishes the items that it is on, and gets no others.
+    fn retire(&mut self, index: usize, now: Instant, effects: &mut Effects<B>) {
+        let Some(worker) = self.seats[index].as_mut() else { return };
+        if !worker.life.retire() {
+            // Its initializer has run for nothing, or not at all.
+            self.kill(index, Killed::Retired, effects);
+            return;
+        }
+        let parcels = worker.held.iter().rev().map(|held| held.number);
+        effects.actions.extend(parcels.map(|parcel| Action::Ask(Ask::Revoke { worker: index, parcel })));
+        if worker.held.is_empty() {
+            self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
+        }
+    }
+
+    fn signalled(&mut self, index: usize, sent: Sent) {
+        let Some(worker) = self.seats[index].as_mut() else { return };
+        worker.sent = Some(sent);
+        // Who ends a call does not want it tried again.
+        if let Some(held) = worker.held.iter_mut().find(|held| held.number == sent.parcel) {
+            held.batch.forbid_retries();
+        }
+    }
+
+    fn abandoned(&mut self, effects: &mut Effects<B>) {
+        self.queue.forget_unwanted();
+        for (worker, its) in self.seats.iter().enumerate().filter_map(|(index, seat)| Some((index, seat.as_ref()?))) {
+            let unwanted = its.held.iter().filter(|held| !held.batch.is_wanted());
+            effects.actions.extend(unwanted.map(|held| Action::Cancel { worker, parcel: held.number }));
+        }
+    }
+
+    /// Kills what has run into a deadline.
+    fn enforce(&mut self, now: Instant, effects: &mut Effects<B>) {
+        for index in 0..self.seats.len() {
+            let Some(worker) = self.seats[index].as_ref().filter(|worker| worker.life.killed().is_none()) else {
+                continue;
+            };
+            let late = self.deadlines(worker).find(|(at, _)| *at <= now).map(|(_, why)| why);
+            if let Some(why) = late {
+                self.kill(index, why, effects);
+            }
+        }
+    }
+
+    // What follows.
+
+    fn kill(&mut self, index: usize, why: Killed, effects: &mut Effects<B>) {
+        if self.seats[index].as_mut().is_some_and(|worker| worker.life.kill(why)) {
+            effects.actions.push_back(Action::Kill { worker: index });
+        }
+    }
+
+    fn stop(&mut self, index: usize, grace: Duration, why: Stop, now: Instant, effects: &mut Effects<B>) {
+        let by = now + grace;
+        if self.seats[index].as_mut().is_some_and(|worker| worker.life.stop(by, why)) {
+            effects.actions.extend([Action::Stop { worker: index, grace }, Action::Arm(by)]);
+        }
+    }
+
+    /// Fails what waits for a worker when there is none and another try is some time off; not what is to be tried again.
+    fn fail_hopeless(&mut self, effects: &mut Effects<B>) {
+        if self.is_hopeless() && !self.queue.is_empty() {
+            let lost = self.queue.take_where(|batch| batch.history().attempts.max(1) > batch.retries());
+            effects.failed.extend(lost.into_iter().map(|batch| (batch, Failure::NoWorkers)));
+        }
+    }
+
+    // What callers ask for.
+
+    /// Takes nothing new, and finishes what it has.
+    pub(crate) fn join(&mut self) {
+        self.phase = Phase::Joining;
+    }
+
+    /// All is done: the workers end.
+    pub(crate) fn close(&mut self, now: Instant, effects: &mut Effects<B>) {
+        self.phase = Phase::Closed;
+        for index in 0..self.seats.len() {
+            self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
+        }
+    }
+
+    /// Ends at once: what is pending fails. Workers that are at something are killed, and the others too unless they get some
+    /// time to end as programs do.
+    pub(crate) fn terminate(&mut self, grace: Option<Duration>, now: Instant, effects: &mut Effects<B>) {
+        if matches!(self.phase, Phase::Open | Phase::Joining) {
+            self.phase = Phase::Terminated;
+        }
+        let mut pending = self.queue.take_where(|_| true);
+        for index in 0..self.seats.len() {
+            let Some(worker) = self.seats[index].as_mut() else { continue };
+            let is_idle = worker.held.is_empty() && (worker.life.has_reported_in() || !self.rules.initializes);
+            pending.extend(worker.held.drain(..).map(|held| held.batch));
+            match grace.filter(|_| is_idle) {
+                Some(grace) => {
+                    // What it has started in its group does not outlive it either.
+                    effects.actions.push_back(Action::EndGroup { worker: index });
+                    self.stop(index, grace, Stop::Dismissed, now, effects);
+                }
+                None => self.kill(index, Killed::Stop, effects),
+            }
+        }
+        effects.failed.extend(pending.into_iter().map(|batch| (batch, Failure::Terminated)));
+    }
+
+    /// Takes a call that waits out of the queue; false where it does not wait.
+    pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
+        self.queue.withdraw(call)
+    }
+
+    /// Items of a parcel up to the `done`th are delivered now: what of them had not been, and how many stand before those.
+    pub(crate) fn deliver(&mut self, worker: usize, parcel: u64, done: usize) -> Option<(usize, B)> {
+        self.seats[worker].as_mut()?.deliver(parcel, done)
+    }
+
+    // What can be asked of it.
+
+    pub(crate) fn workers(&self) -> impl Iterator<Item = &Worker<B>> {
+        self.seats.iter().flatten()
+    }
+
+    pub(crate) fn worker(&self, index: usize) -> Option<&Worker<B>> {
+        self.seats[index].as_ref()
+    }
+
+    pub(crate) fn generation(&self, index: usize) -> u32 {
+        self.generations[index]
+    }
+
+    /// Whether all that waits is held back for other calls.
+    pub(crate) fn is_holding_back(&self) -> bool {
+        self.holds_back && !self.queue.is_empty()
+    }
+
+    pub(crate) fn find(&self, call: CallId) -> Option<Whereabouts> {
+        let held = self.seats.iter().enumerate().find_map(|(worker, seat)| {
+            seat.as_ref()?.held.iter().find_map(|held| {
+                let item = held.delivered + held.batch.position(call)?;
+                Some(Whereabouts::Held { worker, parcel: held.number, item })
+            })
+        });
+        held.or_else(|| self.queue.has(call).then_some(Whereabouts::Queued))
+    }
+
+    /// Whether no worker serves, and another try to start one is some time off.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.starts.is_hopeless() && !self.workers().any(|worker| worker.life.has_reported_in())
+    }
+
+    /// Whether nothing is left to do.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.is_empty() && self.workers().all(|worker| worker.held.is_empty())
+    }
+
+    /// The empty seats that are to be filled now.
+    pub(crate) fn seats_to_fill(&self, now: Instant) -> Vec<usize> {
+        if !self.needs_workers() || self.starts.retry_after(now).is_some() {
+            return Vec::new();
+        }
+        let is_empty = |index: &usize| self.seats[*index].is_none() && !self.awaited.contains(index);
+        (0..self.seats.len()).filter(is_empty).collect()
+    }
+
+    /// Whether its empty seats are to be filled.
+    pub(crate) fn needs_workers(&self) -> bool {
+        self.phase == Phase::Open || (self.phase == Phase::Joining && !self.is_drained())
+    }
+
+    /// Who must hear the workers while no caller waits.
+    pub(crate) fn attention(&self) -> Attention {
+        if self.workers().flat_map(|worker| &worker.held).any(|held| held.batch.is_watched()) {
+            return Attention::Always;
+        }
+        let waits = !self.queue.is_empty()
+            || self.workers().any(|worker| worker.budget.is_some() && !worker.held.is_empty())
+            // Should another worker have nothing first, the second parcel is to go there.
+            || (self.seats.len() > 1 && self.workers().any(|worker| worker.held.len() > 1))
+            || placement::can_divide(&self.seats);
+        if waits { Attention::WhenIdle } else { Attention::Nobody }
+    }
+
+    /// How soon to look again whether something is to be shared or delivered, if nothing is heard before.
+    pub(crate) fn look_again(&self) -> Duration {
+        let Rules { shared_after, long_parcel, heartbeat, ahead_below, .. } = self.rules;
+        let idle = self.workers().any(|worker| worker.capacity(ahead_below) == Some(0));
+        // Those that are at such items may wait for something, and others are needed.
+        if idle && self.queue.front().is_some_and(|batch| batch.is_calls() || batch.is_short()) {
+            return shared_after;
+        }
+        if idle && self.workers().any(Worker::has_not_begun) {
+            return long_parcel;
+        }
+        let is_long = |worker: &Worker<B>| {
+            worker.held.front().is_some_and(|held| held.batch.is_divisible() && held.batch.len() > 1)
+        };
+        match self.workers().any(is_long) {
+            true if idle && placement::can_divide(&self.seats) => shared_after,
+            true => long_parcel,
+            false => heartbeat,
+        }
+    }
+
+    /// When a deadline is next.
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let alive = || self.workers().filter(|worker| worker.life.killed().is_none());
+        let ends = alive().flat_map(|worker| self.deadlines(worker)).map(|(at, _)| at);
+        // An item that has not started may do so now.
+        let waiting = alive().flat_map(|worker| &worker.held).filter(|held| held.reading.under_way().is_none());
+        let starts = waiting.filter_map(|held| now.checked_add(held.batch.timeout()?));
+        ends.chain(starts).chain(self.starts.retry_after(now)).min()
+    }
+
+    /// What a worker may take time for, until when, and what it is killed for then.
+    fn deadlines(&self, worker: &Worker<B>) -> impl Iterator<Item = (Instant, Killed)> {
+        let start_by = worker.born.checked_add(self.rules.start_timeout).filter(|_| !worker.life.has_reported_in());
+        let stop_by = worker.life.stop_by().filter(|_| worker.held.is_empty());
+        let end_by = worker.held.iter().filter_map(|held| {
+            // The start is read last, so it is never that of an earlier item: nobody is killed early.
+            let (item, since) = (held.reading.under_way()?, held.reading.item_since?);
+            Some((since.checked_add(held.batch.timeout()?)?, Killed::Timeout { parcel: held.number, item }))
+        });
+        let others = [start_by.map(|at| (at, Killed::Start)), stop_by.map(|at| (at, Killed::Stop))];
+        others.into_iter().flatten().chain(end_by)
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,18 @@ pub(crate) fn monotonic_nanos() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     // The clock starts at 0 at boot: it is never negative, and its nanoseconds fit for 580 years.
     u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).unwrap_or(0)
+}
+
+/// The moment at which [`monotonic_nanos`] was this, or a little later; now, where that cannot be told.
+pub(crate) fn moment(nanos: u64) -> Instant {
+    // Both read the same clock, this one first.
+    static SAME: OnceLock<(u64, Instant)> = OnceLock::new();
+    let &(then, instant) = SAME.get_or_init(|| (monotonic_nanos(), Instant::now()));
+    let moment = match nanos.checked_sub(then) {
+        Some(later) => instant.checked_add(Duration::from_nanos(later)),
+        None => instant.checked_sub(Duration::from_nanos(then - nanos)),
+    };
+    moment.unwrap_or_else(Instant::now)
 }
 
 /// The core that this thread runs on, for now. Never 0, which stands for none.

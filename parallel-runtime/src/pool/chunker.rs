@@ -1,19 +1,8 @@
-//! What goes where: the choices of a pool, without its state or its system calls.
+//! How large a map's chunks are: a pure function of how long the former took.
 
 use std::time::Duration;
 
 use crate::config::{BRIEF_ITEM, CHUNK_TIME, LONG_CHUNK_TIME, SHORT_CHUNK_TIME, WHOLE_MAP_TIME};
-use crate::memory::layout::SLOTS;
-
-/// Chooses the worker for the next parcel: the one with the fewest in hand, the first of equals. `None` where a worker
-/// takes nothing; no choice when all that take something have as much as they can hold.
-pub(crate) fn choose(in_hand: impl Iterator<Item = Option<usize>>) -> Option<usize> {
-    in_hand
-        .enumerate()
-        .filter_map(|(worker, in_hand)| in_hand.filter(|&held| held < SLOTS).map(|held| (held, worker)))
-        .min()
-        .map(|(_, worker)| worker)
-}
 
 /// How many items the next chunk of a map gets, from how long the former took: small at first, unless it is known how
 /// long the function took before, and growing until a chunk takes some 100 µs. Where it is known how many are left, up to 2 ms while no worker would wait for another at the end,
@@ -55,6 +44,11 @@ impl Chunker {
         // What is known from before may be wrong for these items: a short chunk will show.
         let last = per_item.map_or(0, |nanos| items_in(WHOLE_MAP_TIME, nanos).div_ceil(GROWTH));
         Self { fixed, per_item, learned: 0, begun: false, last, most: most.max(1) }
+    }
+
+    /// How long an item takes, as far as it is known.
+    pub(crate) fn pace(&self) -> Option<Duration> {
+        self.per_item.map(|nanos| Duration::from_secs_f64(nanos / 1e9))
     }
 
     /// Whether the items are so short that they only compute.
@@ -135,13 +129,6 @@ fn items_in(time: Duration, nanos_per_item: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_idlest_worker_is_chosen_and_the_first_of_equals() {
-        assert_eq!(choose([Some(1), Some(0), Some(0)].into_iter()), Some(1));
-        assert_eq!(choose([None, Some(1), Some(SLOTS)].into_iter()), Some(1));
-        assert_eq!(choose([Some(SLOTS), None].into_iter()), None);
-    }
 
     fn settle(per_item: Duration, left: Option<usize>) -> usize {
         let mut chunker = Chunker::new(None, usize::MAX, None);

@@ -1,0 +1,638 @@
+//! The driver of a pool: it holds the one lock, looks at the workers' lanes, tells the [state](super::state) what it sees, and
+//! carries out what the state decides.
+//!
+//! A thread that holds the lock may *pump*: look at what workers have finished, and hand out what waits. There is no thread
+//! for that. A caller that waits for an outcome pumps and then sleeps on the bell; it *leads*, and callers that wait meanwhile
+//! *follow* it on a condition variable. When no caller leads and there is something to hand out, the workers call the reactor
+//! instead.
+
+use std::ffi::OsString;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::line::Line;
+use super::owner::{self, Ownership};
+use super::state::load::Load as _;
+use super::state::placement::Ask;
+use super::state::rules::Rules;
+use super::state::{Action, Attention, Effects, Event, Phase, Refusal, State, Whereabouts};
+use super::stats::PoolStats;
+use crate::bell::{Bell, Listener};
+use crate::config;
+use crate::ending;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Callback, run_callbacks};
+use crate::memory::layout::crowd;
+use crate::poison::{lock, wait};
+use crate::process::caller::Caller;
+use crate::process::peer::Refused;
+use crate::process::reactor::{self, Pulse, Reactor};
+use crate::process::spares;
+use crate::registry::Entry;
+use crate::sys::socket::MAX_DESCRIPTORS;
+use crate::wire::payload::Payload;
+
+/// What the builder was told.
+pub(crate) struct Settings {
+    pub(crate) workers: usize,
+    pub(crate) tasks_per_worker: Option<usize>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) initializer: Option<Initializer>,
+    /// How long a worker may take until it can work.
+    pub(crate) start_timeout: Duration,
+}
+
+/// What every worker runs before its first task.
+pub(crate) struct Initializer {
+    pub(crate) entry: &'static Entry,
+    pub(crate) arguments: Payload,
+    /// Tells whether its result is an `Err`, and what that says.
+    pub(crate) check: fn(&Payload) -> std::result::Result<(), String>,
+}
+
+/// A pool, shared by its owner, its callers and the reactor.
+pub(crate) struct Driver {
+    pub(crate) settings: Settings,
+    /// The thread that made the pool.
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) bell: Bell,
+    pub(crate) reactor: &'static Reactor,
+    /// This very pool, to be handed to others.
+    pub(crate) me: Weak<Driver>,
+    core: Mutex<Core>,
+    followers: Condvar,
+    /// How many cores there are, to know whether one is free to spin on.
+    pub(crate) cores: usize,
+}
+
+/// What the lock guards.
+pub(crate) struct Core {
+    pub(crate) state: State<Batch>,
+    /// The line to the worker in each seat.
+    pub(crate) lines: Vec<Option<Line>>,
+    pub(super) effects: Effects<Batch>,
+    /// Whether a caller waits on the bell.
+    led: bool,
+    /// How many callers follow the one that leads.
+    following: usize,
+    listener: Listener,
+    /// The earliest alarm that is set.
+    pub(super) armed: Option<Instant>,
+    /// What to run when the lock is free.
+    pub(super) callbacks: Vec<Callback>,
+    /// Whether an outcome has arrived, or something else has changed that somebody may wait for.
+    pub(crate) news: bool,
+    pub(super) ownership: Ownership,
+    /// What the driver itself counts: outcomes and starts.
+    pub(super) counts: PoolStats,
+    /// Why the latest parcel could not be given to a worker.
+    pub(super) not_given: String,
+    /// For the heads of parcels.
+    head: Vec<u8>,
+}
+
+impl Core {
+    /// Tells the state of an event. What follows from it is in the effects.
+    pub(super) fn tell(&mut self, event: Event<Batch>, now: Instant) {
+        self.state.handle(event, now, &mut self.effects);
+    }
+
+    /// Whether a worker has finished a parcel that was not taken in. While calls are held back, an awake worker does not count:
+    /// it rings before it sleeps.
+    fn any_done(&self) -> bool {
+        let holds_back = self.state.is_holding_back();
+        let mut all = self.state.seats.iter().zip(&self.lines);
+        all.any(|(worker, line)| {
+            let (Some(worker), Some(line)) = (worker, line) else { return false };
+            let front = worker.held.front().filter(|_| !worker.life.is_spoilt());
+            front.is_some_and(|held| (!holds_back || line.lane.is_asleep()) && line.lane.is_done(held.number))
+        })
+    }
+
+    /// The workers that have something, and how long the first of it takes, by what its function took before.
+    fn at_work(&self) -> impl Iterator<Item = (&Line, Option<Duration>)> {
+        self.state.seats.iter().zip(&self.lines).filter_map(|(worker, line)| {
+            let batch = &worker.as_ref()?.held.front()?.batch;
+            let items = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+            Some((line.as_ref()?, batch.pace.map(|pace| pace.saturating_mul(items))))
+        })
+    }
+
+    /// Whether a parcel that runs takes no longer than a short map, by what its function took before.
+    fn ends_soon(&self) -> bool {
+        self.at_work().any(|(_, time)| time.is_some_and(|time| time <= config::WHOLE_MAP_TIME))
+    }
+
+    /// Whether a worker may be waiting for this very core, and it is worth giving way to it.
+    fn shares_core(&self) -> bool {
+        let is_long = |time: Option<Duration>| time.is_none_or(|time| time >= config::WORTH_A_SWITCH);
+        self.at_work().any(|(line, time)| is_long(time) && line.lane.may_share_core())
+    }
+
+    /// How many workers have something.
+    fn busy(&self) -> usize {
+        self.state.workers().filter(|worker| !worker.held.is_empty()).count()
+    }
+
+    /// Whether the process in a seat is this one.
+    pub(super) fn sits(&self, index: usize, pid: u32) -> bool {
+        self.lines[index].as_ref().is_some_and(|line| line.child.pid() == pid)
+    }
+
+    /// Refuses new work where the pool takes none.
+    fn check_open(&self) -> Result<()> {
+        ending::check()?;
+        match self.state.phase {
+            Phase::Open => Ok(()),
+            Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),
+            Phase::Terminated => Err(Error::new(ErrorKind::Terminated)),
+        }
+    }
+
+    /// Who must hear the workers although no caller waits for them here.
+    fn unattended(&self) -> Listener {
+        match self.state.attention() {
+            Attention::Nobody => Listener::Nobody,
+            Attention::WhenIdle => Listener::ReactorWhenIdle,
+            Attention::Always => Listener::Reactor,
+        }
+    }
+}
+
+/// Users' code that may panic, iterators and `Serialize`, runs while nobody holds the lock.
+impl UnwindSafe for Driver {}
+impl RefUnwindSafe for Driver {}
+
+impl Driver {
+    pub(crate) fn new(settings: Settings, caller: Caller, bell: Bell, reactor: &'static Reactor) -> Arc<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let rules = Rules {
+            cores,
+            tasks_per_worker: settings.tasks_per_worker,
+            initializes: settings.initializer.is_some(),
+            start_timeout: settings.start_timeout,
+            ahead_below: config::AHEAD_BELOW,
+            shared_after: config::SHARED_AFTER,
+            long_parcel: config::LONG_PARCEL,
+            heartbeat: config::HEARTBEAT,
+            group_time: config::GROUP_TIME,
+            largest_group: config::LARGEST_GROUP,
+            company_time: config::COMPANY_TIME,
+            largest_company: config::LARGEST_COMPANY,
+            stop_grace: config::STOP_GRACE,
+            hopeless_starts: config::HOPELESS_STARTS,
+            back_off: config::back_off,
+            unblamed_deaths: config::UNBLAMED_DEATHS,
+        };
+        let core = Core {
+            lines: std::iter::repeat_with(|| None).take(settings.workers).collect(),
+            state: State::new(settings.workers, rules),
+            effects: Effects::default(),
+            led: false,
+            following: 0,
+            listener: Listener::Nobody,
+            armed: None,
+            callbacks: Vec::new(),
+            news: false,
+            ownership: Ownership::default(),
+            counts: PoolStats::default(),
+            not_given: String::new(),
+            head: Vec::new(),
+        };
+        let driver = Arc::new_cyclic(|me| Self {
+            core: Mutex::new(core),
+            followers: Condvar::new(),
+            settings,
+            caller: Arc::new(caller),
+            bell,
+            reactor,
+            me: me.clone(),
+            cores,
+        });
+        let pulse: Weak<dyn Pulse> = Arc::<Self>::downgrade(&driver);
+        reactor.look_after(pulse);
+        spares::look_after();
+        driver
+    }
+
+    /// Takes the lock; when the guard goes, whoever should know of what was done hears of it. Not for a forked process: the
+    /// lock may be held there by a thread that stayed behind.
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        Entered { driver: self, core: Some(lock(&self.core)) }
+    }
+
+    // Pumping.
+
+    /// Takes in what is finished and hands out what waits.
+    pub(crate) fn pump(&self, core: &mut Core) {
+        let now = Instant::now();
+        if crate::sys::owner::is_watched() {
+            // What lies in a lane already is a task, too, and nobody gives it out again.
+            owner::is_same(self, core, now);
+        }
+        self.look(core, now);
+        core.tell(Event::HandOut, now);
+        self.carry_out(core, now);
+    }
+
+    /// Takes in what is finished.
+    fn look(&self, core: &mut Core, now: Instant) {
+        core.tell(Event::Look, now);
+        for index in 0..core.lines.len() {
+            let (Some(worker), Some(line)) = (core.state.worker(index), core.lines[index].as_mut()) else { continue };
+            line.remind();
+            if worker.held.is_empty() && !worker.has_revoked() {
+                continue;
+            }
+            if worker.life.killed().is_none() && line.is_spoilt(worker) {
+                core.tell(Event::Spoilt { worker: index }, now);
+            } else {
+                let (readings, has_passed) = line.read(worker);
+                core.tell(Event::Seen { worker: index, readings, has_passed }, now);
+            }
+            self.carry_out(core, now);
+        }
+    }
+
+    /// Carries out what the state has decided, and tells it what came of that, until nothing is left.
+    pub(super) fn carry_out(&self, core: &mut Core, now: Instant) {
+        while let Some(action) = core.effects.actions.pop_front() {
+            match action {
+                Action::Give { worker, parcel } => self.give(core, worker, parcel, now),
+                Action::TakeIn { worker, parcel } => core.take_in(worker, parcel, now),
+                Action::TakeSoFar { worker, parcel, done } => core.take_so_far(worker, parcel, done),
+                Action::Ask(ask) => {
+                    self.ask(core, ask, now);
+                    core.tell(Event::HandOut, now);
+                }
+                Action::Arm(at) => self.arm(core, at),
+                Action::Cancel { worker, parcel } => {
+                    core.lines[worker].iter().for_each(|line| line.lane.cancel(parcel));
+                }
+                Action::Kill { worker } => core.lines[worker].iter().for_each(|line| line.child.end()),
+                Action::Stop { worker, grace } => core.lines[worker].iter().for_each(|line| line.lane.stop(grace)),
+                Action::EndGroup { worker } => core.lines[worker].iter().for_each(|line| line.child.end_group()),
+            }
+        }
+        core.fail_batches();
+    }
+
+    /// Gives a worker a parcel that the state has put into its hands.
+    fn give(&self, core: &mut Core, index: usize, parcel: u64, now: Instant) {
+        let is_same = owner::is_same(self, core, now);
+        let others = core.busy() - 1;
+        let Core { state, lines, head, .. } = core;
+        let (Some(held), Some(line)) =
+            (state.worker(index).and_then(|worker| worker.held(parcel)), lines[index].as_mut())
+        else {
+            return;
+        };
+        line.lane.tell_crowd(others, self.cores);
+        let given = if is_same { line.give(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
+        let Err(error) = given else {
+            if line.block.is_some() {
+                self.arm(core, now + config::SPARE_BLOCK);
+            }
+            return;
+        };
+        // A worker that has a part of a call's handles cannot be told to drop them where no more can be sent.
+        let partly = held.batch.handles.len() > MAX_DESCRIPTORS;
+        let why = match error.as_ref().map(Refused::of) {
+            None => Refusal::OwnerDoubted,
+            Some(Refused::Gone) => Refusal::CutOff,
+            Some(Refused::Full) if !partly => Refusal::Full,
+            Some(Refused::Full | Refused::Here) => Refusal::Here { partly },
+        };
+        if let (Refusal::Here { .. }, Some(error)) = (why, error) {
+            let bytes = held.batch.bytes.len();
+            core.not_given = format!("{bytes} bytes of arguments could not be handed to a worker: {error}");
+        }
+        core.tell(Event::NotGiven { worker: index, parcel, why }, now);
+    }
+
+    /// Asks a worker to leave something, which waits in the queue then.
+    pub(super) fn ask_for(&self, core: &mut Core, ask: Ask, now: Instant) {
+        self.ask(core, ask, now);
+        self.carry_out(core, now);
+    }
+
+    fn ask(&self, core: &mut Core, ask: Ask, now: Instant) {
+        match ask {
+            Ask::Revoke { worker, parcel } => {
+                let is_back = core.lines[worker].as_mut().is_some_and(|line| line.revoke(parcel));
+                core.tell(Event::Revoked { worker, parcel, is_back }, now);
+            }
+            Ask::Divide { worker, parcel, keep } => {
+                let kept = core.lines[worker].as_ref().and_then(|line| line.lane.divide(parcel, keep));
+                core.tell(Event::Divided { worker, parcel, kept }, now);
+            }
+        }
+    }
+
+    /// Asks to be rung at `at`, unless that happens earlier anyway.
+    pub(super) fn arm(&self, core: &mut Core, at: Instant) {
+        if core.armed.is_none_or(|armed| at < armed) {
+            core.armed = Some(at);
+            if let Some(me) = self.me.upgrade() {
+                self.reactor.arm(at, &me);
+            }
+        }
+    }
+
+    // What callers ask for.
+
+    /// How long an item of this function took lately, where it can be mended if that proves wrong.
+    pub(crate) fn pace(&self, entry: &'static Entry) -> Option<Duration> {
+        // A forked process is told when it sends something.
+        reactor::check_not_forked().ok()?;
+        let pace = entry.pace()?;
+        // What was not started must be divided.
+        let mends = self.enter().state.workers().any(|worker| worker.divides);
+        mends.then_some(pace)
+    }
+
+    /// Adds a batch, and starts it if a worker is free.
+    pub(crate) fn add(&self, batch: Batch) -> Result<()> {
+        reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
+        let mut core = self.enter();
+        core.check_open()?;
+        let held_back = core.state.is_holding_back();
+        let is_awaited = core.led;
+        core.tell(Event::Submitted { batch, is_awaited }, Instant::now());
+        match (held_back, core.state.is_holding_back()) {
+            // Whoever is to look after what waits was told when the first was held back.
+            (true, true) => core.leave(),
+            (false, true) => {}
+            (_, false) => self.pump(&mut core),
+        }
+        Ok(())
+    }
+
+    /// Waits until `check` finds something, or until `deadline`.
+    pub(crate) fn wait_until<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut check: impl FnMut(&Core) -> Option<T>,
+    ) -> Option<T> {
+        let mut core = self.enter();
+        let mut leads = false;
+        let found = loop {
+            self.pump(&mut core);
+            let found = check(&core);
+            if found.is_some() {
+                break found;
+            }
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                break None;
+            }
+            if !core.callbacks.is_empty() {
+                // They may wait for this very pool: nobody leads meanwhile.
+                if leads {
+                    core.led = false;
+                    leads = false;
+                }
+                drop(core);
+                core = self.enter();
+                continue;
+            }
+            if !leads && !core.led {
+                core.led = true;
+                leads = true;
+            }
+            core = if leads { self.lead(core, left) } else { self.follow(core, left) };
+        };
+        if leads {
+            core.led = false;
+            core.news = true;
+        }
+        found
+    }
+
+    /// Sleeps until a worker rings.
+    fn lead<'a>(&'a self, mut core: Entered<'a>, left: Option<Duration>) -> Entered<'a> {
+        let rings = self.bell.rings();
+        self.listen(&mut core, Listener::Caller);
+        if core.any_done() {
+            return core;
+        }
+        let looks = match () {
+            () if core.busy() >= self.cores => 0,
+            // To fall asleep would take longer.
+            () if core.ends_soon() => config::LOOKS_WHILE_SHORT,
+            () => 1,
+        };
+        let crowd = if core.shares_core() { crowd::CROWD } else { crowd::ROOM };
+        let timeout = core.state.look_again().min(left.unwrap_or(Duration::MAX));
+        // The news are this caller's own doing: only those that follow have not heard of them.
+        self.tell_followers(&mut core);
+        drop(core);
+        self.bell.wait(rings, timeout, looks, crowd);
+        let mut core = self.enter();
+        self.listen(&mut core, Listener::Nobody);
+        core
+    }
+
+    /// Sleeps until the caller that leads has news.
+    fn follow<'a>(&'a self, mut core: Entered<'a>, left: Option<Duration>) -> Entered<'a> {
+        self.tell_followers(&mut core);
+        core.following += 1;
+        let guard = core.core.take();
+        drop(core);
+        let guard = guard.map(|guard| wait(&self.followers, guard, left));
+        let mut core = Entered { driver: self, core: guard };
+        core.following -= 1;
+        core
+    }
+
+    /// Tells those that follow of the news; whether there were any.
+    fn tell_followers(&self, core: &mut Core) -> bool {
+        let news = std::mem::take(&mut core.news);
+        if news && core.following > 0 {
+            self.followers.notify_all();
+        }
+        news
+    }
+
+    /// Says again who listens, in case somebody wrote over it; the workers' heartbeat.
+    pub(super) fn listen_again(&self, core: &Core) {
+        self.bell.listen(core.listener);
+    }
+
+    fn listen(&self, core: &mut Core, who: Listener) {
+        if core.listener != who {
+            core.listener = who;
+            self.bell.listen(who);
+        }
+    }
+
+    /// How soon the reactor is to look again although it hears nothing, where it is to listen at all.
+    pub(super) fn heartbeat(core: &Core) -> Option<Duration> {
+        (core.unattended() != Listener::Nobody).then(|| core.state.look_again())
+    }
+
+    /// Before the lock goes: arranges who hears the workers, and tells whoever waits of the news.
+    fn settle(&self, core: &mut Core) {
+        if !core.led {
+            let mut listener = core.unattended();
+            self.listen(core, listener);
+            while listener != Listener::Nobody && core.any_done() {
+                self.pump(core);
+                // What it handed out may need another listener.
+                listener = core.unattended();
+                self.listen(core, listener);
+            }
+            if listener != Listener::Nobody {
+                // A ring may be lost where a worker has written over the bell.
+                let at = Instant::now() + core.state.look_again();
+                self.arm(core, at);
+            }
+        }
+        if self.tell_followers(core) && core.led {
+            self.bell.ring();
+        }
+    }
+
+    /// Drops what waits and is not wanted any more, and lets workers skip what they hold of it.
+    pub(crate) fn forget_unwanted(&self) {
+        if reactor::check_not_forked().is_err() {
+            return;
+        }
+        let mut core = self.enter();
+        core.tell(Event::Abandoned, Instant::now());
+        self.pump(&mut core);
+    }
+
+    /// Takes a call out of the parcel that it travels in, where it has not started; it waits in the queue then.
+    pub(crate) fn take_out(&self, core: &mut Core, found: Whereabouts, item: usize) {
+        let Whereabouts::Held { worker, parcel, .. } = found else { return };
+        let now = Instant::now();
+        self.ask_for(core, Ask::Revoke { worker, parcel }, now);
+        if core.state.worker(worker).is_some_and(|worker| worker.held(parcel).is_some()) {
+            self.ask_for(core, Ask::Divide { worker, parcel, keep: item }, now);
+        }
+    }
+
+    /// Finishes what is queued, then stops the workers.
+    pub(super) fn finish(&self) -> Result<()> {
+        {
+            let mut core = self.enter();
+            core.check_open()?;
+            core.state.join();
+        }
+        let is_over = |core: &Core| core.state.is_drained() || core.state.phase == Phase::Terminated;
+        self.wait_until(None, |core| is_over(core).then_some(()));
+        {
+            let mut entered = self.enter();
+            let core = &mut *entered;
+            if core.state.phase == Phase::Terminated {
+                return Err(Error::new(ErrorKind::Terminated));
+            }
+            let now = Instant::now();
+            core.state.close(now, &mut core.effects);
+            self.carry_out(core, now);
+        }
+        self.wait_until_gone(None);
+        Ok(())
+    }
+
+    /// Lets what is pending fail, and ends the workers: those that are at something at once, the others within `grace`, or at
+    /// once as well.
+    pub(super) fn dismiss(&self, grace: Option<Duration>) {
+        let mut entered = self.enter();
+        let core = &mut *entered;
+        let now = Instant::now();
+        // A worker whose parcel was not taken in yet is idle.
+        self.look(core, now);
+        core.state.terminate(grace, now, &mut core.effects);
+        self.carry_out(core, now);
+    }
+
+    /// Ends a pool that its owner has dropped, or terminates: waits until the workers are gone.
+    pub(super) fn end(&self, grace: Option<Duration>) {
+        if reactor::check_not_forked().is_err() {
+            // The workers are the parent's.
+            return;
+        }
+        self.dismiss(grace);
+        self.wait_until_gone(Some(grace.unwrap_or_default() + config::KILL_GRACE));
+    }
+
+    /// Waits until the workers are gone, at most so long.
+    fn wait_until_gone(&self, limit: Option<Duration>) {
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        self.wait_until(deadline, |core| core.state.workers().next().is_none().then_some(()));
+    }
+
+    /// What the pool has done so far.
+    pub(super) fn stats(&self) -> PoolStats {
+        let mut core = self.enter();
+        self.pump(&mut core);
+        let (state, now) = (&core.state, Instant::now());
+        PoolStats {
+            tasks_retried: state.counts.retried,
+            restarts: state.counts.restarts,
+            recycled: state.counts.recycled,
+            queued: state.queue.items(),
+            running: state.workers().flat_map(|worker| &worker.held).map(|held| held.batch.len()).sum(),
+            busy: state.counts.busy,
+            idle: state.counts.idle + state.workers().map(|worker| worker.idle(now)).sum::<Duration>(),
+            ..core.counts.clone()
+        }
+    }
+}
+
+impl Pulse for Driver {
+    fn forget(&self, id: u64) {
+        self.enter().lines.iter_mut().flatten().for_each(|line| line.forget_known(id));
+    }
+
+    fn pulse(&self) {
+        let mut core = self.enter();
+        self.pump(&mut core);
+    }
+
+    fn end(&self, grace: Duration) {
+        self.dismiss(Some(grace));
+    }
+}
+
+/// The lock of a pool, held.
+pub(crate) struct Entered<'a> {
+    driver: &'a Driver,
+    /// Empty only while a follower sleeps.
+    core: Option<MutexGuard<'a, Core>>,
+}
+
+impl std::ops::Deref for Entered<'_> {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        self.core.as_ref().expect("only `follow` empties it, and keeps it to itself then")
+    }
+}
+
+impl std::ops::DerefMut for Entered<'_> {
+    fn deref_mut(&mut self) -> &mut Core {
+        self.core.as_mut().expect("only `follow` empties it, and keeps it to itself then")
+    }
+}
+
+impl Entered<'_> {
+    /// Gives the lock back where nothing was done that anybody should know of.
+    fn leave(mut self) {
+        self.core = None;
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let Some(mut core) = self.core.take() else { return };
+        self.driver.settle(&mut core);
+        let callbacks = std::mem::take(&mut core.callbacks);
+        drop(core);
+        run_callbacks(callbacks);
+    }
+}

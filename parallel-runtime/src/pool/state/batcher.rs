@@ -1,0 +1,63 @@
+//! Batching of submitted calls: short ones travel together, many in one parcel, and one that was submitted just now may wait for
+//! others to travel with.
+
+use std::time::{Duration, Instant};
+
+use super::load::Load;
+use super::queue::Queue;
+use super::rules::Rules;
+use super::worker::Worker;
+
+/// How many calls of this pace take so long.
+fn calls_in(time: Duration, pace: Duration) -> usize {
+    usize::try_from(time.as_nanos() / pace.as_nanos().max(1)).unwrap_or(usize::MAX)
+}
+
+/// How many calls like this one travel together to a worker that can be asked to leave some: as many as take some time, and
+/// no more than leave the other workers their share.
+pub(crate) fn group_size<B: Load>(call: &B, queue: &Queue<B>, workers: usize, rules: &Rules) -> usize {
+    let Some(pace) = call.pace().filter(|_| call.is_sociable()) else { return 1 };
+    let share = queue.len() / (2 * workers.max(1)) + 1;
+    let company = calls_in(rules.company_time, pace);
+    calls_in(rules.group_time, pace).min(share.max(company)).min(rules.largest_group)
+}
+
+/// Joins a call, taken off the queue, with those like it that wait right behind it, so that up to `most` travel together.
+pub(crate) fn gather<B: Load>(first: B, queue: &mut Queue<B>, most: usize) -> B {
+    let mut calls = vec![first];
+    while calls.len() < most {
+        let is_alike = |next: &B| next.is_sociable() && next.is_like(&calls[0]);
+        if !queue.front().is_some_and(is_alike) {
+            break;
+        }
+        calls.extend(queue.pop_front().filter(B::is_wanted));
+    }
+    match calls.len() {
+        1 => calls.remove(0),
+        _ => B::join(calls),
+    }
+}
+
+/// Whether a call that was submitted just now is held back for others: it would take less time than it takes to hand it over,
+/// and either others are held back already, or a worker is at such calls and will be free in as little.
+pub(crate) fn holds_back<'a, B: Load + 'a>(
+    call: &B,
+    queue: &Queue<B>,
+    mut workers: impl Iterator<Item = &'a Worker<B>>,
+    now: Instant,
+    rules: &Rules,
+) -> bool {
+    let Some(pace) = call.pace().filter(|_| call.is_sociable()) else { return false };
+    let enough = calls_in(rules.company_time, pace).min(rules.largest_company);
+    if queue.len() + 1 >= enough {
+        return false;
+    }
+    let is_such = |batch: &B| batch.is_calls() && batch.pace().is_some();
+    match queue.back() {
+        Some(last) => is_such(last),
+        None => workers.any(|worker| {
+            let front = worker.held.front().filter(|_| worker.divides);
+            front.is_some_and(|held| is_such(&held.batch) && held.reading.ran(now) < rules.shared_after)
+        }),
+    }
+}

@@ -1,0 +1,202 @@
+//! Tests of a pool from inside: what its workers suffer at moments that only the driver can arrange.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+
+use parallel_macros::parallel;
+
+use super::Pool;
+use super::state::Event;
+use super::state::life::Life;
+use super::state::starts::Starts;
+use crate::config;
+use crate::error::ErrorKind;
+use crate::flags::{PATIENCE, eventually};
+use crate::handle::JoinHandle;
+use crate::process::control::Delivery;
+use crate::process::launch::Way;
+use crate::process::peer::Refused;
+use crate::process::reactor;
+use crate::shared::Value;
+use crate::sys::process::KILL;
+
+#[parallel(crate = crate)]
+fn length(text: &str) -> usize {
+    text.len()
+}
+
+#[parallel(crate = crate)]
+fn count_up(value: Value<u64>, _text: &str) -> u64 {
+    value
+        .update(|value| {
+            *value += 1;
+            *value
+        })
+        .unwrap()
+}
+
+/// What travels beside the lane: in memory of its own, and in a block.
+const LARGE: [usize; 2] = [2 << 20, 500 << 10];
+
+/// Keeps the reactor from hearing anything until this is dropped.
+fn keep_reactor_busy() -> mpsc::Sender<()> {
+    let (go_on, busy) = mpsc::channel::<()>();
+    let (is_busy, waits) = mpsc::channel();
+    reactor::get().unwrap().run(move |_| {
+        is_busy.send(()).unwrap();
+        let _ = busy.recv();
+    });
+    waits.recv().unwrap();
+    go_on
+}
+
+fn signal(pool: &Pool, seat: usize, signal: i32) {
+    let core = pool.driver().enter();
+    core.lines[seat].as_ref().unwrap().child.signal(signal).unwrap();
+}
+
+/// Kills a worker, and waits until its channel is closed, of which the reactor does not hear.
+fn kill_unheard(pool: &Pool, seat: usize) {
+    signal(pool, seat, KILL);
+    eventually("its channel is closed", || {
+        let core = pool.driver().enter();
+        let control = core.lines[seat].as_ref().unwrap().child.control();
+        control.send(&Delivery::Forget(0), &[], false).is_err_and(|error| Refused::of(&error) == Refused::Gone)
+    });
+}
+
+fn joined<T>(mut handle: JoinHandle<T>) -> crate::error::Result<T> {
+    handle.join_timeout(PATIENCE).map(|value| value.expect("it hangs"))
+}
+
+fn serving(workers: usize) -> Pool {
+    let pool = Pool::with_workers(workers).unwrap();
+    eventually("all workers serve", || {
+        pool.driver().enter().state.workers().all(|worker| worker.life.has_reported_in())
+    });
+    pool
+}
+
+#[test]
+fn a_large_call_that_a_dead_worker_cannot_be_given_goes_to_another() {
+    for len in LARGE {
+        let pool = serving(2);
+        let busy = keep_reactor_busy();
+        kill_unheard(&pool, 0);
+        assert_eq!(joined(length.on(&pool).submit(&"x".repeat(len))).unwrap(), len);
+        let lens = length.on(&pool).par_map(["x".repeat(len), "y".repeat(len + 1)]);
+        assert_eq!(lens.unwrap(), [len, len + 1]);
+        drop(busy);
+        eventually("its seat is filled again", || pool.stats().restarts == 1 && pool.pids().len() == 2);
+        assert_eq!((pool.stats().recycled, pool.stats().tasks_failed), (0, 0));
+    }
+}
+
+#[test]
+fn a_large_call_outlives_the_only_worker_that_dies_before_it_is_given_it() {
+    for len in LARGE {
+        let pool = serving(1);
+        let value = Value::new(0_u64).unwrap();
+        let busy = keep_reactor_busy();
+        kill_unheard(&pool, 0);
+        let lengths = length.on(&pool).submit(&"x".repeat(len));
+        let counted = count_up.on(&pool).submit(value.clone(), &"x".repeat(len));
+        assert!(!lengths.is_finished() && !counted.is_finished());
+        drop(busy);
+        assert_eq!(joined(lengths).unwrap(), len);
+        assert_eq!(joined(counted).unwrap(), 1);
+        assert_eq!(pool.stats().restarts, 1);
+    }
+}
+
+#[test]
+fn a_call_waits_for_room_in_the_channel_of_a_stopped_worker() {
+    let pool = serving(1);
+    let value = Value::new(0_u64).unwrap();
+    signal(&pool, 0, libc::SIGSTOP);
+    // Among them what it is told to drop.
+    let mut sent = 0;
+    eventually("its channel is full", || {
+        let mut core = pool.driver().enter();
+        sent += 1;
+        core.lines[0].as_mut().unwrap().fill(sent)
+    });
+    let lengths = length.on(&pool).submit(&"x".repeat(LARGE[1]));
+    let counted = count_up.on(&pool).submit(value.clone(), "");
+    assert!(!lengths.is_finished() && !counted.is_finished());
+    signal(&pool, 0, libc::SIGCONT);
+    assert_eq!(joined(lengths).unwrap(), LARGE[1]);
+    assert_eq!(joined(counted).unwrap(), 1);
+    assert_eq!(joined(count_up.on(&pool).submit(value, "")).unwrap(), 2);
+    eventually("it was told all of it", || {
+        pool.stats();
+        pool.driver().enter().lines[0].as_ref().unwrap().owes_nothing()
+    });
+    assert_eq!(pool.stats().restarts, 0);
+}
+
+#[parallel(crate = crate)]
+fn square(x: u64) -> u64 {
+    x * x
+}
+
+fn works(pool: &Pool) {
+    assert_eq!(square.on(pool).submit(3).join_timeout(PATIENCE).unwrap(), Some(9));
+}
+
+#[test]
+fn a_copy_that_is_killed_before_it_begins_is_no_failed_start() {
+    let pool = Pool::with_workers(1).unwrap();
+    let mut killed = 0;
+    eventually("some copies are killed", || {
+        works(&pool);
+        let driver = Arc::clone(pool.driver());
+        let (done, way) = std::sync::mpsc::channel();
+        pool.driver().reactor.run(move |reactor| {
+            // Its end is nobody's any more.
+            let former = {
+                let mut core = driver.enter();
+                core.state.seats[0] = None;
+                core.lines[0].take()
+            };
+            former.unwrap().child.signal(KILL).unwrap();
+            driver.seat(reactor, 0, false);
+            // It was told to begin just now.
+            let started = Arc::clone(&driver.enter().lines[0].as_ref().unwrap().child);
+            started.signal(KILL).unwrap();
+            done.send(started.way()).unwrap();
+        });
+        let is_copy = way.recv().unwrap() == Way::Forked;
+        works(&pool);
+        let core = pool.driver().enter();
+        let failed = core.state.starts.retry_after(Instant::now());
+        assert!(!is_copy || failed.is_none(), "{:?}", core.state.starts.latest());
+        drop(core);
+        pool.driver().enter().state.starts = Starts::default();
+        killed += u32::from(is_copy);
+        killed == 10
+    });
+    assert_eq!(pool.stats().tasks_failed, 0);
+}
+
+#[test]
+fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail_the_pool() {
+    let pool = Pool::with_workers(1).unwrap();
+    works(&pool);
+    let mut core = pool.driver().enter();
+    let status = Some(ExitStatus::from_raw(KILL));
+    let error = pool.driver().start_error(Life::Starting, core.lines[0].as_ref().unwrap(), status);
+    let told = error.to_error();
+    assert!(matches!(told.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{told:?}");
+    assert!(told.to_string().contains("before it reported in"), "{told}");
+    for failures in 1..=config::HOPELESS_STARTS {
+        core.tell(Event::StartFailed(error.clone()), Instant::now());
+        assert_eq!(core.state.starts.first().is_some(), failures == config::HOPELESS_STARTS, "{failures} failures");
+    }
+    // What a program does to itself is told as what it is.
+    let status = Some(ExitStatus::from_raw(libc::SIGABRT));
+    let error = pool.driver().start_error(Life::Starting, core.lines[0].as_ref().unwrap(), status);
+    assert!(matches!(error.to_error().kind(), ErrorKind::Start(_)), "{:?}", error.to_error());
+}
