@@ -44,9 +44,7 @@ pub(crate) struct Progress {
     pub(crate) ended: bool,
     pub(crate) started: usize,
     pub(crate) done: usize,
-    /// The monotonic clock when the worker took it up, in nanoseconds; 0 before.
-    pub(crate) begun_at: u64,
-    /// The same at the start of the latest item.
+    /// The monotonic clock at the start of the latest item, in nanoseconds.
     pub(crate) started_at: u64,
 }
 
@@ -138,7 +136,6 @@ impl Lane {
             ended: state == state::DONE,
             started: step.started(),
             done: step.done(),
-            begun_at: slot.progress.begun_at.load(Acquire),
             started_at: slot.progress.started_at.load(Acquire),
         }
     }
@@ -154,6 +151,18 @@ impl Lane {
     pub(crate) fn is_over(&self, number: u64) -> bool {
         let order = &self.memory.slot(slot_of(number)).order;
         order.number.load(Acquire) != number || order.state.load(Acquire) == state::EMPTY
+    }
+
+    /// Whether the worker has taken parcel `number` up, and whether it has ended. Looks at no word that the worker writes while it
+    /// runs the parcel: each such look takes the word's line of the cache from it.
+    pub(crate) fn is_taken(&self, number: u64) -> (bool, bool) {
+        let state = self.memory.slot(slot_of(number)).order.state.load(Acquire);
+        (state == state::RUNNING || state == state::DONE, state == state::DONE)
+    }
+
+    /// When the worker took parcel `number` up, by the monotonic clock in nanoseconds; 0 before.
+    pub(crate) fn begun_at(&self, number: u64) -> u64 {
+        self.memory.slot(slot_of(number)).progress.begun_at.load(Acquire)
     }
 
     /// Whether parcel `number` has ended.

@@ -96,6 +96,15 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// It has one value, merged from all items.
+    pub(crate) fn is_merged(&self) -> bool {
+        self.merge.is_some()
+    }
+
     /// The function that errors name.
     pub(crate) fn function(&self) -> &'static str {
         self.entry.or(self.merge).map_or("", Entry::name)
@@ -139,9 +148,10 @@ impl Batch {
     }
 }
 
-impl Load for Batch {
+/// On the heap: a batch moves from the queue to a worker, and on.
+impl Load for Box<Batch> {
     fn len(&self) -> usize {
-        self.ends.len()
+        Batch::len(self)
     }
 
     fn split(mut self, at: usize) -> (Self, Self) {
@@ -150,7 +160,7 @@ impl Load for Batch {
             true => consecutive::later(&self.bytes, at),
             false => self.bytes.split_off(self.ends.before(at)),
         };
-        let rest = Self {
+        let rest = Self::new(Batch {
             entry: self.entry,
             merge: self.merge,
             bytes,
@@ -163,22 +173,25 @@ impl Load for Batch {
             history: if at == 0 { self.history } else { History::default() },
             terms: Arc::clone(&self.terms),
             sink: Arc::clone(&self.sink),
-        };
+        });
         (self, rest)
     }
 
-    fn join(calls: Vec<Self>) -> Self {
-        let members = calls.iter().map(|call| Arc::clone(&call.sink)).collect();
-        let mut calls = calls.into_iter();
-        // Nobody joins nothing.
-        let mut all = calls.next().expect("there is a first call");
-        for call in calls {
-            all.bytes.extend_from_slice(&call.bytes);
-            all.ends.push(all.bytes.len());
-            all.calls.extend(call.calls);
+    fn join(mut self, others: Vec<Self>) -> Self {
+        if others.is_empty() {
+            return self;
         }
-        all.sink = Arc::new(Group(members));
-        all
+        let mut members = Vec::with_capacity(1 + others.len());
+        members.push(Arc::clone(&self.sink));
+        self.calls.reserve(others.len());
+        for call in others {
+            self.bytes.extend_from_slice(&call.bytes);
+            self.ends.push(self.bytes.len());
+            self.calls.extend_from_slice(&call.calls);
+            members.push(call.sink);
+        }
+        self.sink = Arc::new(Group(members));
+        self
     }
 
     fn cost(&self) -> usize {
@@ -195,7 +208,7 @@ impl Load for Batch {
     }
 
     fn is_merged(&self) -> bool {
-        self.merge.is_some()
+        Batch::is_merged(self)
     }
 
     fn is_divisible(&self) -> bool {
@@ -297,8 +310,8 @@ mod tests {
         }
     }
 
-    fn batch() -> Batch {
-        Batch {
+    fn batch() -> Box<Batch> {
+        Box::new(Batch {
             entry: None,
             merge: None,
             bytes: b"aabbbc".to_vec(),
@@ -314,7 +327,7 @@ mod tests {
             history: History { attempts: 2, deaths: 1 },
             terms: Arc::default(),
             sink: Arc::new(Nowhere),
-        }
+        })
     }
 
     #[test]

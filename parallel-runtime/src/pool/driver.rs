@@ -69,10 +69,10 @@ pub(crate) struct Driver {
 
 /// What the lock guards.
 pub(crate) struct Core {
-    pub(crate) state: State<Batch>,
+    pub(crate) state: State<Box<Batch>>,
     /// The line to the worker in each seat.
     pub(crate) lines: Vec<Option<Line>>,
-    pub(super) effects: Effects<Batch>,
+    pub(super) effects: Effects<Box<Batch>>,
     /// Whether a caller waits on the bell.
     led: bool,
     /// How many callers follow the one that leads.
@@ -95,7 +95,7 @@ pub(crate) struct Core {
 
 impl Core {
     /// Tells the state of an event. What follows from it is in the effects.
-    pub(super) fn tell(&mut self, event: Event<Batch>, now: Instant) {
+    pub(super) fn tell(&mut self, event: Event<Box<Batch>>, now: Instant) {
         self.state.handle(event, now, &mut self.effects);
     }
 
@@ -227,7 +227,11 @@ impl Driver {
 
     /// Takes in what is finished and hands out what waits.
     pub(crate) fn pump(&self, core: &mut Core) {
-        let now = Instant::now();
+        self.pump_at(core, Instant::now());
+    }
+
+    /// The same at this moment, which is now.
+    fn pump_at(&self, core: &mut Core, now: Instant) {
         if crate::sys::owner::is_watched() {
             // What lies in a lane already is a task, too, and nobody gives it out again.
             owner::is_same(self, core, now);
@@ -249,7 +253,7 @@ impl Driver {
             if worker.life.killed().is_none() && line.is_spoilt(worker) {
                 core.tell(Event::Spoilt { worker: index }, now);
             } else {
-                let (readings, has_passed) = line.read(worker);
+                let (readings, has_passed) = line.read(worker, core.state.rules.shared_after, now);
                 core.tell(Event::Seen { worker: index, readings, has_passed }, now);
             }
             self.carry_out(core, now);
@@ -354,18 +358,19 @@ impl Driver {
     }
 
     /// Adds a batch, and starts it if a worker is free.
-    pub(crate) fn add(&self, batch: Batch) -> Result<()> {
+    pub(crate) fn add(&self, batch: Box<Batch>) -> Result<()> {
         reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
         let mut core = self.enter();
         core.check_open()?;
         let held_back = core.state.is_holding_back();
         let is_awaited = core.led;
-        core.tell(Event::Submitted { batch, is_awaited }, Instant::now());
+        let now = Instant::now();
+        core.tell(Event::Submitted { batch, is_awaited }, now);
         match (held_back, core.state.is_holding_back()) {
             // Whoever is to look after what waits was told when the first was held back.
             (true, true) => core.leave(),
             (false, true) => {}
-            (_, false) => self.pump(&mut core),
+            (_, false) => self.pump_at(&mut core, now),
         }
         Ok(())
     }

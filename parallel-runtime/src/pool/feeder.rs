@@ -134,7 +134,7 @@ impl Outbox {
         }
         let items = ends.len();
         let Payload { bytes, handles } = arguments.into_payload();
-        let sent = self.pool.add(Batch {
+        let sent = self.pool.add(Box::new(Batch {
             entry,
             merge,
             bytes,
@@ -147,7 +147,7 @@ impl Outbox {
             history: History::default(),
             terms: Arc::clone(terms),
             sink: Arc::clone(&self.arrivals) as Arc<dyn Sink>,
-        });
+        }));
         let Err(error) = sent else {
             self.outstanding += items;
             return Ok(());

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::state::blame::{Death, Ending};
@@ -89,26 +89,29 @@ impl Line {
         }
     }
 
-    /// How far its worker is with each parcel that it holds; and whether it has passed by what was revoked.
-    pub(crate) fn read(&self, worker: &Worker<Batch>) -> ([Reading; SLOTS], bool) {
+    /// How far its worker is with each parcel that it holds, as far as that is of use: what it writes as it goes is read only of
+    /// parcels that have run for `long`, or whose items have a timeout. And whether it has passed by what was revoked.
+    pub(crate) fn read(&self, worker: &Worker<Box<Batch>>, long: Duration, now: Instant) -> ([Reading; SLOTS], bool) {
         let mut readings = [Reading::default(); SLOTS];
         for (reading, held) in readings.iter_mut().zip(&worker.held) {
-            let progress = self.lane.progress(held.number);
-            let runs = progress.taken && !progress.ended;
-            *reading = Reading {
-                taken: progress.taken,
-                ended: progress.ended,
-                started: progress.started,
-                done: progress.done,
-                begun: (runs && progress.begun_at != 0).then(|| wait::moment(progress.begun_at)),
-                item_since: (runs && held.batch.terms.timeout.is_some()).then(|| wait::moment(progress.started_at)),
-            };
+            let (taken, ended) = self.lane.is_taken(held.number);
+            *reading = Reading { taken, ended, ..held.reading };
+            let is_timed = held.batch.terms.timeout.is_some();
+            let runs = taken && !ended && (is_timed || held.batch.len() > 1);
+            if runs && reading.begun.is_none() {
+                reading.begun = Some(self.lane.begun_at(held.number)).filter(|&begun| begun != 0).map(wait::moment);
+            }
+            if ended || (runs && (is_timed || reading.ran(now) >= long)) {
+                let progress = self.lane.progress(held.number);
+                (reading.started, reading.done) = (progress.started, progress.done);
+                reading.item_since = (runs && is_timed).then(|| wait::moment(progress.started_at));
+            }
         }
         (readings, worker.has_revoked() && self.lane.has_passed(worker.held.iter().map(|held| held.number)))
     }
 
     /// Whether the words of its lane were overwritten.
-    pub(crate) fn is_spoilt(&self, worker: &Worker<Batch>) -> bool {
+    pub(crate) fn is_spoilt(&self, worker: &Worker<Box<Batch>>) -> bool {
         self.lane.is_spoilt(worker.held.iter().map(|held| held.number))
     }
 
@@ -267,7 +270,7 @@ impl Line {
     }
 
     /// What is known of its worker's death.
-    pub(crate) fn death(&self, worker: &Worker<Batch>, status: Option<ExitStatus>) -> Death {
+    pub(crate) fn death(&self, worker: &Worker<Box<Batch>>, status: Option<ExitStatus>) -> Death {
         let ending = match (&self.lost, status) {
             (Some(_), _) => Ending::Runs,
             (None, None) => Ending::Unknown,

@@ -67,7 +67,7 @@ impl Submitted {
             landing: Landing::default(),
             watched: AtomicBool::new(false),
         });
-        let batch = Batch {
+        let batch = Box::new(Batch {
             entry: Some(entry),
             merge: None,
             ends: Ends::one(arguments.bytes.len()),
@@ -80,7 +80,7 @@ impl Submitted {
             history: History::default(),
             terms,
             sink: Arc::clone(&submitted) as Arc<dyn Sink>,
-        };
+        });
         if let Err(error) = pool.add(batch) {
             run_callbacks(submitted.landing.finish(Err(error.in_function(entry.name()))));
         }

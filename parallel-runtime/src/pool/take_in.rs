@@ -26,7 +26,7 @@ struct Done {
     parcel: u64,
     /// How many items of the parcel stand before those of the batch.
     before: usize,
-    batch: Batch,
+    batch: Box<Batch>,
     /// How many items, or steps of a merge, the worker had begun.
     started: usize,
 }
@@ -50,7 +50,7 @@ impl Core {
             entry.note_pace(elapsed / items);
         }
         let mut replied = None;
-        if let Some((before, batch)) = state.deliver(index, parcel, done) {
+        if let Some((before, batch)) = state.take_ended(index, parcel, done, now) {
             let row = if batch.is_merged() { None } else { reply::whole_row(reply, before + batch.len(), before) };
             // The usual case: numbers that go right where they belong.
             if row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values)) {

@@ -55,14 +55,13 @@ impl Load for Lot {
         (self, rest)
     }
 
-    fn join(calls: Vec<Self>) -> Self {
-        let mut all = calls[0].clone();
-        for call in &calls[1..] {
-            all.items.extend(&call.items);
-            all.calls.extend(&call.calls);
-            all.orders.extend(call.orders.iter().cloned());
+    fn join(mut self, others: Vec<Self>) -> Self {
+        for call in others {
+            self.items.extend(call.items);
+            self.calls.extend(call.calls);
+            self.orders.extend(call.orders);
         }
-        all
+        self
     }
 
     fn cost(&self) -> usize {

@@ -364,7 +364,7 @@ impl<'a> World<'a> {
             its.excused += 1;
             its.started_in.iter_mut().for_each(|name| *name = LEFT);
         }
-        if let Some((_, lot)) = self.state.deliver(seat, parcel, done) {
+        if let Some((_, lot)) = self.state.take_ended(seat, parcel, done, self.instant()) {
             self.deliver(seat, parcel, lot);
         }
         let now = self.now;

@@ -24,18 +24,15 @@ pub(crate) fn group_size<B: Load>(call: &B, queue: &Queue<B>, workers: usize, ru
 
 /// Joins a call, taken off the queue, with those like it that wait right behind it, so that up to `most` travel together.
 pub(crate) fn gather<B: Load>(first: B, queue: &mut Queue<B>, most: usize) -> B {
-    let mut calls = vec![first];
-    while calls.len() < most {
-        let is_alike = |next: &B| next.is_sociable() && next.is_like(&calls[0]);
-        if !queue.front().is_some_and(is_alike) {
-            break;
-        }
-        calls.extend(queue.pop_front().filter(B::is_wanted));
+    let is_alike = |queue: &Queue<B>| queue.front().is_some_and(|next| next.is_sociable() && next.is_like(&first));
+    if most < 2 || !is_alike(queue) {
+        return first;
     }
-    match calls.len() {
-        1 => calls.remove(0),
-        _ => B::join(calls),
+    let mut others = Vec::new();
+    while others.len() + 1 < most && is_alike(queue) {
+        others.extend(queue.pop_front().filter(B::is_wanted));
     }
+    first.join(others)
 }
 
 /// Whether a call that was submitted just now is held back for others: it would take less time than it takes to hand it over,
@@ -57,7 +54,7 @@ pub(crate) fn holds_back<'a, B: Load + 'a>(
         Some(last) => is_such(last),
         None => workers.any(|worker| {
             let front = worker.held.front().filter(|_| worker.divides);
-            front.is_some_and(|held| is_such(&held.batch) && held.reading.ran(now) < rules.shared_after)
+            front.is_some_and(|held| is_such(&held.batch)) && worker.at_front(now) < rules.shared_after
         }),
     }
 }

@@ -21,8 +21,8 @@ pub(crate) trait Load: Sized {
     fn len(&self) -> usize;
     /// Cuts it in two: its first `at` items, with their history, and the rest.
     fn split(self, at: usize) -> (Self, Self);
-    /// Makes one of calls that [are alike](Self::is_like), in this order.
-    fn join(calls: Vec<Self>) -> Self;
+    /// Makes one of it and other calls that [are like it](Self::is_like), in this order.
+    fn join(self, others: Vec<Self>) -> Self;
 
     /// How much of a worker's budget it takes: one for each task; values to be merged are one together.
     fn cost(&self) -> usize;

@@ -45,7 +45,7 @@ pub(crate) enum Event<B> {
     Look,
     /// How far a worker is with what it holds, in order; and whether it has passed by what was revoked.
     Seen { worker: usize, readings: [Reading; SLOTS], has_passed: bool },
-    /// A parcel has ended after so long, and what it gave was delivered.
+    /// A parcel was [taken in](State::take_ended), which ran so long.
     Ended { worker: usize, parcel: u64, elapsed: Duration },
     /// The driver has looked: what waits may be handed out.
     HandOut,
@@ -305,14 +305,11 @@ impl<B: Load> State<B> {
 
     fn ended(&mut self, index: usize, parcel: u64, elapsed: Duration, now: Instant, effects: &mut Effects<B>) {
         let Some(worker) = self.seats[index].as_mut() else { return };
-        let rest = worker.end(parcel, elapsed, now);
+        worker.end(parcel, elapsed);
         self.counts.busy += elapsed;
         let is_through = worker.budget == Some(0) || worker.life == Life::Retiring;
         if worker.held.is_empty() && is_through {
             self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
-        }
-        if let Some(rest) = rest {
-            self.queue.push_front(rest);
         }
     }
 
@@ -604,6 +601,14 @@ impl<B: Load> State<B> {
     /// Takes a call that waits out of the queue; false where it does not wait.
     pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
         self.queue.withdraw(call)
+    }
+
+    /// A worker's first parcel has ended, with so many items done: what of them is to be delivered, and how many items of the
+    /// parcel stand before that. What was not run waits again.
+    pub(crate) fn take_ended(&mut self, worker: usize, parcel: u64, done: usize, now: Instant) -> Option<(usize, B)> {
+        let (before, head, rest) = self.seats[worker].as_mut()?.take_ended(parcel, done, now);
+        rest.into_iter().for_each(|rest| self.queue.push_front(rest));
+        Some((before, head?))
     }
 
     /// Items of a parcel up to the `done`th are delivered now: what of them had not been, and how many stand before those.

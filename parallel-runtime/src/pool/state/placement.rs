@@ -56,11 +56,11 @@ pub(crate) fn next<B: Load>(queue: &Queue<B>, seats: &Seats<B>, now: Instant, ru
 pub(crate) fn share<B: Load>(seats: &Seats<B>, now: Instant, rules: &Rules) -> Option<Ask> {
     let is_idle = |worker: &Worker<B>| worker.capacity(rules.ahead_below) == Some(0);
     seats.iter().flatten().find(|worker| is_idle(worker))?;
-    let enough = has_enough(seats, now, rules);
+    let enough = || has_enough(seats, now, rules);
     let busy = || seats.iter().enumerate().filter_map(|(index, seat)| Some((index, seat.as_ref()?)));
     let waiting = busy().find_map(|(worker, its)| {
         let second = its.held.get(1).filter(|held| !held.reading.taken && its.life.killed().is_none())?;
-        let stays = enough && second.batch.is_short() && its.is_at_short_items(now, rules.shared_after);
+        let stays = second.batch.is_short() && its.is_at_short_items(now, rules.shared_after) && enough();
         (!stays).then_some(Ask::Revoke { worker, parcel: second.number })
     });
     let overlooked = || {
@@ -71,9 +71,9 @@ pub(crate) fn share<B: Load>(seats: &Seats<B>, now: Instant, rules: &Rules) -> O
         })
     };
     let longest = || {
-        let stays = |its: &Worker<B>| enough && its.held.front().is_some_and(|held| held.batch.is_short());
+        let stays = |its: &Worker<B>| its.held.front().is_some_and(|held| held.batch.is_short()) && enough();
         let spare = |(worker, its): (usize, &Worker<B>)| (its.spare_items(now, rules.shared_after), worker);
-        let may_go = busy().filter(|(_, its)| !stays(its)).map(spare);
+        let may_go = busy().filter(|(_, its)| its.may_be_divided() && !stays(its)).map(spare);
         let (left, worker) = may_go.max_by_key(|&(left, _)| left).filter(|&(left, _)| left > 0)?;
         let front = seats[worker].as_ref()?.held.front()?;
         let keep = front.delivered + front.batch.len() - left.div_ceil(2);

@@ -210,21 +210,35 @@ impl<B: Load> Worker<B> {
         Some((delivered, head))
     }
 
-    /// Its first parcel has ended, after so long; returns what of it was not run.
-    pub(crate) fn end(&mut self, number: u64, elapsed: Duration, now: Instant) -> Option<B> {
-        self.held.front().filter(|held| held.number == number)?;
-        let held = self.held.pop_front()?;
-        self.slots[slot_of(number)] = Slot::Empty;
+    /// Its first parcel has ended, with so many items done: those of them that had not been delivered, with how many items stand
+    /// before them, and what was not run. Of a merge that is not whole, all of it was not run.
+    pub(crate) fn take_ended(&mut self, number: u64, done: usize, now: Instant) -> (usize, Option<B>, Option<B>) {
+        if self.held.front().is_none_or(|held| held.number != number) {
+            return (0, None, None);
+        }
+        let Some(held) = self.held.pop_front() else { return (0, None, None) };
         self.front_since = now;
+        let fresh = done.saturating_sub(held.delivered);
+        if fresh >= held.batch.len() {
+            return (held.delivered, Some(held.batch), None);
+        }
+        let (head, rest) = if held.batch.is_merged() || fresh == 0 {
+            (None, held.batch)
+        } else {
+            let (head, rest) = held.batch.split(fresh);
+            (Some(head), rest)
+        };
+        // What it has not begun is none of its tasks; of half a merge it has begun some.
+        let begun = if rest.is_merged() { held.reading.started.saturating_sub(held.delivered) } else { 0 };
+        self.refund(rest.cost().saturating_sub(begun));
+        (held.delivered, head, Some(rest))
+    }
+
+    /// A parcel that was taken in ran so long, and its slot is empty.
+    pub(crate) fn end(&mut self, number: u64, elapsed: Duration) {
+        self.slots[slot_of(number)] = Slot::Empty;
         self.busy += elapsed;
         self.latest = Some(elapsed);
-        if held.batch.len() == 0 {
-            return None;
-        }
-        // What it has not begun is none of its tasks; of half a merge it has begun some.
-        let begun = held.reading.started.saturating_sub(held.delivered);
-        self.refund(held.batch.cost().saturating_sub(begun));
-        Some(held.batch)
     }
 
     fn refund(&mut self, cost: usize) {
@@ -235,7 +249,7 @@ impl<B: Load> Worker<B> {
 
     /// How long what it holds has run. What a worker says is bounded by what can be: it may scribble.
     pub(crate) fn running(&self, now: Instant) -> Duration {
-        let ran = self.held.iter().map(|held| held.reading.ran(now)).fold(Duration::ZERO, Duration::saturating_add);
+        let ran = if self.held.is_empty() { Duration::ZERO } else { self.at_front(now) };
         ran.min(now.saturating_duration_since(self.born).saturating_sub(self.busy))
     }
 
@@ -245,7 +259,7 @@ impl<B: Load> Worker<B> {
     }
 
     /// How long its first parcel has run, or has waited for the worker to take it up.
-    fn at_front(&self, now: Instant) -> Duration {
+    pub(crate) fn at_front(&self, now: Instant) -> Duration {
         let since = self.held.front().and_then(|held| held.reading.begun).unwrap_or(self.front_since);
         now.saturating_duration_since(since)
     }
