@@ -1,5 +1,7 @@
 //! Arguments as a value: built by name, stored, sent.
 
+mod engines;
+
 use std::path::{Path, PathBuf};
 
 use parallel::prelude::*;
@@ -119,4 +121,10 @@ fn run(job: NormArgs) -> f64 {
 #[test]
 fn a_struct_of_arguments_is_an_argument_like_another() {
     assert_eq!(run.spawn(job()).join().unwrap(), 5.0);
+}
+
+/// A pool without workers does all of this too.
+#[test]
+fn all_of_this_holds_inline() {
+    engines::inline_too("all_of_this_holds_inline", &[]);
 }

@@ -1,5 +1,7 @@
 //! How the items of a map are shared out among the workers.
 
+mod engines;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -93,7 +95,7 @@ fn long_items_at_random_places_keep_the_order_and_lose_nothing() {
         }
         x * x
     }
-    let pool = Pool::with_workers(4).unwrap();
+    let pool = engines::pool(4);
     assert_eq!(naps.on(&pool).par_map(0..20_000).unwrap(), (0..20_000).map(|x| x * x).collect::<Vec<_>>());
     let pairs: Vec<_> = naps.on(&pool).par_imap(0..20_000).map(Result::unwrap).collect();
     assert_eq!(pairs, (0..20_000).map(|x| x * x).collect::<Vec<_>>());
@@ -286,7 +288,7 @@ fn borrowed(x: &usize) -> usize {
 /// Whatever range the numbers come from, and whatever takes them.
 #[test]
 fn a_range_is_mapped_as_its_numbers_are() {
-    let pool = Pool::with_workers(2).unwrap();
+    let pool = engines::pool(2);
     assert_eq!(low.on(&pool).par_map(i8::MIN..=i8::MAX).unwrap(), (i8::MIN..=i8::MAX).collect::<Vec<_>>());
     assert_eq!(low.on(&pool).par_map(0..0).unwrap(), []);
     assert_eq!(low.on(&pool).par_map(i8::MAX..=i8::MAX).unwrap(), [i8::MAX]);
@@ -324,7 +326,7 @@ fn ends_at(x: u64) -> u64 {
 #[test]
 fn a_range_goes_on_behind_the_items_that_end_their_process() {
     const ITEMS: u64 = 700_000;
-    let pool = Pool::with_workers(2).unwrap();
+    let pool = engines::pool(2);
     let outcomes = ends_at.on(&pool).par_map_results(0..ITEMS);
     assert_eq!(outcomes.len() as u64, ITEMS);
     let ends = (0..ITEMS).filter(|x| x % 100_003 == 99_999).count();
@@ -354,7 +356,7 @@ fn meets(x: u64, every: u64, meeting: &parallel::sync::Barrier) -> u64 {
 fn items_that_wait_among_short_ones_get_all_workers() {
     const WORKERS: u64 = 16;
     const ITEMS: u64 = 20_000;
-    let pool = Pool::with_workers(WORKERS as usize).unwrap();
+    let pool = engines::pool(WORKERS as usize);
     let nobody = parallel::sync::Barrier::new(1).unwrap();
     let items = |every| (0..ITEMS).map(move |x| (x, every));
     for _ in 0..3 {
@@ -380,7 +382,7 @@ fn naps(millis: u64) -> u32 {
 #[test]
 fn items_that_are_long_where_they_were_short_before_get_all_workers() {
     for workers in [2, 4] {
-        let pool = Pool::with_workers(workers).unwrap();
+        let pool = engines::pool(workers);
         for _ in 0..3 {
             assert_eq!(naps.on(&pool).par_map(std::iter::repeat_n(0, 10_000)).unwrap().len(), 10_000);
         }
@@ -411,7 +413,7 @@ fn computes(micros: u64, millis: u64) -> u32 {
 fn calls_that_are_long_where_they_were_short_before_get_all_workers() {
     const LONG: u64 = 100;
     let workers = twice_the_cores();
-    let pool = Pool::with_workers(workers).unwrap();
+    let pool = engines::pool(workers);
     for pace in [0, 12, 15, 100] {
         let idle = |_| {
             let known = computes.on(&pool).par_map(std::iter::repeat_n((pace, 0), 1_000)).unwrap();
@@ -452,7 +454,7 @@ fn send(signal: &str, pid: u32) {
 /// Workers that somebody has stopped keep nothing that the others could do.
 #[test]
 fn what_a_stopped_worker_has_not_begun_goes_to_others() {
-    let pool = Pool::with_workers(twice_the_cores()).unwrap();
+    let pool = engines::pool(twice_the_cores());
     for _ in 0..3 {
         assert_eq!(naps.on(&pool).par_map(std::iter::repeat_n(0, 10_000)).unwrap().len(), 10_000);
     }
@@ -466,4 +468,19 @@ fn what_a_stopped_worker_has_not_begun_goes_to_others() {
     }
     drop(stopped);
     assert_eq!(naps.on(&pool).par_map(std::iter::repeat_n(0, 1_000)).unwrap().len(), 1_000);
+}
+
+/// A pool without workers does all of this too.
+#[test]
+fn all_of_this_holds_inline() {
+    engines::inline_too(
+        "all_of_this_holds_inline",
+        &[
+            ("a_range_goes_on_behind_the_items_that_end_their_process", "it ends its process"),
+            ("items_that_wait_among_short_ones_get_all_workers", "its items wait for each other"),
+            ("items_that_are_long_where_they_were_short_before_get_all_workers", "it counts workers"),
+            ("calls_that_are_long_where_they_were_short_before_get_all_workers", "it counts workers"),
+            ("what_a_stopped_worker_has_not_begun_goes_to_others", "it stops workers"),
+        ],
+    );
 }

@@ -1,5 +1,7 @@
 //! What cannot travel is refused where it is seen, and the error says what to do.
 
+mod engines;
+
 use std::path::PathBuf;
 
 use parallel::prelude::*;
@@ -74,7 +76,7 @@ fn a_field_that_is_sent_comes_back_as_it_went() {
 
 #[test]
 fn a_map_names_the_item_that_leaves_a_field_out_and_keeps_the_others() {
-    let pool = Pool::with_workers(1).unwrap();
+    let pool = engines::pool(1);
     let orders = [1, 0, 2].map(|discount| Order { discount, items: vec![7] });
     let [first, second, third] = echo.on(&pool).par_map_results(orders.clone()).try_into().unwrap();
     assert_eq!((first.unwrap(), third.unwrap()), (orders[0].clone(), orders[2].clone()));
@@ -99,4 +101,10 @@ fn a_path_that_is_not_text_is_refused_before_the_call_and_travels_as_an_os_strin
     assert!(!report.in_worker());
     assert!(report.message().contains("UTF-8"), "{report}");
     assert_eq!(echo_text.spawn(text.clone()).join().unwrap(), text);
+}
+
+/// A pool without workers does all of this too.
+#[test]
+fn all_of_this_holds_inline() {
+    engines::inline_too("all_of_this_holds_inline", &[]);
 }

@@ -2,6 +2,8 @@
 
 #![deny(warnings, unsafe_code, unreachable_pub, non_camel_case_types, non_upper_case_globals, unused_qualifications)]
 
+mod engines;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -654,7 +656,7 @@ mod handles {
 
     #[test]
     fn options_are_chained_and_leave_the_function_unchanged() {
-        let pool = Pool::with_workers(1).unwrap();
+        let pool = engines::pool(1);
         let careful = cube.timeout(Duration::from_secs(60)).retries(2).name("careful").on(&pool);
         assert_eq!(careful(2), 8);
         assert_eq!(careful.chunk_size(3).par_map(0..5).unwrap(), [0, 1, 8, 27, 64]);
@@ -688,4 +690,13 @@ mod handles {
         let refused = Pool::builder().workers(1).initializer(&remember, ("five".to_string(), 5)).build();
         assert!(refused.unwrap_err().to_string().contains("five has not 5 letters"));
     }
+}
+
+/// A pool without workers does all of this too.
+#[test]
+fn all_of_this_holds_inline() {
+    engines::inline_too(
+        "all_of_this_holds_inline",
+        &[("handles::it_runs_where_it_is_asked_to", "it compares processes")],
+    );
 }

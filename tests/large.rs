@@ -1,5 +1,7 @@
 //! Large rows and texts, which travel in memory of their own: they arrive whole, and nothing of it stays.
 
+mod engines;
+
 use std::time::{Duration, Instant};
 
 use parallel::prelude::*;
@@ -43,7 +45,7 @@ fn bytes(len: usize, seed: usize) -> Vec<u8> {
 
 #[test]
 fn rows_and_texts_of_any_size_arrive_whole_in_both_directions() {
-    let pool = Pool::with_workers(2).unwrap();
+    let pool = engines::pool(2);
     for len in [0, 1, LARGE - 9, LARGE - 8, LARGE - 1, LARGE, LARGE + 1, 3 * LARGE + 4095, 40 * LARGE] {
         let sent = bytes(len, 1);
         assert!(echo.on(&pool).submit(sent.clone()).join().unwrap() == sent, "{len}");
@@ -58,7 +60,7 @@ fn rows_and_texts_of_any_size_arrive_whole_in_both_directions() {
 
 #[test]
 fn more_of_them_than_have_memory_of_their_own_arrive_whole_in_any_order() {
-    let pool = Pool::with_workers(2).unwrap();
+    let pool = engines::pool(2);
     let handles: Vec<_> = (0..60).map(|call| echo.on(&pool).submit(bytes(LARGE + call, call))).collect();
     for (call, handle) in handles.into_iter().enumerate().rev() {
         assert!(handle.join().unwrap() == bytes(LARGE + call, call), "{call}");
@@ -73,7 +75,7 @@ fn more_of_them_than_have_memory_of_their_own_arrive_whole_in_any_order() {
 
 #[test]
 fn values_that_are_merged_may_be_large() {
-    let pool = Pool::with_workers(2).unwrap();
+    let pool = engines::pool(2);
     let lens = [3, LARGE, 7, 2 * LARGE, LARGE + 1, 0];
     let merged = row_of.on(&pool).par_map_reduce(lens, &longest).unwrap().unwrap();
     assert!(merged.len() == 2 * LARGE && merged.iter().all(|x| *x == 7));
@@ -92,7 +94,7 @@ fn echo_at_the_second_try(bytes: Vec<u8>, file: &std::path::Path) -> Vec<u8> {
 /// The row of a call that is tried again is its own still, whatever has been sent meanwhile.
 #[test]
 fn a_call_that_is_tried_again_has_its_row_again() {
-    let pool = Pool::with_workers(2).unwrap();
+    let pool = engines::pool(2);
     let folder = std::env::temp_dir().join(format!("parallel-large-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let tried = echo_at_the_second_try.on(&pool).retries(1);
@@ -129,7 +131,7 @@ fn the_memory_of_rows_is_given_back_when_no_other_follows() {
 
 #[parallel]
 fn kept_rows() {
-    let pool = Pool::with_workers(1).unwrap();
+    let pool = engines::pool(1);
     assert!(echo.on(&pool).submit(vec![1; 1000]).join().unwrap().len() == 1000);
     let before = kept();
     let mut begun = Instant::now();
@@ -144,4 +146,10 @@ fn kept_rows() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(begun.elapsed() > KEPT_FOR, "it was given back after {:?}", begun.elapsed());
+}
+
+/// A pool without workers does all of this too.
+#[test]
+fn all_of_this_holds_inline() {
+    engines::inline_too("all_of_this_holds_inline", &[]);
 }

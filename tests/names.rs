@@ -1,5 +1,7 @@
 //! What a function is called: in its module, in spans that it makes, in backtraces and by `type_name`.
 
+mod engines;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -66,4 +68,10 @@ fn spans_and_paths_have_the_functions_name() {
     let (x, there) = spanned.spawn(4).join().unwrap();
     assert_eq!((x, &there), (4, &here));
     assert!(here.trim_end_matches("::{{closure}}").ends_with("::spanned"), "{here}");
+}
+
+/// A pool without workers does all of this too.
+#[test]
+fn all_of_this_holds_inline() {
+    engines::inline_too("all_of_this_holds_inline", &[]);
 }

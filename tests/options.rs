@@ -1,5 +1,7 @@
 //! Each option in front of each kind of call: it works, or the call refuses it and says what it is for.
 
+mod engines;
+
 use std::time::Duration;
 
 use parallel::prelude::*;
@@ -59,7 +61,7 @@ fn a_timeout_retries_and_a_name_are_for_every_call() {
 
 #[test]
 fn a_pool_is_for_all_but_spawn() {
-    let pool = Pool::with_workers(1).unwrap();
+    let pool = engines::pool(1);
     let ([spawn, submit], maps, lazy) = calls!(half.on(&pool));
     is_refused(spawn, "`.on()` is for `submit` and the maps");
     [submit].into_iter().chain(maps).chain(lazy).for_each(|outcome| works(outcome, 3));
@@ -103,4 +105,10 @@ fn what_makes_no_sense_is_refused_by_every_call() {
         let (single, maps, lazy) = calls!(handle);
         single.into_iter().chain(maps).chain(lazy).for_each(|outcome| is_refused(outcome, text));
     }
+}
+
+/// A pool without workers does all of this too.
+#[test]
+fn all_of_this_holds_inline() {
+    engines::inline_too("all_of_this_holds_inline", &[]);
 }

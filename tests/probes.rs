@@ -1,5 +1,7 @@
 //! What travels although something of the kind does not: it is the type that counts, and not its name or what is written in it.
 
+mod engines;
+
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -78,4 +80,10 @@ fn arrays_of_any_length_travel() {
     let longer = long.submit(row, &[7; 100]).join().unwrap();
     assert_eq!((longer[62], longer[63], longer[64]), (0.5, 1.5, 7.0));
     assert_eq!(long.par_map([(row, [9; 100])]).unwrap()[0][64], 9.0);
+}
+
+/// A pool without workers does all of this too.
+#[test]
+fn all_of_this_holds_inline() {
+    engines::inline_too("all_of_this_holds_inline", &[]);
 }

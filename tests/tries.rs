@@ -1,5 +1,7 @@
 //! The `try_` maps: what befalls a call and what a function returns are one error.
 
+mod engines;
+
 use std::fmt;
 
 use parallel::Failure;
@@ -131,4 +133,10 @@ fn any_error_travels_with_its_causes_and_goes_on_from_there() {
     let failure = configure.try_par_map(["1", "x"]).unwrap_err();
     assert_eq!(failure.to_string(), "`configure`, item 1: this is no configuration");
     assert_eq!(format!("{failure:#}"), "`configure`, item 1: this is no configuration: invalid digit found in string");
+}
+
+/// A pool without workers does all of this too.
+#[test]
+fn all_of_this_holds_inline() {
+    engines::inline_too("all_of_this_holds_inline", &[]);
 }

@@ -182,13 +182,17 @@ pub(crate) fn back_off(failures: u32) -> Duration {
 }
 
 /// The number of workers when the builder does not say: `PARALLEL_WORKERS`, else the machine's parallelism; of that a part
-/// where `share` processes like this one have the machine together.
+/// where `share` processes like this one have the machine together. 0: calls run in this process.
 pub(crate) fn workers(share: u64) -> Result<usize, String> {
     let all = match std::env::var_os(WORKERS) {
         None => std::thread::available_parallelism().map_or(1, NonZero::get),
         Some(text) => match text.to_str().and_then(|text| text.trim().parse().ok()) {
-            Some(workers) if workers > 0 => workers,
-            _ => return Err(format!("{WORKERS} must be a number of workers, 1 or more, not {text:?}")),
+            Some(0) => return Ok(0),
+            Some(workers) => workers,
+            None => {
+                let text = format!("{WORKERS} must be a number of workers, 0 for calls in this process, not {text:?}");
+                return Err(text);
+            }
         },
     };
     Ok(part(all, share))

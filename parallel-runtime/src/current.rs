@@ -1,6 +1,7 @@
 //! Where the program is right now: in its first process, in a spawned call, in a pool's worker.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -73,6 +74,24 @@ pub(crate) fn set_call(function: &'static str, name: Option<&str>) {
         Some(name) if *name == **call => {}
         Some(name) => *call = Cow::Owned(name.to_string()),
     }
+}
+
+thread_local! {
+    /// The call that this thread runs inline.
+    static INLINE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Notes which call this thread runs inline, until what is returned is dropped.
+pub(crate) fn enter_call(function: &'static str, name: Option<&str>) -> impl Drop {
+    struct Leave(Option<String>);
+
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            INLINE.set(self.0.take());
+        }
+    }
+
+    Leave(INLINE.replace(Some(name.unwrap_or(function).to_string())))
 }
 
 /// Tells where the program is right now; see [`current`].
@@ -172,7 +191,9 @@ impl Current {
 pub fn current() -> Current {
     let role = ROLE.get().map(|(role, _)| *role);
     let is_worker = role.is_some() || is_starting();
+    let inline = INLINE.with_borrow(Clone::clone);
     let name = match role {
+        _ if inline.is_some() => inline.unwrap_or_default(),
         Some(_) => lock(&CALL).clone().into_owned(),
         None if is_worker => "worker".to_string(),
         None => "main".to_string(),

@@ -10,7 +10,15 @@ use std::time::Duration;
 
 use bytemuck::TransparentWrapper;
 
+use crate::call::feeder::Plan;
+use crate::call::lazy::{AsTheyCome, Lazy};
+use crate::call::map::{self, Reorder};
+use crate::call::reduce;
+use crate::call::submit::Submitted;
 use crate::callable::{Accepts, ByArguments, Callable, Function, Merges, NamedArguments};
+use crate::engine::batch::Terms;
+use crate::engine::target::Target;
+use crate::engine::{Engine, inline};
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::JoinHandle;
@@ -18,13 +26,6 @@ use crate::job;
 use crate::memory::given::{self, Given};
 use crate::options::{Defaults, Manner, Options};
 use crate::pool::Pool;
-use crate::pool::batch::Terms;
-use crate::pool::driver::Driver;
-use crate::pool::feeder::Plan;
-use crate::pool::lazy::{AsTheyCome, Lazy};
-use crate::pool::map::{self, Reorder};
-use crate::pool::reduce;
-use crate::pool::submit::Submitted;
 use crate::solo::{Order, Solo};
 use crate::wire::call::{Arguments, decode_result};
 use crate::wire::codec::CodecError;
@@ -184,13 +185,13 @@ impl<H: Callable> Task<H> {
         let arguments = Given::new(arguments);
         let prepared = self
             .check(Manner::Submit)
-            .and_then(|()| Ok((self.pool()?, encode_arguments(|bytes| encode(&arguments, bytes))?)));
+            .and_then(|()| Ok((self.engine()?, encode_arguments(|bytes| encode(&arguments, bytes))?)));
         if prepared.is_err() {
             // Nobody has looked at them all.
             given::meet();
         }
         let flight = match prepared {
-            Ok((pool, arguments)) => Submitted::submit(&pool, H::entry(), arguments, self.terms(false, false)),
+            Ok((engine, arguments)) => Submitted::submit(&engine, H::entry(), arguments, self.terms(false, false)),
             Err(error) => job::failed(error.in_function(H::entry().name())),
         };
         JoinHandle::new(flight, H::entry().name(), self.0.options.name.clone(), decode_result::<H>)
@@ -257,10 +258,14 @@ impl<H: Callable> Task<H> {
         entry::check_function(H::entry())
     }
 
-    fn pool(&self) -> Result<Arc<Driver>> {
-        match &self.0.options.pool {
-            Some(pool) => Ok(Arc::clone(pool)),
-            None => Ok(Arc::clone(Pool::global()?.driver())),
+    fn engine(&self) -> Result<Arc<dyn Engine>> {
+        match &self.0.options.engine {
+            Some(engine) => Ok(Arc::clone(engine)),
+            None => match inline::within() {
+                // A call inside of a call.
+                Some(engine) => Ok(engine),
+                None => Ok(Pool::global()?.engine()),
+            },
         }
     }
 
@@ -287,7 +292,7 @@ impl<H: Callable> Task<H> {
         let plan = || -> Result<Plan> {
             self.check(manner)?;
             Ok(Plan {
-                pool: self.pool()?,
+                engine: self.engine()?,
                 terms: self.terms(discard, true),
                 merge: None,
                 chunk_size: self.0.options.items_per_chunk(),
@@ -303,7 +308,7 @@ impl<H: Callable> Task<H> {
 
     fn lazy_plan(&self) -> Result<Plan> {
         let plan = self.plan_of(Manner::LazyMap, false)?;
-        let window = self.0.options.window.unwrap_or(WINDOW_PER_WORKER * plan.pool.settings.workers);
+        let window = self.0.options.window.unwrap_or(WINDOW_PER_WORKER * plan.engine.shape().workers);
         // A chunk that is larger than the window could never be sent.
         let chunk_size = plan.chunk_size.map(|size| size.min(window));
         Ok(Plan { window: Some(window), chunk_size, ..plan })
@@ -763,9 +768,9 @@ impl<H: Function> Task<H> {
     ///
     /// See [`Pool`].
     #[must_use = "an option is for the call that is chained behind it"]
-    pub fn on(&self, pool: &Pool) -> H {
-        let pool = Arc::clone(pool.driver());
-        self.with(|options| options.pool = Some(pool))
+    pub fn on<T: Target + ?Sized>(&self, pool: &T) -> H {
+        let engine = pool.engine().0;
+        self.with(|options| options.engine = Some(engine))
     }
 
     /// Adds a variable to the environment of the process to be spawned, or puts it in place of the one there is. Only

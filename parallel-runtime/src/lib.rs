@@ -21,11 +21,14 @@ mod process;
 mod current;
 mod ending;
 mod job;
+mod run;
 mod solo;
 mod worker;
 
 mod entry;
 
+mod call;
+mod engine;
 mod pool;
 
 mod function;
@@ -52,6 +55,7 @@ pub mod __private;
 
 pub use callable::{Accepts, Function, Merges};
 pub use current::{Current, active_children, current};
+pub use engine::target::Target;
 pub use entry::init;
 pub use error::{CodecError, Error, ErrorKind, PanicReport, Result};
 pub use failure::Failure;

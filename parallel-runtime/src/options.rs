@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::pool::driver::Driver;
 use crate::sys::program;
 
 /// The words of the attribute, `#[parallel(timeout = "30s", retries = 2)]`.
@@ -63,7 +63,7 @@ pub(crate) struct Options {
     default_chunk_size: Option<usize>,
     pub(crate) window: Option<usize>,
     pub(crate) name: Option<Cow<'static, str>>,
-    pub(crate) pool: Option<Arc<Driver>>,
+    pub(crate) engine: Option<Arc<dyn Engine>>,
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
 
@@ -89,7 +89,7 @@ impl Options {
             default_chunk_size: defaults.chunk_size,
             window: None,
             name,
-            pool: None,
+            engine: None,
             environment: Vec::new(),
         }
     }
@@ -121,7 +121,7 @@ impl Options {
             (self.items_per_chunk() == Some(0), "a chunk needs at least one item: `chunk_size(0)`"),
             (self.window == Some(0), "a lazy map needs room for at least one item: `window(0)`"),
             (
-                self.pool.is_some() && manner == Spawn,
+                self.engine.is_some() && manner == Spawn,
                 "`.on()` is for `submit` and the maps: `spawn` starts a process of its own, and uses no pool",
             ),
             (

@@ -4,15 +4,15 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::iter::FusedIterator;
 
+use crate::call::feeder::RESERVE;
+use crate::call::map;
+use crate::call::reduce::{self, Stop};
 use crate::callable::{Accepts, Callable, Merges};
 use crate::entry;
 use crate::error;
 use crate::failure::Failure;
 use crate::function::{ParIMap, ParIMapUnordered, Task};
 use crate::memory::given::{self, Given};
-use crate::pool::feeder::RESERVE;
-use crate::pool::map;
-use crate::pool::reduce::{self, Stop};
 use crate::wire::parameter::Returns;
 
 /// What the functions of the `try_` maps return: a `Result` whose error is, or becomes, a boxed one.

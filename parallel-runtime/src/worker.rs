@@ -20,6 +20,7 @@ use crate::process::control::{
 };
 use crate::process::transfer::{self, Store};
 use crate::registry::{self, Entry};
+use crate::run::{call, value_from};
 use crate::sys::forked;
 use crate::sys::memory::Block;
 use crate::sys::program;
@@ -29,7 +30,7 @@ use crate::wire::call::{Call, CallFailure, Finish};
 use crate::wire::codec::CodecError;
 use crate::wire::fallible;
 use crate::wire::handles::{Handle, Handles, Ids};
-use crate::wire::parcel::{self, Items, Opened};
+use crate::wire::parcel::{self, Opened};
 use crate::wire::payload::Payload;
 use crate::wire::reply;
 
@@ -154,24 +155,6 @@ fn run(function: u64, name: Option<&str>, arguments: &Payload) -> Result<Payload
         None => Ok(value),
         Some(failure) => Err(failure),
     }
-}
-
-/// Runs one call whose value is wanted; a failure when it gave none. `leaves`: the value is to be sent, not worked on here.
-fn call(entry: &Entry, arguments: &[u8], handles: &[Handle], value: &mut Payload, leaves: bool) -> Option<CallFailure> {
-    /// Keeps the failure; the value is where it belongs.
-    struct Keep(Option<CallFailure>);
-
-    impl Finish for Keep {
-        fn finish(&mut self, _: Option<&mut ReplyWriter<'_>>, _: &mut Payload, failure: Option<CallFailure>) -> bool {
-            self.0 = failure;
-            false
-        }
-    }
-
-    let mut kept = Keep(None);
-    let call = Call::new(Items::one(arguments), handles, value, true, None, &mut kept);
-    entry.call(&mut if leaves { call } else { call.without_bulk() });
-    kept.0
 }
 
 /// What was printed is out before the parent hears that the call is done, and is not lost when this process is killed.
@@ -554,16 +537,4 @@ fn merge_last(opened: &Opened<'_>, runs: &mut Vec<(u32, Vec<u8>)>, handles: &[Ha
 
 fn find(function: u64) -> Result<&'static Entry, CallFailure> {
     registry::find(function).ok_or(CallFailure::UnknownFunction { key: function })
-}
-
-fn value_from(entry: &Entry, arguments: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
-    let mut value = Payload::default();
-    if let Some(failure) = call(entry, arguments, handles, &mut value, false) {
-        return Err(failure);
-    }
-    if !value.handles.is_empty() {
-        let error = CodecError::new::<Payload>("values that are merged cannot hold shared state");
-        return Err(CallFailure::Encode(error.seen_by_worker()));
-    }
-    Ok(value.bytes)
 }

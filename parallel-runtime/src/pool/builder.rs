@@ -192,7 +192,32 @@ impl PoolBuilder {
         self
     }
 
-    /// Starts the workers.
+    /// Makes a pool whose calls run in this process, as [`Pool::inline`]; runs the initializer here, once. What is said of workers
+    /// otherwise has no effect.
+    ///
+    /// # Errors
+    ///
+    /// `Encode` when the initializer's arguments cannot be sent, `Start` when it fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn cube(x: u64) -> u64 { x * x * x }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = Pool::builder().tasks_per_worker(1).inline()?;
+    /// assert_eq!(cube.on(&pool).par_map(0..3)?, [0, 1, 8]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn inline(self) -> Result<Pool> {
+        Pool::start_inline(self.initializer.transpose()?.as_ref())
+    }
+
+    /// Starts the workers; where `PARALLEL_WORKERS` is 0 and nobody said how many, makes a pool as [`inline`](Self::inline) does.
     ///
     /// # Errors
     ///
@@ -210,7 +235,10 @@ impl PoolBuilder {
     /// ```
     pub fn build(self) -> Result<Pool> {
         let workers = match self.workers {
-            Some(0) => return Err(Error::invalid("a pool needs at least one worker: `workers(0)`")),
+            Some(0) => {
+                let text = "a pool needs at least one worker: `workers(0)`; `Pool::inline()` has none";
+                return Err(Error::invalid(text));
+            }
             Some(workers) => workers,
             None => config::workers(current::share()).map_err(Error::invalid)?,
         };
@@ -230,6 +258,9 @@ impl PoolBuilder {
         let initializer = self.initializer.transpose()?;
         if let Some(initializer) = &initializer {
             entry::check_function(initializer.entry)?;
+        }
+        if workers == 0 {
+            return Pool::start_inline(initializer.as_ref());
         }
         Pool::start(Settings {
             workers,

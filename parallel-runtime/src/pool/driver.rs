@@ -11,17 +11,17 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
-use super::batch::Batch;
 use super::line::Line;
 use super::owner::{self, Ownership};
 use super::state::load::Load as _;
 use super::state::placement::Ask;
 use super::state::rules::Rules;
-use super::state::{Action, Attention, Effects, Event, Phase, Refusal, State, Whereabouts};
+use super::state::{Action, Attention, Effects, Event, Phase, Refusal, State};
 use super::stats::PoolStats;
 use crate::bell::{Bell, Listener};
 use crate::config;
 use crate::ending;
+use crate::engine::batch::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Callback, run_callbacks};
 use crate::memory::layout::crowd;
@@ -347,16 +347,6 @@ impl Driver {
 
     // What callers ask for.
 
-    /// How long an item of this function took lately, where it can be mended if that proves wrong.
-    pub(crate) fn pace(&self, entry: &'static Entry) -> Option<Duration> {
-        // A forked process is told when it sends something.
-        reactor::check_not_forked().ok()?;
-        let pace = entry.pace()?;
-        // What was not started must be divided.
-        let mends = self.enter().state.workers().any(|worker| worker.divides);
-        mends.then_some(pace)
-    }
-
     /// Adds a batch, and starts it if a worker is free.
     pub(crate) fn add(&self, batch: Box<Batch>) -> Result<()> {
         reactor::check_not_forked().map_err(|error| Error::new(ErrorKind::Start(error)))?;
@@ -497,26 +487,6 @@ impl Driver {
         }
         if self.tell_followers(core) && core.led {
             self.bell.ring();
-        }
-    }
-
-    /// Drops what waits and is not wanted any more, and lets workers skip what they hold of it.
-    pub(crate) fn forget_unwanted(&self) {
-        if reactor::check_not_forked().is_err() {
-            return;
-        }
-        let mut core = self.enter();
-        core.tell(Event::Abandoned, Instant::now());
-        self.pump(&mut core);
-    }
-
-    /// Takes a call out of the parcel that it travels in, where it has not started; it waits in the queue then.
-    pub(crate) fn take_out(&self, core: &mut Core, found: Whereabouts, item: usize) {
-        let Whereabouts::Held { worker, parcel, .. } = found else { return };
-        let now = Instant::now();
-        self.ask_for(core, Ask::Revoke { worker, parcel }, now);
-        if core.state.worker(worker).is_some_and(|worker| worker.held(parcel).is_some()) {
-            self.ask_for(core, Ask::Divide { worker, parcel, keep: item }, now);
         }
     }
 

@@ -8,10 +8,10 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batch::Batch;
 use super::state::blame::{Death, Ending};
 use super::state::starts::StartError;
 use super::state::worker::{Reading, SLOTS, Worker};
+use crate::engine::batch::Batch;
 use crate::error::{Error, ErrorKind};
 use crate::job::{MAY_RUN_ON, error_of, error_of_end};
 use crate::lane::Lane;

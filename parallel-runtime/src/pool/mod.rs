@@ -5,33 +5,31 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::bell::Bell;
 use crate::ending;
+use crate::engine::Engine;
+use crate::engine::inline::Inline;
+use crate::engine::target::sealed;
 use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
+use crate::job::error_of;
 use crate::poison::lock;
 use crate::process::reactor;
 use crate::sys::program;
 
-pub(crate) mod batch;
 pub(crate) mod builder;
-mod chunker;
 pub(crate) mod driver;
-pub(crate) mod feeder;
-pub(crate) mod lazy;
+mod engine;
 mod line;
-pub(crate) mod map;
+mod load;
 mod owner;
-pub(crate) mod reduce;
 mod start;
 pub(crate) mod state;
 pub(crate) mod stats;
-pub(crate) mod submit;
 mod take_in;
 #[cfg(test)]
 mod tests;
-pub(crate) mod values;
 
 use self::builder::PoolBuilder;
-use self::driver::{Driver, Settings};
+use self::driver::{Driver, Initializer, Settings};
 use self::state::Phase;
 use self::stats::PoolStats;
 
@@ -68,7 +66,15 @@ use self::stats::PoolStats;
 /// # }
 /// ```
 pub struct Pool {
-    driver: Arc<Driver>,
+    kind: Kind,
+}
+
+/// Where a pool's calls run.
+enum Kind {
+    /// In worker processes.
+    Workers(Arc<Driver>),
+    /// In this process.
+    Inline(Arc<Inline>),
 }
 
 impl Pool {
@@ -92,6 +98,34 @@ impl Pool {
     #[rustfmt::skip]
     pub fn new() -> Result<Self> { // takes no number: write `Pool::with_workers(4)`
         Self::builder().build()
+    }
+
+    /// Makes a pool without workers: its calls run in this process, on the thread that makes them, one after the other. It is for
+    /// debuggers, profilers, coverage, and tests that want no processes.
+    ///
+    /// Arguments and values are encoded and decoded as always, and a panic is `Panicked`. [`submit`](crate::Task) runs the call before
+    /// it returns; a call inside of a call runs here, too. What crashes or exits does so to the program; a task cannot be killed,
+    /// and one that took longer than its `timeout` gives `TimedOut` once it has ended. Options that are about workers have no effect.
+    ///
+    /// `PARALLEL_WORKERS=0` makes [`global`](Self::global) and [`new`](Self::new) such pools, without a change of the code.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    ///
+    /// #[parallel]
+    /// fn pid() -> u32 { std::process::id() }
+    ///
+    /// # fn main() -> parallel::Result<()> {
+    /// let pool = Pool::inline();
+    /// assert_eq!(pool.workers(), 0);
+    /// assert_eq!(pid.on(&pool).submit().join()?, std::process::id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn inline() -> Self {
+        Self { kind: Kind::Inline(Inline::new()) }
     }
 
     /// Starts a pool with `workers` workers.
@@ -160,7 +194,10 @@ impl Pool {
     /// # }
     /// ```
     pub fn workers(&self) -> usize {
-        self.driver.settings.workers
+        match &self.kind {
+            Kind::Workers(driver) => driver.settings.workers,
+            Kind::Inline(_) => 0,
+        }
     }
 
     /// Returns the workers' process numbers, in the order of their indices.
@@ -176,7 +213,8 @@ impl Pool {
     /// # }
     /// ```
     pub fn pids(&self) -> Vec<u32> {
-        let all = self.driver.wait_until(None, |core| {
+        let Kind::Workers(driver) = &self.kind else { return Vec::new() };
+        let all = driver.wait_until(None, |core| {
             let is_settled = core.lines.iter().all(Option::is_some)
                 || core.state.starts.latest().is_some()
                 || core.state.phase != Phase::Open;
@@ -191,7 +229,20 @@ impl Pool {
     ///
     /// See [`PoolStats`].
     pub fn stats(&self) -> PoolStats {
-        self.driver.stats()
+        match &self.kind {
+            Kind::Workers(driver) => driver.stats(),
+            Kind::Inline(inline) => {
+                let counts = inline.counts();
+                PoolStats {
+                    tasks_done: counts.values,
+                    tasks_failed: counts.failures,
+                    tasks_retried: counts.retries,
+                    running: counts.running,
+                    busy: counts.busy,
+                    ..PoolStats::default()
+                }
+            }
+        }
     }
 
     /// Finishes what is queued, then stops the workers and waits for their end. Calls made meanwhile give `Closed`.
@@ -221,7 +272,13 @@ impl Pool {
     /// # }
     /// ```
     pub fn join(self) -> Result<()> {
-        self.driver.finish()
+        match &self.kind {
+            Kind::Workers(driver) => driver.finish(),
+            Kind::Inline(inline) => {
+                inline.close();
+                Ok(())
+            }
+        }
     }
 
     /// Ends the pool at once: all workers are killed, idle ones too, and pending calls give `Terminated`.
@@ -243,7 +300,10 @@ impl Pool {
     /// # }
     /// ```
     pub fn terminate(self) {
-        self.driver.end(None);
+        match &self.kind {
+            Kind::Workers(driver) => driver.end(None),
+            Kind::Inline(inline) => inline.terminate(),
+        }
     }
 
     pub(crate) fn start(settings: Settings) -> Result<Self> {
@@ -254,19 +314,55 @@ impl Pool {
         let (reactor, caller) = reactor::get_for_call().map_err(failed)?;
         let driver = Driver::new(settings, caller, Bell::create().map_err(failed)?, reactor);
         // From here on an early return ends what has started.
-        let pool = Self { driver };
-        pool.driver.populate()?;
+        let pool = Self { kind: Kind::Workers(Arc::clone(&driver)) };
+        driver.populate()?;
         Ok(pool)
     }
 
+    /// A pool whose calls run in this process; runs its initializer.
+    fn start_inline(initializer: Option<&Initializer>) -> Result<Self> {
+        entry::check()?;
+        let inline = Inline::new();
+        let pool = Self { kind: Kind::Inline(Arc::clone(&inline)) };
+        if let Some(Initializer { entry, arguments, check }) = initializer {
+            let failed = |text: String| Error::new(ErrorKind::Start(std::io::Error::other(text)));
+            let name = entry.name();
+            let value = inline.call(entry, arguments);
+            let value =
+                value.map_err(|failure| failed(format!("its initializer `{name}`: {}", error_of(failure).kind())))?;
+            check(&value).map_err(|text| failed(format!("its initializer `{name}` failed: {text}")))?;
+        }
+        Ok(pool)
+    }
+
+    pub(crate) fn engine(&self) -> Arc<dyn Engine> {
+        match &self.kind {
+            Kind::Workers(driver) => Arc::clone(driver) as Arc<dyn Engine>,
+            Kind::Inline(inline) => Arc::clone(inline) as Arc<dyn Engine>,
+        }
+    }
+
+    #[cfg(test)]
     pub(crate) fn driver(&self) -> &Arc<Driver> {
-        &self.driver
+        match &self.kind {
+            Kind::Workers(driver) => driver,
+            Kind::Inline(_) => panic!("it has no workers"),
+        }
+    }
+}
+
+impl sealed::Target for Pool {
+    fn engine(&self) -> sealed::Handle {
+        sealed::Handle(Self::engine(self))
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.driver.end(Some(ending::grace()));
+        match &self.kind {
+            Kind::Workers(driver) => driver.end(Some(ending::grace())),
+            Kind::Inline(inline) => inline.terminate(),
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use super::batch::Batch;
 use super::driver::Core;
 use super::line::{Large, Line};
 use super::state::blame::{Cause, Reached};
@@ -12,7 +11,8 @@ use super::state::load::Load;
 use super::state::starts::StartError;
 use super::state::worker::SLOTS;
 use super::state::{Event, Failure};
-use super::values::Values;
+use crate::engine::batch::Batch;
+use crate::engine::values::Values;
 use crate::error::{Error, ErrorKind};
 use crate::job::{error_of, error_of_end};
 use crate::wire::call::CallFailure;
@@ -198,6 +198,12 @@ impl Core {
 
     fn fail_batch(&mut self, batch: &Batch, why: Failure) {
         match why {
+            // That is no failure of the pool's.
+            Failure::Cancelled => {
+                let error = Error::new(ErrorKind::Cancelled).in_function(batch.function());
+                self.callbacks.extend(batch.sink.failed(batch.first, error));
+                self.news = true;
+            }
             Failure::NoWorkers => {
                 let error = self.state.starts.latest().map(StartError::to_error);
                 self.fail_all(batch, &error.unwrap_or_else(|| Error::new(ErrorKind::Terminated)));

@@ -1,19 +1,21 @@
 //! Tests of a pool from inside: what its workers suffer at moments that only the driver can arrange.
 
+use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parallel_macros::parallel;
 
 use super::Pool;
+use super::line::Line;
 use super::state::Event;
 use super::state::life::Life;
 use super::state::starts::Starts;
 use crate::config;
 use crate::error::ErrorKind;
-use crate::flags::{PATIENCE, eventually};
+use crate::flags::{Flag, PATIENCE, eventually};
 use crate::handle::JoinHandle;
 use crate::process::control::Delivery;
 use crate::process::launch::Way;
@@ -199,4 +201,91 @@ fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail
     let status = Some(ExitStatus::from_raw(libc::SIGABRT));
     let error = pool.driver().start_error(Life::Starting, core.lines[0].as_ref().unwrap(), status);
     assert!(matches!(error.to_error().kind(), ErrorKind::Start(_)), "{:?}", error.to_error());
+}
+
+/// SIGSTOP.
+const STOP: i32 = 19;
+
+type Meanwhile = Box<dyn FnOnce(&Line, u64)>;
+
+thread_local! {
+    /// What happens between the look at a call and the signal for it.
+    static MEANWHILE: Cell<Option<Meanwhile>> = const { Cell::new(None) };
+}
+
+pub(super) fn looked(line: &Line, parcel: u64) {
+    if let Some(meanwhile) = MEANWHILE.take() {
+        meanwhile(line, parcel);
+    }
+}
+
+#[parallel(crate = crate)]
+fn first(may_end: &str) {
+    Flag::named(may_end).wait();
+}
+
+#[parallel(crate = crate)]
+fn second() {
+    let ran = Flag::named("second has run");
+    if !ran.is_up() {
+        ran.raise();
+        // Until the signal for the first one hits it.
+        Flag::named("never").wait();
+    }
+}
+
+#[parallel(crate = crate)]
+fn never() {
+    panic!("it has run");
+}
+
+#[test]
+fn a_call_whose_worker_is_stopped_before_it_begins_is_ended_by_a_kill() {
+    const MAY_END: &str = "it may end at once";
+    let may_end = Flag::named(MAY_END);
+    may_end.raise();
+    let pool = Pool::with_workers(1).unwrap();
+    first.on(&pool).submit(MAY_END).join().unwrap();
+    pool.driver().enter().lines[0].as_ref().unwrap().child.signal(STOP).unwrap();
+    let mut call = never.on(&pool).submit();
+    pool.driver().enter().lines[0].as_ref().unwrap().lane.pretend_taken(1);
+    call.kill().unwrap();
+    let error = call.join_timeout(PATIENCE).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Cancelled), "{error}");
+    first.on(&pool).submit(MAY_END).join().unwrap();
+    may_end.lower();
+}
+
+#[test]
+fn a_signal_for_a_call_that_has_just_ended_does_not_fail_the_next() {
+    const MAY_END: &str = "first may end";
+    let (may_end, ran) = (Flag::named(MAY_END), Flag::named("second has run"));
+    for by_kill in [true, false] {
+        may_end.lower();
+        ran.lower();
+        let pool = Pool::with_workers(1).unwrap();
+        let signalled = first.on(&pool).submit(MAY_END);
+        eventually("the first call runs", || signalled.pid().is_some());
+        // A worker that was quick so far gets the next call ahead.
+        let quick = Some(Duration::ZERO);
+        pool.driver().enter().state.seats[0].as_mut().unwrap().latest = quick;
+        let behind = second.on(&pool).submit();
+
+        let meanwhile = |line: &Line, parcel: u64| {
+            assert_eq!(line.lane.next_number(), parcel + 2, "the second call waits behind the first");
+            Flag::named(MAY_END).raise();
+            Flag::named("second has run").wait();
+            assert!(line.lane.progress(parcel).ended);
+        };
+        MEANWHILE.set(Some(Box::new(meanwhile)));
+        if by_kill { signalled.kill() } else { signalled.terminate() }.unwrap();
+        assert!(MEANWHILE.take().is_none(), "the signal was sent");
+        for mut call in [signalled, behind] {
+            assert_eq!(call.join_timeout(PATIENCE).unwrap(), Some(()), "{}", call.name());
+        }
+        let stats = pool.stats();
+        assert_eq!((stats.tasks_done, stats.tasks_failed, stats.restarts), (2, 0, 1));
+    }
+    may_end.lower();
+    ran.lower();
 }

@@ -12,6 +12,7 @@
 #[path = "../../../parallel-runtime/src/pool/state/mod.rs"]
 mod state;
 
+mod engine;
 mod lot;
 mod plan;
 mod process;

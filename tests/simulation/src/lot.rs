@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::state::load::{CallId, History, Load};
+use crate::engine::call::{CallId, History};
+use crate::state::load::Load;
 
 /// What all parts of one submission share.
 #[derive(Debug)]

@@ -20,12 +20,13 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use crate::engine::call::{CallId, History};
 use crate::lot::{Lot, Order};
 use crate::plan::{Deed, End, Nature, Plan, Submission};
 use crate::process::{Parcel, Process, Slot, Step};
 use crate::state::blame::{Cause, Death, Ending, Reached, Sent};
 use crate::state::life::Life;
-use crate::state::load::{CallId, History, Load};
+use crate::state::load::Load;
 use crate::state::placement::Ask;
 use crate::state::rules::Rules;
 use crate::state::starts::StartError;
@@ -37,7 +38,6 @@ use crate::state::{Action, Attention, Effects, Event, Failure, Phase, Refusal, S
 enum Outcome {
     Value,
     Failed(Failure),
-    Cancelled,
     Refused,
 }
 
@@ -789,17 +789,14 @@ impl<'a> World<'a> {
 
     fn cancel(&mut self, call: usize) {
         self.pump();
-        let (item, id) = (self.calls[call], CallId(call as u64));
+        let id = CallId(call as u64);
         if let Some(Whereabouts::Held { worker, parcel, item }) = self.state.find(id) {
             self.ask_for(Ask::Revoke { worker, parcel });
             if self.state.worker(worker).is_some_and(|worker| worker.held(parcel).is_some()) {
                 self.ask_for(Ask::Divide { worker, parcel, keep: item });
             }
         }
-        let withdrawn = self.state.withdraw(id);
-        if withdrawn {
-            self.settle_item(item, Outcome::Cancelled);
-        }
+        self.state.withdraw(id, &mut self.effects);
         self.pump();
         self.settle();
     }

@@ -3,18 +3,7 @@
 
 use std::time::Duration;
 
-/// Tells a submitted call from all others of this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct CallId(pub(crate) u64);
-
-/// What is held against the first item of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct History {
-    /// How often it was started and its process died.
-    pub(crate) attempts: u32,
-    /// How often a worker died with the batch before it had started anything of it.
-    pub(crate) deaths: u32,
-}
+use crate::engine::call::{CallId, History};
 
 /// Some items of one function, or values to be merged, on their way through a pool.
 pub(crate) trait Load: Sized {

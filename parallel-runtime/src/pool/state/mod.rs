@@ -19,12 +19,13 @@ pub(crate) mod worker;
 
 use self::blame::{Cause, Death, Fate, Left, Reached, Sent};
 use self::life::{Killed, Life, Stage, Stop};
-use self::load::{CallId, History, Load};
+use self::load::Load;
 use self::placement::Ask;
 use self::queue::Queue;
 use self::rules::Rules;
 use self::starts::{StartError, Starts};
 use self::worker::{Reading, SLOTS, Worker};
+use crate::engine::call::{CallId, History};
 
 /// Where a pool is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +141,8 @@ pub(crate) enum Failure {
     NoWorkers,
     /// The pool has ended.
     Terminated,
+    /// Its caller has withdrawn it.
+    Cancelled,
     /// It could not be handed to any worker.
     NotGiven,
     /// Its worker died with it; `started`: how many items, or steps of a merge, the worker had begun.
@@ -598,9 +601,12 @@ impl<B: Load> State<B> {
         effects.failed.extend(pending.into_iter().map(|batch| (batch, Failure::Terminated)));
     }
 
-    /// Takes a call that waits out of the queue; false where it does not wait.
-    pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
-        self.queue.withdraw(call)
+    /// Lets a call fail that waits in the queue; false where it does not wait.
+    pub(crate) fn withdraw(&mut self, call: CallId, effects: &mut Effects<B>) -> bool {
+        let withdrawn = self.queue.withdraw(call);
+        let is_withdrawn = withdrawn.is_some();
+        effects.failed.extend(withdrawn.map(|batch| (batch, Failure::Cancelled)));
+        is_withdrawn
     }
 
     /// A worker's first parcel has ended, with so many items done: what of them is to be delivered, and how many items of the

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::load::{CallId, Load};
+use super::load::Load;
+use crate::engine::call::CallId;
 
 #[derive(Debug)]
 pub(crate) struct Queue<B> {
@@ -99,17 +100,16 @@ impl<B: Load> Queue<B> {
         self.take_where(|batch| !batch.is_wanted());
     }
 
-    /// Takes a call out; false where it is not here.
-    pub(crate) fn withdraw(&mut self, call: CallId) -> bool {
-        let found = self.batches.iter().enumerate().find_map(|(at, batch)| Some((at, batch.position(call)?)));
-        let Some((at, position)) = found else { return false };
-        let Some(batch) = self.remove(at) else { return false };
-        let (before, with) = batch.split(position);
-        let (_, after) = with.split(1);
+    /// Takes a call out, if it is here.
+    pub(crate) fn withdraw(&mut self, call: CallId) -> Option<B> {
+        let mut all = self.batches.iter().enumerate();
+        let (at, position) = all.find_map(|(at, batch)| Some((at, batch.position(call)?)))?;
+        let (before, with) = self.remove(at)?.split(position);
+        let (withdrawn, after) = with.split(1);
         for part in [after, before].into_iter().filter(|part| part.len() > 0) {
             self.items += part.len();
             self.batches.insert(at, part);
         }
-        true
+        Some(withdrawn)
     }
 }

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::batch::Terms;
 use super::feeder::{Arrival, Chunk, Feeder, Outbox, Plan};
 use super::map::decode;
-use super::values::Values;
 use crate::callable::Accepts;
+use crate::engine::batch::Terms;
+use crate::engine::values::Values;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::Entry;
 use crate::wire::codec::CodecError;
@@ -65,7 +65,7 @@ fn merged<I: Iterator, H: Accepts<I::Item>>(
     items: I,
     merge: &'static Entry,
 ) -> std::result::Result<Option<Vec<u8>>, Stop<Vec<u8>>> {
-    let merges_at_once = MERGES_PER_WORKER * plan.pool.settings.workers;
+    let merges_at_once = MERGES_PER_WORKER * plan.engine.shape().workers;
     let terms = Arc::new(Terms { indexed: false, ..(*plan.terms).clone() });
     let mut feeder = Feeder::<I, H>::new(Plan { merge: Some(merge), ..plan.clone() }, items);
     let mut tree = Tree::default();
@@ -139,9 +139,9 @@ fn merge_round(
     merge: &'static Entry,
     parts: &Parts,
 ) -> std::result::Result<Parts, Stop<Vec<u8>>> {
-    let workers = plan.pool.settings.workers;
+    let workers = plan.engine.shape().workers;
     let groups = if parts.len() <= 2 * workers { 1 } else { workers };
-    let mut outbox = Outbox::new(Arc::clone(&plan.pool), Arc::clone(terms));
+    let mut outbox = Outbox::new(Arc::clone(&plan.engine), Arc::clone(terms));
     let mut runs = parts.iter();
     for _ in 0..groups {
         let mut chunk = None;

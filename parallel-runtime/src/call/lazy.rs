@@ -88,9 +88,11 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
     /// Sends items once a good part of the window is free, so that the workers stay busy while outcomes are taken one
     /// by one, and chunks stay large.
     fn refill(&mut self) {
-        let over = self.over;
+        let (over, has_some) = (self.over, !self.ready.is_empty());
         // Out of its place while the input runs: should that panic, items that were taken are lost, and the map is over.
-        let Some(mut feeder) = self.feeder.take_if(|_| !over) else { return };
+        let Some(mut feeder) = self.feeder.take_if(|feeder| !over && (feeder.runs_ahead() || !has_some)) else {
+            return;
+        };
         let room = self.window.saturating_sub(feeder.taken() - self.given);
         if room >= (self.window / 4).max(1) || feeder.is_idle() {
             // The items that were taken tell why.

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::batch::{Batch, Calls, Sink, Terms};
 use super::chunker::Chunker;
-use super::driver::Driver;
-use super::state::load::History;
-use super::values::Values;
 use crate::callable::Accepts;
 use crate::config;
+use crate::engine::batch::{Batch, Calls, Sink, Terms};
+use crate::engine::call::History;
+use crate::engine::values::Values;
+use crate::engine::{Engine, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Callback;
 use crate::memory::given::Given;
@@ -32,7 +32,7 @@ use crate::wire::plain;
 /// A map to be run.
 #[derive(Clone)]
 pub(crate) struct Plan {
-    pub(crate) pool: Arc<Driver>,
+    pub(crate) engine: Arc<dyn Engine>,
     pub(crate) terms: Arc<Terms>,
     /// Merges the values of each chunk into one.
     pub(crate) merge: Option<&'static Entry>,
@@ -96,12 +96,9 @@ impl Sink for Arrivals {
 const CHUNK_BYTES: usize = config::LANE_AREA / 2;
 /// What is reserved at most for results on the word of an iterator, in items.
 pub(crate) const RESERVE: usize = 1 << 20;
-/// How many chunks for each worker are under way: two in its lane, one that waits.
-const CHUNKS_PER_WORKER: usize = 3;
-
 /// What is under way: batches go out, arrivals come back. Dropping it abandons what has not come back.
 pub(crate) struct Outbox {
-    pool: Arc<Driver>,
+    engine: Arc<dyn Engine>,
     terms: Arc<Terms>,
     arrivals: Arc<Arrivals>,
     /// How many items were sent and have not come back.
@@ -111,9 +108,9 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(pool: Arc<Driver>, terms: Arc<Terms>) -> Self {
+    pub(crate) fn new(engine: Arc<dyn Engine>, terms: Arc<Terms>) -> Self {
         let arrivals = Arrivals { inbox: Mutex::default(), wanted: AtomicBool::new(true) };
-        Self { pool, terms, arrivals: Arc::new(arrivals), outstanding: 0, merging: 0 }
+        Self { engine, terms, arrivals: Arc::new(arrivals), outstanding: 0, merging: 0 }
     }
 
     /// Sends items to be mapped, to be mapped and merged, or to be merged.
@@ -134,7 +131,7 @@ impl Outbox {
         }
         let items = ends.len();
         let Payload { bytes, handles } = arguments.into_payload();
-        let sent = self.pool.add(Box::new(Batch {
+        let sent = self.engine.accept(Box::new(Batch {
             entry,
             merge,
             bytes,
@@ -176,13 +173,15 @@ impl Outbox {
             return (Vec::new(), Vec::new());
         }
         let arrivals = &self.arrivals;
-        let inbox = self.pool.wait_until(None, |_| {
+        let mut arrived_so_far = None;
+        self.engine.drive(None, &mut || {
             let mut inbox = lock(&arrivals.inbox);
             let Inbox { arrived, timings, placed, .. } = &mut *inbox;
             let any = *placed > 0 || !arrived.is_empty();
-            any.then(|| (std::mem::take(placed), std::mem::take(arrived), std::mem::take(timings)))
+            arrived_so_far = any.then(|| (std::mem::take(placed), std::mem::take(arrived), std::mem::take(timings)));
+            any
         });
-        let (placed, arrived, timings) = inbox.unwrap_or_default();
+        let (placed, arrived, timings) = arrived_so_far.unwrap_or_default();
         self.outstanding -= placed;
         for arrival in &arrived {
             self.outstanding -= match arrival {
@@ -198,7 +197,7 @@ impl Drop for Outbox {
     fn drop(&mut self) {
         self.arrivals.wanted.store(false, Ordering::Relaxed);
         if !self.is_empty() {
-            self.pool.forget_unwanted();
+            self.engine.abandon();
         }
     }
 }
@@ -206,6 +205,7 @@ impl Drop for Outbox {
 /// Takes items from an iterator, sends them out, and collects what comes back. Dropping it abandons the map.
 pub(crate) struct Feeder<I: Iterator, H> {
     outbox: Outbox,
+    shape: Shape,
     items: Given<Fuse<I>>,
     merge: Option<&'static Entry>,
     fixed: bool,
@@ -224,20 +224,21 @@ pub(crate) struct Feeder<I: Iterator, H> {
 
 impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     pub(crate) fn new(plan: Plan, items: I) -> Self {
-        let workers = plan.pool.settings.workers;
-        let most = plan.window.map_or(usize::MAX, |window| window / (2 * workers));
+        let shape = plan.engine.shape();
+        let most = plan.window.map_or(usize::MAX, |window| window / (2 * shape.workers)).min(shape.most_items);
         let counts = consecutive::counts::<I>() && plan.chunk_size.is_none();
         // What finds no room for its reply would come back and be sent again.
         let replies = plain::size_of_number::<H::Output>().map_or(usize::MAX, reply::room_for);
         let width = plain::size_of_number::<I::Item>().filter(|_| plan.chunk_size.is_none());
         let numbers = width.map_or(usize::MAX, |width| if counts { config::LANE_AREA } else { CHUNK_BYTES } / width);
-        let pace = plan.pool.pace(H::entry());
+        let pace = plan.engine.pace(H::entry());
         Self {
             chunker: Chunker::new(plan.chunk_size, most.min(replies).min(numbers), pace),
             fixed: plan.chunk_size.is_some(),
             counts,
             merge: plan.merge,
-            outbox: Outbox::new(plan.pool, plan.terms),
+            outbox: Outbox::new(plan.engine, plan.terms),
+            shape,
             items: Given::new(items.fuse()),
             next: 0,
             exhausted: false,
@@ -250,6 +251,11 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     /// Whether everything was taken, sent, and has come back.
     pub(crate) fn is_done(&self) -> bool {
         self.exhausted && self.outbox.is_empty()
+    }
+
+    /// Whether items are to be under way while outcomes are there to be taken.
+    pub(crate) fn runs_ahead(&self) -> bool {
+        self.shape.chunks_ahead > 0
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -288,13 +294,14 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     /// `Closed` or `Terminated` when the pool has ended; items that were taken arrive as failed so.
     pub(crate) fn feed(&mut self, mut room: usize) -> Result<()> {
         while !self.exhausted && room > 0 {
-            let workers = self.outbox.pool.settings.workers;
             let (left, busy) = (self.left(), self.busy_workers());
             let size = match self.merge {
                 Some(_) => self.chunker.next_merged(left, busy, self.next),
                 None => self.chunker.next(left, busy),
             };
-            if self.outbox.outstanding - self.outbox.merging >= size.saturating_mul(workers * CHUNKS_PER_WORKER) {
+            if self.outbox.outstanding - self.outbox.merging
+                >= size.saturating_mul(self.shape.workers * self.shape.chunks_ahead.max(1))
+            {
                 return Ok(());
             }
             let before = self.next;
@@ -307,9 +314,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
 
     /// How many workers will be at the items, as far as it is known by now.
     fn busy_workers(&self) -> usize {
-        let pool = &self.outbox.pool;
-        let all = pool.settings.workers;
-        if self.chunker.is_brief() { all.min(pool.cores) } else { all }
+        if self.chunker.is_brief() { self.shape.workers_for_short } else { self.shape.workers }
     }
 
     fn left(&self) -> Option<usize> {

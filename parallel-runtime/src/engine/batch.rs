@@ -1,4 +1,4 @@
-//! A batch: items of one function on their way through a pool, and where their outcomes go.
+//! A batch: items of one function on their way through an engine, and where their outcomes go.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::state::load::{CallId, History, Load};
+use super::call::{CallId, History};
 use super::values::Values;
-use crate::config::{BRIEF_ITEM, LONGEST_IN_GROUP};
 use crate::error::Error;
 use crate::job::Callback;
 use crate::memory::layout::SharedBytes;
 use crate::registry::Entry;
 use crate::wire::consecutive;
 use crate::wire::ends::Ends;
-use crate::wire::handles::{Handle, Handles};
+use crate::wire::handles::Handles;
 use crate::wire::parcel::{self, Parcel};
 use crate::wire::payload::Payload;
 
@@ -35,7 +34,7 @@ pub(crate) struct Terms {
     pub(crate) fallible: bool,
 }
 
-/// Where outcomes go. Called under the pool's lock: it must not wait, call users' code, or call the pool.
+/// Where outcomes go. Called under an engine's lock: it must not wait, call users' code, or call the engine.
 pub(crate) trait Sink: Send + Sync {
     /// Whether anybody still waits for outcomes; if not, what has not started is dropped.
     fn is_wanted(&self) -> bool;
@@ -126,41 +125,14 @@ impl Batch {
         }
     }
 
-    /// The function that a merged parcel was in once it had begun so many steps, and the item if it was the mapped one.
-    pub(crate) fn culprit(&self, started: usize) -> (&'static str, Option<usize>) {
-        if started > self.len() || self.entry.is_none() {
-            (self.merge.map_or("", Entry::name), None)
-        } else {
-            (self.function(), Some(started.saturating_sub(1)))
-        }
-    }
-
-    /// The error of the item at `index`, with what the batch knows of it.
-    pub(crate) fn describe(&self, error: Error, index: usize, pid: Option<u32>, attempts: u32) -> Error {
-        let mut error = error.in_function(self.function()).after_attempts(attempts);
-        if self.terms.indexed {
-            error = error.at_index(index);
-        }
-        match pid {
-            Some(pid) => error.in_process(pid),
-            None => error,
-        }
-    }
-}
-
-/// On the heap: a batch moves from the queue to a worker, and on.
-impl Load for Box<Batch> {
-    fn len(&self) -> usize {
-        Batch::len(self)
-    }
-
-    fn split(mut self, at: usize) -> (Self, Self) {
+    /// Cuts it in two: its first `at` items, with their history, and the rest.
+    pub(crate) fn split(mut self: Box<Self>, at: usize) -> (Box<Self>, Box<Self>) {
         let at = at.min(self.len());
         let bytes = match self.consecutive {
             true => consecutive::later(&self.bytes, at),
             false => self.bytes.split_off(self.ends.before(at)),
         };
-        let rest = Self::new(Batch {
+        let rest = Box::new(Self {
             entry: self.entry,
             merge: self.merge,
             bytes,
@@ -177,7 +149,10 @@ impl Load for Box<Batch> {
         (self, rest)
     }
 
-    fn join(mut self, others: Vec<Self>) -> Self {
+    /// Makes one of it and other calls of the same function, in this order.
+    #[must_use]
+    #[allow(clippy::vec_box, reason = "they come as boxes, and to unpack them would move them once more")]
+    pub(crate) fn join(mut self: Box<Self>, others: Vec<Box<Self>>) -> Box<Self> {
         if others.is_empty() {
             return self;
         }
@@ -194,78 +169,36 @@ impl Load for Box<Batch> {
         self
     }
 
-    fn cost(&self) -> usize {
-        if self.entry.is_some() { self.len() } else { 1 }
-    }
-
-    fn is_wanted(&self) -> bool {
-        self.sink.is_wanted()
-    }
-
-    /// Somebody is to be called, or it keeps the ends of channels open.
-    fn is_watched(&self) -> bool {
-        self.sink.is_watched() || self.handles.iter().any(|handle| matches!(handle, Handle::Descriptor(_)))
-    }
-
-    fn is_merged(&self) -> bool {
-        Batch::is_merged(self)
-    }
-
-    fn is_divisible(&self) -> bool {
-        self.merge.is_none() && !self.terms.fixed
-    }
-
-    fn needs_idle_worker(&self) -> bool {
-        self.handles.iter().any(Handle::is_sent_anew)
-    }
-
-    fn pace(&self) -> Option<Duration> {
-        self.pace
-    }
-
-    fn is_short(&self) -> bool {
-        let is_short = self.pace.is_some_and(|pace| pace < BRIEF_ITEM);
-        is_short && self.calls.is_empty() && self.entry.is_some() && !self.terms.fixed
-    }
-
-    fn timeout(&self) -> Option<Duration> {
-        self.terms.timeout
-    }
-
-    fn retries(&self) -> u32 {
-        self.terms.retries
-    }
-
-    fn forbid_retries(&mut self) {
-        if self.terms.retries > 0 {
-            self.terms = Arc::new(Terms { retries: 0, ..(*self.terms).clone() });
+    /// The function that a merged parcel was in once it had begun so many steps, and the item if it was the mapped one.
+    pub(crate) fn culprit(&self, started: usize) -> (&'static str, Option<usize>) {
+        if started > self.len() || self.entry.is_none() {
+            (self.merge.map_or("", Entry::name), None)
+        } else {
+            (self.function(), Some(started.saturating_sub(1)))
         }
     }
 
-    fn history(&self) -> History {
-        self.history
+    /// The items, one by one; `numbers` is for those that do not travel, because the first of them tells the others.
+    pub(crate) fn items<'a>(&'a self, numbers: &'a mut Vec<u8>) -> impl Iterator<Item = &'a [u8]> {
+        let mut bytes = &self.bytes[..];
+        if self.consecutive {
+            numbers.resize(self.ends.last(), 0);
+            consecutive::write(bytes, 0, numbers);
+            bytes = numbers;
+        }
+        self.ends.ranges().map(move |range| &bytes[range])
     }
 
-    fn history_mut(&mut self) -> &mut History {
-        &mut self.history
-    }
-
-    fn is_calls(&self) -> bool {
-        !self.calls.is_empty()
-    }
-
-    fn position(&self, call: CallId) -> Option<usize> {
-        self.calls.iter().position(|&its| its == call)
-    }
-
-    fn is_sociable(&self) -> bool {
-        let is_small = self.bytes.len() <= LONGEST_IN_GROUP && self.handles.is_empty();
-        self.calls.len() == 1 && is_small && self.sink.is_call() && self.history == History::default()
-    }
-
-    fn is_like(&self, other: &Self) -> bool {
-        let same = self.entry.zip(other.entry).is_some_and(|(one, other)| std::ptr::eq(one, other));
-        same && self.terms == other.terms
+    /// The error of the item at `index`, with what the batch knows of it.
+    pub(crate) fn describe(&self, error: Error, index: usize, pid: Option<u32>, attempts: u32) -> Error {
+        let mut error = error.in_function(self.function()).after_attempts(attempts);
+        if self.terms.indexed {
+            error = error.at_index(index);
+        }
+        match pid {
+            Some(pid) => error.in_process(pid),
+            None => error,
+        }
     }
 }
 

@@ -1,0 +1,24 @@
+//! What tells submitted calls apart, and what is held against one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Tells a submitted call from all others of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct CallId(pub(crate) u64);
+
+impl CallId {
+    /// One that nobody else has.
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What is held against the first item of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct History {
+    /// How often it was started and its process died.
+    pub(crate) attempts: u32,
+    /// How often a worker died with the batch before it had started anything of it.
+    pub(crate) deaths: u32,
+}

@@ -1,0 +1,326 @@
+//! The inline engine: batches run in this process, on the thread that hands them over, one item after the other.
+//!
+//! It is for debuggers, profilers, coverage and tests that want no processes. Arguments and values are encoded and decoded as
+//! always, and a panic becomes an error; what ends a process ends this one.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::call::CallId;
+use super::values::Values;
+use super::{Aim, Engine, Place, Shape};
+use crate::current;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{error_of, run_callbacks};
+use crate::poison::lock;
+use crate::registry::Entry;
+use crate::run;
+use crate::wire::call::CallFailure;
+use crate::wire::fallible;
+use crate::wire::payload::Payload;
+
+/// Runs what it is given at once.
+pub(crate) struct Inline {
+    me: Weak<Inline>,
+    /// Open, closed or terminated.
+    phase: AtomicU8,
+    done: Mutex<Done>,
+}
+
+/// What it has done so far, and the calls that run.
+#[derive(Default)]
+struct Done {
+    values: u64,
+    failures: u64,
+    retries: u64,
+    busy: Duration,
+    running: HashSet<CallId>,
+}
+
+/// What an inline engine has done so far.
+pub(crate) struct Counts {
+    pub(crate) values: u64,
+    pub(crate) failures: u64,
+    pub(crate) retries: u64,
+    pub(crate) running: usize,
+    pub(crate) busy: Duration,
+}
+
+const OPEN: u8 = 0;
+const CLOSED: u8 = 1;
+const TERMINATED: u8 = 2;
+
+thread_local! {
+    /// The engine whose call this thread runs: calls inside of that run here, too.
+    static WITHIN: RefCell<Option<Arc<dyn Engine>>> = const { RefCell::new(None) };
+}
+
+/// The engine whose call runs on this thread.
+pub(crate) fn within() -> Option<Arc<dyn Engine>> {
+    WITHIN.with_borrow(Clone::clone)
+}
+
+/// Puts back what ran before.
+struct Leave(Option<Arc<dyn Engine>>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        WITHIN.set(self.0.take());
+    }
+}
+
+impl Inline {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new_cyclic(|me| Self { me: me.clone(), phase: AtomicU8::new(OPEN), done: Mutex::default() })
+    }
+
+    /// Takes nothing more.
+    pub(crate) fn close(&self) {
+        let _ = self.phase.compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Takes nothing more, and says that it was ended.
+    pub(crate) fn terminate(&self) {
+        let _ = self.phase.compare_exchange(OPEN, TERMINATED, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let done = lock(&self.done);
+        Counts {
+            values: done.values,
+            failures: done.failures,
+            retries: done.retries,
+            running: done.running.len(),
+            busy: done.busy,
+        }
+    }
+
+    /// Runs a function on these arguments, as a call of this engine.
+    pub(crate) fn call(&self, entry: &'static Entry, arguments: &Payload) -> std::result::Result<Payload, CallFailure> {
+        self.enter(entry.name(), None, || {
+            let mut value = Payload::default();
+            match run::call(entry, &arguments.bytes, &arguments.handles, &mut value, true) {
+                None => Ok(value),
+                Some(failure) => Err(failure),
+            }
+        })
+    }
+
+    /// Runs users' code under the name of its call, where calls inside of it come here as well.
+    fn enter<T>(&self, function: &'static str, name: Option<&str>, body: impl FnOnce() -> T) -> T {
+        let me = self.me.upgrade().map(|me| me as Arc<dyn Engine>);
+        let _leave = Leave(WITHIN.replace(me));
+        let _call = current::enter_call(function, name);
+        body()
+    }
+
+    /// Runs the items one by one; each outcome is delivered before the next item starts.
+    fn map(&self, batch: &Batch, entry: &'static Entry) {
+        let mut numbers = Vec::new();
+        for (item, arguments) in batch.items(&mut numbers).enumerate() {
+            if !batch.sink.is_wanted() {
+                return;
+            }
+            let since = Instant::now();
+            let outcome = self.item(batch, entry, arguments, item);
+            let took = since.elapsed();
+            lock(&self.done).busy += took;
+            batch.sink.timing(1, took);
+            let at = batch.first + item;
+            match outcome {
+                Ok(value) => {
+                    let mut values = Values::default();
+                    values.push(value.bytes.into(), value.handles, 1);
+                    self.deliver(batch, at, values);
+                }
+                Err(error) => self.fail(batch, at, error),
+            }
+        }
+    }
+
+    /// Runs one item, again where its time has passed and its caller allows that.
+    fn item(&self, batch: &Batch, entry: &'static Entry, arguments: &[u8], item: usize) -> Result<Payload> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let since = Instant::now();
+            let mut value = Payload::default();
+            let name = batch.terms.name.as_deref();
+            let failure =
+                self.enter(entry.name(), name, || run::call(entry, arguments, &batch.handles, &mut value, true));
+            // It cannot be stopped; what it gave is too late.
+            let late = batch.terms.timeout.filter(|&timeout| since.elapsed() >= timeout);
+            let error = match (late, failure) {
+                (Some(after), _) => Error::new(ErrorKind::TimedOut { after }),
+                (None, Some(failure)) => error_of(failure),
+                (None, None) => {
+                    if batch.terms.discard {
+                        value = Payload::default();
+                    }
+                    return Ok(value);
+                }
+            };
+            if late.is_none() || attempts > batch.terms.retries {
+                return Err(batch.describe(error, batch.first + item, None, attempts));
+            }
+            lock(&self.done).retries += 1;
+        }
+    }
+
+    /// Runs the items, if there is a function for them, and merges their values into one.
+    fn reduce(&self, batch: &Batch, merge: &'static Entry) {
+        let since = Instant::now();
+        let merged = self.merged(batch, merge);
+        lock(&self.done).busy += since.elapsed();
+        match merged {
+            Ok(value) => {
+                let mut values = Values::default();
+                values.push(value.into(), crate::wire::handles::Handles::new(), batch.len());
+                self.deliver(batch, batch.first, values);
+            }
+            Err((item, error)) => {
+                let error = match item {
+                    Some(item) => batch.describe(error, batch.first + item, None, 1),
+                    None => error.in_function(merge.name()).after_attempts(1),
+                };
+                self.fail(batch, batch.first + item.unwrap_or(0), error);
+            }
+        }
+    }
+
+    fn merged(&self, batch: &Batch, merge: &'static Entry) -> std::result::Result<Vec<u8>, (Option<usize>, Error)> {
+        let fallible = batch.terms.fallible;
+        let name = batch.terms.name.as_deref();
+        let mut numbers = Vec::new();
+        let mut whole: Option<Vec<u8>> = None;
+        for (item, bytes) in batch.items(&mut numbers).enumerate() {
+            let mut value = match batch.entry {
+                Some(entry) => {
+                    let run = || run::value_from(entry, bytes, &batch.handles);
+                    self.enter(entry.name(), name, run).map_err(|failure| (Some(item), error_of(failure)))?
+                }
+                None => bytes.to_vec(),
+            };
+            if fallible && batch.entry.is_some() {
+                value = match fallible::unwrap(value) {
+                    Ok(value) => value,
+                    Err(result) => return Ok(fallible::stopped(result, u32::try_from(item).unwrap_or(u32::MAX))),
+                };
+            }
+            whole = Some(match whole {
+                None => value,
+                Some(mut before) => {
+                    before.extend_from_slice(&value);
+                    let run = || run::value_from(merge, &before, &[]);
+                    self.enter(merge.name(), name, run).map_err(|failure| (None, error_of(failure)))?
+                }
+            });
+        }
+        let whole = whole.unwrap_or_default();
+        Ok(if fallible { fallible::merged(whole) } else { whole })
+    }
+
+    fn deliver(&self, batch: &Batch, first: usize, values: Values) {
+        lock(&self.done).values += values.items() as u64;
+        run_callbacks(batch.sink.values(first, values));
+    }
+
+    fn fail(&self, batch: &Batch, at: usize, error: Error) {
+        lock(&self.done).failures += 1;
+        run_callbacks(batch.sink.failed(at, error));
+    }
+}
+
+impl Engine for Inline {
+    fn shape(&self) -> Shape {
+        Shape { workers: 1, workers_for_short: 1, chunks_ahead: 0, most_items: 1 }
+    }
+
+    fn pace(&self, _entry: &'static Entry) -> Option<Duration> {
+        None
+    }
+
+    fn accept(&self, batch: Box<Batch>) -> Result<()> {
+        match self.phase.load(Ordering::Acquire) {
+            OPEN => {}
+            CLOSED => return Err(Error::new(ErrorKind::Closed)),
+            _ => return Err(Error::new(ErrorKind::Terminated)),
+        }
+        lock(&self.done).running.extend(&batch.calls);
+        match (batch.entry, batch.merge) {
+            (_, Some(merge)) => self.reduce(&batch, merge),
+            (Some(entry), None) => self.map(&batch, entry),
+            (None, None) => {}
+        }
+        let mut done = lock(&self.done);
+        for call in &batch.calls {
+            done.running.remove(call);
+        }
+        Ok(())
+    }
+
+    fn drive(&self, _deadline: Option<Instant>, is_ready: &mut dyn FnMut() -> bool) -> bool {
+        // What was handed over has run.
+        is_ready()
+    }
+
+    fn poll(&self) {}
+
+    fn abandon(&self) {}
+
+    fn withdraw(&self, _call: CallId) -> bool {
+        false
+    }
+
+    fn signal(&self, call: CallId, _signal: i32, _stuck: bool) -> Aim {
+        if lock(&self.done).running.contains(&call) {
+            return Aim::Refused(Error::invalid(
+                "a call that runs inline runs in this very process, which is not to be ended: use a pool with workers",
+            ));
+        }
+        Aim::Late
+    }
+
+    fn place(&self, call: CallId) -> Place {
+        if lock(&self.done).running.contains(&call) { Place::Running { pid: None } } else { Place::Over }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parallel_macros::parallel;
+
+    use super::*;
+    use crate::pool::Pool;
+
+    thread_local! {
+        static SIGNALLED: RefCell<Option<Aim>> = const { RefCell::new(None) };
+    }
+
+    /// Signals itself, as only another thread could that had its handle.
+    #[parallel(crate = crate)]
+    fn signals_itself(call: u64) {
+        let engine = within().unwrap();
+        assert_eq!(engine.place(CallId(call)), Place::Running { pid: None });
+        SIGNALLED.set(Some(engine.signal(CallId(call), 9, false)));
+    }
+
+    #[test]
+    fn a_call_that_runs_is_not_killed_and_one_that_has_ended_is_well() {
+        let pool = Pool::inline();
+        // Other tests submit calls, too.
+        let refused = (0..100).any(|_| {
+            let next = CallId::next().0 + 1;
+            signals_itself.on(&pool).submit(next).join().is_ok()
+        });
+        assert!(refused);
+        let Some(Aim::Refused(error)) = SIGNALLED.take() else { panic!("it was signalled") };
+        assert!(matches!(error.kind(), ErrorKind::InvalidInput(_)), "{error}");
+        assert!(matches!(pool.engine().signal(CallId::next(), 9, false), Aim::Late));
+        assert!(within().is_none());
+    }
+}

@@ -1,0 +1,88 @@
+//! Engines: what carries batches of items to where they run. The local pool is one, this very process another.
+//!
+//! Callers hold an engine and know no pool: they hand it batches, and drive it while they wait. Outcomes go to the batch's
+//! [sink](batch::Sink).
+
+use std::panic::RefUnwindSafe;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::registry::Entry;
+
+pub(crate) mod batch;
+pub(crate) mod call;
+pub(crate) mod inline;
+pub(crate) mod target;
+pub(crate) mod values;
+
+use self::batch::Batch;
+use self::call::CallId;
+
+/// What a map should know of an engine to cut its items well.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// How many batches run at a time.
+    pub(crate) workers: usize,
+    /// How many of short items do so: more would only be in each other's way.
+    pub(crate) workers_for_short: usize,
+    /// How many chunks for each worker are to be under way; 0: none runs before its outcome is asked for.
+    pub(crate) chunks_ahead: usize,
+    /// The largest chunk that makes sense.
+    pub(crate) most_items: usize,
+}
+
+/// Where a submitted call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It waits for its turn.
+    Queued,
+    /// It runs, in this process where it is not the caller's own.
+    Running { pid: Option<u32> },
+    /// Its outcome is there, or on its way.
+    Over,
+}
+
+/// What becomes of a signal for a call.
+#[derive(Debug)]
+pub(crate) enum Aim {
+    /// Its worker runs it, and was signalled.
+    Hit,
+    /// It runs, and cannot be signalled.
+    Refused(Error),
+    /// Its value, or its failure, is ready, and on its way.
+    Late,
+    /// Its worker has taken it up and not begun with it, or no worker has it just now.
+    Between,
+}
+
+/// What carries batches. Callers drive it; outcomes go to the batches' sinks.
+pub(crate) trait Engine: Send + Sync + RefUnwindSafe {
+    fn shape(&self) -> Shape;
+
+    /// How long an item of this function took lately, where that may be believed.
+    fn pace(&self, entry: &'static Entry) -> Option<Duration>;
+
+    /// Takes a batch, each of whose items gets an outcome.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` or `Terminated` when the engine has ended; then no item gets one.
+    fn accept(&self, batch: Box<Batch>) -> Result<()>;
+
+    /// Works until `is_ready`, or until `deadline`; whether it is. `is_ready` must not wait, and not call the engine.
+    fn drive(&self, deadline: Option<Instant>, is_ready: &mut dyn FnMut() -> bool) -> bool;
+
+    /// Takes in what has finished, without waiting; sees to it that what is watched is noticed from now on.
+    fn poll(&self);
+
+    /// Forgets what nobody wants any more.
+    fn abandon(&self);
+
+    /// Lets a call fail with `Cancelled` that has not started; whether it had not.
+    fn withdraw(&self, call: CallId) -> bool;
+
+    /// Signals whatever runs a call. `stuck`: a worker that has taken the call up for long and not begun with it, as well.
+    fn signal(&self, call: CallId, signal: i32, stuck: bool) -> Aim;
+
+    fn place(&self, call: CallId) -> Place;
+}

@@ -1,0 +1,39 @@
+//! What `.on(..)` takes.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::Engine;
+
+/// What a call can run on: a [`Pool`](crate::Pool), or whatever leads to one, as `&Arc<Pool>` and `&LazyLock<Pool>` do.
+///
+/// It is implemented by this crate only.
+pub trait Target: sealed::Target {}
+
+impl<T: sealed::Target + ?Sized> Target for T {}
+
+pub(crate) mod sealed {
+    use super::{Arc, Deref, Engine};
+
+    /// What leads to an engine.
+    pub trait Target {
+        #[doc(hidden)]
+        fn engine(&self) -> Handle;
+    }
+
+    impl<D: Deref<Target: Target> + ?Sized> Target for D {
+        fn engine(&self) -> Handle {
+            (**self).engine()
+        }
+    }
+
+    /// An engine, which nobody outside can use.
+    #[derive(Clone)]
+    pub struct Handle(pub(crate) Arc<dyn Engine>);
+
+    impl std::fmt::Debug for Handle {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("Handle").finish_non_exhaustive()
+        }
+    }
+}

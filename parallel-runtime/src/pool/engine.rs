@@ -1,0 +1,144 @@
+//! The pool as an engine: what callers ask of it.
+
+use std::time::Instant;
+
+use super::driver::{Core, Driver};
+use super::state::blame::Sent;
+use super::state::placement::Ask;
+use super::state::{Event, Whereabouts};
+use crate::engine::batch::Batch;
+use crate::engine::call::CallId;
+use crate::engine::{Aim, Engine, Place, Shape};
+use crate::error::{Error, ErrorKind, Result};
+use crate::process::reactor;
+use crate::registry::Entry;
+use crate::sys::process::KILL;
+
+/// How many chunks for each worker are under way: two in its lane, one that waits.
+const CHUNKS_PER_WORKER: usize = 3;
+
+impl Engine for Driver {
+    fn shape(&self) -> Shape {
+        let workers = self.settings.workers;
+        Shape {
+            workers,
+            workers_for_short: workers.min(self.cores),
+            chunks_ahead: CHUNKS_PER_WORKER,
+            most_items: usize::MAX,
+        }
+    }
+
+    fn pace(&self, entry: &'static Entry) -> Option<std::time::Duration> {
+        // A forked process is told when it sends something.
+        reactor::check_not_forked().ok()?;
+        let pace = entry.pace()?;
+        // Where it proves wrong, what was not started must be divided.
+        let mends = self.enter().state.workers().any(|worker| worker.divides);
+        mends.then_some(pace)
+    }
+
+    fn accept(&self, batch: Box<Batch>) -> Result<()> {
+        self.add(batch)
+    }
+
+    fn drive(&self, deadline: Option<Instant>, is_ready: &mut dyn FnMut() -> bool) -> bool {
+        self.wait_until(deadline, |_| is_ready().then_some(())).is_some()
+    }
+
+    fn poll(&self) {
+        // Entering arranges that the reactor hears of what is watched.
+        let mut core = self.enter();
+        self.pump(&mut core);
+    }
+
+    fn abandon(&self) {
+        if reactor::check_not_forked().is_err() {
+            return;
+        }
+        let mut core = self.enter();
+        core.tell(Event::Abandoned, Instant::now());
+        self.pump(&mut core);
+    }
+
+    fn withdraw(&self, call: CallId) -> bool {
+        let mut entered = self.enter();
+        let core = &mut *entered;
+        self.pump(core);
+        let found = core.state.find(call);
+        if let Some(Whereabouts::Held { worker, parcel, item }) = found {
+            let now = Instant::now();
+            self.ask_for(core, Ask::Revoke { worker, parcel }, now);
+            if core.state.worker(worker).is_some_and(|worker| worker.held(parcel).is_some()) {
+                self.ask_for(core, Ask::Divide { worker, parcel, keep: item }, now);
+            }
+        }
+        let is_withdrawn = core.state.withdraw(call, &mut core.effects);
+        if found.is_some() {
+            // What it travelled with waits again.
+            self.pump(core);
+        }
+        is_withdrawn
+    }
+
+    fn signal(&self, call: CallId, signal: i32, stuck: bool) -> Aim {
+        // The lock may be held there by a thread that stayed behind.
+        if let Err(error) = reactor::check_not_forked() {
+            return Aim::Refused(Error::new(ErrorKind::Signal(error)));
+        }
+        let mut core = self.enter();
+        self.signal_worker(&mut core, call, signal, stuck)
+    }
+
+    fn place(&self, call: CallId) -> Place {
+        let mut core = self.enter();
+        self.pump(&mut core);
+        let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(call) else {
+            return if core.state.find(call).is_some() { Place::Queued } else { Place::Over };
+        };
+        let Some(line) = &core.lines[worker] else { return Place::Queued };
+        let progress = line.lane.progress(parcel);
+        match progress.taken && progress.started > item {
+            true if progress.done > item => Place::Over,
+            true => Place::Running { pid: Some(line.child.pid()) },
+            false => Place::Queued,
+        }
+    }
+}
+
+impl Driver {
+    /// Signals the worker that runs a call.
+    fn signal_worker(&self, core: &mut Core, call: CallId, signal: i32, stuck: bool) -> Aim {
+        let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(call) else { return Aim::Between };
+        let Some(line) = &core.lines[worker] else { return Aim::Between };
+        let progress = line.lane.progress(parcel);
+        if progress.taken && progress.done > item {
+            return Aim::Late;
+        }
+        let runs = progress.taken && !progress.ended && progress.started == item + 1;
+        // It is made ready, or its worker was stopped there; nothing of others is under way in the parcel.
+        let waits = progress.taken && !progress.ended && progress.started == item && progress.done == item;
+        if !(runs || stuck && waits) {
+            return Aim::Between;
+        }
+        #[cfg(test)]
+        super::tests::looked(line, parcel);
+        // Should it end right now, the signal must not hit what is behind it: that goes elsewhere, and should the worker have
+        // taken it up already, it is run again.
+        let now = Instant::now();
+        let behind = core.state.worker(worker).and_then(|its| its.held.back()).map(|held| held.number);
+        if let Some(behind) = behind.filter(|&behind| behind != parcel) {
+            self.ask_for(core, Ask::Revoke { worker, parcel: behind }, now);
+        }
+        self.ask_for(core, Ask::Divide { worker, parcel, keep: item + 1 }, now);
+        let Some(line) = &core.lines[worker] else { return Aim::Between };
+        let sent = if signal == KILL { line.child.kill() } else { line.child.signal(signal) };
+        match sent {
+            Ok(()) => {
+                core.tell(Event::Signalled { worker, sent: Sent { parcel, item, signal } }, now);
+                // What its worker has not begun waits again when that has died.
+                if runs { Aim::Hit } else { Aim::Between }
+            }
+            Err(error) => Aim::Refused(Error::new(ErrorKind::Signal(error)).in_process(line.child.pid())),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What the state stands on: the runtime's own as well.
+
+#[path = "../../../parallel-runtime/src/engine/call.rs"]
+pub(crate) mod call;
