@@ -151,5 +151,11 @@ fn kept_rows() {
 /// A pool without workers does all of this too.
 #[test]
 fn all_of_this_holds_inline() {
-    engines::inline_too("all_of_this_holds_inline", &[]);
+    engines::inline_too(
+        "all_of_this_holds_inline",
+        &[
+            ("a_call_that_is_tried_again_has_its_row_again", "it ends its process"),
+            ("the_memory_of_rows_is_given_back_when_no_other_follows", "it looks at what a worker keeps"),
+        ],
+    );
 }

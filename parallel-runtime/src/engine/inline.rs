@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -13,14 +14,18 @@ use super::batch::Batch;
 use super::call::CallId;
 use super::values::Values;
 use super::{Aim, Engine, Place, Shape};
+use crate::config;
 use crate::current;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{error_of, run_callbacks};
+use crate::memory::bulk;
 use crate::poison::lock;
 use crate::registry::Entry;
 use crate::run;
 use crate::wire::call::CallFailure;
+use crate::wire::codec::CodecError;
 use crate::wire::fallible;
+use crate::wire::handles::{Handle, Handles};
 use crate::wire::payload::Payload;
 
 /// Runs what it is given at once.
@@ -103,7 +108,7 @@ impl Inline {
     pub(crate) fn call(&self, entry: &'static Entry, arguments: &Payload) -> std::result::Result<Payload, CallFailure> {
         self.enter(entry.name(), None, || {
             let mut value = Payload::default();
-            match run::call(entry, &arguments.bytes, &arguments.handles, &mut value, true) {
+            match run::call(entry, &arguments.bytes, &arguments.handles, &mut value, false) {
                 None => Ok(value),
                 Some(failure) => Err(failure),
             }
@@ -119,14 +124,14 @@ impl Inline {
     }
 
     /// Runs the items one by one; each outcome is delivered before the next item starts.
-    fn map(&self, batch: &Batch, entry: &'static Entry) {
+    fn map(&self, batch: &Batch, handles: &[Handle], entry: &'static Entry) {
         let mut numbers = Vec::new();
         for (item, arguments) in batch.items(&mut numbers).enumerate() {
             if !batch.sink.is_wanted() {
                 return;
             }
             let since = Instant::now();
-            let outcome = self.item(batch, entry, arguments, item);
+            let outcome = self.item(batch, handles, entry, arguments, item);
             let took = since.elapsed();
             lock(&self.done).busy += took;
             batch.sink.timing(1, took);
@@ -143,15 +148,21 @@ impl Inline {
     }
 
     /// Runs one item, again where its time has passed and its caller allows that.
-    fn item(&self, batch: &Batch, entry: &'static Entry, arguments: &[u8], item: usize) -> Result<Payload> {
+    fn item(
+        &self,
+        batch: &Batch,
+        handles: &[Handle],
+        entry: &'static Entry,
+        arguments: &[u8],
+        item: usize,
+    ) -> Result<Payload> {
         let mut attempts = 0;
         loop {
             attempts += 1;
             let since = Instant::now();
             let mut value = Payload::default();
             let name = batch.terms.name.as_deref();
-            let failure =
-                self.enter(entry.name(), name, || run::call(entry, arguments, &batch.handles, &mut value, true));
+            let failure = self.enter(entry.name(), name, || run::call(entry, arguments, handles, &mut value, false));
             // It cannot be stopped; what it gave is too late.
             let late = batch.terms.timeout.filter(|&timeout| since.elapsed() >= timeout);
             let error = match (late, failure) {
@@ -172,14 +183,14 @@ impl Inline {
     }
 
     /// Runs the items, if there is a function for them, and merges their values into one.
-    fn reduce(&self, batch: &Batch, merge: &'static Entry) {
+    fn reduce(&self, batch: &Batch, handles: &[Handle], merge: &'static Entry) {
         let since = Instant::now();
-        let merged = self.merged(batch, merge);
+        let merged = self.merged(batch, handles, merge);
         lock(&self.done).busy += since.elapsed();
         match merged {
             Ok(value) => {
                 let mut values = Values::default();
-                values.push(value.into(), crate::wire::handles::Handles::new(), batch.len());
+                values.push(value.into(), Handles::new(), batch.len());
                 self.deliver(batch, batch.first, values);
             }
             Err((item, error)) => {
@@ -192,7 +203,12 @@ impl Inline {
         }
     }
 
-    fn merged(&self, batch: &Batch, merge: &'static Entry) -> std::result::Result<Vec<u8>, (Option<usize>, Error)> {
+    fn merged(
+        &self,
+        batch: &Batch,
+        handles: &[Handle],
+        merge: &'static Entry,
+    ) -> std::result::Result<Vec<u8>, (Option<usize>, Error)> {
         let fallible = batch.terms.fallible;
         let name = batch.terms.name.as_deref();
         let mut numbers = Vec::new();
@@ -200,7 +216,7 @@ impl Inline {
         for (item, bytes) in batch.items(&mut numbers).enumerate() {
             let mut value = match batch.entry {
                 Some(entry) => {
-                    let run = || run::value_from(entry, bytes, &batch.handles);
+                    let run = || run::value_from(entry, bytes, handles);
                     self.enter(entry.name(), name, run).map_err(|failure| (Some(item), error_of(failure)))?
                 }
                 None => bytes.to_vec(),
@@ -250,10 +266,17 @@ impl Engine for Inline {
             CLOSED => return Err(Error::new(ErrorKind::Closed)),
             _ => return Err(Error::new(ErrorKind::Terminated)),
         }
+        // Of earlier rows.
+        bulk::let_go(config::SPARE_BLOCK);
+        // A large row is read where it was written.
+        let arrived = batch.handles.iter().map(Handle::arrive_here).collect::<io::Result<Handles>>();
+        let handles = arrived.map_err(|error| {
+            Error::new(ErrorKind::Encode(CodecError::of_bytes(format!("a large row cannot be read here: {error}"))))
+        })?;
         lock(&self.done).running.extend(&batch.calls);
         match (batch.entry, batch.merge) {
-            (_, Some(merge)) => self.reduce(&batch, merge),
-            (Some(entry), None) => self.map(&batch, entry),
+            (_, Some(merge)) => self.reduce(&batch, &handles, merge),
+            (Some(entry), None) => self.map(&batch, &handles, entry),
             (None, None) => {}
         }
         let mut done = lock(&self.done);

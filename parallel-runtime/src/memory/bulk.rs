@@ -75,6 +75,13 @@ impl Bulk {
     }
 }
 
+impl Bulk {
+    /// The row as it arrives, for who reads it in this process.
+    pub(crate) fn arrive_here(&self) -> io::Result<Arrived> {
+        Arrived::open(self.announce(), self.memory.try_clone()?)
+    }
+}
+
 impl AsFd for Bulk {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.memory.as_fd()
@@ -209,7 +216,7 @@ mod tests {
     use super::*;
 
     fn arrived(bulk: &Bulk) -> Arrived {
-        Arrived::open(bulk.announce(), bulk.as_fd().try_clone_to_owned().unwrap()).unwrap()
+        bulk.arrive_here().unwrap()
     }
 
     // One test: the memory that is kept is the process's.

@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -41,6 +42,14 @@ impl Handle {
     /// Keeps `thing` as long as the call.
     pub(crate) fn kept(thing: impl Any + Send + Sync) -> Self {
         Self::Kept(Arc::new(Box::new(thing)))
+    }
+
+    /// As it arrives where it was sent, for who reads it in this process.
+    pub(crate) fn arrive_here(&self) -> io::Result<Self> {
+        match self {
+            Self::Bulk(bulk) => Ok(Self::Arrived(Arc::new(bulk.arrive_here()?))),
+            other => Ok(other.clone()),
+        }
     }
 
     /// Whether `other` is the same thing.
