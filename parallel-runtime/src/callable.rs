@@ -2,9 +2,7 @@
 
 use std::borrow::Borrow;
 use std::marker::PhantomData;
-use std::ops::Deref;
 
-use crate::function::Task;
 use crate::registry::Entry;
 use crate::wire::call::Arguments;
 use crate::wire::codec::CodecError;
@@ -25,37 +23,6 @@ pub trait Callable: Returns + Sized + 'static {
     /// What the `Serialize` of an argument says when it refuses.
     fn encode_arguments(given: &Self::Arguments, arguments: &mut Arguments) -> Result<(), CodecError>;
 }
-
-/// A `#[parallel]` function, for helpers that take any.
-///
-/// Only the attribute implements it, for the type of the handle that it makes. A handle is borrowed, `helper(&cube)`, or cloned. In
-/// a helper it has the options and the maps; `spawn` and `submit`, which have the parameters of the function itself, are not
-/// there: map a single item.
-///
-/// # Examples
-///
-/// ```
-/// use parallel::prelude::*;
-/// use parallel::{Accepts, Function};
-///
-/// /// Runs a function on every item, in small chunks, and tells how many items failed.
-/// fn failures<F, T>(function: &F, items: Vec<T>) -> usize
-/// where
-///     F: Function + Accepts<T>,
-/// {
-///     let outcomes = function.chunk_size(8).par_map_results(items);
-///     outcomes.iter().filter(|outcome| outcome.is_err()).count()
-/// }
-///
-/// #[parallel]
-/// fn half(x: u32) -> u32 {
-///     assert!(x % 2 == 0, "{x} is odd");
-///     x / 2
-/// }
-///
-/// assert_eq!(failures(&half, vec![1, 2, 3]), 2);
-/// ```
-pub trait Function: Callable + Deref<Target = Task<Self>> + From<Task<Self>> {}
 
 /// Tells that the struct of the function's arguments has a name, by `#[parallel(args)]`.
 #[diagnostic::on_unimplemented(

@@ -15,7 +15,7 @@ use crate::call::lazy::{AsTheyCome, Lazy};
 use crate::call::map::{self, Reorder};
 use crate::call::reduce;
 use crate::call::submit::Submitted;
-use crate::callable::{Accepts, ByArguments, Callable, Function, Merges, NamedArguments};
+use crate::callable::{Accepts, ByArguments, Callable, Merges, NamedArguments};
 use crate::engine::batch::Terms;
 use crate::engine::target::Target;
 use crate::engine::{Engine, inline};
@@ -30,6 +30,37 @@ use crate::solo::{Order, Solo};
 use crate::wire::call::{Arguments, decode_result};
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
+
+/// A `#[parallel]` function, for helpers that take any.
+///
+/// Only the attribute implements it, for the type of the handle that it makes. A handle is borrowed, `helper(&cube)`, or cloned. In
+/// a helper it has the options and the maps; `spawn` and `submit`, which have the parameters of the function itself, are not
+/// there: map a single item.
+///
+/// # Examples
+///
+/// ```
+/// use parallel::prelude::*;
+/// use parallel::{Accepts, Function};
+///
+/// /// Runs a function on every item, in small chunks, and tells how many items failed.
+/// fn failures<F, T>(function: &F, items: Vec<T>) -> usize
+/// where
+///     F: Function + Accepts<T>,
+/// {
+///     let outcomes = function.chunk_size(8).par_map_results(items);
+///     outcomes.iter().filter(|outcome| outcome.is_err()).count()
+/// }
+///
+/// #[parallel]
+/// fn half(x: u32) -> u32 {
+///     assert!(x % 2 == 0, "{x} is odd");
+///     x / 2
+/// }
+///
+/// assert_eq!(failures(&half, vec![1, 2, 3]), 2);
+/// ```
+pub trait Function: Callable + Deref<Target = Task<Self>> + From<Task<Self>> {}
 
 /// A `#[parallel]` function with the options of the call to come.
 ///

@@ -22,7 +22,6 @@ use std::sync::atomic::fence;
 use std::time::Duration;
 
 use crate::bell::look;
-use crate::config;
 use crate::memory::layout::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, crowd, state};
 use crate::memory::reply::{self, ReplyWriter};
 use crate::memory::step::{Phase, Step};
@@ -109,16 +108,8 @@ impl Lane {
         self.memory.header().door.waiting.load(Relaxed) != 0
     }
 
-    /// Whether the worker, when it was last seen, ran on this very core, or has yet to be given one: the system does not
-    /// always see that another is free.
-    pub(crate) fn may_share_core(&self) -> bool {
-        let latest = slot_of(self.posted.saturating_sub(1));
-        self.is_asleep() || self.memory.slot(latest).progress.core.load(Relaxed) == wait::core()
-    }
-
     fn knock(&self) {
         let door = &self.memory.header().door;
-        door.core.store(wait::core(), Relaxed);
         door.knocks.fetch_add(1, Release);
         fence(SeqCst);
         if door.waiting.load(Relaxed) != 0 {
@@ -278,8 +269,6 @@ pub(crate) struct WorkerLane {
     taken: u64,
     /// How much mail was read.
     mail: u32,
-    /// How long the latest parcel ran.
-    ran: Duration,
 }
 
 /// What a worker is to do next.
@@ -311,7 +300,7 @@ impl WorkerLane {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
         }
         memory.header().divisible.store(u32::from(wait::is_ordered()), Release);
-        Ok(Self { memory, taken: 0, mail: 0, ran: Duration::ZERO })
+        Ok(Self { memory, taken: 0, mail: 0 })
     }
 
     /// Waits for something to do, at most so long; calls `sleeps` before it does, once it has said so.
@@ -371,7 +360,6 @@ impl WorkerLane {
         }
         self.taken += 1;
         let progress = &self.memory.slot(index).progress;
-        progress.core.store(wait::core(), Relaxed);
         progress.begun_at.store(wait::monotonic_nanos(), Release);
         Some(Work::Parcel { number, len, in_block })
     }
@@ -391,10 +379,7 @@ impl WorkerLane {
     /// Waits until the parent knocks again after `knocks`, at most so long.
     fn wait(&self, knocks: u32, patience: Option<Duration>, sleeps: impl Fn()) {
         let door = &self.memory.header().door;
-        // Who knocks may be waiting for this very core.
-        let is_shared = self.ran >= config::WORTH_A_SWITCH && door.core.load(Relaxed) == wait::core();
-        let shared = if is_shared { crowd::CROWD } else { crowd::ROOM };
-        if look(&door.knocks, knocks, door.crowd.load(Relaxed).max(shared)) {
+        if look(&door.knocks, knocks, door.crowd.load(Relaxed)) {
             return;
         }
         door.waiting.store(1, Relaxed);
@@ -424,7 +409,6 @@ impl WorkerLane {
     pub(crate) fn end(&mut self, number: u64) {
         let slot = self.memory.slot(slot_of(number));
         let elapsed = wait::monotonic_nanos().saturating_sub(slot.progress.begun_at.load(Relaxed));
-        self.ran = Duration::from_nanos(elapsed);
         slot.progress.elapsed.store(elapsed, Relaxed);
         slot.order.state.store(state::DONE, Release);
     }

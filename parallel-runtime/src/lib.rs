@@ -36,6 +36,8 @@ mod handle;
 mod options;
 mod tries;
 
+mod probe;
+
 pub mod channel;
 pub mod shared;
 pub mod sync;
@@ -53,13 +55,13 @@ mod fuzzed;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use callable::{Accepts, Function, Merges};
+pub use callable::{Accepts, Merges};
 pub use current::{Current, active_children, current};
 pub use engine::target::Target;
 pub use entry::init;
 pub use error::{CodecError, Error, ErrorKind, PanicReport, Result};
 pub use failure::Failure;
-pub use function::{ParIMap, ParIMapUnordered, Task};
+pub use function::{Function, ParIMap, ParIMapUnordered, Task};
 pub use handle::{AsCompleted, JoinHandle, as_completed};
 pub use pool::Pool;
 pub use pool::builder::{InitializerOutput, PoolBuilder};

@@ -2,11 +2,12 @@
 
 pub use {linkme, serde};
 
-pub use crate::callable::{Accepts, AcceptsTuple, ByArguments, Callable, Function, Merges, NamedArguments};
-pub use crate::function::{Call, Task};
+pub use crate::callable::{Accepts, AcceptsTuple, ByArguments, Callable, Merges, NamedArguments};
+pub use crate::function::{Call, Function, Task};
 pub use crate::handle::JoinHandle;
 pub use crate::memory::given::Given;
 pub use crate::options::Defaults;
+pub use crate::probe::*;
 pub use crate::registry::{Entry, FUNCTIONS};
 pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};
 pub use crate::wire::call::{Arguments, Owner, Parameters};
@@ -14,4 +15,3 @@ pub use crate::wire::codec::CodecError;
 pub use crate::wire::parameter::{
     ArgumentCodec, Elements, Field, Owned, OwnedField, Parameter, ResultCodec, Returns, Serde,
 };
-pub use crate::wire::probe::*;

@@ -65,8 +65,6 @@ pub(crate) struct SlotProgress {
     pub(crate) elapsed: AtomicU64,
     /// 1: some of the reply travels beside the lane.
     pub(crate) beside: AtomicU32,
-    /// The core on which the parcel was taken up.
-    pub(crate) core: AtomicU32,
     /// Twice how many bytes of the reply are in the reply area; and 1 if what follows them is among the latest values of the
     /// row that is being written.
     pub(crate) settled: AtomicU32,
@@ -91,8 +89,6 @@ pub(crate) struct Door {
     pub(crate) stop: AtomicU32,
     /// How many others are at work: see [`crowd`].
     pub(crate) crowd: AtomicU32,
-    /// The core from which the parent knocked last.
-    pub(crate) core: AtomicU32,
     /// Counts what was put into the control channel for the worker to read when it has nothing else to do.
     pub(crate) mail: AtomicU32,
 }

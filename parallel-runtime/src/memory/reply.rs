@@ -9,9 +9,9 @@
 //! A row holds values of one width, one behind the other. Its count is written when something else follows it; 0 stands
 //! for all that are done.
 //!
-//! To write where a far core has read takes long: each line of the cache must be given back first. Eight bytes at a time, the
-//! worker waits for that all the while, and a short function took four times as long. There the values of a row are gathered
-//! in a place of their own, and settled in the reply area in blocks.
+//! To write where another core has read takes long, if that core is far: each line of the cache must be given back first. Eight
+//! bytes at a time, the worker waits for that all the while. So the values of a row are gathered in a place of their own, and
+//! settled in the reply area in blocks.
 //!
 //! Each item is published, by a [`Step`], before the function sees it and after its entry is written, so that a death shows
 //! which item it died of, and the entries before it are whole. In a row, that one is done is published with the start of the
@@ -66,8 +66,6 @@ pub(crate) struct ReplyWriter<'a> {
     timed: bool,
     /// The reply is one entry for all items, of which and of whose merges so many were started.
     merged: Option<u32>,
-    /// Whether the core that reads it is far, once that was looked at: a look may take as long as 50 short items.
-    far: Option<bool>,
     done: u32,
     /// Where the next entry or value goes.
     at: usize,
@@ -79,17 +77,7 @@ impl<'a> ReplyWriter<'a> {
     /// Starts the reply to parcel `number`, which is in `slot`.
     pub(crate) fn new(memory: &'a LaneMemory, slot: usize, number: u64, timed: bool) -> Self {
         memory.write_reply(slot, 0, &number.to_le_bytes());
-        Self {
-            memory,
-            slot,
-            words: memory.slot(slot),
-            timed,
-            merged: None,
-            far: None,
-            done: 0,
-            at: REPLY_HEAD,
-            row: None,
-        }
+        Self { memory, slot, words: memory.slot(slot), timed, merged: None, done: 0, at: REPLY_HEAD, row: None }
     }
 
     /// Makes it a reply of one entry for all items, the outcome of that, or of that merge, which was started last.
@@ -116,16 +104,6 @@ impl<'a> ReplyWriter<'a> {
 
     /// Starts a row of values of this width, in bytes, or goes on with it, for at most so many items.
     pub(crate) fn row(self, width: usize, items: usize) -> RowWriter<'a> {
-        self.row_from(width, items, is_far)
-    }
-
-    /// The same; `is_far` says of the place of the values whether the core that reads it is far: then they are gathered apart.
-    pub(crate) fn row_from(
-        mut self,
-        width: usize,
-        items: usize,
-        is_far: impl FnOnce(&RowMemory<'_>) -> bool,
-    ) -> RowWriter<'a> {
         let Self { memory, slot, words, done, at, row: open, .. } = self;
         let fits = at + ONE_MORE <= LANE_AREA;
         let at = if fits && open.is_none() { open_row(memory, slot, at, width) } else { at };
@@ -135,7 +113,7 @@ impl<'a> ReplyWriter<'a> {
         let len = most as usize * width;
         let place = memory.row(slot, at, len);
         let block = LATEST.checked_div(width).and_then(|block| u32::try_from(block).ok());
-        let block = block.filter(|_| len > LATEST && *self.far.get_or_insert_with(|| is_far(&place)));
+        let block = block.filter(|_| len > LATEST);
         let row = RowWriter {
             words,
             values: if block.is_some() { memory.latest() } else { place },
@@ -320,20 +298,6 @@ pub(crate) fn read_so_far(memory: &LaneMemory, slot: usize, number: u64) -> Opti
         }
     }
     None
-}
-
-/// The longest, in nanoseconds, that two writes take where the core that has read there last is near: some 60, with the looks
-/// at the clock, and some 160 where it is far.
-const NEAR: u64 = 100;
-
-/// Whether a write to the second line of this place, and then to the third, show that the core that has read there last is far.
-fn is_far(place: &RowMemory<'_>) -> bool {
-    let begun = wait::monotonic_nanos();
-    for line in [1, 2] {
-        place.write(8 * line, 0_u64);
-        fence(SeqCst);
-    }
-    wait::monotonic_nanos().saturating_sub(begun) > NEAR
 }
 
 /// Writes the head of a row at `at`; returns where its first value goes. Apart from the writer, which so is never asked for

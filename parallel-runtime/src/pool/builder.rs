@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use super::Pool;
-use super::driver::{Initializer, Settings};
+use super::core::{Initializer, Settings};
 use crate::callable::AcceptsTuple;
 use crate::config;
 use crate::current;

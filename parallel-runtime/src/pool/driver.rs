@@ -6,51 +6,26 @@
 //! *follow* it on a condition variable. When no caller leads and there is something to hand out, the workers call the reactor
 //! instead.
 
-use std::ffi::OsString;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use super::line::Line;
-use super::owner::{self, Ownership};
-use super::state::load::Load as _;
+use super::core::{Core, Settings};
+use super::entered::Entered;
+use super::give::give;
+use super::owner;
 use super::state::placement::Ask;
 use super::state::rules::Rules;
-use super::state::{Action, Attention, Effects, Event, Phase, Refusal, State};
+use super::state::{Action, Event, Phase};
 use super::stats::PoolStats;
 use crate::bell::{Bell, Listener};
 use crate::config;
-use crate::ending;
 use crate::engine::batch::Batch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{Callback, run_callbacks};
-use crate::memory::layout::crowd;
 use crate::poison::{lock, wait};
 use crate::process::caller::Caller;
-use crate::process::peer::Refused;
 use crate::process::reactor::{self, Pulse, Reactor};
 use crate::process::spares;
-use crate::registry::Entry;
-use crate::sys::socket::MAX_DESCRIPTORS;
-use crate::wire::payload::Payload;
-
-/// What the builder was told.
-pub(crate) struct Settings {
-    pub(crate) workers: usize,
-    pub(crate) tasks_per_worker: Option<usize>,
-    pub(crate) environment: Vec<(OsString, OsString)>,
-    pub(crate) initializer: Option<Initializer>,
-    /// How long a worker may take until it can work.
-    pub(crate) start_timeout: Duration,
-}
-
-/// What every worker runs before its first task.
-pub(crate) struct Initializer {
-    pub(crate) entry: &'static Entry,
-    pub(crate) arguments: Payload,
-    /// Tells whether its result is an `Err`, and what that says.
-    pub(crate) check: fn(&Payload) -> std::result::Result<(), String>,
-}
 
 /// A pool, shared by its owner, its callers and the reactor.
 pub(crate) struct Driver {
@@ -65,100 +40,6 @@ pub(crate) struct Driver {
     followers: Condvar,
     /// How many cores there are, to know whether one is free to spin on.
     pub(crate) cores: usize,
-}
-
-/// What the lock guards.
-pub(crate) struct Core {
-    pub(crate) state: State<Box<Batch>>,
-    /// The line to the worker in each seat.
-    pub(crate) lines: Vec<Option<Line>>,
-    pub(super) effects: Effects<Box<Batch>>,
-    /// Whether a caller waits on the bell.
-    led: bool,
-    /// How many callers follow the one that leads.
-    following: usize,
-    listener: Listener,
-    /// The earliest alarm that is set.
-    pub(super) armed: Option<Instant>,
-    /// What to run when the lock is free.
-    pub(super) callbacks: Vec<Callback>,
-    /// Whether an outcome has arrived, or something else has changed that somebody may wait for.
-    pub(crate) news: bool,
-    pub(super) ownership: Ownership,
-    /// What the driver itself counts: outcomes and starts.
-    pub(super) counts: PoolStats,
-    /// Why the latest parcel could not be given to a worker.
-    pub(super) not_given: String,
-    /// For the heads of parcels.
-    head: Vec<u8>,
-}
-
-impl Core {
-    /// Tells the state of an event. What follows from it is in the effects.
-    pub(super) fn tell(&mut self, event: Event<Box<Batch>>, now: Instant) {
-        self.state.handle(event, now, &mut self.effects);
-    }
-
-    /// Whether a worker has finished a parcel that was not taken in. While calls are held back, an awake worker does not count:
-    /// it rings before it sleeps.
-    fn any_done(&self) -> bool {
-        let holds_back = self.state.is_holding_back();
-        let mut all = self.state.seats.iter().zip(&self.lines);
-        all.any(|(worker, line)| {
-            let (Some(worker), Some(line)) = (worker, line) else { return false };
-            let front = worker.held.front().filter(|_| !worker.life.is_spoilt());
-            front.is_some_and(|held| (!holds_back || line.lane.is_asleep()) && line.lane.is_done(held.number))
-        })
-    }
-
-    /// The workers that have something, and how long the first of it takes, by what its function took before.
-    fn at_work(&self) -> impl Iterator<Item = (&Line, Option<Duration>)> {
-        self.state.seats.iter().zip(&self.lines).filter_map(|(worker, line)| {
-            let batch = &worker.as_ref()?.held.front()?.batch;
-            let items = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-            Some((line.as_ref()?, batch.pace.map(|pace| pace.saturating_mul(items))))
-        })
-    }
-
-    /// Whether a parcel that runs takes no longer than a short map, by what its function took before.
-    fn ends_soon(&self) -> bool {
-        self.at_work().any(|(_, time)| time.is_some_and(|time| time <= config::WHOLE_MAP_TIME))
-    }
-
-    /// Whether a worker may be waiting for this very core, and it is worth giving way to it.
-    fn shares_core(&self) -> bool {
-        let is_long = |time: Option<Duration>| time.is_none_or(|time| time >= config::WORTH_A_SWITCH);
-        self.at_work().any(|(line, time)| is_long(time) && line.lane.may_share_core())
-    }
-
-    /// How many workers have something.
-    fn busy(&self) -> usize {
-        self.state.workers().filter(|worker| !worker.held.is_empty()).count()
-    }
-
-    /// Whether the process in a seat is this one.
-    pub(super) fn sits(&self, index: usize, pid: u32) -> bool {
-        self.lines[index].as_ref().is_some_and(|line| line.child.pid() == pid)
-    }
-
-    /// Refuses new work where the pool takes none.
-    fn check_open(&self) -> Result<()> {
-        ending::check()?;
-        match self.state.phase {
-            Phase::Open => Ok(()),
-            Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),
-            Phase::Terminated => Err(Error::new(ErrorKind::Terminated)),
-        }
-    }
-
-    /// Who must hear the workers although no caller waits for them here.
-    fn unattended(&self) -> Listener {
-        match self.state.attention() {
-            Attention::Nobody => Listener::Nobody,
-            Attention::WhenIdle => Listener::ReactorWhenIdle,
-            Attention::Always => Listener::Reactor,
-        }
-    }
 }
 
 /// Users' code that may panic, iterators and `Serialize`, runs while nobody holds the lock.
@@ -186,21 +67,7 @@ impl Driver {
             back_off: config::back_off,
             unblamed_deaths: config::UNBLAMED_DEATHS,
         };
-        let core = Core {
-            lines: std::iter::repeat_with(|| None).take(settings.workers).collect(),
-            state: State::new(settings.workers, rules),
-            effects: Effects::default(),
-            led: false,
-            following: 0,
-            listener: Listener::Nobody,
-            armed: None,
-            callbacks: Vec::new(),
-            news: false,
-            ownership: Ownership::default(),
-            counts: PoolStats::default(),
-            not_given: String::new(),
-            head: Vec::new(),
-        };
+        let core = Core::new(settings.workers, rules);
         let driver = Arc::new_cyclic(|me| Self {
             core: Mutex::new(core),
             followers: Condvar::new(),
@@ -264,7 +131,7 @@ impl Driver {
     pub(super) fn carry_out(&self, core: &mut Core, now: Instant) {
         while let Some(action) = core.effects.actions.pop_front() {
             match action {
-                Action::Give { worker, parcel } => self.give(core, worker, parcel, now),
+                Action::Give { worker, parcel } => give(self, core, worker, parcel, now),
                 Action::TakeIn { worker, parcel } => core.take_in(worker, parcel, now),
                 Action::TakeSoFar { worker, parcel, done } => core.take_so_far(worker, parcel, done),
                 Action::Ask(ask) => {
@@ -281,39 +148,6 @@ impl Driver {
             }
         }
         core.fail_batches();
-    }
-
-    /// Gives a worker a parcel that the state has put into its hands.
-    fn give(&self, core: &mut Core, index: usize, parcel: u64, now: Instant) {
-        let is_same = owner::is_same(self, core, now);
-        let others = core.busy() - 1;
-        let Core { state, lines, head, .. } = core;
-        let (Some(held), Some(line)) =
-            (state.worker(index).and_then(|worker| worker.held(parcel)), lines[index].as_mut())
-        else {
-            return;
-        };
-        line.lane.tell_crowd(others, self.cores);
-        let given = if is_same { line.give(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
-        let Err(error) = given else {
-            if line.block.is_some() {
-                self.arm(core, now + config::SPARE_BLOCK);
-            }
-            return;
-        };
-        // A worker that has a part of a call's handles cannot be told to drop them where no more can be sent.
-        let partly = held.batch.handles.len() > MAX_DESCRIPTORS;
-        let why = match error.as_ref().map(Refused::of) {
-            None => Refusal::OwnerDoubted,
-            Some(Refused::Gone) => Refusal::CutOff,
-            Some(Refused::Full) if !partly => Refusal::Full,
-            Some(Refused::Full | Refused::Here) => Refusal::Here { partly },
-        };
-        if let (Refusal::Here { .. }, Some(error)) = (why, error) {
-            let bytes = held.batch.bytes.len();
-            core.not_given = format!("{bytes} bytes of arguments could not be handed to a worker: {error}");
-        }
-        core.tell(Event::NotGiven { worker: index, parcel, why }, now);
     }
 
     /// Asks a worker to leave something, which waits in the queue then.
@@ -419,12 +253,11 @@ impl Driver {
             () if core.ends_soon() => config::LOOKS_WHILE_SHORT,
             () => 1,
         };
-        let crowd = if core.shares_core() { crowd::CROWD } else { crowd::ROOM };
         let timeout = core.state.look_again().min(left.unwrap_or(Duration::MAX));
         // The news are this caller's own doing: only those that follow have not heard of them.
         self.tell_followers(&mut core);
         drop(core);
-        self.bell.wait(rings, timeout, looks, crowd);
+        self.bell.wait(rings, timeout, looks);
         let mut core = self.enter();
         self.listen(&mut core, Listener::Nobody);
         core
@@ -469,7 +302,7 @@ impl Driver {
     }
 
     /// Before the lock goes: arranges who hears the workers, and tells whoever waits of the news.
-    fn settle(&self, core: &mut Core) {
+    pub(super) fn settle(&self, core: &mut Core) {
         if !core.led {
             let mut listener = core.unattended();
             self.listen(core, listener);
@@ -571,43 +404,5 @@ impl Pulse for Driver {
 
     fn end(&self, grace: Duration) {
         self.dismiss(Some(grace));
-    }
-}
-
-/// The lock of a pool, held.
-pub(crate) struct Entered<'a> {
-    driver: &'a Driver,
-    /// Empty only while a follower sleeps.
-    core: Option<MutexGuard<'a, Core>>,
-}
-
-impl std::ops::Deref for Entered<'_> {
-    type Target = Core;
-
-    fn deref(&self) -> &Core {
-        self.core.as_ref().expect("only `follow` empties it, and keeps it to itself then")
-    }
-}
-
-impl std::ops::DerefMut for Entered<'_> {
-    fn deref_mut(&mut self) -> &mut Core {
-        self.core.as_mut().expect("only `follow` empties it, and keeps it to itself then")
-    }
-}
-
-impl Entered<'_> {
-    /// Gives the lock back where nothing was done that anybody should know of.
-    fn leave(mut self) {
-        self.core = None;
-    }
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        let Some(mut core) = self.core.take() else { return };
-        self.driver.settle(&mut core);
-        let callbacks = std::mem::take(&mut core.callbacks);
-        drop(core);
-        run_callbacks(callbacks);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::driver::{Core, Driver};
+use super::core::Core;
+use super::driver::Driver;
 use super::state::blame::Sent;
 use super::state::placement::Ask;
 use super::state::{Event, Whereabouts};
@@ -86,7 +87,7 @@ impl Engine for Driver {
             return Aim::Refused(Error::new(ErrorKind::Signal(error)));
         }
         let mut core = self.enter();
-        self.signal_worker(&mut core, call, signal, stuck)
+        signal_worker(self, &mut core, call, signal, stuck)
     }
 
     fn place(&self, call: CallId) -> Place {
@@ -105,40 +106,38 @@ impl Engine for Driver {
     }
 }
 
-impl Driver {
-    /// Signals the worker that runs a call.
-    fn signal_worker(&self, core: &mut Core, call: CallId, signal: i32, stuck: bool) -> Aim {
-        let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(call) else { return Aim::Between };
-        let Some(line) = &core.lines[worker] else { return Aim::Between };
-        let progress = line.lane.progress(parcel);
-        if progress.taken && progress.done > item {
-            return Aim::Late;
+/// Signals the worker that runs a call.
+fn signal_worker(driver: &Driver, core: &mut Core, call: CallId, signal: i32, stuck: bool) -> Aim {
+    let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(call) else { return Aim::Between };
+    let Some(line) = &core.lines[worker] else { return Aim::Between };
+    let progress = line.lane.progress(parcel);
+    if progress.taken && progress.done > item {
+        return Aim::Late;
+    }
+    let runs = progress.taken && !progress.ended && progress.started == item + 1;
+    // It is made ready, or its worker was stopped there; nothing of others is under way in the parcel.
+    let waits = progress.taken && !progress.ended && progress.started == item && progress.done == item;
+    if !(runs || stuck && waits) {
+        return Aim::Between;
+    }
+    #[cfg(test)]
+    super::tests::looked(line, parcel);
+    // Should it end right now, the signal must not hit what is behind it: that goes elsewhere, and should the worker have
+    // taken it up already, it is run again.
+    let now = Instant::now();
+    let behind = core.state.worker(worker).and_then(|its| its.held.back()).map(|held| held.number);
+    if let Some(behind) = behind.filter(|&behind| behind != parcel) {
+        driver.ask_for(core, Ask::Revoke { worker, parcel: behind }, now);
+    }
+    driver.ask_for(core, Ask::Divide { worker, parcel, keep: item + 1 }, now);
+    let Some(line) = &core.lines[worker] else { return Aim::Between };
+    let sent = if signal == KILL { line.child.kill() } else { line.child.signal(signal) };
+    match sent {
+        Ok(()) => {
+            core.tell(Event::Signalled { worker, sent: Sent { parcel, item, signal } }, now);
+            // What its worker has not begun waits again when that has died.
+            if runs { Aim::Hit } else { Aim::Between }
         }
-        let runs = progress.taken && !progress.ended && progress.started == item + 1;
-        // It is made ready, or its worker was stopped there; nothing of others is under way in the parcel.
-        let waits = progress.taken && !progress.ended && progress.started == item && progress.done == item;
-        if !(runs || stuck && waits) {
-            return Aim::Between;
-        }
-        #[cfg(test)]
-        super::tests::looked(line, parcel);
-        // Should it end right now, the signal must not hit what is behind it: that goes elsewhere, and should the worker have
-        // taken it up already, it is run again.
-        let now = Instant::now();
-        let behind = core.state.worker(worker).and_then(|its| its.held.back()).map(|held| held.number);
-        if let Some(behind) = behind.filter(|&behind| behind != parcel) {
-            self.ask_for(core, Ask::Revoke { worker, parcel: behind }, now);
-        }
-        self.ask_for(core, Ask::Divide { worker, parcel, keep: item + 1 }, now);
-        let Some(line) = &core.lines[worker] else { return Aim::Between };
-        let sent = if signal == KILL { line.child.kill() } else { line.child.signal(signal) };
-        match sent {
-            Ok(()) => {
-                core.tell(Event::Signalled { worker, sent: Sent { parcel, item, signal } }, now);
-                // What its worker has not begun waits again when that has died.
-                if runs { Aim::Hit } else { Aim::Between }
-            }
-            Err(error) => Aim::Refused(Error::new(ErrorKind::Signal(error)).in_process(line.child.pid())),
-        }
+        Err(error) => Aim::Refused(Error::new(ErrorKind::Signal(error)).in_process(line.child.pid())),
     }
 }

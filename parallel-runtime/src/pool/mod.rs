@@ -16,8 +16,11 @@ use crate::process::reactor;
 use crate::sys::program;
 
 pub(crate) mod builder;
+mod core;
 pub(crate) mod driver;
 mod engine;
+mod entered;
+mod give;
 mod line;
 mod load;
 mod owner;
@@ -29,7 +32,8 @@ mod take_in;
 mod tests;
 
 use self::builder::PoolBuilder;
-use self::driver::{Driver, Initializer, Settings};
+use self::core::{Initializer, Settings};
+use self::driver::Driver;
 use self::state::Phase;
 use self::stats::PoolStats;
 

@@ -6,7 +6,8 @@
 
 use std::time::Instant;
 
-use super::driver::{Core, Driver};
+use super::core::Core;
+use super::driver::Driver;
 use super::state::Event;
 use super::state::life::Stage;
 use crate::process::reactor;

@@ -6,7 +6,8 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Weak, mpsc};
 use std::time::Instant;
 
-use super::driver::{Core, Driver, Initializer};
+use super::core::{Core, Initializer};
+use super::driver::Driver;
 use super::line::{Line, StartReport};
 use super::owner;
 use super::state::life::{Killed, Life};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use super::driver::Core;
+use super::core::Core;
 use super::line::{Large, Line};
 use super::state::blame::{Cause, Reached};
 use super::state::load::Load;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::shared::Plain;
+use super::Plain;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};

@@ -12,10 +12,10 @@
 
 mod array;
 mod frozen;
-mod plain;
+
 mod value;
 
+pub use crate::sync::plain::Plain;
 pub use array::Array;
 pub use frozen::Frozen;
-pub use plain::Plain;
 pub use value::Value;

@@ -31,6 +31,7 @@
 
 pub(crate) mod guard;
 pub(crate) mod object;
+pub(crate) mod plain;
 pub(crate) mod single;
 pub(crate) mod words;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::shared::Plain;
+use super::plain::Plain;
 use serde::{Deserialize, Serialize};
 
 use super::guard::{Guard, Locked};

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::time::Duration;
 
-use crate::shared::Plain;
+use super::plain::Plain;
 use serde::{Deserialize, Serialize};
 
 use super::guard::refusal;

@@ -15,6 +15,5 @@ pub(crate) mod parameter;
 pub(crate) mod parcel;
 pub(crate) mod payload;
 pub(crate) mod plain;
-pub(crate) mod probe;
 pub(crate) mod reply;
 mod strict;

@@ -267,7 +267,7 @@ mod tests {
         slot.order.limit.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
         let mut writer = ReplyWriter::new(&memory, 0, 7, false);
         assert!(writer.push_entry(tag::VALUE, b"before it"));
-        let row = writer.row_from(8, SEVERAL_BLOCKS as usize, |_| true);
+        let row = writer.row(8, SEVERAL_BLOCKS as usize);
         let mut index = 0;
         for number in 0..SEVERAL_BLOCKS {
             assert!(begin(&row, &mut index));
@@ -304,7 +304,7 @@ mod tests {
             slot.progress.settled.store(0, std::sync::atomic::Ordering::Relaxed);
             std::thread::scope(|scope| {
                 let writer = scope.spawn(|| {
-                    let row = ReplyWriter::new(&memory, 0, 7, false).row_from(8, values.len(), |_| true);
+                    let row = ReplyWriter::new(&memory, 0, 7, false).row(8, values.len());
                     let mut index = 0;
                     for (number, value) in values.iter().enumerate() {
                         assert!(begin(&row, &mut index));

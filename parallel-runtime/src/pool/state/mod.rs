@@ -4,11 +4,13 @@
 //! it tells anything else. What the state knows of a worker's lane is what the driver has read from it ([`Reading`]). It knows
 //! batches by the trait [`Load`], so that a simulation can drive it with numbers: `tests/simulation` does, in every order.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+mod asks;
 pub(crate) mod batcher;
 pub(crate) mod blame;
+mod events;
 pub(crate) mod life;
 pub(crate) mod load;
 pub(crate) mod placement;
@@ -18,6 +20,7 @@ pub(crate) mod starts;
 pub(crate) mod worker;
 
 use self::blame::{Cause, Death, Fate, Left, Reached, Sent};
+pub(crate) use self::events::*;
 use self::life::{Killed, Life, Stage, Stop};
 use self::load::Load;
 use self::placement::Ask;
@@ -25,177 +28,7 @@ use self::queue::Queue;
 use self::rules::Rules;
 use self::starts::{StartError, Starts};
 use self::worker::{Reading, SLOTS, Worker};
-use crate::engine::call::{CallId, History};
-
-/// Where a pool is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Open,
-    /// Takes nothing new; finishes what it has.
-    Joining,
-    Closed,
-    Terminated,
-}
-
-/// What has happened. A worker is named by its seat, a parcel by its number in that worker's lane.
-#[derive(Debug)]
-pub(crate) enum Event<B> {
-    /// A caller hands a batch over. `is_awaited`: some caller waits for outcomes, so that none is held back.
-    Submitted { batch: B, is_awaited: bool },
-    /// The driver begins to look at the lanes.
-    Look,
-    /// How far a worker is with what it holds, in order; and whether it has passed by what was revoked.
-    Seen { worker: usize, readings: [Reading; SLOTS], has_passed: bool },
-    /// A parcel was [taken in](State::take_ended), which ran so long.
-    Ended { worker: usize, parcel: u64, elapsed: Duration },
-    /// The driver has looked: what waits may be handed out.
-    HandOut,
-    /// A parcel could not be given to its worker.
-    NotGiven { worker: usize, parcel: u64, why: Refusal },
-    /// A worker was asked for a parcel: whether it is back.
-    Revoked { worker: usize, parcel: u64, is_back: bool },
-    /// A worker was asked to leave items of a parcel: how many it runs at most; `None` where that cannot be told.
-    Divided { worker: usize, parcel: u64, kept: Option<usize> },
-    /// A process was started for a seat.
-    Seated { worker: usize },
-    /// No process could be started.
-    StartFailed(StartError),
-    /// A worker can work. `divides`: its parcels can be divided.
-    Ready { worker: usize, divides: bool },
-    /// A worker is gone, and what it had done was delivered. `reached`: how far it had come with each parcel, where that can be
-    /// told; `start_error`: why it did not become a worker, unless it is to be replaced without a word.
-    Gone { worker: usize, death: Death, reached: [Option<Reached>; SLOTS], start_error: Option<StartError> },
-    /// Something in a worker wrote over its lane.
-    Spoilt { worker: usize },
-    /// A worker is another user's than the program is by now.
-    Foreign { worker: usize },
-    /// The handle of a call has signalled the worker that runs it.
-    Signalled { worker: usize, sent: Sent },
-    /// Nobody wants some batches any more.
-    Abandoned,
-    /// It becomes doubtful, or certain again, whose the program is.
-    OwnerDoubted(bool),
-    /// Time has passed: what has run into a deadline is killed.
-    Time,
-}
-
-/// Why a parcel could not be given to a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The worker is gone, or has closed its channel.
-    CutOff,
-    /// Its channel has no room just now.
-    Full,
-    /// It became doubtful whose the program is.
-    OwnerDoubted,
-    /// This process was refused, or what is to be sent is too large. `partly`: some of it is on its way.
-    Here { partly: bool },
-}
-
-/// What is to be done, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Write a parcel into a worker's lane.
-    Give {
-        worker: usize,
-        parcel: u64,
-    },
-    /// Deliver what a parcel gave, which has ended.
-    TakeIn {
-        worker: usize,
-        parcel: u64,
-    },
-    /// Deliver what a parcel has given so far, of its first `done` items.
-    TakeSoFar {
-        worker: usize,
-        parcel: u64,
-        done: usize,
-    },
-    /// Ask a worker to leave something to others, then hand out again.
-    Ask(Ask),
-    /// Tell a worker to end a parcel after the item that it is on.
-    Cancel {
-        worker: usize,
-        parcel: u64,
-    },
-    Kill {
-        worker: usize,
-    },
-    /// Tell a worker to end within so long.
-    Stop {
-        worker: usize,
-        grace: Duration,
-    },
-    /// End what a worker has started in its group.
-    EndGroup {
-        worker: usize,
-    },
-    /// Wake the driver then.
-    Arm(Instant),
-}
-
-/// Why a batch fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// No worker serves, and none could be started.
-    NoWorkers,
-    /// The pool has ended.
-    Terminated,
-    /// Its caller has withdrawn it.
-    Cancelled,
-    /// It could not be handed to any worker.
-    NotGiven,
-    /// Its worker died with it; `started`: how many items, or steps of a merge, the worker had begun.
-    Died { cause: Cause, started: usize },
-}
-
-/// What follows from an event.
-#[derive(Debug)]
-pub(crate) struct Effects<B> {
-    pub(crate) actions: VecDeque<Action>,
-    /// Batches all of whose items fail, with the items' attempts counted.
-    pub(crate) failed: Vec<(B, Failure)>,
-}
-
-impl<B> Default for Effects<B> {
-    fn default() -> Self {
-        Self { actions: VecDeque::new(), failed: Vec::new() }
-    }
-}
-
-/// Where a call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whereabouts {
-    Queued,
-    /// In this parcel of this worker, as this item of it.
-    Held {
-        worker: usize,
-        parcel: u64,
-        item: usize,
-    },
-}
-
-/// Who is to hear the workers while no caller waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Attention {
-    Nobody,
-    /// Somebody, once a worker has nothing to do.
-    WhenIdle,
-    /// Somebody, at every end of a parcel.
-    Always,
-}
-
-/// What has come to pass.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Counts {
-    pub(crate) retried: u64,
-    pub(crate) restarts: u64,
-    pub(crate) recycled: u64,
-    /// How long workers ran parcels that have ended, well or not.
-    pub(crate) busy: Duration,
-    /// How long workers that are gone had nothing to run.
-    pub(crate) idle: Duration,
-}
+use crate::engine::call::History;
 
 /// All that a pool knows and decides.
 #[derive(Debug)]
@@ -542,13 +375,13 @@ impl<B: Load> State<B> {
 
     // What follows.
 
-    fn kill(&mut self, index: usize, why: Killed, effects: &mut Effects<B>) {
+    pub(super) fn kill(&mut self, index: usize, why: Killed, effects: &mut Effects<B>) {
         if self.seats[index].as_mut().is_some_and(|worker| worker.life.kill(why)) {
             effects.actions.push_back(Action::Kill { worker: index });
         }
     }
 
-    fn stop(&mut self, index: usize, grace: Duration, why: Stop, now: Instant, effects: &mut Effects<B>) {
+    pub(super) fn stop(&mut self, index: usize, grace: Duration, why: Stop, now: Instant, effects: &mut Effects<B>) {
         let by = now + grace;
         if self.seats[index].as_mut().is_some_and(|worker| worker.life.stop(by, why)) {
             effects.actions.extend([Action::Stop { worker: index, grace }, Action::Arm(by)]);
@@ -561,174 +394,5 @@ impl<B: Load> State<B> {
             let lost = self.queue.take_where(|batch| batch.history().attempts.max(1) > batch.retries());
             effects.failed.extend(lost.into_iter().map(|batch| (batch, Failure::NoWorkers)));
         }
-    }
-
-    // What callers ask for.
-
-    /// Takes nothing new, and finishes what it has.
-    pub(crate) fn join(&mut self) {
-        self.phase = Phase::Joining;
-    }
-
-    /// All is done: the workers end.
-    pub(crate) fn close(&mut self, now: Instant, effects: &mut Effects<B>) {
-        self.phase = Phase::Closed;
-        for index in 0..self.seats.len() {
-            self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
-        }
-    }
-
-    /// Ends at once: what is pending fails. Workers that are at something are killed, and the others too unless they get some
-    /// time to end as programs do.
-    pub(crate) fn terminate(&mut self, grace: Option<Duration>, now: Instant, effects: &mut Effects<B>) {
-        if matches!(self.phase, Phase::Open | Phase::Joining) {
-            self.phase = Phase::Terminated;
-        }
-        let mut pending = self.queue.take_where(|_| true);
-        for index in 0..self.seats.len() {
-            let Some(worker) = self.seats[index].as_mut() else { continue };
-            let is_idle = worker.held.is_empty() && (worker.life.has_reported_in() || !self.rules.initializes);
-            pending.extend(worker.held.drain(..).map(|held| held.batch));
-            match grace.filter(|_| is_idle) {
-                Some(grace) => {
-                    // What it has started in its group does not outlive it either.
-                    effects.actions.push_back(Action::EndGroup { worker: index });
-                    self.stop(index, grace, Stop::Dismissed, now, effects);
-                }
-                None => self.kill(index, Killed::Stop, effects),
-            }
-        }
-        effects.failed.extend(pending.into_iter().map(|batch| (batch, Failure::Terminated)));
-    }
-
-    /// Lets a call fail that waits in the queue; false where it does not wait.
-    pub(crate) fn withdraw(&mut self, call: CallId, effects: &mut Effects<B>) -> bool {
-        let withdrawn = self.queue.withdraw(call);
-        let is_withdrawn = withdrawn.is_some();
-        effects.failed.extend(withdrawn.map(|batch| (batch, Failure::Cancelled)));
-        is_withdrawn
-    }
-
-    /// A worker's first parcel has ended, with so many items done: what of them is to be delivered, and how many items of the
-    /// parcel stand before that. What was not run waits again.
-    pub(crate) fn take_ended(&mut self, worker: usize, parcel: u64, done: usize, now: Instant) -> Option<(usize, B)> {
-        let (before, head, rest) = self.seats[worker].as_mut()?.take_ended(parcel, done, now);
-        rest.into_iter().for_each(|rest| self.queue.push_front(rest));
-        Some((before, head?))
-    }
-
-    /// Items of a parcel up to the `done`th are delivered now: what of them had not been, and how many stand before those.
-    pub(crate) fn deliver(&mut self, worker: usize, parcel: u64, done: usize) -> Option<(usize, B)> {
-        self.seats[worker].as_mut()?.deliver(parcel, done)
-    }
-
-    // What can be asked of it.
-
-    pub(crate) fn workers(&self) -> impl Iterator<Item = &Worker<B>> {
-        self.seats.iter().flatten()
-    }
-
-    pub(crate) fn worker(&self, index: usize) -> Option<&Worker<B>> {
-        self.seats[index].as_ref()
-    }
-
-    pub(crate) fn generation(&self, index: usize) -> u32 {
-        self.generations[index]
-    }
-
-    /// Whether all that waits is held back for other calls.
-    pub(crate) fn is_holding_back(&self) -> bool {
-        self.holds_back && !self.queue.is_empty()
-    }
-
-    pub(crate) fn find(&self, call: CallId) -> Option<Whereabouts> {
-        let held = self.seats.iter().enumerate().find_map(|(worker, seat)| {
-            seat.as_ref()?.held.iter().find_map(|held| {
-                let item = held.delivered + held.batch.position(call)?;
-                Some(Whereabouts::Held { worker, parcel: held.number, item })
-            })
-        });
-        held.or_else(|| self.queue.has(call).then_some(Whereabouts::Queued))
-    }
-
-    /// Whether no worker serves, and another try to start one is some time off.
-    pub(crate) fn is_hopeless(&self) -> bool {
-        self.starts.is_hopeless() && !self.workers().any(|worker| worker.life.has_reported_in())
-    }
-
-    /// Whether nothing is left to do.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.queue.is_empty() && self.workers().all(|worker| worker.held.is_empty())
-    }
-
-    /// The empty seats that are to be filled now.
-    pub(crate) fn seats_to_fill(&self, now: Instant) -> Vec<usize> {
-        if !self.needs_workers() || self.starts.retry_after(now).is_some() {
-            return Vec::new();
-        }
-        let is_empty = |index: &usize| self.seats[*index].is_none() && !self.awaited.contains(index);
-        (0..self.seats.len()).filter(is_empty).collect()
-    }
-
-    /// Whether its empty seats are to be filled.
-    pub(crate) fn needs_workers(&self) -> bool {
-        self.phase == Phase::Open || (self.phase == Phase::Joining && !self.is_drained())
-    }
-
-    /// Who must hear the workers while no caller waits.
-    pub(crate) fn attention(&self) -> Attention {
-        if self.workers().flat_map(|worker| &worker.held).any(|held| held.batch.is_watched()) {
-            return Attention::Always;
-        }
-        let waits = !self.queue.is_empty()
-            || self.workers().any(|worker| worker.budget.is_some() && !worker.held.is_empty())
-            // Should another worker have nothing first, the second parcel is to go there.
-            || (self.seats.len() > 1 && self.workers().any(|worker| worker.held.len() > 1))
-            || placement::can_divide(&self.seats);
-        if waits { Attention::WhenIdle } else { Attention::Nobody }
-    }
-
-    /// How soon to look again whether something is to be shared or delivered, if nothing is heard before.
-    pub(crate) fn look_again(&self) -> Duration {
-        let Rules { shared_after, long_parcel, heartbeat, ahead_below, .. } = self.rules;
-        let idle = self.workers().any(|worker| worker.capacity(ahead_below) == Some(0));
-        // Those that are at such items may wait for something, and others are needed.
-        if idle && self.queue.front().is_some_and(|batch| batch.is_calls() || batch.is_short()) {
-            return shared_after;
-        }
-        if idle && self.workers().any(Worker::has_not_begun) {
-            return long_parcel;
-        }
-        let is_long = |worker: &Worker<B>| {
-            worker.held.front().is_some_and(|held| held.batch.is_divisible() && held.batch.len() > 1)
-        };
-        match self.workers().any(is_long) {
-            true if idle && placement::can_divide(&self.seats) => shared_after,
-            true => long_parcel,
-            false => heartbeat,
-        }
-    }
-
-    /// When a deadline is next.
-    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let alive = || self.workers().filter(|worker| worker.life.killed().is_none());
-        let ends = alive().flat_map(|worker| self.deadlines(worker)).map(|(at, _)| at);
-        // An item that has not started may do so now.
-        let waiting = alive().flat_map(|worker| &worker.held).filter(|held| held.reading.under_way().is_none());
-        let starts = waiting.filter_map(|held| now.checked_add(held.batch.timeout()?));
-        ends.chain(starts).chain(self.starts.retry_after(now)).min()
-    }
-
-    /// What a worker may take time for, until when, and what it is killed for then.
-    fn deadlines(&self, worker: &Worker<B>) -> impl Iterator<Item = (Instant, Killed)> {
-        let start_by = worker.born.checked_add(self.rules.start_timeout).filter(|_| !worker.life.has_reported_in());
-        let stop_by = worker.life.stop_by().filter(|_| worker.held.is_empty());
-        let end_by = worker.held.iter().filter_map(|held| {
-            // The start is read last, so it is never that of an earlier item: nobody is killed early.
-            let (item, since) = (held.reading.under_way()?, held.reading.item_since?);
-            Some((since.checked_add(held.batch.timeout()?)?, Killed::Timeout { parcel: held.number, item }))
-        });
-        let others = [start_by.map(|at| (at, Killed::Start)), stop_by.map(|at| (at, Killed::Stop))];
-        others.into_iter().flatten().chain(end_by)
     }
 }

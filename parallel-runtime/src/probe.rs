@@ -23,8 +23,8 @@ use std::sync::atomic::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::borrowed::Borrowed;
-use super::parameter::{Elements, Foreign, Serde};
+use crate::wire::borrowed::Borrowed;
+use crate::wire::parameter::{Elements, Foreign, Serde};
 
 /// Asks about `T`.
 pub struct Probe<T: ?Sized>(PhantomData<T>);

@@ -1,0 +1,137 @@
+//! What a pool's lock guards: the state, the lines to the workers, and who waits.
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use super::line::Line;
+use super::owner::Ownership;
+use super::state::load::Load as _;
+use super::state::rules::Rules;
+use super::state::{Attention, Effects, Event, Phase, State};
+use super::stats::PoolStats;
+use crate::bell::Listener;
+use crate::config;
+use crate::ending;
+use crate::engine::batch::Batch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::Callback;
+use crate::registry::Entry;
+use crate::wire::payload::Payload;
+
+/// What the builder was told.
+pub(crate) struct Settings {
+    pub(crate) workers: usize,
+    pub(crate) tasks_per_worker: Option<usize>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) initializer: Option<Initializer>,
+    /// How long a worker may take until it can work.
+    pub(crate) start_timeout: Duration,
+}
+
+/// What every worker runs before its first task.
+pub(crate) struct Initializer {
+    pub(crate) entry: &'static Entry,
+    pub(crate) arguments: Payload,
+    /// Tells whether its result is an `Err`, and what that says.
+    pub(crate) check: fn(&Payload) -> std::result::Result<(), String>,
+}
+
+/// What the lock guards.
+pub(crate) struct Core {
+    pub(crate) state: State<Box<Batch>>,
+    /// The line to the worker in each seat.
+    pub(crate) lines: Vec<Option<Line>>,
+    pub(super) effects: Effects<Box<Batch>>,
+    /// Whether a caller waits on the bell.
+    pub(super) led: bool,
+    /// How many callers follow the one that leads.
+    pub(super) following: usize,
+    pub(super) listener: Listener,
+    /// The earliest alarm that is set.
+    pub(super) armed: Option<Instant>,
+    /// What to run when the lock is free.
+    pub(super) callbacks: Vec<Callback>,
+    /// Whether an outcome has arrived, or something else has changed that somebody may wait for.
+    pub(crate) news: bool,
+    pub(super) ownership: Ownership,
+    /// What the driver itself counts: outcomes and starts.
+    pub(super) counts: PoolStats,
+    /// Why the latest parcel could not be given to a worker.
+    pub(super) not_given: String,
+    /// For the heads of parcels.
+    pub(super) head: Vec<u8>,
+}
+
+impl Core {
+    pub(super) fn new(workers: usize, rules: Rules) -> Self {
+        Self {
+            lines: std::iter::repeat_with(|| None).take(workers).collect(),
+            state: State::new(workers, rules),
+            effects: Effects::default(),
+            led: false,
+            following: 0,
+            listener: Listener::Nobody,
+            armed: None,
+            callbacks: Vec::new(),
+            news: false,
+            ownership: Ownership::default(),
+            counts: PoolStats::default(),
+            not_given: String::new(),
+            head: Vec::new(),
+        }
+    }
+
+    /// Tells the state of an event. What follows from it is in the effects.
+    pub(super) fn tell(&mut self, event: Event<Box<Batch>>, now: Instant) {
+        self.state.handle(event, now, &mut self.effects);
+    }
+
+    /// Whether a worker has finished a parcel that was not taken in. While calls are held back, an awake worker does not count:
+    /// it rings before it sleeps.
+    pub(super) fn any_done(&self) -> bool {
+        let holds_back = self.state.is_holding_back();
+        let mut all = self.state.seats.iter().zip(&self.lines);
+        all.any(|(worker, line)| {
+            let (Some(worker), Some(line)) = (worker, line) else { return false };
+            let front = worker.held.front().filter(|_| !worker.life.is_spoilt());
+            front.is_some_and(|held| (!holds_back || line.lane.is_asleep()) && line.lane.is_done(held.number))
+        })
+    }
+
+    /// Whether a parcel that runs takes no longer than a short map, by what its function took before.
+    pub(super) fn ends_soon(&self) -> bool {
+        self.state.workers().filter_map(|worker| worker.held.front()).any(|held| {
+            let items = u32::try_from(held.batch.len()).unwrap_or(u32::MAX);
+            held.batch.pace.is_some_and(|pace| pace.saturating_mul(items) <= config::WHOLE_MAP_TIME)
+        })
+    }
+
+    /// How many workers have something.
+    pub(super) fn busy(&self) -> usize {
+        self.state.workers().filter(|worker| !worker.held.is_empty()).count()
+    }
+
+    /// Whether the process in a seat is this one.
+    pub(super) fn sits(&self, index: usize, pid: u32) -> bool {
+        self.lines[index].as_ref().is_some_and(|line| line.child.pid() == pid)
+    }
+
+    /// Refuses new work where the pool takes none.
+    pub(super) fn check_open(&self) -> Result<()> {
+        ending::check()?;
+        match self.state.phase {
+            Phase::Open => Ok(()),
+            Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),
+            Phase::Terminated => Err(Error::new(ErrorKind::Terminated)),
+        }
+    }
+
+    /// Who must hear the workers although no caller waits for them here.
+    pub(super) fn unattended(&self) -> Listener {
+        match self.state.attention() {
+            Attention::Nobody => Listener::Nobody,
+            Attention::WhenIdle => Listener::ReactorWhenIdle,
+            Attention::Always => Listener::Reactor,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Giving: a parcel that the state has put into a worker's hands goes into its lane.
+
+use std::time::Instant;
+
+use super::core::Core;
+use super::driver::Driver;
+use super::owner;
+use super::state::{Event, Refusal};
+use crate::config;
+use crate::process::peer::Refused;
+use crate::sys::socket::MAX_DESCRIPTORS;
+
+/// Gives a worker a parcel that the state has put into its hands.
+pub(super) fn give(driver: &Driver, core: &mut Core, index: usize, parcel: u64, now: Instant) {
+    let is_same = owner::is_same(driver, core, now);
+    let others = core.busy() - 1;
+    let Core { state, lines, head, .. } = core;
+    let (Some(held), Some(line)) = (state.worker(index).and_then(|worker| worker.held(parcel)), lines[index].as_mut())
+    else {
+        return;
+    };
+    line.lane.tell_crowd(others, driver.cores);
+    let given = if is_same { line.give(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
+    let Err(error) = given else {
+        if line.block.is_some() {
+            driver.arm(core, now + config::SPARE_BLOCK);
+        }
+        return;
+    };
+    // A worker that has a part of a call's handles cannot be told to drop them where no more can be sent.
+    let partly = held.batch.handles.len() > MAX_DESCRIPTORS;
+    let why = match error.as_ref().map(Refused::of) {
+        None => Refusal::OwnerDoubted,
+        Some(Refused::Gone) => Refusal::CutOff,
+        Some(Refused::Full) if !partly => Refusal::Full,
+        Some(Refused::Full | Refused::Here) => Refusal::Here { partly },
+    };
+    if let (Refusal::Here { .. }, Some(error)) = (why, error) {
+        let bytes = held.batch.bytes.len();
+        core.not_given = format!("{bytes} bytes of arguments could not be handed to a worker: {error}");
+    }
+    core.tell(Event::NotGiven { worker: index, parcel, why }, now);
+}
