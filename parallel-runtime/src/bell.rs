@@ -87,10 +87,10 @@ impl Bell {
     }
 
     /// Waits until it rings again after `rings`, at most `timeout`; looks so many times for a while before it sleeps, where a
-    /// core is free for that. May return early.
-    pub(crate) fn wait(&self, rings: u32, timeout: Duration, looks: u32) {
+    /// core is free for that, and gives way now and then if there may be a `crowd`. May return early.
+    pub(crate) fn wait(&self, rings: u32, timeout: Duration, looks: u32, crowd: u32) {
         let words = self.memory.words();
-        if (0..looks).any(|_| look(&words.rings, rings, crowd::ROOM)) {
+        if (0..looks).any(|_| look(&words.rings, rings, crowd)) {
             return;
         }
         words.asleep.store(1, Relaxed);

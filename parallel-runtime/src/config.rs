@@ -21,10 +21,14 @@ const ZYGOTE: &str = "PARALLEL_ZYGOTE";
 /// So many starts in a row must find the same surroundings before a zygote is started for the next ones. A program that
 /// calls once or twice, or has a pool of two, never pays for one: its start costs as much as a worker's.
 pub(crate) const STARTS_BEFORE_ZYGOTE: u32 = 3;
+/// How long a zygote takes to fork a spare, and that to be ready.
+pub(crate) const SPARE_TIME: Duration = Duration::from_micros(250);
 /// Who gave way for so long did so to somebody whom nobody here waits for: the end of a process takes 0.1 ms.
 pub(crate) const GAVE_WAY_IN_VAIN: Duration = Duration::from_millis(1);
 /// So many times he does not do it then: to try it costs milliseconds where others compute, which is 1 % of so many starts.
 pub(crate) const TIMES_WITHOUT_GIVING_WAY: u32 = 100;
+/// How long a copy looks for the word to begin, once it comes soon: twice what the program needs to look around.
+pub(crate) const RISE_TIME: Duration = Duration::from_micros(200);
 /// How long the program looks for the answer of its zygote before it sleeps.
 pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);
 /// How long a zygote may take to fork before the start goes by exec and the zygote is killed. It takes some 0.1 ms, as
@@ -59,6 +63,9 @@ pub(crate) const SHORT_CHUNK_TIME: Duration = Duration::from_micros(20);
 pub(crate) const WHOLE_MAP_TIME: Duration = Duration::from_micros(50);
 /// How often one who leads looks for a while rather than once where a parcel takes no longer than such a map.
 pub(crate) const LOOKS_WHILE_SHORT: u32 = 4;
+/// Who waits on the core of one who needs it gives way to him where that one needs it for so long: two that give way after
+/// less stay on one core, because each has used it just now, and the system moves whoever has not.
+pub(crate) const WORTH_A_SWITCH: Duration = Duration::from_micros(10);
 /// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
 /// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was

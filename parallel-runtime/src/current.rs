@@ -87,11 +87,13 @@ pub(crate) fn enter_call(function: &'static str, name: Option<&str>) -> impl Dro
 
     impl Drop for Leave {
         fn drop(&mut self) {
-            INLINE.set(self.0.take());
+            let _ = INLINE.try_with(|inline| inline.replace(self.0.take()));
         }
     }
 
-    Leave(INLINE.replace(Some(name.unwrap_or(function).to_string())))
+    let name = name.unwrap_or(function).to_string();
+    // It may be called from an `atexit` handler, when the thread's own data is gone.
+    Leave(INLINE.try_with(|inline| inline.replace(Some(name))).ok().flatten())
 }
 
 /// Tells where the program is right now; see [`current`].
@@ -191,7 +193,7 @@ impl Current {
 pub fn current() -> Current {
     let role = ROLE.get().map(|(role, _)| *role);
     let is_worker = role.is_some() || is_starting();
-    let inline = INLINE.with_borrow(Clone::clone);
+    let inline = INLINE.try_with(|inline| inline.borrow().clone()).ok().flatten();
     let name = match role {
         _ if inline.is_some() => inline.unwrap_or_default(),
         Some(_) => lock(&CALL).clone().into_owned(),

@@ -5,13 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering::Relaxed;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::job::error_of;
-use crate::memory::layout::{LANE, LATEST, LaneMemory, SharedBytes};
+use crate::memory::layout::{LANE, LaneMemory, SharedBytes};
 use crate::memory::{given, reply};
 use crate::process::control::{Body, Delivery, Note, Opening, Package, Report};
 use crate::process::transfer::Store;
@@ -92,21 +91,19 @@ fn read_lane(mut data: &[u8]) {
     thread_local! {
         static MEMORY: LaneMemory = LaneMemory::new(Mapping::private(LANE).expect("memory for a lane"));
     }
-    let (done, settled) = (number(&mut data), number(&mut data));
+    let done = number(&mut data);
     let (word, rest) = data.split_at(data.len().min(8));
     let step = word.iter().fold(0, |step, byte| step << 8 | u64::from(*byte));
     MEMORY.with(|memory| {
         let progress = &memory.slot(0).progress;
         progress.step.set_raw(step);
-        progress.settled.store(u32::try_from(settled).unwrap_or(u32::MAX), Relaxed);
         memory.write_reply(0, 0, rest);
-        memory.latest().write(0, step);
         if let Some(whole) = reply::read(memory, 0, 0) {
             // What is behind the bytes is from an earlier run.
             read_entries(&whole.range(0, rest.len()).to_vec(), done, 0);
         }
         if let Some(reply) = reply::read_so_far(memory, 0, 0) {
-            read_entries(&reply[..reply.len().min(rest.len() + LATEST)], done, 0);
+            read_entries(&reply[..reply.len().min(rest.len())], done, 0);
         }
     });
 }

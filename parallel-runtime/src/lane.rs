@@ -22,6 +22,7 @@ use std::sync::atomic::fence;
 use std::time::Duration;
 
 use crate::bell::look;
+use crate::config;
 use crate::memory::layout::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, crowd, state};
 use crate::memory::reply::{self, ReplyWriter};
 use crate::memory::step::{Phase, Step};
@@ -93,7 +94,6 @@ impl Lane {
         slot.progress.step.clear();
         slot.progress.begun_at.store(0, Relaxed);
         slot.progress.beside.store(0, Relaxed);
-        slot.progress.settled.store(0, Relaxed);
         slot.order.in_block.store(u32::from(in_block), Relaxed);
         slot.order.number.store(self.posted, Release);
         slot.order.len.store(len as u64, Relaxed);
@@ -108,8 +108,16 @@ impl Lane {
         self.memory.header().door.waiting.load(Relaxed) != 0
     }
 
+    /// Whether the worker, when it was last seen, ran on this very core, or has yet to be given one: the system does not
+    /// always see that another is free.
+    pub(crate) fn may_share_core(&self) -> bool {
+        let latest = slot_of(self.posted.saturating_sub(1));
+        self.is_asleep() || self.memory.slot(latest).progress.core.load(Relaxed) == wait::core()
+    }
+
     fn knock(&self) {
         let door = &self.memory.header().door;
+        door.core.store(wait::core(), Relaxed);
         door.knocks.fetch_add(1, Release);
         fence(SeqCst);
         if door.waiting.load(Relaxed) != 0 {
@@ -269,6 +277,8 @@ pub(crate) struct WorkerLane {
     taken: u64,
     /// How much mail was read.
     mail: u32,
+    /// How long the latest parcel ran.
+    ran: Duration,
 }
 
 /// What a worker is to do next.
@@ -300,7 +310,7 @@ impl WorkerLane {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
         }
         memory.header().divisible.store(u32::from(wait::is_ordered()), Release);
-        Ok(Self { memory, taken: 0, mail: 0 })
+        Ok(Self { memory, taken: 0, mail: 0, ran: Duration::ZERO })
     }
 
     /// Waits for something to do, at most so long; calls `sleeps` before it does, once it has said so.
@@ -360,6 +370,7 @@ impl WorkerLane {
         }
         self.taken += 1;
         let progress = &self.memory.slot(index).progress;
+        progress.core.store(wait::core(), Relaxed);
         progress.begun_at.store(wait::monotonic_nanos(), Release);
         Some(Work::Parcel { number, len, in_block })
     }
@@ -379,7 +390,10 @@ impl WorkerLane {
     /// Waits until the parent knocks again after `knocks`, at most so long.
     fn wait(&self, knocks: u32, patience: Option<Duration>, sleeps: impl Fn()) {
         let door = &self.memory.header().door;
-        if look(&door.knocks, knocks, door.crowd.load(Relaxed)) {
+        // Who knocks may be waiting for this very core.
+        let is_shared = self.ran >= config::WORTH_A_SWITCH && door.core.load(Relaxed) == wait::core();
+        let shared = if is_shared { crowd::CROWD } else { crowd::ROOM };
+        if look(&door.knocks, knocks, door.crowd.load(Relaxed).max(shared)) {
             return;
         }
         door.waiting.store(1, Relaxed);
@@ -409,6 +423,7 @@ impl WorkerLane {
     pub(crate) fn end(&mut self, number: u64) {
         let slot = self.memory.slot(slot_of(number));
         let elapsed = wait::monotonic_nanos().saturating_sub(slot.progress.begun_at.load(Relaxed));
+        self.ran = Duration::from_nanos(elapsed);
         slot.progress.elapsed.store(elapsed, Relaxed);
         slot.order.state.store(state::DONE, Release);
     }

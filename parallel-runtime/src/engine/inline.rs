@@ -66,7 +66,12 @@ thread_local! {
 
 /// The engine whose call runs on this thread.
 pub(crate) fn within() -> Option<Arc<dyn Engine>> {
-    WITHIN.with_borrow(Clone::clone)
+    // A call may come from an `atexit` handler, when the thread's own data is gone.
+    WITHIN.try_with(|within| within.borrow().clone()).ok().flatten()
+}
+
+fn replace_within(engine: Option<Arc<dyn Engine>>) -> Option<Arc<dyn Engine>> {
+    WITHIN.try_with(|within| within.replace(engine)).ok().flatten()
 }
 
 /// Puts back what ran before.
@@ -74,7 +79,7 @@ struct Leave(Option<Arc<dyn Engine>>);
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        WITHIN.set(self.0.take());
+        drop(replace_within(self.0.take()));
     }
 }
 
@@ -118,7 +123,7 @@ impl Inline {
     /// Runs users' code under the name of its call, where calls inside of it come here as well.
     fn enter<T>(&self, function: &'static str, name: Option<&str>, body: impl FnOnce() -> T) -> T {
         let me = self.me.upgrade().map(|me| me as Arc<dyn Engine>);
-        let _leave = Leave(WITHIN.replace(me));
+        let _leave = Leave(replace_within(me));
         let _call = current::enter_call(function, name);
         body()
     }

@@ -1,6 +1,6 @@
 //! The words of a lane and of a bell, as both processes see them.
 //!
-//! A lane is one [`Header`], two argument areas, two reply areas, and a place for the latest values of a row. A bell is one
+//! A lane is one [`Header`], two argument areas and two reply areas. A bell is one
 //! [`BellWords`]. Every word is atomic: the other process may write it at any time, also when it should not.
 
 use std::marker::PhantomData;
@@ -65,9 +65,8 @@ pub(crate) struct SlotProgress {
     pub(crate) elapsed: AtomicU64,
     /// 1: some of the reply travels beside the lane.
     pub(crate) beside: AtomicU32,
-    /// Twice how many bytes of the reply are in the reply area; and 1 if what follows them is among the latest values of the
-    /// row that is being written.
-    pub(crate) settled: AtomicU32,
+    /// The core on which the parcel was taken up.
+    pub(crate) core: AtomicU32,
 }
 
 /// One slot.
@@ -89,6 +88,8 @@ pub(crate) struct Door {
     pub(crate) stop: AtomicU32,
     /// How many others are at work: see [`crowd`].
     pub(crate) crowd: AtomicU32,
+    /// The core from which the parent knocked last.
+    pub(crate) core: AtomicU32,
     /// Counts what was put into the control channel for the worker to read when it has nothing else to do.
     pub(crate) mail: AtomicU32,
 }
@@ -140,10 +141,8 @@ pub(crate) mod listener {
 
 /// The size of a lane's head, in bytes: a page, so that the areas start on one.
 pub(crate) const HEAD: usize = 4096;
-/// The size of the place for the latest values of a row, in bytes: a page.
-pub(crate) const LATEST: usize = 4096;
 /// The size of a lane in bytes.
-pub(crate) const LANE: usize = HEAD + 2 * SLOTS * LANE_AREA + LATEST;
+pub(crate) const LANE: usize = HEAD + 2 * SLOTS * LANE_AREA;
 /// The size of a bell in bytes.
 pub(crate) const BELL: usize = 4096;
 
@@ -212,21 +211,6 @@ impl LaneMemory {
         RowMemory { start, len, memory: PhantomData }
     }
 
-    /// The place for the latest values of a row that is being written.
-    pub(crate) fn latest(&self) -> RowMemory<'_> {
-        RowMemory { start: self.start_of_latest(), len: LATEST, memory: PhantomData }
-    }
-
-    /// The first `len` bytes of that place; `None` where it has not so many.
-    pub(crate) fn latest_values(&self, len: usize) -> Option<SharedBytes<'_>> {
-        (len <= LATEST).then(|| SharedBytes { start: self.start_of_latest(), len, memory: PhantomData })
-    }
-
-    fn start_of_latest(&self) -> *mut u8 {
-        // SAFETY: inside the mapping, of which it is the last page.
-        unsafe { self.0.as_ptr().add(LANE - LATEST) }
-    }
-
     /// The reply area of `slot` from `at` to `end`; less when the area is shorter.
     pub(crate) fn reply(&self, slot: usize, at: usize, end: usize) -> SharedBytes<'_> {
         let end = end.min(LANE_AREA);
@@ -273,18 +257,6 @@ impl RowMemory<'_> {
         let target = unsafe { self.start.add(at) };
         // SAFETY: as above. What the other process reads of it meanwhile it copies, and checks the copy.
         unsafe { target.cast::<T>().write_unaligned(value) };
-    }
-
-    /// Copies the first `len` bytes of `other`, which is another place.
-    ///
-    /// # Panics
-    ///
-    /// When either has fewer.
-    pub(crate) fn copy_from(&self, other: &Self, len: usize) {
-        assert!(len <= self.len && len <= other.len, "{len} bytes of {} to {}", other.len, self.len);
-        // SAFETY: both have so many bytes, as was just made sure. The other process may write there at the same time; what it
-        // writes is as good as anything, to this one.
-        unsafe { std::ptr::copy(other.start, self.start, len) };
     }
 }
 

@@ -9,21 +9,16 @@
 //! A row holds values of one width, one behind the other. Its count is written when something else follows it; 0 stands
 //! for all that are done.
 //!
-//! To write where another core has read takes long, if that core is far: each line of the cache must be given back first. Eight
-//! bytes at a time, the worker waits for that all the while. So the values of a row are gathered in a place of their own, and
-//! settled in the reply area in blocks.
-//!
 //! Each item is published, by a [`Step`], before the function sees it and after its entry is written, so that a death shows
 //! which item it died of, and the entries before it are whole. In a row, that one is done is published with the start of the
 //! next.
 
-use std::cell::Cell;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{compiler_fence, fence};
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use std::sync::atomic::compiler_fence;
 
 use bytemuck::NoUninit;
 
-use super::layout::{LATEST, LaneMemory, RowMemory, SharedBytes, Slot};
+use super::layout::{LaneMemory, RowMemory, SharedBytes, Slot};
 use super::step::{Phase, Step};
 use crate::config::LANE_AREA;
 use crate::sys::wait;
@@ -110,24 +105,15 @@ impl<'a> ReplyWriter<'a> {
         let before_last = LANE_AREA.saturating_sub(at + ONE_MORE);
         let room = before_last.checked_div(width).map_or(items, |values| values + 1);
         let most = if fits { u32::try_from(items.min(room)).unwrap_or(u32::MAX - done) } else { 0 };
-        let len = most as usize * width;
-        let place = memory.row(slot, at, len);
-        let block = LATEST.checked_div(width).and_then(|block| u32::try_from(block).ok());
-        let block = block.filter(|_| len > LATEST);
-        let row = RowWriter {
+        RowWriter {
             words,
-            values: if block.is_some() { memory.latest() } else { place },
+            values: memory.row(slot, at, most as usize * width),
             width,
-            block,
             start: at,
-            most: Cell::new(block.map_or(most, |block| most.min(block))),
-            left: Cell::new(block.map_or(0, |block| most.saturating_sub(block))),
-            before: Cell::new(done),
-            first: Cell::new(Step::new(Phase::Running, done + 1, at)),
+            most,
+            first: Step::new(Phase::Running, done + 1, at),
             writer: self,
-        };
-        row.say_settled(at, true);
-        row
+        }
     }
 
     /// Ends the item that was begun with an entry; false, and nothing is said, when it does not fit.
@@ -169,106 +155,59 @@ fn begin(Slot { order, progress }: &Slot, timed: bool, step: Step, done: u32) ->
     true
 }
 
-/// A row in the making. Within a block it does not change from item to item: a loop over short items has only its counter
-/// to keep.
+/// A row in the making. It does not change from item to item: a loop over short items has only its counter to keep.
 #[derive(Debug)]
 pub(crate) struct RowWriter<'a> {
     words: &'a Slot,
-    /// The place of the values of a block.
+    /// The place of the values.
     values: RowMemory<'a>,
     /// The width of a value, in bytes.
     width: usize,
-    /// So many values are a block, where they are gathered apart from the reply area; otherwise there is one, which is there.
-    block: Option<u32>,
     /// Where the first value goes in the reply area.
     start: usize,
-    /// How many items there are in this block, or values that there is room for.
-    most: Cell<u32>,
-    /// How many there are behind it.
-    left: Cell<u32>,
-    /// How many items were done before it.
-    before: Cell<u32>,
+    /// How many items there are, or values that there is room for.
+    most: u32,
     /// The step at which its first item is being worked on.
-    first: Cell<Step>,
+    first: Step,
     writer: ReplyWriter<'a>,
 }
 
 impl<'a> RowWriter<'a> {
-    /// Says that `index` items of this block are done, and the next is being worked on; false when there is none in this
-    /// block, or nobody wants it. `timed`: the start of the item is noted.
+    /// Says that `index` items are done, and the next is being worked on; false when there is none, or no room for its reply, or
+    /// nobody wants it. `timed`: the start of the item is noted.
     #[inline(always)]
     pub(crate) fn begin(&self, index: u32, timed: bool) -> bool {
-        let step = self.first.get().later(index, self.width);
-        if index >= self.most.get() {
+        let step = self.first.later(index, self.width);
+        if index >= self.most {
             self.words.progress.step.publish(step.before());
             return false;
         }
-        begin(self.words, timed, step, self.before.get() + index)
+        begin(self.words, timed, step, self.writer.done + index)
     }
 
-    /// Writes the value of item `index` of the block: it has the width of the row, at most 16 bytes. It is published with the
-    /// begin of the next, lest an item take two stores.
+    /// Writes the value of item `index`: it has the width of the row, at most 16 bytes. It is published with the begin of the
+    /// next, lest an item take two stores.
     #[inline(always)]
     pub(crate) fn write<T: NoUninit>(&self, index: u32, value: T) {
         const { assert!(size_of::<T>() <= WIDEST) };
         self.values.write(index, value);
     }
 
-    /// Goes on with the next block, whose items count from 0, where `index` items of this one are done; false where there is
-    /// none, or no room for its reply, or nobody wants it.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn turn(&self, index: u32) -> bool {
-        let Some(block) = self.block.filter(|_| index >= self.most.get() && self.left.get() > 0) else { return false };
-        let next = self.first.get().later(index, self.width);
-        self.settle(index, true);
-        self.before.set(self.before.get() + index);
-        self.first.set(next);
-        self.most.set(self.left.get().min(block));
-        self.left.set(self.left.get() - self.most.get());
-        true
-    }
-
-    /// Brings the first `done` values of this block into the reply area; more are to come if the row stays `open`.
-    fn settle(&self, done: u32, open: bool) {
-        let (at, len) = (self.first.get().filled(), done as usize * self.width);
-        if self.block.is_some() {
-            let ReplyWriter { memory, slot, .. } = &self.writer;
-            memory.row(*slot, at, len).copy_from(&self.values, len);
-        }
-        self.say_settled(at + len, open);
-    }
-
-    /// Says that so many bytes of the reply are in its area, and whether what follows is apart. The parent may be reading: who
-    /// sees a value of the next block sees this as well.
-    fn say_settled(&self, filled: usize, open: bool) {
-        if self.block.is_some() {
-            let filled = u32::try_from(filled).expect("a reply is smaller than its area");
-            self.words.progress.settled.store(filled << 1 | u32::from(open), Release);
-            fence(Release);
-        }
-    }
-
     /// The reply, with the row, as far as it is published; and how many items were begun.
     pub(crate) fn into_reply(self) -> (ReplyWriter<'a>, usize) {
-        let (first, before, step) = (self.first.get(), self.before.get(), self.words.progress.step.read());
+        let Self { words, width, start, most, mut writer, .. } = self;
+        let step = words.progress.step.read();
         // A task that writes over it harms its own parcel.
-        let begun = u32::try_from(step.started()).unwrap_or(u32::MAX).saturating_sub(before).min(self.most.get());
+        let begun = u32::try_from(step.started()).unwrap_or(u32::MAX).saturating_sub(writer.done).min(most);
         let done = begun.saturating_sub(u32::from(step.phase() == Phase::Running));
-        self.settle(done, false);
-        let Self { mut writer, start, width, .. } = self;
-        let earlier = before - writer.done;
-        if earlier + done > 0 {
+        if done > 0 {
             writer.row = writer.row.or(Some((start - ROW_HEAD, writer.done)));
-            writer.at = first.filled() + done as usize * width;
-            writer.done += earlier + done;
+            writer.at = start + done as usize * width;
+            writer.done += done;
         }
-        (writer, (earlier + begun) as usize)
+        (writer, begun as usize)
     }
 }
-
-/// How often one looks at a reply that is being written: each time, another block of it was settled meanwhile.
-const LOOKS: u32 = 1000;
 
 /// The entries in `slot` that reply to parcel `number`, which has ended; `None`: what is there is no reply to it, because
 /// somebody wrote over the words that say so.
@@ -280,24 +219,9 @@ pub(crate) fn read(memory: &LaneMemory, slot: usize, number: u64) -> Option<Shar
     (reply.word() == Some(number)).then(|| reply.range(REPLY_HEAD, usize::MAX))
 }
 
-/// The same of a parcel that may be running, or have died, with the latest values of a row in their place.
+/// The same of a parcel that may be running, or have died.
 pub(crate) fn read_so_far(memory: &LaneMemory, slot: usize, number: u64) -> Option<Vec<u8>> {
-    let settled = &memory.slot(slot).progress.settled;
-    for _ in 0..LOOKS {
-        let before = settled.load(Acquire);
-        let mut reply = read(memory, slot, number)?.to_vec_meanwhile();
-        let in_place = (before >> 1) as usize;
-        let whole = match reply.get_mut(in_place.saturating_sub(REPLY_HEAD)..).filter(|_| before & 1 != 0) {
-            Some(values) => memory.latest_values(values.len()).map(|latest| latest.copy_meanwhile(values)),
-            None => Some(()),
-        };
-        fence(Acquire);
-        if settled.load(Relaxed) == before {
-            // As long as it says so, more than has room among the latest values is not there.
-            return whole.map(|()| reply);
-        }
-    }
-    None
+    Some(read(memory, slot, number)?.to_vec_meanwhile())
 }
 
 /// Writes the head of a row at `at`; returns where its first value goes. Apart from the writer, which so is never asked for

@@ -98,12 +98,24 @@ impl Core {
         })
     }
 
+    /// The workers that have something, and how long the first of it takes, by what its function took before.
+    fn at_work(&self) -> impl Iterator<Item = (&Line, Option<Duration>)> {
+        self.state.seats.iter().zip(&self.lines).filter_map(|(worker, line)| {
+            let batch = &worker.as_ref()?.held.front()?.batch;
+            let items = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+            Some((line.as_ref()?, batch.pace.map(|pace| pace.saturating_mul(items))))
+        })
+    }
+
     /// Whether a parcel that runs takes no longer than a short map, by what its function took before.
     pub(super) fn ends_soon(&self) -> bool {
-        self.state.workers().filter_map(|worker| worker.held.front()).any(|held| {
-            let items = u32::try_from(held.batch.len()).unwrap_or(u32::MAX);
-            held.batch.pace.is_some_and(|pace| pace.saturating_mul(items) <= config::WHOLE_MAP_TIME)
-        })
+        self.at_work().any(|(_, time)| time.is_some_and(|time| time <= config::WHOLE_MAP_TIME))
+    }
+
+    /// Whether a worker may be waiting for this very core, and it is worth giving way to it.
+    pub(super) fn shares_core(&self) -> bool {
+        let is_long = |time: Option<Duration>| time.is_none_or(|time| time >= config::WORTH_A_SWITCH);
+        self.at_work().any(|(line, time)| is_long(time) && line.lane.may_share_core())
     }
 
     /// How many workers have something.

@@ -22,6 +22,7 @@ use crate::bell::{Bell, Listener};
 use crate::config;
 use crate::engine::batch::Batch;
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::layout::crowd;
 use crate::poison::{lock, wait};
 use crate::process::caller::Caller;
 use crate::process::reactor::{self, Pulse, Reactor};
@@ -253,11 +254,12 @@ impl Driver {
             () if core.ends_soon() => config::LOOKS_WHILE_SHORT,
             () => 1,
         };
+        let crowd = if core.shares_core() { crowd::CROWD } else { crowd::ROOM };
         let timeout = core.state.look_again().min(left.unwrap_or(Duration::MAX));
         // The news are this caller's own doing: only those that follow have not heard of them.
         self.tell_followers(&mut core);
         drop(core);
-        self.bell.wait(rings, timeout, looks);
+        self.bell.wait(rings, timeout, looks, crowd);
         let mut core = self.enter();
         self.listen(&mut core, Listener::Nobody);
         core

@@ -14,8 +14,9 @@
 //! | ready | warming | so many starts in a row found other surroundings |
 //!
 //! When it is ready, and whenever a process has ended, the zygote forks a *spare* ahead, a copy that waits. A start takes
-//! the spare, or the next copy where there is none. Before the launcher asks for a spare, it gives way to what somebody waits
-//! for on its core.
+//! the spare, which it wakes before it looks around, or the next copy where there is none. Where one start follows another's
+//! end at once, the zygote forks the spare while the process runs. Whoever is about to fork ahead, or to have it done, gives
+//! way first to what somebody waits for.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -169,6 +170,10 @@ pub(super) struct Launcher {
     /// There is time to fork a spare.
     wants_spare: bool,
     manners: Manners,
+    /// When a process last ended.
+    ended: Option<Instant>,
+    /// Whether the latest start came so soon after that that no spare could be ready.
+    is_hurried: bool,
     /// Zygotes that failed since one forked.
     failures: u32,
     /// No other one is started before.
@@ -188,6 +193,8 @@ impl Launcher {
             missed: false,
             wants_spare: false,
             manners: Manners::default(),
+            ended: None,
+            is_hurried: false,
             failures: 0,
             rests_until: None,
             leaving: Leaving::default(),
@@ -213,16 +220,14 @@ impl Launcher {
         by_exec: bool,
         poller: &Poller,
     ) -> io::Result<Launched> {
+        self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
         let affinity = caller.affinity.and_then(Affinity::unless_own);
         self.hear(poller);
         let is_usable =
             |zygote: &Zygote| zygote.ready && program::is_environment(&zygote.found.environment, environment);
         let usable = !by_exec && self.zygote.as_ref().is_some_and(is_usable);
         if usable {
-            if self.zygote.as_ref().is_some_and(|zygote| zygote.spare.is_none()) {
-                // It is forked while this process looks around.
-                self.ask(poller);
-            }
+            self.rouse(poller);
             let copy = self.look().and_then(|now| self.take_copy(&now, &caller.rights, poller));
             if let Some(launched) = copy.and_then(|copy| self.begin(copy, affinity)) {
                 return Ok(launched);
@@ -251,6 +256,18 @@ impl Launcher {
             self.note(Found { environment, surroundings });
         }
         Ok(launched)
+    }
+
+    /// While this process looks around, a copy wakes up, or is forked where there is no spare.
+    fn rouse(&mut self, poller: &Poller) {
+        match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
+            // An error: it has died, which shows when it is to begin.
+            Some(spare) if self.manners.is_quiet() => {
+                let _ = spare.channel.send(&zygote::RISE, &[], false);
+            }
+            Some(_) => {}
+            None => self.ask(&zygote::FORK, poller),
+        }
     }
 
     /// What a process would find; `None` where there is no zygote that it matters to.
@@ -352,11 +369,11 @@ impl Launcher {
     }
 
     /// Asks the zygote for a copy, unless there is one.
-    fn ask(&mut self, poller: &Poller) {
+    fn ask(&mut self, request: &[u8], poller: &Poller) {
         let Some(zygote) = self.zygote.as_mut().filter(|zygote| zygote.is_free()) else { return };
         let Some((ours, theirs)) = pair_where_plenty() else { return self.give_up(poller) };
         // An error: the zygote is going, of which its end will tell.
-        if zygote.socket.send(&super::zygote::FORK, &[theirs.as_fd()], false).is_ok() {
+        if zygote.socket.send(request, &[theirs.as_fd()], false).is_ok() {
             zygote.asked = Some(ours);
         }
     }
@@ -399,6 +416,7 @@ impl Launcher {
         let control = Control::new(channel);
         if control.send_bytes(&zygote::BEGIN, &streams).is_ok() {
             self.failures = 0;
+            self.wants_spare = self.is_hurried;
             return Some(Launched { started, control, way: Way::Forked, owner });
         }
         // It is dead, or a stream was closed just now.
@@ -458,6 +476,7 @@ impl Launcher {
     /// A process of ours has ended, so that there is room for the next one. While it ran, forking would have been in its
     /// way where cores are few.
     pub(super) fn has_ended(&mut self) {
+        self.ended = Some(Instant::now());
         self.wants_spare = true;
     }
 
@@ -507,7 +526,9 @@ impl Launcher {
         self.leaving.look();
         if std::mem::take(&mut self.wants_spare) && self.zygote.as_ref().is_some_and(Zygote::is_free) {
             self.manners.give_way();
-            self.ask(poller);
+            // Where others compute, it might give way for longer than a call waits for an answer.
+            let request = if self.manners.is_quiet() { &zygote::FORK_AHEAD } else { &zygote::FORK };
+            self.ask(request, poller);
         }
         if !std::mem::take(&mut self.missed) || self.lookout.is_none() {
             return;

@@ -11,9 +11,12 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::control::Control;
+use super::manners::Manners;
+use crate::config;
 use crate::sys::fork::{self, Forked, Original};
 use crate::sys::program;
 use crate::sys::socket::{Received, Socket};
+use crate::sys::wait;
 use crate::sys::watch;
 
 /// What a zygote is called in `ps` and `top`.
@@ -21,7 +24,11 @@ const TITLE: &str = "zygote";
 
 /// Asks for a copy; its channel comes along.
 pub(super) const FORK: [u8; 1] = *b"f";
-/// What a copy hears when it may begin, with its stdout and stderr.
+/// Asks for one that nobody waits for yet.
+pub(super) const FORK_AHEAD: [u8; 1] = *b"a";
+/// What a copy hears when it may soon begin.
+pub(super) const RISE: [u8; 1] = *b"r";
+/// What it hears when it may, with its stdout and stderr.
 pub(super) const BEGIN: [u8; 1] = *b"b";
 /// The longest answer.
 pub(super) const LONGEST: usize = 512;
@@ -78,11 +85,15 @@ pub(crate) fn serve(program: Socket, get_ready: fn(&Control)) -> Control {
     fork::silence();
     let mut told = program.send(&Answer::Ready.to_bytes(), &[], true);
     let mut buffer = [0; FORK.len()];
+    let mut manners = Manners::default();
     loop {
         let (Ok(()), Ok(Received::Message { descriptors, .. })) = (told, program.receive(&mut buffer, true)) else {
             // The program has ended, or says what cannot be understood.
             fork::leave()
         };
+        if buffer == FORK_AHEAD {
+            manners.give_way();
+        }
         told = match original.fork() {
             Ok(Forked::Copy) => {
                 drop(program);
@@ -110,13 +121,19 @@ fn begin(mut descriptors: Vec<OwnedFd>, get_ready: fn(&Control)) -> Control {
     // While there is time: it takes as long as the rest of a worker's start.
     get_ready(&control);
     let mut word = [0; BEGIN.len()];
-    match control.receive_bytes(&mut word) {
-        Ok(Received::Message { descriptors, .. }) if word == BEGIN && descriptors.len() == 2 => {
-            fork::set_streams([descriptors[0].as_fd(), descriptors[1].as_fd()]);
-            control
+    loop {
+        match control.receive_bytes(&mut word) {
+            Ok(Received::Message { descriptors, .. }) if word == BEGIN && descriptors.len() == 2 => {
+                fork::set_streams([descriptors[0].as_fd(), descriptors[1].as_fd()]);
+                return control;
+            }
+            Ok(Received::Message { .. }) if word == RISE => {
+                // Whether it comes soon or not, it is waited for.
+                wait::look_readable(control.as_fd(), config::RISE_TIME);
+            }
+            // The program does not want this copy, or is gone.
+            _ => fork::leave(),
         }
-        // The program does not want this copy, or is gone.
-        _ => fork::leave(),
     }
 }
 

@@ -331,29 +331,24 @@ impl<'a> Call<'a> {
         let row = reply.row(if wanted { size_of::<H::Output>() } else { 0 }, self.items.len());
         let row = self.row.insert(row);
         let (mut index, mut items) = (0, items.clone());
-        loop {
-            while row.begin(index, timed) {
-                let decoded = match decode_one(items.next()?, handles, decode) {
-                    Ok(decoded) => decoded,
-                    Err(failure) => return Some(failure),
-                };
-                let value = decoded.call();
-                if wanted {
-                    let written = plain::write_short(&value, row, index);
-                    debug_assert!(written.is_some(), "the values of a row are short");
-                } else if plain::may_be_deep::<H::Output>() {
-                    given::drop_apart(value);
-                } else {
-                    drop(value);
-                }
-                index += 1;
-                panic::tell_caught();
+        while row.begin(index, timed) {
+            let decoded = match decode_one(items.next()?, handles, decode) {
+                Ok(decoded) => decoded,
+                Err(failure) => return Some(failure),
+            };
+            let value = decoded.call();
+            if wanted {
+                let written = plain::write_short(&value, row, index);
+                debug_assert!(written.is_some(), "the values of a row are short");
+            } else if plain::may_be_deep::<H::Output>() {
+                given::drop_apart(value);
+            } else {
+                drop(value);
             }
-            if !row.turn(index) {
-                return None;
-            }
-            index = 0;
+            index += 1;
+            panic::tell_caught();
         }
+        None
     }
 
     /// Runs items whose values are encoded first, until one fails or no other is to follow; `None`: all are done.

@@ -141,8 +141,8 @@ mod tests {
 
     use super::*;
     use crate::flags::PATIENCE;
-    use crate::memory::layout::{LANE, LATEST, LaneMemory};
-    use crate::memory::reply::{ReplyWriter, RowWriter, read, read_so_far, room_for};
+    use crate::memory::layout::{LANE, LaneMemory};
+    use crate::memory::reply::{ReplyWriter, read, read_so_far, room_for};
     use crate::sys::memory::Mapping;
 
     /// A reply, as the worker writes it and the parent copies it; how many items are done, too.
@@ -155,28 +155,16 @@ mod tests {
         (memory.reply(0, 8, step.filled()).to_vec(), step.done())
     }
 
-    /// Begins the next item of a row, in this block or the next.
-    fn begin(row: &RowWriter<'_>, index: &mut u32) -> bool {
-        if row.begin(*index, false) {
-            return true;
-        }
-        if row.turn(*index) {
-            *index = 0;
-        }
-        *index == 0 && row.begin(0, false)
-    }
-
     /// Adds a row of values.
     fn row<'a, T: NoUninit>(writer: ReplyWriter<'a>, values: &[T]) -> ReplyWriter<'a> {
         let row = writer.row(size_of::<T>(), values.len());
-        let (mut index, mut written) = (0, 0);
-        while begin(&row, &mut index) {
-            row.write(index, values[written]);
+        let mut index = 0;
+        while row.begin(index, false) {
+            row.write(index, values[index as usize]);
             index += 1;
-            written += 1;
         }
         let (writer, begun) = row.into_reply();
-        assert_eq!(begun, written);
+        assert_eq!(begun, index as usize);
         writer
     }
 
@@ -247,8 +235,8 @@ mod tests {
         assert!(read.next().is_none());
     }
 
-    /// Numbers from 0 on, a row of more than two blocks.
-    const SEVERAL_BLOCKS: u64 = 2 * (LATEST as u64 / 8) + 3;
+    /// How many numbers, from 0 on, a row has.
+    const NUMBERS: u64 = 1_000;
 
     /// The numbers in a reply of one row, behind an entry for `done` of one item.
     fn numbers(reply: &[u8], done: usize) -> Vec<u64> {
@@ -267,25 +255,19 @@ mod tests {
         slot.order.limit.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
         let mut writer = ReplyWriter::new(&memory, 0, 7, false);
         assert!(writer.push_entry(tag::VALUE, b"before it"));
-        let row = writer.row(8, SEVERAL_BLOCKS as usize);
-        let mut index = 0;
-        for number in 0..SEVERAL_BLOCKS {
-            assert!(begin(&row, &mut index));
+        let row = writer.row(8, NUMBERS as usize);
+        for (index, number) in (0..).zip(0..NUMBERS) {
+            assert!(row.begin(index, false));
             let reply = read_so_far(&memory, 0, 7).unwrap();
             assert_eq!(numbers(&reply, slot.progress.step.read().done() - 1), (0..number).collect::<Vec<_>>());
             row.write(index, number);
-            index += 1;
         }
-        assert!(!begin(&row, &mut index));
-        let all: Vec<u64> = (0..SEVERAL_BLOCKS).collect();
+        assert!(!row.begin(NUMBERS as u32, false));
+        let all: Vec<u64> = (0..NUMBERS).collect();
         assert_eq!(numbers(&read_so_far(&memory, 0, 7).unwrap(), all.len()), all);
         let (writer, begun) = row.into_reply();
         assert_eq!((writer.done() as usize, begun), (all.len() + 1, all.len()));
-        // Now as a whole, with no look at the latest.
         assert_eq!(numbers(&read(&memory, 0, 7).unwrap().to_vec(), all.len()), all);
-        // What somebody wrote over the words is no reply.
-        slot.progress.settled.store(3, std::sync::atomic::Ordering::Relaxed);
-        assert!(read_so_far(&memory, 0, 7).is_none());
     }
 
     #[test]
@@ -301,21 +283,18 @@ mod tests {
             let values: Vec<u64> = (round * LANE as u64..).take(room_for(8)).collect();
             round += 1;
             slot.progress.step.clear();
-            slot.progress.settled.store(0, std::sync::atomic::Ordering::Relaxed);
             std::thread::scope(|scope| {
                 let writer = scope.spawn(|| {
                     let row = ReplyWriter::new(&memory, 0, 7, false).row(8, values.len());
-                    let mut index = 0;
-                    for (number, value) in values.iter().enumerate() {
-                        assert!(begin(&row, &mut index));
+                    for (index, value) in (0..).zip(&values) {
+                        assert!(row.begin(index, false));
                         row.write(index, *value);
-                        index += 1;
                         // There may be one core only.
-                        if number % LATEST == 0 {
+                        if index % 4096 == 0 {
                             std::thread::yield_now();
                         }
                     }
-                    assert!(!begin(&row, &mut index));
+                    assert!(!row.begin(values.len() as u32, false));
                     row.into_reply().1
                 });
                 while !writer.is_finished() {
@@ -324,7 +303,7 @@ mod tests {
                     if let Some(Entry::Row { width: 8, count, bytes }) = Entries::of(&reply, done, 0).next() {
                         let written = bytes.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
                         assert!(written.eq(values[..count].iter().copied()), "{count} of round {round}");
-                        met += usize::from(count > LATEST / 8 && count < values.len());
+                        met += usize::from(count > 512 && count < values.len());
                     }
                 }
             });

@@ -100,6 +100,11 @@ pub(crate) fn moment(nanos: u64) -> Instant {
     moment.unwrap_or_else(Instant::now)
 }
 
+/// The core that this thread runs on, for now. Never 0, which stands for none.
+pub(crate) fn core() -> u32 {
+    u32::try_from(rustix::thread::sched_getcpu()).unwrap_or(0).saturating_add(1)
+}
+
 /// Something that happened, for one process to tell another.
 #[derive(Debug)]
 pub(crate) struct Event(OwnedFd);
