@@ -80,7 +80,7 @@
 //! # Pools
 //!
 //! Calls that name no pool share [`Pool::global`], which starts on first use with one worker per core, or as many as
-//! the environment variable `PARALLEL_WORKERS` says. [`Pool::builder`] makes others: with another size, with workers
+//! the environment variable `PARALLEL_WORKERS` says; with 0, as in [`Pool::inline`], calls run in the program itself. [`Pool::builder`] makes others: with another size, with workers
 //! that are replaced after some tasks, with a function that runs once in each worker.
 //!
 //! # How processes start
