@@ -5,13 +5,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicU32, fence};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Acquire;
 use std::time::Duration;
 
-use crate::memory::layout::{BELL, BellMemory, crowd, listener};
+use crate::memory::layout::{BELL, BellMemory, crowd};
+pub(crate) use crate::memory::words::bell::Listener;
 use crate::sys::memory::{self, Mapping};
-use crate::sys::wait::{self, Event};
+use crate::sys::wait::Event;
 
 /// How often one who waits looks again before the kernel lets him sleep: some 20 µs, which is what falling asleep and being
 /// woken costs on both sides. With a quarter of it a warm `submit().join()` took 21 µs in place of 1 to 7.
@@ -48,16 +49,6 @@ pub(crate) struct Bell {
     descriptor: OwnedFd,
 }
 
-/// Who is to hear the bell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listener {
-    Nobody,
-    Caller,
-    Reactor,
-    /// The reactor, but only for a worker that has looked for more to do in vain.
-    ReactorWhenIdle,
-}
-
 impl Bell {
     pub(crate) fn create() -> io::Result<Self> {
         let descriptor = memory::create(BELL)?;
@@ -71,39 +62,27 @@ impl Bell {
 
     /// Says who listens from now on. Look at the lanes once more after it: what was done before rang for the former.
     pub(crate) fn listen(&self, who: Listener) {
-        let value = match who {
-            Listener::Nobody => listener::NOBODY,
-            Listener::Caller => listener::CALLER,
-            Listener::Reactor => listener::REACTOR,
-            Listener::ReactorWhenIdle => listener::REACTOR_WHEN_IDLE,
-        };
-        self.memory.words().listener.store(value, Release);
-        fence(SeqCst);
+        self.memory.words().listen(who);
     }
 
     /// The number of rings so far, for [`wait`](Self::wait).
     pub(crate) fn rings(&self) -> u32 {
-        self.memory.words().rings.load(Acquire)
+        self.memory.words().rings()
     }
 
     /// Waits until it rings again after `rings`, at most `timeout`; looks so many times for a while before it sleeps, where a
     /// core is free for that, and gives way now and then if there may be a `crowd`. May return early.
     pub(crate) fn wait(&self, rings: u32, timeout: Duration, looks: u32, crowd: u32) {
         let words = self.memory.words();
-        if (0..looks).any(|_| look(&words.rings, rings, crowd)) {
+        if (0..looks).any(|_| look(words.word(), rings, crowd)) {
             return;
         }
-        words.asleep.store(1, Relaxed);
-        fence(SeqCst);
-        wait::wait_word(&words.rings, rings, Some(timeout));
-        words.asleep.store(0, Relaxed);
+        words.sleep(rings, timeout);
     }
 
     /// Rings it from this side.
     pub(crate) fn ring(&self) {
-        let words = self.memory.words();
-        words.rings.fetch_add(1, Release);
-        wait::wake_word(&words.rings, 1);
+        self.memory.words().ring();
     }
 }
 
@@ -126,28 +105,20 @@ impl WorkerBell {
 
     /// Calls whoever listens. `urgent`: somebody must look even if nobody listens.
     pub(crate) fn ring(&self, urgent: bool) {
-        fence(SeqCst);
         let words = self.memory.words();
-        match words.listener.load(Relaxed) {
-            listener::CALLER => {
-                words.rings.fetch_add(1, Release);
-                fence(SeqCst);
-                if words.asleep.load(Relaxed) != 0 {
-                    wait::wake_word(&words.rings, 1);
-                }
-            }
-            listener::REACTOR => self.attention.set(),
-            _ if urgent => self.attention.set(),
-            _ => {}
+        match words.listener() {
+            Listener::Caller => words.call(),
+            Listener::Reactor => self.attention.set(),
+            Listener::Nobody | Listener::ReactorWhenIdle if urgent => self.attention.set(),
+            Listener::Nobody | Listener::ReactorWhenIdle => {}
         }
     }
 
     /// Calls who wants to know that this worker has nothing to do. Whoever is about to submit more, as most are, has done so
     /// before.
     pub(crate) fn ring_idle(&self) {
-        fence(SeqCst);
         // The reactor may have begun to listen after this worker's last ring, and have left it at that, because it was awake.
-        if matches!(self.memory.words().listener.load(Relaxed), listener::REACTOR | listener::REACTOR_WHEN_IDLE) {
+        if matches!(self.memory.words().listener(), Listener::Reactor | Listener::ReactorWhenIdle) {
             self.attention.set();
         }
     }

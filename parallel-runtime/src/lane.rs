@@ -17,15 +17,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::fence;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use crate::bell::look;
 use crate::config;
-use crate::memory::layout::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, crowd, state};
+use crate::memory::layout::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, crowd};
 use crate::memory::reply::{self, ReplyWriter};
 use crate::memory::step::{Phase, Step};
+use crate::memory::words::slot::{Found, State};
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait;
 
@@ -97,15 +97,15 @@ impl Lane {
         slot.order.in_block.store(u32::from(in_block), Relaxed);
         slot.order.number.store(self.posted, Release);
         slot.order.len.store(len as u64, Relaxed);
-        slot.order.limit.store(u32::MAX, Relaxed);
-        slot.order.state.store(state::FILLED, Release);
+        slot.order.limit.open();
+        slot.order.state.fill();
         self.posted += 1;
         self.knock();
     }
 
     /// Whether the worker sleeps, or is about to.
     pub(crate) fn is_asleep(&self) -> bool {
-        self.memory.header().door.waiting.load(Relaxed) != 0
+        self.memory.header().door.knocks.is_asleep()
     }
 
     /// Whether the worker, when it was last seen, ran on this very core, or has yet to be given one: the system does not
@@ -118,21 +118,17 @@ impl Lane {
     fn knock(&self) {
         let door = &self.memory.header().door;
         door.core.store(wait::core(), Relaxed);
-        door.knocks.fetch_add(1, Release);
-        fence(SeqCst);
-        if door.waiting.load(Relaxed) != 0 {
-            wait::wake_word(&door.knocks, 1);
-        }
+        door.knocks.knock();
     }
 
     /// How far parcel `number`, one of the latest two, has come.
     pub(crate) fn progress(&self, number: u64) -> Progress {
         let slot = self.memory.slot(slot_of(number));
-        let state = slot.order.state.load(Acquire);
+        let state = slot.order.state.state();
         let step = slot.progress.step.read();
         Progress {
-            taken: state == state::RUNNING || state == state::DONE,
-            ended: state == state::DONE,
+            taken: matches!(state, State::Running | State::Done),
+            ended: state == State::Done,
             started: step.started(),
             done: step.done(),
             started_at: slot.progress.started_at.load(Acquire),
@@ -143,20 +139,20 @@ impl Lane {
     pub(crate) fn has_passed(&self, in_hand: impl Iterator<Item = u64> + Clone) -> bool {
         let is_held = |index: usize| in_hand.clone().any(|number| slot_of(number) == index);
         let mut others = (0..SLOTS).filter(|&index| !is_held(index));
-        others.all(|index| self.memory.slot(index).order.state.load(Acquire) == state::EMPTY)
+        others.all(|index| self.memory.slot(index).order.state.state() == State::Empty)
     }
 
     /// Whether the worker needs nothing more of parcel `number`.
     pub(crate) fn is_over(&self, number: u64) -> bool {
         let order = &self.memory.slot(slot_of(number)).order;
-        order.number.load(Acquire) != number || order.state.load(Acquire) == state::EMPTY
+        order.number.load(Acquire) != number || order.state.state() == State::Empty
     }
 
     /// Whether the worker has taken parcel `number` up, and whether it has ended. Looks at no word that the worker writes while it
     /// runs the parcel: each such look takes the word's line of the cache from it.
     pub(crate) fn is_taken(&self, number: u64) -> (bool, bool) {
-        let state = self.memory.slot(slot_of(number)).order.state.load(Acquire);
-        (state == state::RUNNING || state == state::DONE, state == state::DONE)
+        let state = self.memory.slot(slot_of(number)).order.state.state();
+        (matches!(state, State::Running | State::Done), state == State::Done)
     }
 
     /// When the worker took parcel `number` up, by the monotonic clock in nanoseconds; 0 before.
@@ -166,7 +162,7 @@ impl Lane {
 
     /// Whether parcel `number` has ended.
     pub(crate) fn is_done(&self, number: u64) -> bool {
-        self.memory.slot(slot_of(number)).order.state.load(Acquire) == state::DONE
+        self.memory.slot(slot_of(number)).order.state.state() == State::Done
     }
 
     /// What has been replied to parcel `number`, which has ended; `None`: what is there is no reply to it, because somebody
@@ -192,7 +188,7 @@ impl Lane {
 
     /// Gives the slot of parcel `number`, which has ended, to the next.
     pub(crate) fn release(&self, number: u64) {
-        self.memory.slot(slot_of(number)).order.state.store(state::EMPTY, Release);
+        self.memory.slot(slot_of(number)).order.state.release();
     }
 
     /// Whether the words of the protocol were overwritten, as far as that shows: `in_hand` are the parcels that the worker
@@ -200,11 +196,11 @@ impl Lane {
     pub(crate) fn is_spoilt(&self, mut in_hand: impl Iterator<Item = u64> + Clone) -> bool {
         let whole = (0..SLOTS).all(|index| {
             let held = in_hand.clone().any(|number| slot_of(number) == index);
-            let state = self.memory.slot(index).order.state.load(Acquire);
+            let state = self.memory.slot(index).order.state.state();
             if held {
-                matches!(state, state::FILLED | state::RUNNING | state::DONE)
+                matches!(state, State::Filled | State::Running | State::Done)
             } else {
-                matches!(state, state::EMPTY | state::REVOKED)
+                matches!(state, State::Empty | State::Revoked)
             }
         });
         let numbers = in_hand.all(|number| self.memory.slot(slot_of(number)).order.number.load(Relaxed) == number);
@@ -214,13 +210,12 @@ impl Lane {
     /// Takes parcel `number` back; false when the worker has taken it up. A block that goes with it lies in the control
     /// channel already: the worker drops it as it passes the slot by.
     pub(crate) fn revoke(&self, number: u64) -> bool {
-        let word = &self.memory.slot(slot_of(number)).order.state;
-        word.compare_exchange(state::FILLED, state::REVOKED, AcqRel, Acquire).is_ok()
+        self.memory.slot(slot_of(number)).order.state.revoke()
     }
 
     /// Tells the worker to end parcel `number` after the item it is on.
     pub(crate) fn cancel(&self, number: u64) {
-        self.memory.slot(slot_of(number)).order.limit.store(0, Release);
+        self.memory.slot(slot_of(number)).order.limit.cancel();
     }
 
     /// Whether parcels that run can be divided.
@@ -235,19 +230,13 @@ impl Lane {
             return None;
         }
         let slot = self.memory.slot(slot_of(number));
-        // What was cancelled stays so.
-        slot.order.limit.fetch_min(u32::try_from(keep).ok()?, SeqCst);
-        // The worker says which item it starts, then looks at the limit; this side lowers the limit, then looks. With a fence
-        // between the two steps on either side, one of them sees what the other did.
-        wait::order_all().then_some(())?;
-        Some(keep.max(slot.progress.step.read().started()))
+        slot.order.limit.lower(u32::try_from(keep).ok()?, || slot.progress.step.read().started())
     }
 
     /// As if the worker had taken parcel `number` up and been stopped right there, where parcels cannot be divided.
     #[cfg(test)]
     pub(crate) fn pretend_taken(&self, number: u64) {
-        let word = &self.memory.slot(slot_of(number)).order.state;
-        assert_eq!(word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire), Ok(state::FILLED));
+        assert_eq!(self.memory.slot(slot_of(number)).order.state.take(), Found::Parcel);
         self.memory.header().divisible.store(0, Release);
     }
 
@@ -318,27 +307,28 @@ impl WorkerLane {
         let mut waited = false;
         loop {
             let door = &self.memory.header().door;
-            let knocks = door.knocks.load(Acquire);
+            let knocks = door.knocks.count();
+            // Before the slot: whoever posts and then stops has posted by then.
+            let stop = door.stop.load(Acquire);
             let mail = door.mail.load(Acquire);
             let index = slot_of(self.taken);
             let word = &self.memory.slot(index).order.state;
             // Parcels come in turn: where the next one but one is there, the next one is, too.
-            let ahead = self.memory.slot(slot_of(self.taken + 1)).order.state.load(Acquire) == state::FILLED;
-            match word.compare_exchange(state::FILLED, state::RUNNING, AcqRel, Acquire) {
-                Ok(_) => return self.open_slot(index).unwrap_or(Work::Stop { within: None }),
-                Err(state::REVOKED) => {
+            let ahead = self.memory.slot(slot_of(self.taken + 1)).order.state.state() == State::Filled;
+            match word.take() {
+                Found::Parcel => return self.open_slot(index).unwrap_or(Work::Stop { within: None }),
+                Found::Revoked => {
                     let in_block = self.memory.slot(index).order.in_block.load(Relaxed) != 0;
-                    word.store(state::EMPTY, Release);
+                    word.pass();
                     self.taken += 1;
                     return Work::Revoked { number: self.taken - 1, in_block };
                 }
-                Err(state::EMPTY | state::DONE) if ahead => return Work::Stop { within: None },
-                Err(state::EMPTY | state::DONE) if mail != self.mail => {
+                Found::Nothing if ahead => return Work::Stop { within: None },
+                Found::Nothing if mail != self.mail => {
                     self.mail = mail;
                     return Work::Mail;
                 }
-                Err(state::EMPTY | state::DONE) => {
-                    let stop = door.stop.load(Acquire);
+                Found::Nothing => {
                     if stop != 0 {
                         return Work::Stop { within: Some(Duration::from_millis(stop.into())) };
                     }
@@ -348,7 +338,7 @@ impl WorkerLane {
                     self.wait(knocks, patience, &sleeps);
                     waited = true;
                 }
-                Err(_) => return Work::Stop { within: None },
+                Found::Spoilt => return Work::Stop { within: None },
             }
         }
     }
@@ -356,7 +346,7 @@ impl WorkerLane {
     /// Whether the parent has taken in what was replied to parcel `number`, an earlier one.
     pub(crate) fn is_taken_in(&self, number: u64) -> bool {
         let order = &self.memory.slot(slot_of(number)).order;
-        order.number.load(Acquire) != number || order.state.load(Acquire) == state::EMPTY
+        order.number.load(Acquire) != number || order.state.state() == State::Empty
     }
 
     /// `None` where the slot holds another parcel than the next: its words are spoilt.
@@ -393,20 +383,15 @@ impl WorkerLane {
         // Who knocks may be waiting for this very core.
         let is_shared = self.ran >= config::WORTH_A_SWITCH && door.core.load(Relaxed) == wait::core();
         let shared = if is_shared { crowd::CROWD } else { crowd::ROOM };
-        if look(&door.knocks, knocks, door.crowd.load(Relaxed).max(shared)) {
+        if look(door.knocks.word(), knocks, door.crowd.load(Relaxed).max(shared)) {
             return;
         }
-        door.waiting.store(1, Relaxed);
-        fence(SeqCst);
-        // Whoever looks from now on sees that this worker sleeps; who looked before has said what he wants to hear.
-        sleeps();
-        wait::wait_word(&door.knocks, knocks, patience);
-        door.waiting.store(0, Relaxed);
+        door.knocks.sleep(knocks, patience, sleeps);
     }
 
     /// Whether nobody wants the rest of parcel `number`.
     pub(crate) fn is_cancelled(&self, number: u64) -> bool {
-        self.memory.slot(slot_of(number)).order.limit.load(Relaxed) == 0
+        self.memory.slot(slot_of(number)).order.limit.is_cancelled()
     }
 
     /// Says that an item of parcel `number`, which is to be merged, or a merge is being worked on, and that `before` others
@@ -425,7 +410,7 @@ impl WorkerLane {
         let elapsed = wait::monotonic_nanos().saturating_sub(slot.progress.begun_at.load(Relaxed));
         self.ran = Duration::from_nanos(elapsed);
         slot.progress.elapsed.store(elapsed, Relaxed);
-        slot.order.state.store(state::DONE, Release);
+        slot.order.state.end();
     }
 }
 

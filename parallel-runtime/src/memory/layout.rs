@@ -10,6 +10,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use bytemuck::{NoUninit, Pod};
 
 use super::step::StepWord;
+use super::words::bell::BellWords;
+use super::words::door::Knocks;
+use super::words::limit::Limit;
+use super::words::slot::SlotWord;
 use crate::config::LANE_AREA;
 use crate::sys::memory::Mapping;
 
@@ -19,28 +23,11 @@ pub(crate) const SLOTS: usize = 2;
 /// `PARALLEL` in ASCII, and the version of this layout.
 pub(crate) const MAGIC: u64 = 0x5041_5241_4c4c_4503;
 
-/// What a slot is.
-///
-/// | state | set by | then |
-/// |---|---|---|
-/// | `EMPTY` | worker at `REVOKED`, parent at `DONE` | the parent fills it |
-/// | `FILLED` | parent | the worker takes it, or the parent revokes it: compare-and-swap decides |
-/// | `RUNNING` | worker | the worker ends it |
-/// | `DONE` | worker | the parent reads the reply |
-/// | `REVOKED` | parent | the worker passes it by |
-pub(crate) mod state {
-    pub(crate) const EMPTY: u32 = 0;
-    pub(crate) const FILLED: u32 = 1;
-    pub(crate) const RUNNING: u32 = 2;
-    pub(crate) const DONE: u32 = 3;
-    pub(crate) const REVOKED: u32 = 4;
-}
-
 /// The words of one slot that the parent writes; the worker, too, changes its state.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct SlotOrder {
-    pub(crate) state: AtomicU32,
+    pub(crate) state: SlotWord,
     /// 1: the parcel is in a block on the control channel, not in the argument area.
     pub(crate) in_block: AtomicU32,
     /// The parcel's number, counted from 0 for each worker.
@@ -48,7 +35,7 @@ pub(crate) struct SlotOrder {
     /// The parcel's length in bytes.
     pub(crate) len: AtomicU64,
     /// Only the first so many items are to be run: [`lane`](crate::lane) says how a parcel is divided by it.
-    pub(crate) limit: AtomicU32,
+    pub(crate) limit: Limit,
 }
 
 /// The words of one slot that the worker writes, from what the parent has put there with the parcel.
@@ -80,10 +67,7 @@ pub(crate) struct Slot {
 /// What the worker waits on.
 #[repr(C, align(64))]
 pub(crate) struct Door {
-    /// Counts what the parent did; the worker waits for a change.
-    pub(crate) knocks: AtomicU32,
-    /// 1 while the worker waits.
-    pub(crate) waiting: AtomicU32,
+    pub(crate) knocks: Knocks,
     /// How many milliseconds the worker may take for its end when nothing is left for it; 0: it is not to end.
     pub(crate) stop: AtomicU32,
     /// How many others are at work: see [`crowd`].
@@ -114,29 +98,6 @@ pub(crate) struct Header {
     pub(crate) divisible: AtomicU32,
     pub(crate) door: Door,
     pub(crate) slots: [Slot; SLOTS],
-}
-
-/// The words by which a pool's workers call their parent.
-#[repr(C, align(64))]
-pub(crate) struct BellWords {
-    /// Counts the calls; a waiting caller waits for a change.
-    pub(crate) rings: AtomicU32,
-    /// 1 while the caller sleeps, and must be woken.
-    pub(crate) asleep: AtomicU32,
-    /// Who listens: see [`listener`].
-    pub(crate) listener: AtomicU32,
-}
-
-/// Who hears the bell.
-pub(crate) mod listener {
-    /// Nobody waits: whoever comes next looks at the lanes anyway.
-    pub(crate) const NOBODY: u32 = 0;
-    /// A caller waits for [`rings`](super::BellWords::rings) to change.
-    pub(crate) const CALLER: u32 = 1;
-    /// The reactor waits for the attention event.
-    pub(crate) const REACTOR: u32 = 2;
-    /// As before, but only a worker calls it that has looked for more to do in vain.
-    pub(crate) const REACTOR_WHEN_IDLE: u32 = 3;
 }
 
 /// The size of a lane's head, in bytes: a page, so that the areas start on one.

@@ -7,3 +7,4 @@ pub(crate) mod layout;
 pub(crate) mod reply;
 pub(crate) mod rows;
 pub(crate) mod step;
+pub(crate) mod words;

@@ -13,8 +13,7 @@
 //! which item it died of, and the entries before it are whole. In a row, that one is done is published with the start of the
 //! next.
 
-use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
-use std::sync::atomic::compiler_fence;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use bytemuck::NoUninit;
 
@@ -146,9 +145,7 @@ fn begin(Slot { order, progress }: &Slot, timed: bool, step: Step, done: u32) ->
         progress.started_at.store(wait::monotonic_nanos(), Release);
     }
     progress.step.publish(step);
-    // The parent lowers the limit, makes all cores pass a barrier, and then looks what was started.
-    compiler_fence(SeqCst);
-    if done >= order.limit.load(Relaxed) {
+    if !order.limit.allows(done) {
         progress.step.publish(step.before());
         return false;
     }

@@ -148,7 +148,7 @@ mod tests {
     /// A reply, as the worker writes it and the parent copies it; how many items are done, too.
     fn written(write: impl FnOnce(ReplyWriter<'_>) -> ReplyWriter<'_>) -> (Vec<u8>, usize) {
         let memory = LaneMemory::new(Mapping::private(LANE).unwrap());
-        memory.slot(0).order.limit.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
+        memory.slot(0).order.limit.open();
         let writer = write(ReplyWriter::new(&memory, 0, 7, false));
         let step = memory.slot(0).progress.step.read();
         assert_eq!((step.started(), step.done()), (writer.done() as usize, writer.done() as usize));
@@ -252,7 +252,7 @@ mod tests {
     fn a_row_can_be_read_at_each_of_its_items() {
         let memory = LaneMemory::new(Mapping::private(LANE).unwrap());
         let slot = memory.slot(0);
-        slot.order.limit.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
+        slot.order.limit.open();
         let mut writer = ReplyWriter::new(&memory, 0, 7, false);
         assert!(writer.push_entry(tag::VALUE, b"before it"));
         let row = writer.row(8, NUMBERS as usize);
@@ -274,7 +274,7 @@ mod tests {
     fn a_row_can_be_read_while_it_is_written() {
         let memory = LaneMemory::new(Mapping::private(LANE).unwrap());
         let slot = memory.slot(0);
-        slot.order.limit.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
+        slot.order.limit.open();
         let begun = std::time::Instant::now();
         let (mut round, mut met) = (0, 0);
         while met < 1000 {

@@ -1,4 +1,4 @@
-//! The words of locks and their kin, and of queues, tried by [loom](https://docs.rs/loom) in the orders in which threads can take turns.
+//! The words of locks and their kin, of queues, and of lanes, tried by [loom](https://docs.rs/loom) in the orders in which threads can take turns.
 //!
 //! The files are the runtime's own; only what they stand on, `platform`, is another. A thread here is a process there.
 //! loom fails a model in which all threads sleep, so each model also shows that no wake-up is lost; slices, which heal
@@ -17,20 +17,29 @@ mod barrier;
 mod bell;
 #[path = "../../../parallel-runtime/src/sync/words/condvar.rs"]
 mod condvar;
+#[path = "../../../parallel-runtime/src/memory/words/door.rs"]
+mod door;
 #[path = "../../../parallel-runtime/src/sync/words/event.rs"]
 mod event;
+#[path = "../../../parallel-runtime/src/memory/words/limit.rs"]
+mod limit;
 #[path = "../../../parallel-runtime/src/sync/words/lock.rs"]
 mod lock;
 #[path = "../../../parallel-runtime/src/channel/words/marks.rs"]
 mod marks;
 mod platform;
+#[path = "../../../parallel-runtime/src/memory/words/bell.rs"]
+mod pool_bell;
 #[path = "../../../parallel-runtime/src/sync/words/reentrant.rs"]
 mod reentrant;
 #[path = "../../../parallel-runtime/src/sync/words/semaphore.rs"]
 mod semaphore;
+#[path = "../../../parallel-runtime/src/memory/words/slot.rs"]
+mod slot;
 #[path = "../../../parallel-runtime/src/channel/words/turn.rs"]
 mod turn;
 
+mod lanes;
 mod models;
 mod queues;
 mod reentrants;

@@ -21,6 +21,16 @@ pub(crate) fn fence_after_swap() {
     fence(Ordering::SeqCst);
 }
 
+/// Where the program has a barrier for the compiler on one side, and one for all cores on the other.
+pub(crate) fn order_here() {
+    fence(Ordering::SeqCst);
+}
+
+pub(crate) fn order_all() -> bool {
+    fence(Ordering::SeqCst);
+    true
+}
+
 pub(crate) fn spin_loop() {
     thread::yield_now();
 }
