@@ -27,7 +27,7 @@ const BRIEF_NANOS: f64 = BRIEF_ITEM.as_nanos() as f64;
 const GROWTH: usize = 16;
 /// The weight in the average of a chunk that is no larger than the one before. A larger one weighs more, because what it
 /// costs to hand over is spread over more items.
-const WEIGHT: f64 = 0.5;
+const WEIGHT: f64 = 0.3;
 /// Every worker should get at least so many more chunks, so that all end at about the same time.
 const CHUNKS_LEFT: usize = 4;
 
