@@ -105,14 +105,12 @@ pub(crate) struct Outbox {
     outstanding: usize,
     /// How many of them are values that are being merged.
     merging: usize,
-    /// Told of how many items have come back, each time some have.
-    progress: Option<Box<dyn FnMut(usize)>>,
 }
 
 impl Outbox {
     pub(crate) fn new(engine: Arc<dyn Engine>, terms: Arc<Terms>) -> Self {
         let arrivals = Arrivals { inbox: Mutex::default(), wanted: AtomicBool::new(true) };
-        Self { engine, terms, arrivals: Arc::new(arrivals), outstanding: 0, merging: 0, progress: None }
+        Self { engine, terms, arrivals: Arc::new(arrivals), outstanding: 0, merging: 0 }
     }
 
     /// Sends items to be mapped, to be mapped and merged, or to be merged.
@@ -183,7 +181,6 @@ impl Outbox {
             arrived_so_far = any.then(|| (std::mem::take(placed), std::mem::take(arrived), std::mem::take(timings)));
             any
         });
-        let before = self.outstanding;
         let (placed, arrived, timings) = arrived_so_far.unwrap_or_default();
         self.outstanding -= placed;
         for arrival in &arrived {
@@ -191,9 +188,6 @@ impl Outbox {
                 Arrival::Values { values, .. } => values.items(),
                 Arrival::Failed { .. } => 1,
             };
-        }
-        if let Some(progress) = &mut self.progress {
-            progress(before - self.outstanding);
         }
         (arrived, timings)
     }
