@@ -11,8 +11,6 @@ use crate::registry::Entry;
 
 pub(crate) mod batch;
 pub(crate) mod call;
-#[allow(dead_code, reason = "nobody makes one")]
-pub(crate) mod counting;
 pub(crate) mod inline;
 pub(crate) mod target;
 pub(crate) mod values;
