@@ -240,6 +240,12 @@ impl Lane {
         self.memory.header().divisible.store(0, Release);
     }
 
+    /// As if somebody had written over its words.
+    #[cfg(test)]
+    pub(crate) fn spoil(&self) {
+        self.memory.header().magic.store(0, Release);
+    }
+
     /// Tells the worker to look into the control channel.
     pub(crate) fn announce_mail(&self) {
         self.memory.header().door.mail.fetch_add(1, Release);

@@ -15,10 +15,13 @@ pub(super) fn give(driver: &Driver, core: &mut Core, index: usize, parcel: u64, 
     let is_same = owner::is_same(driver, core, now);
     let others = core.busy() - 1;
     let Core { state, lines, head, .. } = core;
-    let (Some(held), Some(line)) = (state.worker(index).and_then(|worker| worker.held(parcel)), lines[index].as_mut())
-    else {
+    let (Some(worker), Some(line)) = (state.worker(index), lines[index].as_mut()) else { return };
+    let Some(held) = worker.held(parcel) else { return };
+    // What an earlier task has left running may have written over it while the worker had nothing.
+    if line.lane.is_spoilt(worker.held.iter().map(|held| held.number).filter(|&number| number < parcel)) {
+        core.tell(Event::NotGiven { worker: index, parcel, why: Refusal::Spoilt }, now);
         return;
-    };
+    }
     line.lane.tell_crowd(others, driver.cores);
     let given = if is_same { line.give(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
     let Err(error) = given else {

@@ -139,6 +139,17 @@ fn a_call_waits_for_room_in_the_channel_of_a_stopped_worker() {
     assert_eq!(pool.stats().restarts, 0);
 }
 
+#[test]
+fn a_lane_that_is_written_over_while_its_worker_has_nothing_costs_no_call() {
+    for len in [3, LARGE[0]] {
+        let pool = serving(1);
+        assert_eq!(joined(length.on(&pool).submit("four")).unwrap(), 4);
+        pool.driver().enter().lines[0].as_ref().unwrap().lane.spoil();
+        assert_eq!(joined(length.on(&pool).submit(&"x".repeat(len))).unwrap(), len);
+        assert_eq!((pool.stats().restarts, pool.stats().tasks_failed), (1, 0));
+    }
+}
+
 #[parallel(crate = crate)]
 fn square(x: u64) -> u64 {
     x * x

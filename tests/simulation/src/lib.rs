@@ -2,7 +2,7 @@
 //!
 //! The files of `pool/state` are the runtime's own. Here they decide for workers that start late, die at each step, stall,
 //! scribble and are killed from outside, while callers submit, cancel, signal, abandon and close, all in virtual time. A run
-//! is drawn from a seed; [`world`] says what must hold after each step and at its end. A run that fails is told with its
+//! is drawn from a seed; `world` says what must hold after each step and at its end. A run that fails is told with its
 //! story, made as short as it can be.
 
 #![cfg(test)]

@@ -295,6 +295,7 @@ impl<'a> World<'a> {
         let process = self.process(seat);
         let gone = process.ended.is_some() || process.cut_off;
         let why = match () {
+            () if process.spoilt => Some(Refusal::Spoilt),
             () if foreign => Some(Refusal::OwnerDoubted),
             // What fits the lane goes into it, whoever is there.
             () if gone && (needs_idle_worker || chance < 100) => Some(Refusal::CutOff),
@@ -848,7 +849,7 @@ impl<'a> World<'a> {
                 }
             }
             Deed::Spoil(seat) => {
-                if let Some(process) = self.seats[seat].as_mut().filter(|process| process.running().is_some()) {
+                if let Some(process) = self.seats[seat].as_mut().filter(|process| process.ready) {
                     process.spoilt = true;
                 }
             }

@@ -69,6 +69,8 @@ pub(crate) enum Refusal {
     Full,
     /// It became doubtful whose the program is.
     OwnerDoubted,
+    /// Something had written over its lane.
+    Spoilt,
     /// This process was refused, or what is to be sent is too large. `partly`: some of it is on its way.
     Here { partly: bool },
 }

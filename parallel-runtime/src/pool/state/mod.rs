@@ -193,13 +193,13 @@ impl<B: Load> State<B> {
         if matches!(why, Refusal::CutOff | Refusal::Here { partly: true }) {
             self.stop(index, self.rules.stop_grace, Stop::CutOff, now, effects);
         }
+        if why == Refusal::Spoilt {
+            self.kill(index, Killed::Spoilt, effects);
+        }
+        self.owner_in_doubt |= why == Refusal::OwnerDoubted;
         match why {
             Refusal::Here { .. } => effects.failed.push((batch, Failure::NotGiven)),
-            Refusal::CutOff | Refusal::Full => self.queue.push_front(batch),
-            Refusal::OwnerDoubted => {
-                self.owner_in_doubt = true;
-                self.queue.push_front(batch);
-            }
+            _ => self.queue.push_front(batch),
         }
         self.hand_out(now, effects);
     }
