@@ -279,6 +279,27 @@ fn many_threads_may_use_it_at_a_time() {
     assert!(pool.stats().busy <= begun.elapsed() * 8);
 }
 
+/// As under valgrind, where the program's file is not what runs.
+#[test]
+fn it_runs_where_the_program_cannot_start_itself_again() {
+    const WITHIN: &str = "INLINE_LOADER";
+    if std::env::var_os(WITHIN).is_some() {
+        assert!(matches!(cube.spawn(3).join().unwrap_err().kind(), ErrorKind::NotParallel));
+        assert_eq!(cube.on(&Pool::inline()).submit(3).join().unwrap(), 27);
+        assert_eq!(cube.par_map(0..3).unwrap(), [0, 1, 8]);
+        return;
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let mut files = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+    let loader = files.find(|file| file.contains("/ld-linux")).expect("the C library's loader");
+    let mut test = Command::new(loader);
+    test.arg(std::env::current_exe().unwrap());
+    test.args(["--exact", "it_runs_where_the_program_cannot_start_itself_again"]);
+    let output = test.env(WITHIN, "1").env("PARALLEL_WORKERS", "0").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
 #[test]
 fn the_environment_says_so_for_pools_that_say_nothing_else() {
     const WITHIN: &str = "INLINE_ENVIRONMENT";

@@ -16,6 +16,7 @@ use super::values::Values;
 use super::{Aim, Engine, Place, Shape};
 use crate::config;
 use crate::current;
+use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{error_of, run_callbacks};
 use crate::memory::bulk;
@@ -266,6 +267,7 @@ impl Engine for Inline {
     }
 
     fn accept(&self, batch: Box<Batch>) -> Result<()> {
+        ending::check()?;
         match self.phase.load(Ordering::Acquire) {
             OPEN => {}
             CLOSED => return Err(Error::new(ErrorKind::Closed)),

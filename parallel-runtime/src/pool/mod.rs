@@ -325,7 +325,8 @@ impl Pool {
 
     /// A pool whose calls run in this process; runs its initializer.
     fn start_inline(initializer: Option<&Initializer>) -> Result<Self> {
-        entry::check()?;
+        // Also where the program could not start itself again: nothing is started.
+        ending::check()?;
         let inline = Inline::new();
         let pool = Self { kind: Kind::Inline(Arc::clone(&inline)) };
         if let Some(Initializer { entry, arguments, check }) = initializer {
