@@ -8,8 +8,14 @@ use super::Engine;
 /// What a call can run on: a [`Pool`](crate::Pool), or whatever leads to one, as `&Arc<Pool>` and `&LazyLock<Pool>` do.
 ///
 /// It is implemented by this crate only.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no pool, and leads to none",
+    label = "no call can run on this",
+    note = "write `.on(&pool)`, where `pool` is a `Pool`, or an `Arc`, a `Box`, a `LazyLock` of one"
+)]
 pub trait Target: sealed::Target {}
 
+#[diagnostic::do_not_recommend]
 impl<T: sealed::Target + ?Sized> Target for T {}
 
 pub(crate) mod sealed {
@@ -21,6 +27,7 @@ pub(crate) mod sealed {
         fn engine(&self) -> Handle;
     }
 
+    #[diagnostic::do_not_recommend]
     impl<D: Deref<Target: Target> + ?Sized> Target for D {
         fn engine(&self) -> Handle {
             (**self).engine()
