@@ -50,6 +50,15 @@ pub struct Ending {
     pub stderr: String,
 }
 
+/// Copies a file that is to be executed.
+///
+/// A process of its own writes it: one that another thread starts here meanwhile would hold the file open for writing until it
+/// executes, and the copy could not be executed ("Text file busy").
+pub fn copy_program(from: impl AsRef<std::path::Path>, to: impl AsRef<std::path::Path>) {
+    let copied = std::process::Command::new("cp").arg(from.as_ref()).arg(to.as_ref()).status().expect("there is `cp`");
+    assert!(copied.success(), "{} cannot be copied to {}", from.as_ref().display(), to.as_ref().display());
+}
+
 impl Ending {
     /// Asserts that the program succeeded without a word on stderr, and returns the lines of its stdout.
     ///

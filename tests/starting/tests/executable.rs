@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use parallel_starting::{Ending, Folder, Program};
+use parallel_starting::{Ending, Folder, Program, copy_program};
 
 const MOVED: &str = env!("CARGO_BIN_EXE_moved");
 
@@ -16,7 +16,7 @@ fn copy(folder: &Folder, name: &OsStr) -> PathBuf {
     let path = folder.file(name);
     // A link is as good as a copy here, and costs nothing; another file system wants the copy.
     if fs::hard_link(MOVED, &path).is_err() {
-        fs::copy(MOVED, &path).expect("the folder is writable");
+        copy_program(MOVED, &path);
     }
     path
 }
@@ -51,7 +51,7 @@ fn a_replaced_executable_never_runs_in_its_place() {
     calls_work_after(|path| {
         let other = path.with_file_name("other");
         // It would print a line and succeed.
-        fs::copy("/bin/echo", &other).unwrap();
+        copy_program("/bin/echo", &other);
         fs::rename(&other, path).unwrap();
     });
 }
@@ -60,7 +60,7 @@ fn a_replaced_executable_never_runs_in_its_place() {
 fn an_executable_replaced_by_another_program_with_the_same_functions_never_runs_in_its_place() {
     calls_work_after(|path| {
         let other = path.with_file_name("other");
-        fs::copy(env!("CARGO_BIN_EXE_plain"), &other).unwrap();
+        copy_program(env!("CARGO_BIN_EXE_plain"), &other);
         fs::rename(&other, path).unwrap();
     });
 }
@@ -114,7 +114,7 @@ fn needs_root(what: &str) -> bool {
 /// A copy of the program in a folder that everybody may enter.
 fn copy_for_all(folder: &Folder, mode: u32) -> PathBuf {
     let path = folder.file("program");
-    fs::copy(OUTCOMES, &path).expect("the folder is writable");
+    copy_program(OUTCOMES, &path);
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("the file is ours");
     path
@@ -152,7 +152,7 @@ fn a_program_that_its_loader_was_told_to_run_starts_nothing_else() {
     for name in ["ld-2.31.so", "ld-linux-x86-64.so.2", "renamed"] {
         let folder = Folder::new();
         copy_for_all(&folder, 0o755);
-        fs::copy(loader(), folder.file(name)).expect("the folder is writable");
+        copy_program(loader(), folder.file(name));
         let program = Program::start_as(folder.file(name), &["./program", "/usr/bin/touch", "made"], |command| {
             command.current_dir(folder.path());
         });
@@ -168,7 +168,7 @@ fn a_loader_that_cannot_be_read_is_not_taken_for_the_program() {
     }
     let folder = Folder::new();
     copy_for_all(&folder, 0o755);
-    fs::copy(loader(), folder.file("loader")).expect("the folder is writable");
+    copy_program(loader(), folder.file("loader"));
     fs::set_permissions(folder.file("loader"), fs::Permissions::from_mode(0o711)).expect("the file is ours");
     let program = Program::start_as(folder.file("loader"), &["./program"], |command| {
         as_nobody(command.current_dir(folder.path()));
