@@ -13,7 +13,7 @@ use crate::sys::socket::MAX_DESCRIPTORS;
 /// Gives a worker a parcel that the state has put into its hands.
 pub(super) fn give(driver: &Driver, core: &mut Core, index: usize, parcel: u64, now: Instant) {
     let is_same = owner::is_same(driver, core, now);
-    let others = core.busy() - 1;
+    let others = core.busy().saturating_sub(1);
     let Core { state, lines, head, .. } = core;
     let (Some(worker), Some(line)) = (state.worker(index), lines[index].as_mut()) else { return };
     let Some(held) = worker.held(parcel) else { return };

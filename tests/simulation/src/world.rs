@@ -220,6 +220,14 @@ impl<'a> World<'a> {
                 other => panic!("parcel {} of seat {seat} is not in its lane: {other:?}", held.number),
             };
             assert_eq!(parcel.number, held.number, "the lane of seat {seat} holds another parcel");
+            // As the driver does, only what is of use is read of a parcel that runs.
+            let runs = taken && !ended;
+            let ran = self.now.saturating_sub(parcel.begun);
+            if runs && held.batch.timeout().is_none() && ran < self.state.rules.shared_after {
+                let begun = (held.batch.len() > 1).then(|| self.base + parcel.begun);
+                *reading = Reading { taken, ended, begun, ..held.reading };
+                continue;
+            }
             *reading = Reading {
                 taken,
                 ended,
