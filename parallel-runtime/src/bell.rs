@@ -1,7 +1,5 @@
 //! The bell by which all workers of a pool call their parent, and how long one looks for a call before one sleeps.
-//!
-//! A worker publishes what it has done, then looks who listens; whoever begins to listen says so, then looks at the lanes
-//! again: with a full fence between the two steps on either side no call is lost.
+//! Its words are in [`memory::words::bell`](crate::memory::words::bell).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -2,18 +2,13 @@
 //!
 //! # Protocol
 //!
-//! Parcels go round the two slots in turn, at both ends. The parent fills an empty slot, then knocks: it adds to `knocks` and
-//! wakes the worker if that waits. The worker ends a parcel with `DONE`, then rings the [bell](crate::bell). Both first
-//! publish, then look whether the other sleeps; whoever sleeps first says so, then looks again: with a full fence between the
-//! two steps on either side no call is lost.
+//! Parcels go round the two slots in turn, at both ends. The parent fills an empty slot, then knocks; the worker ends a parcel,
+//! then rings the [bell](crate::bell). A parcel that runs can be divided. What each word of that means, and why none is lost, stands
+//! in [`memory::words`](crate::memory::words).
 //!
 //! The worker publishes that it starts an item before it touches it, and that it is done after its reply is written, at the
 //! latest when it starts the next, so that a death shows which item it died of, and the replies before it are whole
 //! ([`memory::reply`](crate::memory::reply) does both).
-//!
-//! A parcel that runs can be divided: the parent lowers the limit of its items, lets all cores pass a barrier, and then
-//! looks which item was started last; the worker says which item it starts, and then looks at the limit. So one of them sees
-//! what the other did, and what is above both is the parent's again.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
