@@ -38,7 +38,7 @@ fn sources() -> Vec<Source> {
             }
             let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
             // What is for tests only may look at everything.
-            if !name.ends_with(".rs") || name.ends_with("tests.rs") || ["flags.rs", "fuzzed.rs"].contains(&&*name) {
+            if !name.ends_with(".rs") || name.ends_with("tests.rs") || ["testing.rs", "fuzzed.rs"].contains(&&*name) {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
@@ -130,7 +130,8 @@ fn stands_in(words: &[&str], places: &[&str]) {
 
 #[test]
 fn unsafe_code_and_system_calls_stand_in_their_rooms() {
-    let rooms = ["sys/", "memory/", "lane", "entry", "sync/", "shared/", "channel/", "function"];
+    let rooms =
+        ["sys/", "lane/", "wire/cast", "wire/given", "worker/entry", "sync/", "shared/", "channel/", "call/task"];
     stands_in(&["unsafe {", "unsafe impl", "unsafe fn"], &rooms);
     // The names of errors, which are the system's, are read in one more.
     stands_in(&["libc::", "rustix::"], &["sys/", "process/peer"]);
@@ -147,7 +148,8 @@ fn what_a_pool_decides_knows_no_clock_no_lock_and_no_descriptor() {
         let outside: Vec<&str> = used(&source.text).into_iter().filter(|room| *room != "engine").collect();
         assert!(outside.is_empty(), "{} uses {outside:?}", source.path);
     }
-    // Callers know an engine and no pool.
-    let callers = sources().into_iter().filter(|source| source.is_in(&["call/", "engine/"]));
+    // Callers know an engine and no pool; one file turns to the global pool where a call names none.
+    let callers =
+        sources().into_iter().filter(|source| source.is_in(&["call/", "engine/"]) && source.path != "call/task.rs");
     callers.for_each(|source| assert!(!used(&source.text).contains("pool"), "{}", source.path));
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::poison::lock;
-use crate::process::{bootstrap, reactor};
+use crate::process::{reactor, token};
 
 /// What this process was started for, and its share; empty in the first one.
 static ROLE: OnceLock<(Role, u64)> = OnceLock::new();
@@ -60,7 +60,7 @@ pub(crate) fn is_starting() -> bool {
     const UNKNOWN: u8 = Origin::Unknown as u8;
     const WORKER: u8 = Origin::Worker as u8;
     match ORIGIN.load(Ordering::Acquire) {
-        UNKNOWN => bootstrap::has_token(),
+        UNKNOWN => token::has_token(),
         WORKER => ROLE.get().is_none(),
         _ => false,
     }

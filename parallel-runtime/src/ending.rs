@@ -7,9 +7,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::config::END_TIME;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::wait;
+use crate::tuning::END_TIME;
 
 /// The process runs as it should.
 const RUNNING: u32 = 0;

@@ -9,16 +9,17 @@ use std::os::fd::OwnedFd;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::job::error_of;
-use crate::memory::layout::{LANE, LaneMemory, SharedBytes};
-use crate::memory::{given, reply};
+use crate::engine::flight::error_of;
+use crate::lane::memory::{LANE, LaneMemory, SharedBytes};
+use crate::lane::reply;
 use crate::process::control::{Body, Delivery, Note, Opening, Package, Report};
 use crate::process::transfer::Store;
 use crate::sys::memory::{self, Mapping};
-use crate::wire::call::CallFailure;
 use crate::wire::codec;
+use crate::wire::given;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::message;
+use crate::wire::outcome::CallFailure;
 use crate::wire::parcel::Opened;
 use crate::wire::payload::Payload;
 use crate::wire::plain;
@@ -235,7 +236,7 @@ fn read_parcel(data: &[u8]) {
     if opened.write_out(&mut numbers).is_some() {
         // Items without bytes are as many as is said.
         let bytes: usize = opened.items().take(data.len().max(1 << 16)).map(<[u8]>::len).sum();
-        assert!(bytes <= data.len().max(crate::config::LANE_AREA));
+        assert!(bytes <= data.len().max(crate::tuning::LANE_AREA));
     }
 }
 
@@ -302,7 +303,7 @@ mod tests {
     const FOR_NOTHING: usize = 128 << 10;
 
     fn most(target: &str, bytes: usize) -> usize {
-        let area = if target == "lane" { crate::config::LANE_AREA } else { 0 };
+        let area = if target == "lane" { crate::tuning::LANE_AREA } else { 0 };
         FOR_NOTHING + area + PER_BYTE * bytes
     }
 

@@ -1,40 +1,27 @@
 //! What runs behind the `parallel` crate: processes, pools, calls. Users depend on `parallel`, not on this crate.
 
 // The floors of the house, from the ground up; see ARCHITECTURE.md.
-mod config;
 mod panic;
 mod poison;
 mod sys;
+mod tuning;
 
-mod memory;
+mod lane;
 mod wire;
 
 mod error;
 mod failure;
-mod registry;
-
-mod bell;
-mod callable;
-mod lane;
-mod process;
+mod run;
 
 mod current;
 mod ending;
-mod job;
-mod run;
-mod solo;
+mod process;
 mod worker;
 
-mod entry;
+mod engine;
 
 mod call;
-mod engine;
 mod pool;
-
-mod function;
-mod handle;
-mod options;
-mod tries;
 
 mod probe;
 
@@ -43,7 +30,7 @@ pub mod shared;
 pub mod sync;
 
 #[cfg(test)]
-mod flags;
+mod testing;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -55,15 +42,15 @@ mod fuzzed;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use callable::{Accepts, Merges};
+pub use call::handle::{AsCompleted, JoinHandle, as_completed};
+pub use call::task::{Function, ParIMap, ParIMapUnordered, Task};
+pub use call::tries::{Fallible, TryParIMap, TryParIMapUnordered};
 pub use current::{Current, active_children, current};
 pub use engine::target::Target;
-pub use entry::init;
 pub use error::{CodecError, Error, ErrorKind, PanicReport, Result};
 pub use failure::Failure;
-pub use function::{Function, ParIMap, ParIMapUnordered, Task};
-pub use handle::{AsCompleted, JoinHandle, as_completed};
 pub use pool::Pool;
 pub use pool::builder::{InitializerOutput, PoolBuilder};
 pub use pool::stats::PoolStats;
-pub use tries::{Fallible, TryParIMap, TryParIMapUnordered};
+pub use run::callable::{Accepts, Merges};
+pub use worker::entry::init;

@@ -1,8 +1,9 @@
-//! Calls on their way through an engine: maps, lazy maps, reductions, and submitted calls.
+//! Calls: what a `#[parallel]` function becomes, the options in front of a call, and its way through an engine.
 
-mod chunker;
-pub(crate) mod feeder;
-pub(crate) mod lazy;
+pub(crate) mod handle;
 pub(crate) mod map;
-pub(crate) mod reduce;
-pub(crate) mod submit;
+pub(crate) mod options;
+pub(crate) mod spawned;
+pub(crate) mod submitted;
+pub(crate) mod task;
+pub(crate) mod tries;

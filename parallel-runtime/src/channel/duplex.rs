@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::SendError;
 use super::pipe::{Patience, Pipe};
-use super::wires::{Wire, Wires};
+use super::sockets::{Wire, Wires};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::handles::{self, Handle};
 

@@ -8,7 +8,7 @@ mod message;
 mod pipe;
 mod queue;
 mod ring;
-mod wires;
+mod sockets;
 mod words;
 
 pub use duplex::{Duplex, Receiver, Sender, channel, duplex};
@@ -18,4 +18,4 @@ pub use queue::{Iter, Queue};
 #[cfg(any(test, fuzzing))]
 pub(crate) use ring::read_ring;
 #[cfg(any(test, fuzzing))]
-pub(crate) use wires::read_notes;
+pub(crate) use sockets::read_notes;

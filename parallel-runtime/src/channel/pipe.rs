@@ -18,17 +18,17 @@ use serde::de::DeserializeOwned;
 use super::error::SendError;
 use super::message::{Incoming, Outgoing, encoded};
 use super::ring::{self, Popped, Ring, RingWords, Slot, Space, Trouble};
-use super::wires::{Wires, none_left};
+use super::sockets::{Wires, none_left};
 use super::words::bell::Bell;
 use super::words::marks::RingError;
 use super::words::turn::{Held, Turn};
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory::given::Given;
 use crate::process::peer::Refused;
 use crate::sync::words::platform::Deadline;
 use crate::sys::limits::{self, Limit};
 use crate::sys::memory::{Access, Region};
 use crate::wire::codec::CodecError;
+use crate::wire::given::Given;
 use crate::wire::payload::Payload;
 
 /// How long one who waits sleeps before he looks again whether the other end lives.
@@ -451,7 +451,7 @@ fn spoilt() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wires::Wire;
+    use super::super::sockets::Wire;
     use super::*;
     use crate::wire::handles::Handle;
 

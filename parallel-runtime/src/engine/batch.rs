@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::call::{CallId, History};
+use super::call_id::{CallId, History};
+use super::flight::Callback;
 use super::values::Values;
 use crate::error::Error;
-use crate::job::Callback;
-use crate::memory::layout::SharedBytes;
-use crate::registry::Entry;
+use crate::lane::memory::SharedBytes;
+use crate::run::registry::Entry;
 use crate::wire::consecutive;
 use crate::wire::ends::Ends;
 use crate::wire::handles::Handles;

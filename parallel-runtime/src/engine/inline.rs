@@ -11,22 +11,22 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
-use super::call::CallId;
+use super::call_id::CallId;
+use super::flight::{error_of, run_callbacks};
 use super::values::Values;
 use super::{Aim, Engine, Place, Shape};
-use crate::config;
 use crate::current;
 use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{error_of, run_callbacks};
-use crate::memory::bulk;
+use crate::lane::bulk;
 use crate::poison::lock;
-use crate::registry::Entry;
-use crate::run;
-use crate::wire::call::CallFailure;
+use crate::run::call;
+use crate::run::registry::Entry;
+use crate::tuning;
 use crate::wire::codec::CodecError;
 use crate::wire::fallible;
 use crate::wire::handles::{Handle, Handles};
+use crate::wire::outcome::CallFailure;
 use crate::wire::payload::Payload;
 
 /// Runs what it is given at once.
@@ -114,7 +114,7 @@ impl Inline {
     pub(crate) fn call(&self, entry: &'static Entry, arguments: &Payload) -> std::result::Result<Payload, CallFailure> {
         self.enter(entry.name(), None, || {
             let mut value = Payload::default();
-            match run::call(entry, &arguments.bytes, &arguments.handles, &mut value, false) {
+            match call::call_one(entry, &arguments.bytes, &arguments.handles, &mut value, false) {
                 None => Ok(value),
                 Some(failure) => Err(failure),
             }
@@ -168,7 +168,8 @@ impl Inline {
             let since = Instant::now();
             let mut value = Payload::default();
             let name = batch.terms.name.as_deref();
-            let failure = self.enter(entry.name(), name, || run::call(entry, arguments, handles, &mut value, false));
+            let failure =
+                self.enter(entry.name(), name, || call::call_one(entry, arguments, handles, &mut value, false));
             // It cannot be stopped; what it gave is too late.
             let late = batch.terms.timeout.filter(|&timeout| since.elapsed() >= timeout);
             let error = match (late, failure) {
@@ -222,7 +223,7 @@ impl Inline {
         for (item, bytes) in batch.items(&mut numbers).enumerate() {
             let mut value = match batch.entry {
                 Some(entry) => {
-                    let run = || run::value_from(entry, bytes, handles);
+                    let run = || call::value_from(entry, bytes, handles);
                     self.enter(entry.name(), name, run).map_err(|failure| (Some(item), error_of(failure)))?
                 }
                 None => bytes.to_vec(),
@@ -237,7 +238,7 @@ impl Inline {
                 None => value,
                 Some(mut before) => {
                     before.extend_from_slice(&value);
-                    let run = || run::value_from(merge, &before, &[]);
+                    let run = || call::value_from(merge, &before, &[]);
                     self.enter(merge.name(), name, run).map_err(|failure| (None, error_of(failure)))?
                 }
             });
@@ -274,7 +275,7 @@ impl Engine for Inline {
             _ => return Err(Error::new(ErrorKind::Terminated)),
         }
         // Of earlier rows.
-        bulk::let_go(config::SPARE_BLOCK);
+        bulk::let_go(tuning::SPARE_BLOCK);
         // A large row is read where it was written.
         let arrived = batch.handles.iter().map(Handle::arrive_here).collect::<io::Result<Handles>>();
         let handles = arrived.map_err(|error| {

@@ -7,16 +7,17 @@ use std::panic::RefUnwindSafe;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::registry::Entry;
+use crate::run::registry::Entry;
 
 pub(crate) mod batch;
-pub(crate) mod call;
+pub(crate) mod call_id;
+pub(crate) mod flight;
 pub(crate) mod inline;
 pub(crate) mod target;
 pub(crate) mod values;
 
 use self::batch::Batch;
-use self::call::CallId;
+use self::call_id::CallId;
 
 /// What a map should know of an engine to cut its items well.
 #[derive(Debug, Clone, Copy)]

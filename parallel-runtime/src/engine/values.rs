@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::memory::reply::ROW_HEAD;
+use crate::lane::reply::ROW_HEAD;
 use crate::wire::ends::Ends;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::payload::Payload;
@@ -108,7 +108,7 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::reply::tag;
+    use crate::lane::reply::tag;
 
     fn bytes(values: &Values) -> Vec<&[u8]> {
         values.iter().map(|(value, _)| value).collect()

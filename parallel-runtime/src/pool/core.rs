@@ -9,13 +9,13 @@ use super::state::load::Load as _;
 use super::state::rules::Rules;
 use super::state::{Attention, Effects, Event, Phase, State};
 use super::stats::PoolStats;
-use crate::bell::Listener;
-use crate::config;
 use crate::ending;
 use crate::engine::batch::Batch;
+use crate::engine::flight::Callback;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::Callback;
-use crate::registry::Entry;
+use crate::lane::bell::Listener;
+use crate::run::registry::Entry;
+use crate::tuning;
 use crate::wire::payload::Payload;
 
 /// What the builder was told.
@@ -109,12 +109,12 @@ impl Core {
 
     /// Whether a parcel that runs takes no longer than a short map, by what its function took before.
     pub(super) fn ends_soon(&self) -> bool {
-        self.at_work().any(|(_, time)| time.is_some_and(|time| time <= config::WHOLE_MAP_TIME))
+        self.at_work().any(|(_, time)| time.is_some_and(|time| time <= tuning::WHOLE_MAP_TIME))
     }
 
     /// Whether a worker may be waiting for this very core, and it is worth giving way to it.
     pub(super) fn shares_core(&self) -> bool {
-        let is_long = |time: Option<Duration>| time.is_none_or(|time| time >= config::WORTH_A_SWITCH);
+        let is_long = |time: Option<Duration>| time.is_none_or(|time| time >= tuning::WORTH_A_SWITCH);
         self.at_work().any(|(line, time)| is_long(time) && line.lane.may_share_core())
     }
 

@@ -18,15 +18,15 @@ use super::state::placement::Ask;
 use super::state::rules::Rules;
 use super::state::{Action, Event, Phase};
 use super::stats::PoolStats;
-use crate::bell::{Bell, Listener};
-use crate::config;
 use crate::engine::batch::Batch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory::layout::crowd;
+use crate::lane::bell::{Bell, Listener};
+use crate::lane::memory::crowd;
 use crate::poison::{lock, wait};
 use crate::process::caller::Caller;
 use crate::process::reactor::{self, Pulse, Reactor};
 use crate::process::spares;
+use crate::tuning;
 
 /// A pool, shared by its owner, its callers and the reactor.
 pub(crate) struct Driver {
@@ -55,18 +55,18 @@ impl Driver {
             tasks_per_worker: settings.tasks_per_worker,
             initializes: settings.initializer.is_some(),
             start_timeout: settings.start_timeout,
-            ahead_below: config::AHEAD_BELOW,
-            shared_after: config::SHARED_AFTER,
-            long_parcel: config::LONG_PARCEL,
-            heartbeat: config::HEARTBEAT,
-            group_time: config::GROUP_TIME,
-            largest_group: config::LARGEST_GROUP,
-            company_time: config::COMPANY_TIME,
-            largest_company: config::LARGEST_COMPANY,
-            stop_grace: config::STOP_GRACE,
-            hopeless_starts: config::HOPELESS_STARTS,
-            back_off: config::back_off,
-            unblamed_deaths: config::UNBLAMED_DEATHS,
+            ahead_below: tuning::AHEAD_BELOW,
+            shared_after: tuning::SHARED_AFTER,
+            long_parcel: tuning::LONG_PARCEL,
+            heartbeat: tuning::HEARTBEAT,
+            group_time: tuning::GROUP_TIME,
+            largest_group: tuning::LARGEST_GROUP,
+            company_time: tuning::COMPANY_TIME,
+            largest_company: tuning::LARGEST_COMPANY,
+            stop_grace: tuning::STOP_GRACE,
+            hopeless_starts: tuning::HOPELESS_STARTS,
+            back_off: tuning::back_off,
+            unblamed_deaths: tuning::UNBLAMED_DEATHS,
         };
         let core = Core::new(settings.workers, rules);
         let driver = Arc::new_cyclic(|me| Self {
@@ -251,7 +251,7 @@ impl Driver {
         let looks = match () {
             () if core.busy() >= self.cores => 0,
             // To fall asleep would take longer.
-            () if core.ends_soon() => config::LOOKS_WHILE_SHORT,
+            () if core.ends_soon() => tuning::LOOKS_WHILE_SHORT,
             () => 1,
         };
         let crowd = if core.shares_core() { crowd::CROWD } else { crowd::ROOM };
@@ -367,7 +367,7 @@ impl Driver {
             return;
         }
         self.dismiss(grace);
-        self.wait_until_gone(Some(grace.unwrap_or_default() + config::KILL_GRACE));
+        self.wait_until_gone(Some(grace.unwrap_or_default() + tuning::KILL_GRACE));
     }
 
     /// Waits until the workers are gone, at most so long.

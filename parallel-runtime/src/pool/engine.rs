@@ -8,11 +8,11 @@ use super::state::blame::Sent;
 use super::state::placement::Ask;
 use super::state::{Event, Whereabouts};
 use crate::engine::batch::Batch;
-use crate::engine::call::CallId;
+use crate::engine::call_id::CallId;
 use crate::engine::{Aim, Engine, Place, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::reactor;
-use crate::registry::Entry;
+use crate::run::registry::Entry;
 use crate::sys::process::KILL;
 
 /// How many chunks for each worker are under way: two in its lane, one that waits.

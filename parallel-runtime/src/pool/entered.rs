@@ -4,7 +4,7 @@ use std::sync::MutexGuard;
 
 use super::core::Core;
 use super::driver::Driver;
-use crate::job::run_callbacks;
+use crate::engine::flight::run_callbacks;
 
 /// The lock of a pool, held.
 pub(crate) struct Entered<'a> {

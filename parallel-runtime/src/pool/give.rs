@@ -6,9 +6,9 @@ use super::core::Core;
 use super::driver::Driver;
 use super::owner;
 use super::state::{Event, Refusal};
-use crate::config;
 use crate::process::peer::Refused;
 use crate::sys::socket::MAX_DESCRIPTORS;
+use crate::tuning;
 
 /// Gives a worker a parcel that the state has put into its hands.
 pub(super) fn give(driver: &Driver, core: &mut Core, index: usize, parcel: u64, now: Instant) {
@@ -26,7 +26,7 @@ pub(super) fn give(driver: &Driver, core: &mut Core, index: usize, parcel: u64, 
     let given = if is_same { line.give(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
     let Err(error) = given else {
         if line.block.is_some() {
-            driver.arm(core, now + config::SPARE_BLOCK);
+            driver.arm(core, now + tuning::SPARE_BLOCK);
         }
         return;
     };

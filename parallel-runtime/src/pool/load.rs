@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::state::load::Load;
-use crate::config::{BRIEF_ITEM, LONGEST_IN_GROUP};
 use crate::engine::batch::{Batch, Terms};
-use crate::engine::call::{CallId, History};
+use crate::engine::call_id::{CallId, History};
+use crate::tuning::{BRIEF_ITEM, LONGEST_IN_GROUP};
 use crate::wire::handles::Handle;
 
 /// On the heap: a batch moves from the queue to a worker, and on.

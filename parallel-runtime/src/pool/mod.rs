@@ -3,17 +3,17 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::bell::Bell;
 use crate::ending;
 use crate::engine::Engine;
+use crate::engine::flight::error_of;
 use crate::engine::inline::Inline;
 use crate::engine::target::sealed;
-use crate::entry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::error_of;
+use crate::lane::bell::Bell;
 use crate::poison::lock;
 use crate::process::reactor;
 use crate::sys::program;
+use crate::worker::entry;
 
 pub(crate) mod builder;
 mod core;

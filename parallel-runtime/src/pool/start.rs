@@ -14,16 +14,16 @@ use super::state::life::{Killed, Life};
 use super::state::placement::Ask;
 use super::state::starts::StartError;
 use super::state::{Event, Phase};
-use crate::config;
 use crate::current;
 use crate::ending;
 use crate::error::Result;
-use crate::lane::Lane;
+use crate::lane::parent::Lane;
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
 use crate::process::launch::Way;
 use crate::process::reactor::{Alarm, Child, Events, Loop, Start, defect};
 use crate::process::transfer;
 use crate::sys::process;
+use crate::tuning;
 use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
@@ -232,7 +232,7 @@ impl Driver {
             let text = format!(
                 "{:?} passed before {until}; if it needs longer, say so by {}, in seconds, or by the builder's `start_timeout`",
                 self.settings.start_timeout,
-                config::START_TIMEOUT
+                tuning::START_TIMEOUT
             );
             return StartError::of(io::ErrorKind::TimedOut, text);
         }
@@ -366,10 +366,10 @@ impl Alarm for Driver {
         self.pump(core);
         core.tell(Event::Time, now);
         self.carry_out(core, now);
-        let before = now.checked_sub(config::SPARE_BLOCK);
+        let before = now.checked_sub(tuning::SPARE_BLOCK);
         before.into_iter().for_each(|before| core.lines.iter_mut().flatten().for_each(|line| line.let_go(before)));
         let blocks =
-            core.lines.iter().flatten().filter_map(|line| Some(line.block.as_ref()?.since + config::SPARE_BLOCK));
+            core.lines.iter().flatten().filter_map(|line| Some(line.block.as_ref()?.since + tuning::SPARE_BLOCK));
         let heartbeat = Self::heartbeat(core).map(|pause| now + pause);
         let next = blocks.chain(heartbeat).chain(core.state.next_deadline(now)).min()?;
         if core.armed.is_some_and(|armed| armed <= next) {

@@ -12,12 +12,12 @@ use super::state::starts::StartError;
 use super::state::worker::SLOTS;
 use super::state::{Event, Failure};
 use crate::engine::batch::Batch;
+use crate::engine::flight::{error_of, error_of_end};
 use crate::engine::values::Values;
 use crate::error::{Error, ErrorKind};
-use crate::job::{error_of, error_of_end};
-use crate::wire::call::CallFailure;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::handles::Handles;
+use crate::wire::outcome::CallFailure;
 use crate::wire::reply::{self, Entries, Entry};
 
 /// A part of a parcel that is done: what its reply is read for.

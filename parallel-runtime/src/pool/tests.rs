@@ -13,16 +13,16 @@ use super::line::Line;
 use super::state::Event;
 use super::state::life::Life;
 use super::state::starts::Starts;
-use crate::config;
+use crate::call::handle::JoinHandle;
 use crate::error::ErrorKind;
-use crate::flags::{Flag, PATIENCE, eventually};
-use crate::handle::JoinHandle;
 use crate::process::control::Delivery;
 use crate::process::launch::Way;
 use crate::process::peer::Refused;
 use crate::process::reactor;
 use crate::shared::Value;
 use crate::sys::process::KILL;
+use crate::testing::{Flag, PATIENCE, eventually};
+use crate::tuning;
 
 #[parallel(crate = crate)]
 fn length(text: &str) -> usize {
@@ -204,9 +204,9 @@ fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail
     let told = error.to_error();
     assert!(matches!(told.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{told:?}");
     assert!(told.to_string().contains("before it reported in"), "{told}");
-    for failures in 1..=config::HOPELESS_STARTS {
+    for failures in 1..=tuning::HOPELESS_STARTS {
         core.tell(Event::StartFailed(error.clone()), Instant::now());
-        assert_eq!(core.state.starts.first().is_some(), failures == config::HOPELESS_STARTS, "{failures} failures");
+        assert_eq!(core.state.starts.first().is_some(), failures == tuning::HOPELESS_STARTS, "{failures} failures");
     }
     // What a program does to itself is told as what it is.
     let status = Some(ExitStatus::from_raw(libc::SIGABRT));

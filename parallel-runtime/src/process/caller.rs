@@ -22,12 +22,12 @@ use std::time::Instant;
 
 use super::launch;
 use super::reactor::Reactor;
-use crate::config;
 use crate::sys::process;
 use crate::sys::refusal::Named;
 use crate::sys::rights::Rights;
 use crate::sys::standing::{Standing, Verdict};
 use crate::sys::surroundings::Affinity;
+use crate::tuning;
 
 /// What a call, or a pool, has from the thread that made it.
 pub(crate) struct Caller {
@@ -70,9 +70,9 @@ impl Caller {
                 Err(error)
                     if error.kind() == io::ErrorKind::WouldBlock
                         && !(reactor.pids().is_empty() && DEPUTIES.load(Relaxed) == 0)
-                        && begun.elapsed() < config::TURN_OF_A_THREAD =>
+                        && begun.elapsed() < tuning::TURN_OF_A_THREAD =>
                 {
-                    thread::sleep(config::BETWEEN_TRIES);
+                    thread::sleep(tuning::BETWEEN_TRIES);
                 }
                 deputy => break Some(deputy?),
             }

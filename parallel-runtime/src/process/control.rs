@@ -10,15 +10,15 @@ use std::sync::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::config;
 use crate::sys::memory::{self, Block};
 use crate::sys::socket::{Identity, Received, Socket};
-use crate::wire::call::CallFailure;
+use crate::tuning;
 use crate::wire::codec;
 use crate::wire::handles::Ids;
+use crate::wire::outcome::CallFailure;
 
 /// The longest message: what travels inline, and what is around it.
-const LONGEST: usize = config::INLINE + (8 << 10);
+const LONGEST: usize = tuning::INLINE + (8 << 10);
 
 /// Where a message arrives. Of such memory a process has the pages only that it has written to; to clear as much from the
 /// heap takes a new process longer than all else about its first message.
@@ -36,7 +36,7 @@ impl Body {
     /// there as a new one.
     pub(crate) fn pack<'b>(parts: &[&[u8]], spare: &'b mut Option<Block>) -> io::Result<(Self, Option<&'b Block>)> {
         let len: usize = parts.iter().map(|part| part.len()).sum();
-        if len <= config::INLINE {
+        if len <= tuning::INLINE {
             return Ok((Self::Inline(parts.concat()), None));
         }
         let block = match spare.take() {

@@ -25,13 +25,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use super::bootstrap::{self, Role};
 use super::caller::{Caller, Deputy};
 use super::control::Control;
 use super::leaving::Leaving;
 use super::manners::Manners;
+use super::token::{self, Role};
 use super::zygote::{self, Answer};
-use crate::config;
 use crate::sys::owner::Owner;
 use crate::sys::process::{self, Launch, Started};
 use crate::sys::program;
@@ -40,6 +39,7 @@ use crate::sys::socket::{self, Received, Socket};
 use crate::sys::standing::{check_rights, look_at};
 use crate::sys::surroundings::{Affinity, Lookout, Surroundings};
 use crate::sys::wait::{self, Poller};
+use crate::tuning;
 
 /// How a process was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,7 +203,7 @@ impl Launcher {
 
     /// Readies it for the thread that calls this, which makes all starts from then on.
     pub(super) fn settle(&mut self) {
-        if config::zygote() {
+        if tuning::zygote() {
             self.lookout = Lookout::new().ok().filter(|_| has_plenty());
         }
     }
@@ -220,7 +220,7 @@ impl Launcher {
         by_exec: bool,
         poller: &Poller,
     ) -> io::Result<Launched> {
-        self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < config::SPARE_TIME);
+        self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < tuning::SPARE_TIME);
         let affinity = caller.affinity.and_then(Affinity::unless_own);
         self.hear(poller);
         let is_usable =
@@ -242,7 +242,7 @@ impl Launcher {
             self.give_up(poller);
             executed = self.execute_worker(&environment, affinity, &here);
         }
-        for _ in 0..config::CHANGES_OF_USER {
+        for _ in 0..tuning::CHANGES_OF_USER {
             if !executed.as_ref().is_err_and(process::is_user_changed) {
                 break;
             }
@@ -290,7 +290,7 @@ impl Launcher {
         here: &Here,
     ) -> io::Result<Started> {
         let mut environment = environment.to_vec();
-        environment.push(bootstrap::token(role, here.rights.kept(), theirs)?);
+        environment.push(token::token(role, here.rights.kept(), theirs)?);
         process::launch(&Launch {
             arguments: &self.arguments,
             environment: &environment,
@@ -327,7 +327,7 @@ impl Launcher {
             }
             let Here { owner, rights } = Here::own();
             check_rights(&rights, &allowed)?;
-            handed.push(bootstrap::token(Role::Worker, rights.kept(), theirs)?);
+            handed.push(token::token(Role::Worker, rights.kept(), theirs)?);
             process::launch(&Launch {
                 arguments: &arguments,
                 environment: &handed,
@@ -453,7 +453,7 @@ impl Launcher {
                 _ => return self.give_up(poller),
             }
         }
-        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > config::start_timeout();
+        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > tuning::start_timeout();
         if self.zygote.as_ref().is_some_and(hangs) {
             self.give_up(poller);
         }
@@ -495,14 +495,14 @@ impl Launcher {
     fn give_up(&mut self, poller: &Poller) {
         if let Some(zygote) = self.zygote.take() {
             let found = self.end(zygote, poller);
-            self.latest = Some((found, config::STARTS_BEFORE_ZYGOTE));
+            self.latest = Some((found, tuning::STARTS_BEFORE_ZYGOTE));
             self.rest();
         }
     }
 
     fn rest(&mut self) {
         self.failures += 1;
-        self.rests_until = Instant::now().checked_add(config::back_off(self.failures));
+        self.rests_until = Instant::now().checked_add(tuning::back_off(self.failures));
     }
 
     /// Ends a zygote and what it has forked unheard; returns what it found. Each leaves by itself once its channel is closed,
@@ -536,7 +536,7 @@ impl Launcher {
         let rests = self.rests_until.is_some_and(|until| Instant::now() < until);
         let is_wanted = |&mut (ref now, times): &mut (Found, u32)| {
             let is_there = self.zygote.as_ref().is_some_and(|zygote| zygote.found == *now);
-            !rests && !is_there && times >= config::STARTS_BEFORE_ZYGOTE
+            !rests && !is_there && times >= tuning::STARTS_BEFORE_ZYGOTE
         };
         let Some((found, _)) = self.latest.take_if(is_wanted) else { return };
         if let Some(former) = self.zygote.take() {
@@ -566,7 +566,7 @@ fn pair_where_plenty() -> Option<(Socket, Socket)> {
     let pair = Socket::pair().ok()?;
     // The system gives the lowest number that is free.
     let highest = pair.0.as_fd().as_raw_fd().max(pair.1.as_fd().as_raw_fd());
-    let leaves = |used| config::leaves_descriptors(used, program::descriptor_limit());
+    let leaves = |used| tuning::leaves_descriptors(used, program::descriptor_limit());
     u64::try_from(highest).is_ok_and(leaves).then_some(pair)
 }
 
@@ -577,8 +577,8 @@ pub(super) fn has_plenty() -> bool {
 
 /// Waits for an answer of the zygote.
 fn has_answer(socket: &Socket) -> bool {
-    wait::look_readable(socket.as_fd(), config::ZYGOTE_SPIN)
-        || wait::wait_readable(socket.as_fd(), Some(config::ZYGOTE_PATIENCE))
+    wait::look_readable(socket.as_fd(), tuning::ZYGOTE_SPIN)
+        || wait::wait_readable(socket.as_fd(), Some(tuning::ZYGOTE_PATIENCE))
 }
 
 /// What the zygote has said, if anything, and the descriptor that came along.

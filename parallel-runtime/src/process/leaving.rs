@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config;
 use crate::sys::process::{self, Started};
+use crate::tuning;
 
 /// A process that is on its way out, or whatever is left in the group that it led.
 struct Leaver {
@@ -49,13 +49,13 @@ impl Leaving {
 
     fn see_out(&mut self, mut leaver: Leaver) {
         leaver.started.kill();
-        let deadline = Instant::now() + config::REAP_PATIENCE;
-        process::wait_for_end(&leaver.started.pidfd, config::REAP_PATIENCE);
+        let deadline = Instant::now() + tuning::REAP_PATIENCE;
+        process::wait_for_end(&leaver.started.pidfd, tuning::REAP_PATIENCE);
         // Those that it forked end in the same moment, and there may be no descriptor to wait for them by.
         while !leaver.is_gone() {
             if Instant::now() >= deadline {
                 self.leavers.push(leaver);
-                self.next = Some((Instant::now() + config::FIRST_LOOK, config::FIRST_LOOK));
+                self.next = Some((Instant::now() + tuning::FIRST_LOOK, tuning::FIRST_LOOK));
                 return;
             }
             std::thread::yield_now();
@@ -81,7 +81,7 @@ impl Leaving {
             }
             !gone
         });
-        let pause = pause.saturating_mul(2).min(config::LONGEST_LOOK);
+        let pause = pause.saturating_mul(2).min(tuning::LONGEST_LOOK);
         self.next = (!self.leavers.is_empty()).then(|| (Instant::now() + pause, pause));
     }
 }
@@ -106,7 +106,7 @@ mod tests {
             let child = command.arg("1000").spawn().unwrap();
             let mut leaving = Leaving::default();
             leaving.end_group(Started::of_child(child.id()));
-            crate::flags::eventually("it is reaped", || {
+            crate::testing::eventually("it is reaped", || {
                 leaving.look();
                 std::fs::read_to_string(format!("/proc/{}/stat", child.id())).is_err()
             });

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config;
+use crate::tuning;
 
 /// Gives way as long as it is worth it. Where others compute as well, it is they who take the core, for milliseconds; then it
 /// is not done for some time.
@@ -32,8 +32,8 @@ impl Manners {
 
     /// Giving way took so long.
     fn learn(&mut self, elapsed: Duration) {
-        if elapsed > config::GAVE_WAY_IN_VAIN {
-            self.rest = config::TIMES_WITHOUT_GIVING_WAY;
+        if elapsed > tuning::GAVE_WAY_IN_VAIN {
+            self.rest = tuning::TIMES_WITHOUT_GIVING_WAY;
         }
     }
 }
@@ -45,10 +45,10 @@ mod tests {
     #[test]
     fn who_waited_long_does_not_give_way_for_some_time() {
         let mut manners = Manners::default();
-        manners.learn(config::GAVE_WAY_IN_VAIN);
+        manners.learn(tuning::GAVE_WAY_IN_VAIN);
         assert!(manners.is_quiet());
-        manners.learn(2 * config::GAVE_WAY_IN_VAIN);
-        for _ in 0..config::TIMES_WITHOUT_GIVING_WAY {
+        manners.learn(2 * tuning::GAVE_WAY_IN_VAIN);
+        for _ in 0..tuning::TIMES_WITHOUT_GIVING_WAY {
             assert!(!manners.is_quiet());
             manners.give_way();
         }

@@ -1,6 +1,5 @@
 //! Processes: how they start, talk and end. One thread, the [`reactor`], starts and watches all of them.
 
-pub(crate) mod bootstrap;
 pub(crate) mod caller;
 pub(crate) mod control;
 pub(crate) mod launch;
@@ -9,6 +8,7 @@ mod manners;
 pub(crate) mod peer;
 pub(crate) mod reactor;
 pub(crate) mod spares;
+pub(crate) mod token;
 pub(crate) mod transfer;
 mod turns;
 pub(crate) mod zygote;

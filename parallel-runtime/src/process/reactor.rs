@@ -21,7 +21,6 @@ use super::control::Control;
 use super::launch::{self, Launched, Launcher, Numbers, Way};
 use super::peer::Refused;
 use super::turns::{self, Limit, LongWait, Look};
-use crate::config;
 use crate::ending;
 use crate::panic::PanicReport;
 use crate::poison::lock;
@@ -33,6 +32,7 @@ use crate::sys::program;
 use crate::sys::refusal::Named;
 use crate::sys::standing::{self, Standing};
 use crate::sys::wait::{Event, Poller};
+use crate::tuning;
 
 /// What is told to whoever watches a process.
 pub(crate) trait Events: Send + Sync {
@@ -396,7 +396,7 @@ impl Reactor {
             self.run(move |_| {
                 let _ = tell.send(Arc::new(Standing::own()));
             });
-            told.recv_timeout(config::KILL_GRACE).ok()?
+            told.recv_timeout(tuning::KILL_GRACE).ok()?
         };
         *lock(&self.standing) = Some(Arc::clone(&standing));
         Some(standing)
@@ -515,7 +515,7 @@ impl Loop {
             waiting: VecDeque::new(),
             admitted: 0,
             long_wait: LongWait::default(),
-            starts_left: config::STARTS_AT_A_TIME,
+            starts_left: tuning::STARTS_AT_A_TIME,
             short_since: None,
             sees_off: false,
         }
@@ -529,13 +529,13 @@ impl Loop {
         self.launcher.settle();
         let mut ready = Vec::new();
         loop {
-            self.starts_left = config::STARTS_AT_A_TIME;
+            self.starts_left = tuning::STARTS_AT_A_TIME;
             let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
             let deadline = alarm.into_iter().chain(self.launcher.next_look()).min();
             if self.poller.wait(&mut ready, deadline).is_err() {
                 // Somebody closed our descriptor, or a sandbox that came later refuses to wait for it. Spinning helps nobody;
                 // whatever has happened is found by looking at each process now and then.
-                std::thread::sleep(config::HEARTBEAT);
+                std::thread::sleep(tuning::HEARTBEAT);
                 self.look_around(&mut ready);
             }
             // Whatever panics in here is a defect, and must not take everything else along.
@@ -750,7 +750,7 @@ impl Loop {
     fn see_out(&mut self, key: u64, error: io::Error) {
         let number = self.next;
         self.next += 2;
-        self.alarms.push(Reverse((Instant::now() + config::LEAVE_GRACE, number)));
+        self.alarms.push(Reverse((Instant::now() + tuning::LEAVE_GRACE, number)));
         self.leaving.insert(number, (key, error));
     }
 
@@ -810,8 +810,8 @@ impl Loop {
     fn refuse(&mut self, waiting: Arc<dyn Waiting>, error: io::Error) {
         if process::is_passing(&error) {
             let since = *self.short_since.get_or_insert_with(Instant::now);
-            if since.elapsed() < config::SHORTAGE {
-                return self.queue_later(config::BETWEEN_TRIES, waiting);
+            if since.elapsed() < tuning::SHORTAGE {
+                return self.queue_later(tuning::BETWEEN_TRIES, waiting);
             }
         }
         waiting.refuse(self, error);
@@ -907,7 +907,7 @@ mod tests {
     #[test]
     fn between_the_starts_of_many_the_reactor_hears_what_else_happens() {
         const MANY: usize = 1_000;
-        let _alone = crate::flags::has_reactor_alone();
+        let _alone = crate::testing::has_reactor_alone();
         let counts = Arc::new(Counts::default());
         let (waits, all_started) = mpsc::channel();
         let fakes: Vec<Arc<dyn Waiting>> = (0..MANY)
@@ -918,10 +918,10 @@ mod tests {
             fakes.into_iter().for_each(|fake| reactor.queue(fake));
             reactor.admit();
         });
-        let end = all_started.recv_timeout(crate::flags::PATIENCE);
+        let end = all_started.recv_timeout(crate::testing::PATIENCE);
         assert_eq!(end, Err(mpsc::RecvTimeoutError::Disconnected), "all start, though nothing else happens");
         assert_eq!(counts.started.load(Ordering::Relaxed), MANY);
         let heard_after = *counts.heard_after.get().unwrap();
-        assert!(heard_after <= 2 * config::STARTS_AT_A_TIME, "it heard nothing before {heard_after} had started");
+        assert!(heard_after <= 2 * tuning::STARTS_AT_A_TIME, "it heard nothing before {heard_after} had started");
     }
 }

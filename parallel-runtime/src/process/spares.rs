@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::reactor::{self, Alarm, Loop};
-use crate::config::SPARE_BLOCK;
-use crate::memory::bulk;
+use crate::lane::bulk;
+use crate::tuning::SPARE_BLOCK;
 
 /// Looks after the memory of rows from now on.
 pub(crate) fn look_after() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::control::{Body, Control, Delivery, Kind, Note, Opening, Package, Report};
-use crate::memory::bulk::Arrived;
+use crate::lane::bulk::Arrived;
 use crate::sys::memory::{Access, Block, Region, random_id};
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::wire::handles::{Handle, Handles, Ids};

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use crate::config::{DESCRIPTORS_PER_PROCESS, LONG_WAIT, MOST_PROCESSES};
+use crate::tuning::{DESCRIPTORS_PER_PROCESS, LONG_WAIT, MOST_PROCESSES};
 
 /// What keeps a process from being started.
 #[derive(Debug)]

@@ -12,12 +12,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::control::Control;
 use super::manners::Manners;
-use crate::config;
 use crate::sys::fork::{self, Forked, Original};
 use crate::sys::program;
 use crate::sys::socket::{Received, Socket};
 use crate::sys::wait;
 use crate::sys::watch;
+use crate::tuning;
 
 /// What a zygote is called in `ps` and `top`.
 const TITLE: &str = "zygote";
@@ -129,7 +129,7 @@ fn begin(mut descriptors: Vec<OwnedFd>, get_ready: fn(&Control)) -> Control {
             }
             Ok(Received::Message { .. }) if word == RISE => {
                 // Whether it comes soon or not, it is waited for.
-                wait::look_readable(control.as_fd(), config::RISE_TIME);
+                wait::look_readable(control.as_fd(), tuning::RISE_TIME);
             }
             // The program does not want this copy, or is gone.
             _ => fork::leave(),

@@ -10,13 +10,13 @@ use bincode::error::{DecodeError, EncodeError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::given::{self, Given};
 use super::levels::measured;
 use super::nested::Nested;
 use super::plain;
 use super::strict::Strictly;
-use crate::config::{LARGER_STACK, STACK_FOR_NOTHING, STACK_PER_BYTE};
-use crate::memory::given::{self, Given};
 use crate::panic::PanicReport;
+use crate::tuning::{LARGER_STACK, STACK_FOR_NOTHING, STACK_PER_BYTE};
 
 /// Room for a usual value, in bytes.
 const USUAL: usize = 64;

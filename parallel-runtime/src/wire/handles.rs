@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::memory::bulk::{Arrived, Bulk};
+use crate::lane::bulk::{Arrived, Bulk};
 use crate::sys::memory::Region;
 
 /// Something that is handed to another process.

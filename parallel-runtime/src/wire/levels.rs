@@ -8,9 +8,9 @@
 
 use std::cell::Cell;
 
-use crate::config::{DEEP, NEAR, RESERVE, UNWRITTEN};
-use crate::memory::given;
+use super::given;
 use crate::sys::stack;
+use crate::tuning::{DEEP, NEAR, RESERVE, UNWRITTEN};
 
 /// How far the value that this thread encodes or decodes has gone down.
 struct Watch {
@@ -218,8 +218,8 @@ mod tests {
     use serde::de::DeserializeOwned;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::memory::given::{self, Given};
     use crate::wire::codec;
+    use crate::wire::given::{self, Given};
 
     /// A type whose values can be nested, and are dropped one inside the other.
     trait Nest: Serialize + DeserializeOwned {

@@ -12,7 +12,7 @@
 
 use super::consecutive;
 use super::ends::Ends;
-use crate::config::LANE_AREA;
+use crate::tuning::LANE_AREA;
 
 /// The worker notes when it starts an item, because the item has a timeout.
 pub(crate) const TIMED: u32 = 1;

@@ -5,11 +5,11 @@
 
 use bytemuck::Pod;
 
+use super::cast;
 use super::handles::{Handle, Handles};
-use crate::memory::bulk::{self, BULK_FROM};
-use crate::memory::cast;
-use crate::memory::reply::RowWriter;
-use crate::memory::rows::{Rows, RowsOf};
+use crate::lane::bulk::{self, BULK_FROM};
+use crate::lane::reply::RowWriter;
+use crate::lane::rows::{Rows, RowsOf};
 use crate::sys::memory::prefer_huge_pages;
 
 // `usize` is written as 64 bits.

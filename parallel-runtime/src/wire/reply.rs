@@ -1,10 +1,10 @@
-//! The reply to a parcel, as the parent reads it. [`memory::reply`](crate::memory::reply) has its layout, and writes it.
+//! The reply to a parcel, as the parent reads it. [`memory::reply`](crate::lane::reply) has its layout, and writes it.
 
-use super::call::CallFailure;
 use super::codec::{self, CodecError};
+use super::outcome::CallFailure;
 use super::parcel::u64_at;
-use crate::memory::layout::SharedBytes;
-use crate::memory::reply::{ROW_HEAD, tag};
+use crate::lane::memory::SharedBytes;
+use crate::lane::reply::{ROW_HEAD, tag};
 
 /// What became of one item, or of several.
 #[derive(Debug)]
@@ -140,10 +140,10 @@ mod tests {
     use bytemuck::NoUninit;
 
     use super::*;
-    use crate::flags::PATIENCE;
-    use crate::memory::layout::{LANE, LaneMemory};
-    use crate::memory::reply::{ReplyWriter, read, read_so_far, room_for};
+    use crate::lane::memory::{LANE, LaneMemory};
+    use crate::lane::reply::{ReplyWriter, read, read_so_far, room_for};
     use crate::sys::memory::Mapping;
+    use crate::testing::PATIENCE;
 
     /// A reply, as the worker writes it and the parent copies it; how many items are done, too.
     fn written(write: impl FnOnce(ReplyWriter<'_>) -> ReplyWriter<'_>) -> (Vec<u8>, usize) {
@@ -211,7 +211,7 @@ mod tests {
             assert!(writer.push_entry(tag::LARGE, &[]));
             writer
         });
-        assert!(reply.len() > crate::config::LANE_AREA - 64);
+        assert!(reply.len() > crate::tuning::LANE_AREA - 64);
         assert_eq!(Entries::of(&reply, done, 0).count(), 2);
     }
 

@@ -11,8 +11,8 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
+use super::cast;
 use super::levels;
-use crate::memory::cast;
 
 /// A value that is serialized strictly, whatever the serializer.
 pub(super) struct Strictly<'a, T: ?Sized>(pub(super) &'a T);

@@ -17,24 +17,24 @@ mod barrier;
 mod bell;
 #[path = "../../../parallel-runtime/src/sync/words/condvar.rs"]
 mod condvar;
-#[path = "../../../parallel-runtime/src/memory/words/door.rs"]
+#[path = "../../../parallel-runtime/src/lane/words/door.rs"]
 mod door;
 #[path = "../../../parallel-runtime/src/sync/words/event.rs"]
 mod event;
-#[path = "../../../parallel-runtime/src/memory/words/limit.rs"]
+#[path = "../../../parallel-runtime/src/lane/words/limit.rs"]
 mod limit;
 #[path = "../../../parallel-runtime/src/sync/words/lock.rs"]
 mod lock;
 #[path = "../../../parallel-runtime/src/channel/words/marks.rs"]
 mod marks;
 mod platform;
-#[path = "../../../parallel-runtime/src/memory/words/bell.rs"]
+#[path = "../../../parallel-runtime/src/lane/words/bell.rs"]
 mod pool_bell;
 #[path = "../../../parallel-runtime/src/sync/words/reentrant.rs"]
 mod reentrant;
 #[path = "../../../parallel-runtime/src/sync/words/semaphore.rs"]
 mod semaphore;
-#[path = "../../../parallel-runtime/src/memory/words/slot.rs"]
+#[path = "../../../parallel-runtime/src/lane/words/slot.rs"]
 mod slot;
 #[path = "../../../parallel-runtime/src/channel/words/turn.rs"]
 mod turn;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::engine::call::{CallId, History};
+use crate::engine::call_id::{CallId, History};
 use crate::state::load::Load;
 
 /// What all parts of one submission share.

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::engine::call::{CallId, History};
+use crate::engine::call_id::{CallId, History};
 use crate::lot::{Lot, Order};
 use crate::plan::{Deed, End, Nature, Plan, Submission};
 use crate::process::{Parcel, Process, Slot, Step};

@@ -7,7 +7,7 @@ use super::load::Load;
 use super::rules::Rules;
 use super::worker::Worker;
 use super::{Action, Attention, Effects, Failure, Phase, State, Whereabouts, placement};
-use crate::engine::call::CallId;
+use crate::engine::call_id::CallId;
 
 impl<B: Load> State<B> {
     /// Takes nothing new, and finishes what it has.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::engine::call::{CallId, History};
+use crate::engine::call_id::{CallId, History};
 
 /// Some items of one function, or values to be merged, on their way through a pool.
 pub(crate) trait Load: Sized {

@@ -28,7 +28,7 @@ use self::queue::Queue;
 use self::rules::Rules;
 use self::starts::{StartError, Starts};
 use self::worker::{Reading, SLOTS, Worker};
-use crate::engine::call::History;
+use crate::engine::call_id::History;
 
 /// All that a pool knows and decides.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::load::Load;
-use crate::engine::call::CallId;
+use crate::engine::call_id::CallId;
 
 #[derive(Debug)]
 pub(crate) struct Queue<B> {

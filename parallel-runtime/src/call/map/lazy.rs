@@ -1,0 +1,124 @@
+//! Lazy maps: they run as their outcomes are asked for, ahead by a bounded window.
+
+use std::collections::VecDeque;
+
+use super::feeder::{Arrival, Feeder, Plan};
+use super::ordered::{Reorder, unpack};
+use crate::error::{Error, Result};
+use crate::run::callable::{Accepts, Callable};
+use crate::wire::given::{self, Given};
+
+/// Which outcomes a lazy map gives next.
+pub(crate) trait Sequence {
+    fn put(&mut self, arrival: Arrival);
+    fn take(&mut self) -> Option<Arrival>;
+}
+
+impl Sequence for Reorder {
+    fn put(&mut self, arrival: Arrival) {
+        Self::put(self, arrival);
+    }
+
+    fn take(&mut self) -> Option<Arrival> {
+        Self::take(self)
+    }
+}
+
+/// Outcomes in the order in which they arrive.
+#[derive(Default)]
+pub(crate) struct AsTheyCome(VecDeque<Arrival>);
+
+impl Sequence for AsTheyCome {
+    fn put(&mut self, arrival: Arrival) {
+        self.0.push_back(arrival);
+    }
+
+    fn take(&mut self) -> Option<Arrival> {
+        self.0.pop_front()
+    }
+}
+
+/// A map that runs as its outcomes are asked for, ahead by a bounded window.
+pub(crate) struct Lazy<I: Iterator, H: Callable, S> {
+    feeder: Option<Feeder<I, H>>,
+    sequence: S,
+    window: usize,
+    ready: Given<VecDeque<(usize, Result<H::Output>)>>,
+    given: usize,
+    /// Why there is no map at all; given once.
+    refusal: Option<Error>,
+    /// The pool has ended: nothing more is sent.
+    over: bool,
+}
+
+impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
+    pub(crate) fn new(plan: Result<Plan>, items: I, sequence: S) -> Self {
+        let mut lazy = Self {
+            feeder: None,
+            sequence,
+            window: 0,
+            ready: Given::new(VecDeque::new()),
+            given: 0,
+            refusal: None,
+            over: false,
+        };
+        match plan {
+            Ok(plan) => {
+                lazy.window = plan.window.unwrap_or(usize::MAX);
+                lazy.feeder = Some(Feeder::new(plan, items));
+            }
+            Err(error) => {
+                lazy.refusal = Some(error);
+                // Nobody looks at the items.
+                given::drop_apart(items);
+            }
+        }
+        lazy
+    }
+
+    /// As many outcomes as there are items, or fewer, where the pool ends.
+    pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
+        let most = match (&self.feeder, &self.refusal) {
+            (Some(feeder), _) => feeder.most().and_then(|most| (most + feeder.taken()).checked_sub(self.given)),
+            (None, refusal) => Some(usize::from(refusal.is_some())),
+        };
+        (0, most)
+    }
+
+    /// Sends items once a good part of the window is free, so that the workers stay busy while outcomes are taken one
+    /// by one, and chunks stay large.
+    fn refill(&mut self) {
+        let (over, has_some) = (self.over, !self.ready.is_empty());
+        // Out of its place while the input runs: should that panic, items that were taken are lost, and the map is over.
+        let Some(mut feeder) = self.feeder.take_if(|feeder| !over && (feeder.runs_ahead() || !has_some)) else {
+            return;
+        };
+        let room = self.window.saturating_sub(feeder.taken() - self.given);
+        if room >= (self.window / 4).max(1) || feeder.is_idle() {
+            // The items that were taken tell why.
+            self.over = feeder.feed(room).is_err();
+        }
+        self.feeder = Some(feeder);
+    }
+
+    /// The next outcome; `None` at the end.
+    pub(crate) fn next(&mut self) -> Option<(usize, Result<H::Output>)> {
+        loop {
+            self.refill();
+            if let Some(outcome) = self.ready.pop_front() {
+                self.given += 1;
+                return Some(outcome);
+            }
+            if let Some(error) = self.refusal.take() {
+                return Some((0, Err(error)));
+            }
+            let feeder = self.feeder.as_mut().filter(|feeder| !feeder.is_idle())?;
+            for arrival in feeder.collect() {
+                self.sequence.put(arrival);
+            }
+            while let Some(arrival) = self.sequence.take() {
+                unpack::<H>(arrival, &mut *self.ready);
+            }
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! A spawned call: a process of its own, from the queue to its exit status.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitStatus;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use crate::current;
+use crate::ending;
+use crate::engine::flight::{
+    Callback, Flight, Landing, MAY_RUN_ON, Outcome, error_of, error_of_end, may_retry, run_callbacks,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::poison::{lock, wait};
+use crate::process::caller::{Caller, Deputy};
+use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report, borrowed};
+use crate::process::launch::Way;
+use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
+use crate::process::spares;
+use crate::process::transfer::{self, Store};
+use crate::run::registry::Entry;
+use crate::sys::process::{self, KILL};
+use crate::tuning;
+use crate::wire::codec::CodecError;
+use crate::wire::payload::Payload;
+
+/// What is to be called, and how.
+pub(crate) struct Order {
+    pub(crate) entry: &'static Entry,
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retries: u32,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+}
+
+/// A spawned call in flight.
+pub(crate) struct Solo {
+    order: Order,
+    landing: Landing,
+    state: Mutex<State>,
+    /// Told when the stage changes.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    stage: Stage,
+    /// Kept as long as they may be needed for another attempt, and no longer: the ends of channels among them stay open
+    /// with them.
+    arguments: Option<Arc<Payload>>,
+    /// The thread that called, until the call is over: what it started by a deputy ends with that.
+    caller: Option<Arc<Caller>>,
+    attempts: u32,
+    /// How often it could not even be started.
+    refusals: u32,
+    /// A copy of the zygote died before it began with the call.
+    lost_copy: bool,
+    /// What this attempt has said.
+    said: Option<Said>,
+    /// The handles that came ahead of it.
+    store: Store,
+    /// When this attempt is killed, and why.
+    deadline: Option<(Instant, Deadline)>,
+    /// Why this attempt was killed by us.
+    killed_for: Option<Deadline>,
+    exit_status: Option<ExitStatus>,
+    /// The handle sent a signal: a death before the start is no failure to start.
+    signalled: bool,
+}
+
+#[derive(Default)]
+enum Stage {
+    /// On its way to the reactor, or being started.
+    #[default]
+    Handed,
+    /// Queued behind others, for lack of descriptors or processes.
+    Queued,
+    /// Its process is being started.
+    Starting,
+    Running {
+        child: Arc<Child>,
+        started: bool,
+    },
+    Over,
+}
+
+impl State {
+    /// Whether nothing was heard of this attempt, and nobody here has ended it.
+    fn has_not_begun(&self) -> bool {
+        let started = matches!(self.stage, Stage::Running { started: true, .. });
+        !started && self.said.is_none() && self.killed_for.is_none() && !self.signalled
+    }
+}
+
+enum Said {
+    Value(Payload),
+    Failed(Error),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deadline {
+    /// It did not report in.
+    Start,
+    /// The function ran too long.
+    Timeout,
+}
+
+impl Solo {
+    /// Hands a call to the reactor.
+    pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
+        let ready = match ending::check() {
+            Ok(()) => reactor::get_for_call().map_err(|error| Error::new(ErrorKind::Start(error))),
+            Err(error) => Err(error),
+        };
+        let ready = ready.map(|(reactor, caller)| (reactor, Arc::new(caller)));
+        let caller = ready.as_ref().ok().map(|(_, caller)| Arc::clone(caller));
+        let state = State { arguments: Some(Arc::new(arguments)), caller, ..State::default() };
+        let solo =
+            Arc::new(Self { order, landing: Landing::default(), state: Mutex::new(state), changed: Condvar::new() });
+        match ready {
+            Ok((reactor, _)) => {
+                spares::look_after();
+                reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>);
+            }
+            Err(error) => solo.over(Err(solo.describe(error, None, 0))),
+        }
+        solo
+    }
+
+    /// The state, once the call is neither on its way to the reactor nor being started.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        while matches!(state.stage, Stage::Handed | Stage::Starting) {
+            state = wait(&self.changed, state, None);
+        }
+        state
+    }
+
+    fn describe(&self, error: Error, pid: Option<u32>, attempts: u32) -> Error {
+        let error = error.in_function(self.order.entry.name()).after_attempts(attempts);
+        match pid {
+            Some(pid) => error.in_process(pid),
+            None => error,
+        }
+    }
+
+    fn over(&self, outcome: Outcome) {
+        {
+            let mut state = lock(&self.state);
+            state.stage = Stage::Over;
+            state.deadline = None;
+            state.arguments = None;
+            state.caller = None;
+        }
+        self.changed.notify_all();
+        run_callbacks(self.landing.finish(outcome));
+    }
+
+    /// Calls `launch` with what is to be started.
+    fn launch(
+        self: &Arc<Self>,
+        caller: &Caller,
+        launch: impl FnOnce(&Start<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
+    ) -> io::Result<Arc<Child>> {
+        let order = &self.order;
+        let (arguments, by_exec) = {
+            let state = lock(&self.state);
+            (state.arguments.clone().unwrap_or_default(), state.lost_copy)
+        };
+        let assign = |control: &Control| {
+            let handles = transfer::send_ahead::<Opening>(control, &arguments.handles, None, false)?;
+            let mut block = None;
+            let (body, block) = Body::pack(&[&arguments.bytes], &mut block)?;
+            let invocation = Invocation {
+                function: order.entry.hash(),
+                name: order.name.as_deref().map(ToOwned::to_owned),
+                arguments: Package { body, handles },
+            };
+            let opening = Opening::Assignment(Assignment::Call { invocation, share: current::share() });
+            control.send(&opening, &borrowed(block), false)
+        };
+        let start = Start { environment: &order.environment, caller, assign: &assign, admitted: true, by_exec };
+        launch(&start, Arc::clone(self) as Arc<dyn Events>)
+    }
+
+    /// Has the deputy of the caller start it.
+    fn launch_from(self: &Arc<Self>, caller: &Arc<Caller>, deputy: &Deputy, reactor: &mut Loop) -> io::Result<()> {
+        let (me, theirs) = (Arc::clone(self), Arc::clone(caller));
+        reactor.launch_from(deputy, caller, &self.order.environment, true, move |reactor, launched| {
+            let launched = launched
+                .and_then(|launched| me.launch(&theirs, |start, events| reactor.adopt(launched, start, events)));
+            if let Err(error) = me.settle(reactor, launched) {
+                reactor.could_not_start(me, error);
+            }
+        })
+    }
+
+    /// Notes that it has been started, or not.
+    fn settle(self: &Arc<Self>, reactor: &mut Loop, launched: io::Result<Arc<Child>>) -> io::Result<()> {
+        let at = Instant::now().checked_add(tuning::start_timeout());
+        {
+            let mut state = lock(&self.state);
+            if let Ok(child) = &launched {
+                state.attempts += 1;
+                state.stage = Stage::Running { child: Arc::clone(child), started: false };
+                state.deadline = at.map(|at| (at, Deadline::Start));
+            } else {
+                state.stage = Stage::Queued;
+            }
+        }
+        self.changed.notify_all();
+        launched?;
+        if let Some(at) = at {
+            reactor.arm(at, Arc::downgrade(self) as Weak<dyn Alarm>);
+        }
+        Ok(())
+    }
+
+    /// Keeps what the worker said.
+    fn hear(self: &Arc<Self>, report: Report, mut descriptors: Vec<std::os::fd::OwnedFd>, reactor: &mut Loop) {
+        let mut state = lock(&self.state);
+        match report {
+            Report::Started => {
+                if let Stage::Running { started, .. } = &mut state.stage {
+                    *started = true;
+                }
+                if state.attempts > self.order.retries {
+                    state.arguments = state.arguments.take().and_then(|arguments| arguments.kept().map(Arc::new));
+                }
+                let timeout = self.order.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                state.deadline = timeout.map(|at| (at, Deadline::Timeout));
+                drop(state);
+                if let Some(at) = timeout {
+                    reactor.arm(at, Arc::downgrade(self) as Weak<dyn Alarm>);
+                }
+            }
+            Report::Value(package) => {
+                state.said = Some(match state.store.unpack(package, &mut descriptors) {
+                    Ok(value) => Said::Value(value),
+                    Err(error) => {
+                        let text = format!("the function ran, but its result was lost: {error}");
+                        Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text))))
+                    }
+                });
+            }
+            Report::Failed(failure) => state.said = Some(Said::Failed(error_of(failure))),
+            Report::Refused(text) => {
+                state.said = Some(Said::Failed(Error::new(ErrorKind::Start(io::Error::other(text)))));
+            }
+            Report::Handles(notes) => {
+                // One that is lost shows when it is looked for.
+                let _ = state.store.keep(&notes, descriptors);
+            }
+            Report::Large { .. } => {}
+        }
+    }
+
+    /// What an attempt that has ended came to.
+    fn verdict(&self, state: &mut State, status: Option<ExitStatus>) -> Outcome {
+        let started = matches!(state.stage, Stage::Running { started: true, .. });
+        match (state.said.take(), state.killed_for.take()) {
+            (Some(Said::Value(bytes)), _) => Ok(bytes),
+            (Some(Said::Failed(error)), _) => Err(error),
+            (None, Some(Deadline::Timeout)) => {
+                Err(Error::new(ErrorKind::TimedOut { after: self.order.timeout.unwrap_or_default() }))
+            }
+            (None, Some(Deadline::Start)) => Err(Error::new(ErrorKind::Start(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!(
+                    "it did not report in within {:?}; if it needs longer, say so by {}, in seconds",
+                    tuning::start_timeout(),
+                    tuning::START_TIMEOUT
+                ),
+            )))),
+            (None, None) if !started && !state.signalled && status.is_some_and(process::was_ended) => {
+                Err(error_of_end(status).with_note("it died before it reported in"))
+            }
+            (None, None) if !started && !state.signalled => {
+                let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
+                Err(Error::new(ErrorKind::Start(io::Error::other(format!(
+                    "it ended with {status} before it reported in"
+                )))))
+            }
+            (None, None) => Err(error_of_end(status)),
+        }
+    }
+}
+
+impl Waiting for Solo {
+    fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
+        let caller = {
+            let mut state = lock(&self.state);
+            // Cancelled while it waited.
+            let Some(caller) = state.caller.clone() else { return Ok(()) };
+            state.stage = Stage::Starting;
+            caller
+        };
+        if let Err(error) = ending::check() {
+            // Its program is ending: what has not started by now never does.
+            let attempts = lock(&self.state).attempts;
+            self.over(Err(self.describe(error, None, attempts)));
+            return Ok(());
+        }
+        let Some(deputy) = &caller.deputy else {
+            let launched = self.launch(&caller, |start, events| reactor.launch(start, events));
+            return self.settle(reactor, launched);
+        };
+        self.launch_from(&caller, deputy, reactor).or_else(|error| self.settle(reactor, Err(error)))
+    }
+
+    fn queued(&self) {
+        {
+            let mut state = lock(&self.state);
+            if matches!(state.stage, Stage::Handed) {
+                state.stage = Stage::Queued;
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    fn name(&self) -> &str {
+        self.order.name.as_deref().unwrap_or(self.order.entry.name())
+    }
+
+    fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error) {
+        let (attempts, refusals, wanted, caller) = {
+            let mut state = lock(&self.state);
+            state.refusals += 1;
+            (state.attempts, state.refusals, !state.signalled, state.caller.clone())
+        };
+        if wanted && attempts + refusals <= self.order.retries {
+            reactor.queue_later(tuning::back_off(refusals), self);
+        } else {
+            let error = match caller.as_ref().and_then(|caller| caller.deputy.as_ref()) {
+                Some(deputy) => deputy.describe(&error),
+                None => error,
+            };
+            self.over(Err(self.describe(Error::new(ErrorKind::Start(error)), None, attempts)));
+        }
+    }
+}
+
+impl Events for Solo {
+    fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool {
+        loop {
+            match child.control().receive(false) {
+                Ok(Incoming::Message(report, descriptors)) => self.hear(report, descriptors, reactor),
+                Ok(Incoming::Nothing) => return true,
+                Ok(Incoming::End) => return false,
+                Err(error) => {
+                    // Only a worker whose memory is spoilt sends what cannot be read.
+                    let text = format!("the worker sent what cannot be read ({error})");
+                    lock(&self.state).said =
+                        Some(Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))));
+                    child.end();
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
+        let (verdict, attempts, wanted) = {
+            let mut state = lock(&self.state);
+            if child.way() == Way::Forked && state.has_not_begun() && !state.lost_copy {
+                // Whoever ended it found it while it waited, or on its way: the call has nothing to do with that.
+                state.lost_copy = true;
+                state.attempts -= 1;
+                state.stage = Stage::Queued;
+                drop(state);
+                return reactor.queue(self);
+            }
+            state.exit_status = status;
+            // Who ends a call does not want it tried again.
+            (self.verdict(&mut state, status), state.attempts, !state.signalled)
+        };
+        match verdict {
+            Err(error) if may_retry(&error) && attempts <= self.order.retries && wanted => {
+                lock(&self.state).stage = Stage::Queued;
+                reactor.queue(self);
+            }
+            Err(error) => self.over(Err(self.describe(error, Some(child.pid()), attempts))),
+            Ok(bytes) => self.over(Ok(bytes)),
+        }
+    }
+
+    /// What it has said holds. Otherwise nobody knows what it is at, so it is not tried again beside itself.
+    fn lost(self: Arc<Self>, _: &mut Loop, child: &Child, error: io::Error) {
+        let (said, attempts) = {
+            let mut state = lock(&self.state);
+            (state.said.take(), state.attempts)
+        };
+        match said {
+            Some(Said::Value(bytes)) => self.over(Ok(bytes)),
+            Some(Said::Failed(error)) => self.over(Err(self.describe(error, Some(child.pid()), attempts))),
+            None => {
+                let error = Error::new(ErrorKind::Signal(error)).with_note(MAY_RUN_ON);
+                self.over(Err(self.describe(error, Some(child.pid()), attempts)));
+            }
+        }
+    }
+}
+
+impl Alarm for Solo {
+    fn ring(self: Arc<Self>, reactor: &mut Loop) -> Option<Instant> {
+        // A busy reactor may not have heard yet that it has started.
+        let child = match &lock(&self.state).stage {
+            Stage::Running { child, started: false } => Some(Arc::clone(child)),
+            _ => None,
+        };
+        if let Some(child) = child {
+            Arc::clone(&self).readable(reactor, &child);
+        }
+        let mut state = lock(&self.state);
+        let (at, reason) = state.deadline?;
+        if Instant::now() < at {
+            // The alarm of an earlier deadline; this one has its own.
+            return None;
+        }
+        state.deadline = None;
+        state.killed_for = Some(reason);
+        if let Stage::Running { child, .. } = &state.stage {
+            child.end();
+        }
+        None
+    }
+}
+
+impl Flight for Solo {
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        self.landing.wait(deadline)
+    }
+
+    fn take(&self) -> Option<Outcome> {
+        self.landing.take()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.landing.is_finished()
+    }
+
+    /// Waits while the call is on its way to the reactor, which takes no longer than starting a process.
+    fn pid(&self) -> Option<u32> {
+        match &self.settled().stage {
+            Stage::Running { child, .. } => Some(child.pid()),
+            Stage::Handed | Stage::Queued | Stage::Starting | Stage::Over => None,
+        }
+    }
+
+    /// Waits as [`pid`](Self::pid) does.
+    fn is_queued(&self) -> bool {
+        matches!(self.settled().stage, Stage::Queued)
+    }
+
+    fn signal(&self, signal: i32) -> Result<()> {
+        loop {
+            let _ = self.pid();
+            let mut state = lock(&self.state);
+            let before = std::mem::replace(&mut state.signalled, true);
+            match &state.stage {
+                Stage::Running { child, .. } => {
+                    let sent = if signal == KILL { child.kill() } else { child.signal(signal) };
+                    let pid = child.pid();
+                    return sent.map_err(|error| {
+                        state.signalled = before;
+                        Error::new(ErrorKind::Signal(error)).in_function(self.order.entry.name()).in_process(pid)
+                    });
+                }
+                Stage::Over => return Ok(()),
+                Stage::Handed | Stage::Queued | Stage::Starting => {}
+            }
+            drop(state);
+            // Its turn may have come in between.
+            if self.cancel() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn exit_status(&self) -> Option<ExitStatus> {
+        let state = lock(&self.state);
+        if matches!(state.stage, Stage::Over) { state.exit_status } else { None }
+    }
+
+    fn cancel(&self) -> bool {
+        let attempts = {
+            let mut state = lock(&self.state);
+            if !matches!(state.stage, Stage::Handed | Stage::Queued) {
+                return false;
+            }
+            // The reactor passes it by.
+            state.stage = Stage::Over;
+            state.caller = None;
+            state.attempts
+        };
+        self.changed.notify_all();
+        let error = self.describe(Error::new(ErrorKind::Cancelled), None, attempts);
+        run_callbacks(self.landing.finish(Err(error)));
+        true
+    }
+
+    fn when_finished(&self, callback: Callback) {
+        self.landing.when_finished(callback);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use parallel_macros::parallel;
+
+    use super::*;
+    use crate::run::callable::Callable;
+    use crate::testing::{Flag, PATIENCE};
+
+    fn entry_of<F: Callable>(_: &F) -> &'static Entry {
+        F::entry()
+    }
+
+    #[parallel(crate = crate)]
+    fn begin() {
+        Flag::named("begun").raise();
+        Flag::named("heard").wait();
+    }
+
+    #[test]
+    fn a_process_that_somebody_killed_before_it_reported_in_is_told_as_killed() {
+        let order =
+            || Order { entry: entry_of(&begin), name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let killed = |error: &Error, by: i32| {
+            assert!(matches!(error.kind(), ErrorKind::Signaled { signal, .. } if *signal == by), "{error:?}");
+            assert!(error.to_string().contains("before it reported in"), "{error}");
+        };
+        let fails = |error: &Error, how: &str| {
+            assert!(matches!(error.kind(), ErrorKind::Start(_)), "{error:?}");
+            assert!(error.to_string().contains(how), "{error}");
+        };
+        for (status, check, said) in [
+            (libc::SIGKILL, None, libc::SIGKILL),
+            (libc::SIGTERM, None, libc::SIGTERM),
+            // A constructor's own doing, as far as can be told.
+            (libc::SIGSEGV, Some("signal: 11"), 0),
+            (libc::SIGABRT, Some("signal: 6"), 0),
+            (3 << 8, Some("exit status: 3"), 0),
+        ] {
+            let solo =
+                Solo { order: order(), landing: Landing::default(), state: Mutex::default(), changed: Condvar::new() };
+            let verdict = solo.verdict(&mut lock(&solo.state), Some(ExitStatus::from_raw(status)));
+            let error = verdict.err().unwrap();
+            match check {
+                Some(how) => fails(&error, how),
+                None => killed(&error, said),
+            }
+            assert!(may_retry(&error));
+        }
+    }
+
+    #[test]
+    fn a_call_that_has_begun_in_time_is_not_late_because_the_reactor_was_busy() {
+        let (begun, heard) = (Flag::named("begun"), Flag::named("heard"));
+        let _alone = crate::testing::has_reactor_alone();
+        // Afterwards the reactor is not asked any more how its thread stands.
+        let (reactor, _) = reactor::get_for_call().unwrap();
+        // What is handed to the reactor while it is kept busy it does in one go, and hears nothing in between.
+        let (go_on, busy) = std::sync::mpsc::channel::<()>();
+        reactor.run(move |_| {
+            let _ = busy.recv();
+        });
+        let order = Order { entry: entry_of(&begin), name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let solo = Solo::spawn(order, Payload::default());
+        let call = Arc::clone(&solo);
+        reactor.run(move |reactor| {
+            Flag::named("begun").wait();
+            lock(&call.state).deadline = Some((Instant::now(), Deadline::Start));
+            assert_eq!(Arc::clone(&call).ring(reactor), None);
+            Flag::named("heard").raise();
+        });
+        drop(go_on);
+        assert!(solo.wait(Some(Instant::now() + PATIENCE)));
+        let outcome = solo.take().unwrap();
+        begun.lower();
+        heard.lower();
+        assert!(outcome.is_ok(), "{}", outcome.err().unwrap());
+    }
+}

@@ -1,0 +1,165 @@
+//! A submitted call: one item, one handle.
+
+use std::io;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::engine::batch::{Batch, Calls, Sink, Terms};
+use crate::engine::call_id::{CallId, History};
+use crate::engine::flight::{Callback, Flight, Landing, Outcome, run_callbacks};
+use crate::engine::values::Values;
+use crate::engine::{Aim, Engine, Place};
+use crate::error::{Error, ErrorKind, Result};
+use crate::run::registry::Entry;
+use crate::tuning::SIGNAL_PATIENCE;
+use crate::wire::ends::Ends;
+use crate::wire::payload::Payload;
+
+/// How often one who looks for a call that is neither waiting nor running nor over gives way before he sleeps: some microseconds
+/// lie between the two.
+const YIELDS: usize = 100;
+/// How long he sleeps then.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+/// A worker that has taken a call up for so long and not begun with it has been stopped there.
+const STUCK_AFTER: Duration = Duration::from_millis(200);
+
+/// A submitted call in flight.
+pub(crate) struct Submitted {
+    engine: Arc<dyn Engine>,
+    call: CallId,
+    entry: &'static Entry,
+    landing: Landing,
+    /// Somebody who does not wait here wants to be called.
+    watched: AtomicBool,
+}
+
+impl Submitted {
+    /// Hands a call with these argument bytes to the pool.
+    pub(crate) fn submit(
+        engine: &Arc<dyn Engine>,
+        entry: &'static Entry,
+        arguments: Payload,
+        terms: Arc<Terms>,
+    ) -> Arc<Self> {
+        let call = CallId::next();
+        let submitted = Arc::new(Self {
+            engine: Arc::clone(engine),
+            call,
+            entry,
+            landing: Landing::default(),
+            watched: AtomicBool::new(false),
+        });
+        let batch = Box::new(Batch {
+            entry: Some(entry),
+            merge: None,
+            ends: Ends::one(arguments.bytes.len()),
+            bytes: arguments.bytes,
+            handles: arguments.handles,
+            consecutive: false,
+            pace: entry.pace(),
+            calls: Calls::from_slice(&[call]),
+            first: 0,
+            history: History::default(),
+            terms,
+            sink: Arc::clone(&submitted) as Arc<dyn Sink>,
+        });
+        if let Err(error) = engine.accept(batch) {
+            run_callbacks(submitted.landing.finish(Err(error.in_function(entry.name()))));
+        }
+        submitted
+    }
+}
+
+impl Sink for Submitted {
+    fn is_wanted(&self) -> bool {
+        !self.landing.is_finished()
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
+    }
+
+    fn is_call(&self) -> bool {
+        true
+    }
+
+    fn values(&self, _first: usize, values: Values) -> Vec<Callback> {
+        self.value(values.into_payload())
+    }
+
+    fn value(&self, value: Payload) -> Vec<Callback> {
+        self.landing.finish(Ok(value))
+    }
+
+    fn failed(&self, _index: usize, error: Error) -> Vec<Callback> {
+        self.landing.finish(Err(error))
+    }
+}
+
+impl Flight for Submitted {
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        self.landing.is_finished() || self.engine.drive(deadline, &mut || self.landing.is_finished())
+    }
+
+    fn take(&self) -> Option<Outcome> {
+        self.landing.take()
+    }
+
+    fn is_finished(&self) -> bool {
+        if !self.landing.is_finished() {
+            self.engine.poll();
+        }
+        self.landing.is_finished()
+    }
+
+    fn pid(&self) -> Option<u32> {
+        match self.engine.place(self.call) {
+            Place::Running { pid } => pid,
+            Place::Queued | Place::Over => None,
+        }
+    }
+
+    fn is_queued(&self) -> bool {
+        self.engine.place(self.call) == Place::Queued && !self.landing.is_finished()
+    }
+
+    fn signal(&self, signal: i32) -> Result<()> {
+        let since = Instant::now();
+        let mut tries = 0;
+        loop {
+            if self.cancel() || self.is_finished() {
+                return Ok(());
+            }
+            let waited = since.elapsed();
+            match self.engine.signal(self.call, signal, waited > STUCK_AFTER) {
+                Aim::Hit | Aim::Late => return Ok(()),
+                Aim::Refused(error) => return Err(error.in_function(self.entry.name())),
+                Aim::Between if waited > SIGNAL_PATIENCE => {
+                    let text = "its worker neither runs the call nor gives it back";
+                    let error = io::Error::new(io::ErrorKind::TimedOut, text);
+                    return Err(Error::new(ErrorKind::Signal(error)).in_function(self.entry.name()));
+                }
+                // It is just being started, or has come back because its parcel was divided or its worker has died.
+                Aim::Between if tries < YIELDS => std::thread::yield_now(),
+                Aim::Between => std::thread::sleep(BETWEEN_LOOKS),
+            }
+            tries += 1;
+        }
+    }
+
+    fn exit_status(&self) -> Option<ExitStatus> {
+        None
+    }
+
+    fn cancel(&self) -> bool {
+        self.engine.withdraw(self.call)
+    }
+
+    fn when_finished(&self, callback: Callback) {
+        self.watched.store(true, Ordering::Relaxed);
+        self.landing.when_finished(callback);
+        self.engine.poll();
+    }
+}

@@ -1,0 +1,221 @@
+//! A call in flight: what a handle holds, whoever runs it.
+
+use std::process::ExitStatus;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::poison::{lock, wait};
+use crate::sys::oom::{self, Verdict};
+use crate::sys::process::{self, KILL};
+use crate::wire::outcome::CallFailure;
+use crate::wire::payload::Payload;
+
+/// What a call became: its value in bytes, or why there is none.
+pub(crate) type Outcome = Result<Payload>;
+
+/// Something to do once a call has finished; run without any lock held.
+pub(crate) type Callback = Box<dyn FnOnce() + Send>;
+
+/// A call in flight, as its handle sees it.
+pub(crate) trait Flight: Send + Sync {
+    /// Waits until the call has finished, or until `deadline`; whether it has.
+    fn wait(&self, deadline: Option<Instant>) -> bool;
+    /// Takes the outcome of a finished call; `None` before it has finished, and after it was taken.
+    fn take(&self) -> Option<Outcome>;
+    fn is_finished(&self) -> bool;
+    /// The process that runs it.
+    fn pid(&self) -> Option<u32>;
+    /// Whether it waits for its turn.
+    fn is_queued(&self) -> bool;
+    /// Signals the process that runs it; a call that has not started is cancelled.
+    fn signal(&self, signal: i32) -> Result<()>;
+    /// How its process ended, where it has one of its own.
+    fn exit_status(&self) -> Option<ExitStatus>;
+    /// Withdraws it if it has not started; whether it did.
+    fn cancel(&self) -> bool;
+    /// Runs `callback` when it has finished, at once if it has.
+    fn when_finished(&self, callback: Callback);
+}
+
+/// The place where an outcome arrives.
+#[derive(Default)]
+pub(crate) struct Landing {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    outcome: Option<Outcome>,
+    finished: bool,
+    callbacks: Vec<Callback>,
+    /// How many wait here: to wake nobody is a system call too.
+    waiting: usize,
+}
+
+impl Landing {
+    /// Puts the outcome there, once; returns what to run when no lock is held.
+    #[must_use]
+    pub(crate) fn finish(&self, outcome: Outcome) -> Vec<Callback> {
+        let mut state = lock(&self.state);
+        if state.finished {
+            return Vec::new();
+        }
+        state.finished = true;
+        state.outcome = Some(outcome);
+        let callbacks = std::mem::take(&mut state.callbacks);
+        let is_awaited = state.waiting > 0;
+        // Who is woken takes the lock: it must not be put to sleep again by it.
+        drop(state);
+        if is_awaited {
+            self.arrived.notify_all();
+        }
+        callbacks
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        lock(&self.state).finished
+    }
+
+    pub(crate) fn take(&self) -> Option<Outcome> {
+        lock(&self.state).outcome.take()
+    }
+
+    /// Waits until the outcome is there, or until `deadline`; whether it is.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> bool {
+        let mut state = lock(&self.state);
+        while !state.finished {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            state.waiting += 1;
+            state = wait(&self.arrived, state, left);
+            state.waiting -= 1;
+        }
+        true
+    }
+
+    /// Runs `callback` when the outcome is there, at once if it is.
+    pub(crate) fn when_finished(&self, callback: Callback) {
+        {
+            let mut state = lock(&self.state);
+            if !state.finished {
+                state.callbacks.push(callback);
+                return;
+            }
+        }
+        callback();
+    }
+}
+
+/// Runs what outcomes asked for. It is users' code (wakers), so a panic in it is kept from us.
+pub(crate) fn run_callbacks(callbacks: Vec<Callback>) {
+    for callback in callbacks {
+        let _ = crate::panic::catch(callback);
+    }
+}
+
+/// The error of a call that reached its worker and gave no value. The caller adds function, item, process and attempts.
+pub(crate) fn error_of(failure: CallFailure) -> Error {
+    match failure {
+        CallFailure::Panicked(report) => Error::new(ErrorKind::Panicked(report)),
+        CallFailure::Decode(report) => Error::new(ErrorKind::Decode(report)),
+        CallFailure::Encode(report) => Error::new(ErrorKind::Encode(report)),
+        CallFailure::UnknownFunction { .. } => Error::new(ErrorKind::Start(std::io::Error::new(
+            std::io::ErrorKind::NotFound,
+            "the worker's program does not know this function: the two programs differ",
+        ))),
+    }
+}
+
+/// The error of a call whose process ended under it, by no doing of ours.
+pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
+    match status {
+        Some(status) => match process::deadly_signal(status) {
+            Some((signal, core_dumped)) => {
+                let error = Error::new(ErrorKind::Signaled { signal, core_dumped });
+                match oom::verdict() {
+                    Verdict::OutOfMemory if signal == KILL => {
+                        error.with_note("the kernel killed it because its control group was out of memory")
+                    }
+                    Verdict::Perhaps if signal == KILL => error.with_note(
+                        "its control group was out of memory at some time before, and the kernel killed a process for that: maybe this one",
+                    ),
+                    _ => error,
+                }
+            }
+            None => Error::new(ErrorKind::Exited { code: status.code().unwrap_or(0) }),
+        },
+        None => match process::waiting_refused() {
+            // In such a sandbox no process should have been started, so that is the kind which fits best.
+            Some(error) => Error::new(ErrorKind::Start(error))
+                .with_note("it did start and has ended, but the system does not tell how"),
+            None => Error::new(ErrorKind::Exited { code: -1 }).with_note(
+                "its exit status is not known: the program waits for any child or ignores SIGCHLD, and this kernel keeps no record",
+            ),
+        },
+    }
+}
+
+/// What is to be known of a call whose process could not be ended.
+pub(crate) const MAY_RUN_ON: &str = "the function may still run";
+
+/// Whether another attempt may help: the process died, hung or never started, but the function said nothing itself. Not where
+/// the process could not be ended: the function would run twice at a time.
+pub(crate) fn may_retry(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Signaled { .. } | ErrorKind::Exited { .. } | ErrorKind::TimedOut { .. } | ErrorKind::Start(_)
+    )
+}
+
+/// A call that failed before anything was sent.
+pub(crate) fn failed(error: Error) -> Arc<dyn Flight> {
+    let landed = Landed(Landing::default());
+    // Nobody has a handle yet that could have asked for anything.
+    let _ = landed.0.finish(Err(error));
+    Arc::new(landed)
+}
+
+/// A call that was over before it began.
+struct Landed(Landing);
+
+impl Flight for Landed {
+    fn wait(&self, _deadline: Option<Instant>) -> bool {
+        true
+    }
+
+    fn take(&self) -> Option<Outcome> {
+        self.0.take()
+    }
+
+    fn is_finished(&self) -> bool {
+        true
+    }
+
+    fn pid(&self) -> Option<u32> {
+        None
+    }
+
+    fn is_queued(&self) -> bool {
+        false
+    }
+
+    fn signal(&self, _signal: i32) -> Result<()> {
+        Ok(())
+    }
+
+    fn exit_status(&self) -> Option<ExitStatus> {
+        None
+    }
+
+    fn cancel(&self) -> bool {
+        false
+    }
+
+    fn when_finished(&self, callback: Callback) {
+        callback();
+    }
+}

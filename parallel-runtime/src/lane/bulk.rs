@@ -1,0 +1,280 @@
+//! Large rows of numbers and texts: each travels in memory of its own, which is written once and read once.
+//!
+//! ```text
+//! memory   row's number u64 | length u64, of the row | … | the row, from 64 KiB on
+//! ```
+//!
+//! Memory that was written once is written again in a tenth of the time. So who sends a row keeps its memory for a while, and
+//! takes it for another one when nothing here holds it any more and its receiver is through with it: then the receiver has
+//! put 0 in the place of the row's number.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::memory::SharedBytes;
+use crate::poison::lock;
+use crate::sys::memory::{self, Mapping};
+
+/// From this size on a row travels so, in bytes: to hand over its memory costs some 10 µs, to copy so much once more 100.
+pub(crate) const BULK_FROM: usize = 1 << 20;
+/// So many rows have memory at a time; what is beyond travels as other arguments do. Queued calls are not to use up the
+/// process's descriptors.
+const MOST: usize = 16;
+/// Room for the words, and a page of any machine, so that the row starts on one; what is not touched takes no memory.
+const HEAD: usize = 64 << 10;
+
+/// The words in front of a row.
+#[repr(C)]
+struct Words {
+    /// The number of the row; 0 once its receiver has no use for it any more.
+    row: AtomicU64,
+    len: AtomicU64,
+}
+
+fn words(head: &Mapping) -> &Words {
+    // SAFETY: the mapping is page-aligned, longer than the words, lives as long as the borrow, and the words are atomic:
+    // they may be shared with anyone and hold any bits.
+    unsafe { &*head.as_ptr().cast::<Words>() }
+}
+
+/// A row on its way to another process.
+#[derive(Debug)]
+pub(crate) struct Bulk {
+    memory: OwnedFd,
+    head: Mapping,
+    /// The number of the row that is in it.
+    number: AtomicU64,
+}
+
+impl Bulk {
+    fn new() -> io::Result<Self> {
+        let memory = memory::create_growing(HEAD)?;
+        let head = Mapping::shared(memory.as_fd(), HEAD)?;
+        Ok(Self { memory, head, number: AtomicU64::new(0) })
+    }
+
+    fn fill(&self, row: &[u8]) -> io::Result<()> {
+        let number = memory::random_id()?;
+        let words = words(&self.head);
+        words.len.store(row.len() as u64, Relaxed);
+        memory::write_at(self.memory.as_fd(), row, HEAD as u64)?;
+        words.row.store(number, Release);
+        self.number.store(number, Relaxed);
+        Ok(())
+    }
+
+    /// Says that the row is sent, perhaps once more; returns its number.
+    pub(crate) fn announce(&self) -> u64 {
+        let number = self.number.load(Relaxed);
+        words(&self.head).row.store(number, Release);
+        number
+    }
+}
+
+impl Bulk {
+    /// The row as it arrives, for who reads it in this process.
+    pub(crate) fn arrive_here(&self) -> io::Result<Arrived> {
+        Arrived::open(self.announce(), self.memory.try_clone()?)
+    }
+}
+
+impl AsFd for Bulk {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.memory.as_fd()
+    }
+}
+
+/// Memory that was made for a row, since when that is or was in it.
+struct Kept {
+    bulk: Arc<Bulk>,
+    since: Instant,
+}
+
+static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+/// Whether there is any, for who would not lock in vain.
+static ANY: AtomicBool = AtomicBool::new(false);
+
+/// Puts a row into memory that can be sent; `None` where it must travel in another way.
+pub(crate) fn load(row: &[u8]) -> Option<Arc<Bulk>> {
+    if !is_own() {
+        return None;
+    }
+    let bulk = {
+        let mut kept = lock(&KEPT);
+        let is_free = |kept: &Kept| Arc::strong_count(&kept.bulk) == 1 && !is_busy(&kept.bulk);
+        match kept.iter().position(is_free) {
+            Some(free) => {
+                kept[free].since = Instant::now();
+                Arc::clone(&kept[free].bulk)
+            }
+            None if kept.len() < MOST => {
+                let bulk = Arc::new(Bulk::new().ok()?);
+                kept.push(Kept { bulk: Arc::clone(&bulk), since: Instant::now() });
+                ANY.store(true, Relaxed);
+                bulk
+            }
+            None => return None,
+        }
+    };
+    if let Some(loaded) = LOADED.get() {
+        loaded();
+    }
+    // Without the memory for it there may still be some for what the other way takes; and if not, that says so.
+    bulk.fill(row).ok().map(|()| bulk)
+}
+
+/// Told when there is memory that is to be given back some time.
+static LOADED: OnceLock<fn()> = OnceLock::new();
+
+/// Sets who is told that [`let_go`] is to be called some time, if nobody else does; at once, if there is something.
+pub(crate) fn on_load(hook: fn()) {
+    if LOADED.set(hook).is_ok() && ANY.load(Relaxed) {
+        hook();
+    }
+}
+
+/// Whether the memory that is kept is this process's: a forked one has a copy of the list, but shares what is in it with the
+/// process that it was forked from.
+fn is_own() -> bool {
+    static OWNER: AtomicU32 = AtomicU32::new(0);
+    let own = std::process::id();
+    OWNER.compare_exchange(0, own, Relaxed, Relaxed).map_or_else(|owner| owner == own, |_| true)
+}
+
+fn is_busy(bulk: &Bulk) -> bool {
+    words(&bulk.head).row.load(Acquire) != 0
+}
+
+/// Gives back the memory of rows that have arrived, and that no other followed for `patience`; says when to look again, if
+/// some is left.
+pub(crate) fn let_go(patience: Duration) -> Option<Instant> {
+    if !ANY.load(Relaxed) {
+        return None;
+    }
+    let mut kept = lock(&KEPT);
+    let now = Instant::now();
+    // What waits to be sent has a descriptor still, and counts.
+    let in_use = |kept: &Kept| Arc::strong_count(&kept.bulk) > 1;
+    kept.retain(|kept| in_use(kept) || now.duration_since(kept.since) < patience);
+    ANY.store(!kept.is_empty(), Relaxed);
+    kept.iter().map(|kept| if in_use(kept) { now } else { kept.since } + patience).min()
+}
+
+/// A row that has arrived.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    /// The process where it arrived.
+    owner: u32,
+    number: u64,
+    head: Mapping,
+    row: Mapping,
+}
+
+impl Arrived {
+    /// Finds the row with this number in memory that another process has filled.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` when the memory is not what holds a row: its maker could take it from under us.
+    pub(crate) fn open(number: u64, memory: OwnedFd) -> io::Result<Self> {
+        memory::check_not_shrinking(memory.as_fd())?;
+        let head = Mapping::shared(memory.as_fd(), HEAD)?;
+        let len = usize::try_from(words(&head).len.load(Acquire)).map_err(io::Error::other)?;
+        let row = Mapping::behind(memory.as_fd(), HEAD, len)?;
+        Ok(Self { owner: std::process::id(), number, head, row })
+    }
+
+    /// The row's bytes; `None` in a process that was forked from the one where it arrived: once that has read it, another row
+    /// may be there.
+    pub(crate) fn bytes(&self) -> Option<SharedBytes<'_>> {
+        self.is_here().then(|| SharedBytes::of_mapping(&self.row))
+    }
+
+    /// Whether this is the process where it arrived, and not one that was forked from it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.owner == std::process::id()
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        if !self.is_here() {
+            // It is the other one's, who may need it still.
+            return;
+        }
+        // There may be another row in it by now, if this one was sent and taken back.
+        let _ = words(&self.head).row.compare_exchange(self.number, 0, Release, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrived(bulk: &Bulk) -> Arrived {
+        bulk.arrive_here().unwrap()
+    }
+
+    // One test: the memory that is kept is the process's.
+    #[test]
+    fn memory_is_taken_again_once_both_sides_are_through_with_it() {
+        let bulk = load(b"first").unwrap();
+        let row = arrived(&bulk);
+        assert_eq!(row.bytes().unwrap().to_vec(), b"first");
+        let address = Arc::as_ptr(&bulk);
+        drop(bulk);
+        let second = load(b"second").unwrap();
+        assert!(!std::ptr::eq(address, Arc::as_ptr(&second)), "its receiver reads it still");
+        drop(row);
+        let third = load(b"third").unwrap();
+        assert!(std::ptr::eq(address, Arc::as_ptr(&third)));
+        assert_eq!(arrived(&third).bytes().unwrap().to_vec(), b"third");
+        // Its receiver is through with it, but it may be sent to another.
+        assert!(!std::ptr::eq(address, Arc::as_ptr(&load(b"fourth").unwrap())));
+        let all: Vec<_> = std::iter::from_fn(|| load(b"more")).collect();
+        assert!(all.len() < MOST, "{}", all.len());
+        drop(all);
+        assert!(let_go(Duration::from_secs(60)).is_some());
+        drop(third);
+        // One is still to be sent.
+        assert!(let_go(Duration::ZERO).is_some());
+        assert_eq!(lock(&KEPT).len(), 1);
+        // One that comes too late sets nothing free but its own row.
+        let late = arrived(&second);
+        second.fill(b"again").unwrap();
+        drop(late);
+        assert!(is_busy(&second));
+        // And one that is sent once more is in use once more.
+        let number = second.announce();
+        drop(arrived(&second));
+        assert!(!is_busy(&second));
+        assert_eq!(second.announce(), number);
+        assert!(is_busy(&second));
+        // What is on its way is not harmed.
+        assert_eq!(arrived(&second).bytes().unwrap().to_vec(), b"again");
+        drop(second);
+        assert!(let_go(Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn other_memory_is_refused() {
+        let memory = memory::create_growing(HEAD).unwrap();
+        let head = Mapping::shared(memory.as_fd(), HEAD).unwrap();
+        words(&head).len.store(1, Relaxed);
+        assert!(Arrived::open(1, memory).is_err(), "longer than it is");
+        let file = tempfile();
+        assert!(Arrived::open(1, file).is_err(), "it could be cut short");
+    }
+
+    fn tempfile() -> OwnedFd {
+        let path = std::env::temp_dir().join(format!("parallel-bulk-{}", std::process::id()));
+        std::fs::write(&path, [0; HEAD]).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.into()
+    }
+}

@@ -1,0 +1,121 @@
+//! The token: how a process learns what it is for, and finds the channel to its parent.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::sys::program;
+use crate::sys::rights::Kept;
+use crate::sys::socket::Socket;
+use crate::tuning;
+
+/// Raised with every change to what parent and worker say to each other. They are one program, so it differs only when
+/// the token is not ours.
+const VERSION: u32 = 1;
+
+/// Stands behind the channel in the token of a zygote.
+const ZYGOTE: &str = "zygote";
+
+/// What a process that was started with a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Worker,
+    Zygote,
+}
+
+/// How many calls this process is inside of: 0 in the program, 1 in its workers, 2 in theirs.
+static DEPTH: AtomicU32 = AtomicU32::new(0);
+
+/// How many calls this process is inside of; of a zygote, its copies.
+pub(crate) fn depth() -> u32 {
+    DEPTH.load(Ordering::Relaxed)
+}
+
+/// Whether there is a token; only before it is taken out does that mean anything.
+pub(crate) fn has_token() -> bool {
+    program::has_variable(tuning::TOKEN_C)
+}
+
+/// The entry in the environment that makes a new process what `role` says, on `channel`, without the rights that exec gives
+/// it beyond what is `kept`.
+pub(crate) fn token(role: Role, kept: Option<Kept>, channel: &Socket) -> io::Result<CString> {
+    let mut behind = match role {
+        Role::Worker => String::new(),
+        Role::Zygote => format!(":{ZYGOTE}"),
+    };
+    if let Some(kept) = kept {
+        behind.push(':');
+        behind.push_str(&kept.to_text());
+    }
+    let depth = depth() + 1;
+    let entry = format!("{}={VERSION}:{}:{depth}{behind}", tuning::TOKEN, channel.as_fd().as_raw_fd());
+    CString::new(entry).map_err(io::Error::other)
+}
+
+/// Finds the channel that the token names, and lays down what rights the token says.
+///
+/// # Errors
+///
+/// Where the system refuses that. When the token is not one of this version, or names no channel: somebody set the variable by hand, or handed it on.
+pub(crate) fn connect(token: &CStr) -> io::Result<(Role, Socket)> {
+    let malformed = || io::Error::new(io::ErrorKind::InvalidInput, "the token is malformed");
+    let Token { channel, depth, role, kept } = token.to_str().ok().and_then(Token::read).ok_or_else(malformed)?;
+    // Before rights are laid down: by those that the file gave it, this process knows whose orders it may take.
+    let socket = Socket::inherit(channel)?;
+    if let Some(kept) = kept {
+        kept.lay_down()?;
+    }
+    DEPTH.store(depth, Ordering::Relaxed);
+    Ok((role, socket))
+}
+
+/// What a token says.
+#[derive(Debug, PartialEq, Eq)]
+struct Token {
+    channel: RawFd,
+    depth: u32,
+    role: Role,
+    kept: Option<Kept>,
+}
+
+impl Token {
+    fn read(text: &str) -> Option<Self> {
+        let mut words = text.split(':');
+        let version = words.next()?.parse();
+        let channel = words.next()?.parse().ok()?;
+        let (mut depth, mut role, mut kept) = (1, Role::Worker, None);
+        for word in words {
+            match word {
+                ZYGOTE => role = Role::Zygote,
+                word if word.contains('.') => kept = Some(Kept::from_text(word)?),
+                number => depth = number.parse().ok()?,
+            }
+        }
+        (version == Ok(VERSION) && channel > 2).then_some(Self { channel, depth, role, kept })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_as_it_was_written_and_another_not_at_all() {
+        let (channel, _other) = Socket::pair().unwrap();
+        for role in [Role::Worker, Role::Zygote] {
+            for kept in [None, Kept::from_text("1f.1000.100")] {
+                let entry = token(role, kept, &channel).unwrap().into_string().unwrap();
+                let text = entry.strip_prefix("PARALLEL_WORKER=").unwrap();
+                let expected = Token { channel: channel.as_fd().as_raw_fd(), depth: depth() + 1, role, kept };
+                assert_eq!(Token::read(text), Some(expected), "{text}");
+            }
+        }
+        let plain = Token { channel: 3, depth: 1, role: Role::Worker, kept: None };
+        assert_eq!(Token::read("1:3"), Some(plain));
+        for other in ["", "1", "1:", "1:2", "2:3", "1:x:1", "1:3:x", "1:3:", "1:3:-1", "1:3:1:", "1:3:Zygote", "zygote"]
+        {
+            assert_eq!(Token::read(other), None, "{other}");
+        }
+    }
+}
