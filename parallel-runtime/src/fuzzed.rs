@@ -38,7 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("value", read_value),
     ("ring", crate::channel::read_ring),
     ("parcel", read_parcel),
-    ("answer", crate::process::read_answer),
+    ("answer", crate::process::start::zygote::read_answer),
 ];
 
 /// Takes a number from the front.

@@ -1,5 +1,7 @@
 //! What runs behind the `parallel` crate: processes, pools, calls. Users depend on `parallel`, not on this crate.
 
+#![cfg_attr(not(feature = "zygote"), allow(dead_code, reason = "some of `sys` is for the zygote alone"))]
+
 // The floors of the house, from the ground up; see ARCHITECTURE.md.
 mod panic;
 mod poison;

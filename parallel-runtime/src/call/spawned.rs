@@ -16,9 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::poison::{lock, wait};
 use crate::process::caller::{Caller, Deputy};
 use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report, borrowed};
-use crate::process::launch::Way;
-use crate::process::reactor::{self, Alarm, Child, Events, Loop, Start, Waiting};
-use crate::process::spares;
+use crate::process::idle_rows;
+use crate::process::reactor::{self, Alarm, Child, Events, Loop, Waiting};
+use crate::process::start::{Order, Way};
 use crate::process::transfer::{self, Store};
 use crate::run::registry::Entry;
 use crate::sys::process::{self, KILL};
@@ -27,7 +27,7 @@ use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
 
 /// What is to be called, and how.
-pub(crate) struct Order {
+pub(crate) struct Request {
     pub(crate) entry: &'static Entry,
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) timeout: Option<Duration>,
@@ -36,8 +36,8 @@ pub(crate) struct Order {
 }
 
 /// A spawned call in flight.
-pub(crate) struct Solo {
-    order: Order,
+pub(crate) struct Spawned {
+    request: Request,
     landing: Landing,
     state: Mutex<State>,
     /// Told when the stage changes.
@@ -107,9 +107,9 @@ enum Deadline {
     Timeout,
 }
 
-impl Solo {
+impl Spawned {
     /// Hands a call to the reactor.
-    pub(crate) fn spawn(order: Order, arguments: Payload) -> Arc<Self> {
+    pub(crate) fn spawn(request: Request, arguments: Payload) -> Arc<Self> {
         let ready = match ending::check() {
             Ok(()) => reactor::get_for_call().map_err(|error| Error::new(ErrorKind::Start(error))),
             Err(error) => Err(error),
@@ -117,16 +117,16 @@ impl Solo {
         let ready = ready.map(|(reactor, caller)| (reactor, Arc::new(caller)));
         let caller = ready.as_ref().ok().map(|(_, caller)| Arc::clone(caller));
         let state = State { arguments: Some(Arc::new(arguments)), caller, ..State::default() };
-        let solo =
-            Arc::new(Self { order, landing: Landing::default(), state: Mutex::new(state), changed: Condvar::new() });
+        let call =
+            Arc::new(Self { request, landing: Landing::default(), state: Mutex::new(state), changed: Condvar::new() });
         match ready {
             Ok((reactor, _)) => {
-                spares::look_after();
-                reactor.admit(Arc::clone(&solo) as Arc<dyn Waiting>);
+                idle_rows::look_after();
+                reactor.admit(Arc::clone(&call) as Arc<dyn Waiting>);
             }
-            Err(error) => solo.over(Err(solo.describe(error, None, 0))),
+            Err(error) => call.over(Err(call.describe(error, None, 0))),
         }
-        solo
+        call
     }
 
     /// The state, once the call is neither on its way to the reactor nor being started.
@@ -139,7 +139,7 @@ impl Solo {
     }
 
     fn describe(&self, error: Error, pid: Option<u32>, attempts: u32) -> Error {
-        let error = error.in_function(self.order.entry.name()).after_attempts(attempts);
+        let error = error.in_function(self.request.entry.name()).after_attempts(attempts);
         match pid {
             Some(pid) => error.in_process(pid),
             None => error,
@@ -162,9 +162,9 @@ impl Solo {
     fn launch(
         self: &Arc<Self>,
         caller: &Caller,
-        launch: impl FnOnce(&Start<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
+        launch: impl FnOnce(&Order<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
     ) -> io::Result<Arc<Child>> {
-        let order = &self.order;
+        let request = &self.request;
         let (arguments, by_exec) = {
             let state = lock(&self.state);
             (state.arguments.clone().unwrap_or_default(), state.lost_copy)
@@ -174,23 +174,23 @@ impl Solo {
             let mut block = None;
             let (body, block) = Body::pack(&[&arguments.bytes], &mut block)?;
             let invocation = Invocation {
-                function: order.entry.hash(),
-                name: order.name.as_deref().map(ToOwned::to_owned),
+                function: request.entry.hash(),
+                name: request.name.as_deref().map(ToOwned::to_owned),
                 arguments: Package { body, handles },
             };
             let opening = Opening::Assignment(Assignment::Call { invocation, share: current::share() });
             control.send(&opening, &borrowed(block), false)
         };
-        let start = Start { environment: &order.environment, caller, assign: &assign, admitted: true, by_exec };
-        launch(&start, Arc::clone(self) as Arc<dyn Events>)
+        let order = Order { environment: &request.environment, caller, assign: &assign, admitted: true, by_exec };
+        launch(&order, Arc::clone(self) as Arc<dyn Events>)
     }
 
     /// Has the deputy of the caller start it.
     fn launch_from(self: &Arc<Self>, caller: &Arc<Caller>, deputy: &Deputy, reactor: &mut Loop) -> io::Result<()> {
         let (me, theirs) = (Arc::clone(self), Arc::clone(caller));
-        reactor.launch_from(deputy, caller, &self.order.environment, true, move |reactor, launched| {
+        reactor.launch_from(deputy, caller, &self.request.environment, true, move |reactor, launched| {
             let launched = launched
-                .and_then(|launched| me.launch(&theirs, |start, events| reactor.adopt(launched, start, events)));
+                .and_then(|launched| me.launch(&theirs, |order, events| reactor.adopt(launched, order, events)));
             if let Err(error) = me.settle(reactor, launched) {
                 reactor.could_not_start(me, error);
             }
@@ -226,10 +226,10 @@ impl Solo {
                 if let Stage::Running { started, .. } = &mut state.stage {
                     *started = true;
                 }
-                if state.attempts > self.order.retries {
+                if state.attempts > self.request.retries {
                     state.arguments = state.arguments.take().and_then(|arguments| arguments.kept().map(Arc::new));
                 }
-                let timeout = self.order.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                let timeout = self.request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
                 state.deadline = timeout.map(|at| (at, Deadline::Timeout));
                 drop(state);
                 if let Some(at) = timeout {
@@ -264,7 +264,7 @@ impl Solo {
             (Some(Said::Value(bytes)), _) => Ok(bytes),
             (Some(Said::Failed(error)), _) => Err(error),
             (None, Some(Deadline::Timeout)) => {
-                Err(Error::new(ErrorKind::TimedOut { after: self.order.timeout.unwrap_or_default() }))
+                Err(Error::new(ErrorKind::TimedOut { after: self.request.timeout.unwrap_or_default() }))
             }
             (None, Some(Deadline::Start)) => Err(Error::new(ErrorKind::Start(io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -288,7 +288,7 @@ impl Solo {
     }
 }
 
-impl Waiting for Solo {
+impl Waiting for Spawned {
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
         let caller = {
             let mut state = lock(&self.state);
@@ -304,7 +304,7 @@ impl Waiting for Solo {
             return Ok(());
         }
         let Some(deputy) = &caller.deputy else {
-            let launched = self.launch(&caller, |start, events| reactor.launch(start, events));
+            let launched = self.launch(&caller, |order, events| reactor.launch(order, events));
             return self.settle(reactor, launched);
         };
         self.launch_from(&caller, deputy, reactor).or_else(|error| self.settle(reactor, Err(error)))
@@ -321,7 +321,7 @@ impl Waiting for Solo {
     }
 
     fn name(&self) -> &str {
-        self.order.name.as_deref().unwrap_or(self.order.entry.name())
+        self.request.name.as_deref().unwrap_or(self.request.entry.name())
     }
 
     fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error) {
@@ -330,7 +330,7 @@ impl Waiting for Solo {
             state.refusals += 1;
             (state.attempts, state.refusals, !state.signalled, state.caller.clone())
         };
-        if wanted && attempts + refusals <= self.order.retries {
+        if wanted && attempts + refusals <= self.request.retries {
             reactor.queue_later(tuning::back_off(refusals), self);
         } else {
             let error = match caller.as_ref().and_then(|caller| caller.deputy.as_ref()) {
@@ -342,7 +342,7 @@ impl Waiting for Solo {
     }
 }
 
-impl Events for Solo {
+impl Events for Spawned {
     fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool {
         loop {
             match child.control().receive(false) {
@@ -377,7 +377,7 @@ impl Events for Solo {
             (self.verdict(&mut state, status), state.attempts, !state.signalled)
         };
         match verdict {
-            Err(error) if may_retry(&error) && attempts <= self.order.retries && wanted => {
+            Err(error) if may_retry(&error) && attempts <= self.request.retries && wanted => {
                 lock(&self.state).stage = Stage::Queued;
                 reactor.queue(self);
             }
@@ -403,7 +403,7 @@ impl Events for Solo {
     }
 }
 
-impl Alarm for Solo {
+impl Alarm for Spawned {
     fn ring(self: Arc<Self>, reactor: &mut Loop) -> Option<Instant> {
         // A busy reactor may not have heard yet that it has started.
         let child = match &lock(&self.state).stage {
@@ -428,7 +428,7 @@ impl Alarm for Solo {
     }
 }
 
-impl Flight for Solo {
+impl Flight for Spawned {
     fn wait(&self, deadline: Option<Instant>) -> bool {
         self.landing.wait(deadline)
     }
@@ -465,7 +465,7 @@ impl Flight for Solo {
                     let pid = child.pid();
                     return sent.map_err(|error| {
                         state.signalled = before;
-                        Error::new(ErrorKind::Signal(error)).in_function(self.order.entry.name()).in_process(pid)
+                        Error::new(ErrorKind::Signal(error)).in_function(self.request.entry.name()).in_process(pid)
                     });
                 }
                 Stage::Over => return Ok(()),
@@ -528,8 +528,8 @@ mod tests {
 
     #[test]
     fn a_process_that_somebody_killed_before_it_reported_in_is_told_as_killed() {
-        let order =
-            || Order { entry: entry_of(&begin), name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let request =
+            || Request { entry: entry_of(&begin), name: None, timeout: None, retries: 0, environment: Vec::new() };
         let killed = |error: &Error, by: i32| {
             assert!(matches!(error.kind(), ErrorKind::Signaled { signal, .. } if *signal == by), "{error:?}");
             assert!(error.to_string().contains("before it reported in"), "{error}");
@@ -546,9 +546,13 @@ mod tests {
             (libc::SIGABRT, Some("signal: 6"), 0),
             (3 << 8, Some("exit status: 3"), 0),
         ] {
-            let solo =
-                Solo { order: order(), landing: Landing::default(), state: Mutex::default(), changed: Condvar::new() };
-            let verdict = solo.verdict(&mut lock(&solo.state), Some(ExitStatus::from_raw(status)));
+            let call = Spawned {
+                request: request(),
+                landing: Landing::default(),
+                state: Mutex::default(),
+                changed: Condvar::new(),
+            };
+            let verdict = call.verdict(&mut lock(&call.state), Some(ExitStatus::from_raw(status)));
             let error = verdict.err().unwrap();
             match check {
                 Some(how) => fails(&error, how),
@@ -569,18 +573,19 @@ mod tests {
         reactor.run(move |_| {
             let _ = busy.recv();
         });
-        let order = Order { entry: entry_of(&begin), name: None, timeout: None, retries: 0, environment: Vec::new() };
-        let solo = Solo::spawn(order, Payload::default());
-        let call = Arc::clone(&solo);
+        let request =
+            Request { entry: entry_of(&begin), name: None, timeout: None, retries: 0, environment: Vec::new() };
+        let call = Spawned::spawn(request, Payload::default());
+        let begun_call = Arc::clone(&call);
         reactor.run(move |reactor| {
             Flag::named("begun").wait();
-            lock(&call.state).deadline = Some((Instant::now(), Deadline::Start));
-            assert_eq!(Arc::clone(&call).ring(reactor), None);
+            lock(&begun_call.state).deadline = Some((Instant::now(), Deadline::Start));
+            assert_eq!(begun_call.ring(reactor), None);
             Flag::named("heard").raise();
         });
         drop(go_on);
-        assert!(solo.wait(Some(Instant::now() + PATIENCE)));
-        let outcome = solo.take().unwrap();
+        assert!(call.wait(Some(Instant::now() + PATIENCE)));
+        let outcome = call.take().unwrap();
         begun.lower();
         heard.lower();
         assert!(outcome.is_ok(), "{}", outcome.err().unwrap());

@@ -16,7 +16,7 @@ use super::map::lazy::{AsTheyCome, Lazy};
 use super::map::ordered::{self, Reorder};
 use super::map::reduce;
 use super::options::{Defaults, Manner, Options};
-use super::spawned::{Order, Solo};
+use super::spawned::{Request, Spawned};
 use super::submitted::Submitted;
 use crate::engine::batch::Terms;
 use crate::engine::flight;
@@ -193,14 +193,14 @@ impl<H: Callable> Task<H> {
         }
         let flight = match prepared {
             Ok(arguments) => {
-                let order = Order {
+                let order = Request {
                     entry: H::entry(),
                     name: self.0.options.name.clone(),
                     timeout: self.0.options.timeout,
                     retries: self.0.options.retries,
                     environment: self.0.options.environment.clone(),
                 };
-                Solo::spawn(order, arguments)
+                Spawned::spawn(order, arguments)
             }
             Err(error) => flight::failed(error.in_function(H::entry().name())),
         };

@@ -24,8 +24,8 @@ use crate::lane::bell::{Bell, Listener};
 use crate::lane::memory::crowd;
 use crate::poison::{lock, wait};
 use crate::process::caller::Caller;
+use crate::process::idle_rows;
 use crate::process::reactor::{self, Pulse, Reactor};
-use crate::process::spares;
 use crate::tuning;
 
 /// A pool, shared by its owner, its callers and the reactor.
@@ -81,7 +81,7 @@ impl Driver {
         });
         let pulse: Weak<dyn Pulse> = Arc::<Self>::downgrade(&driver);
         reactor.look_after(pulse);
-        spares::look_after();
+        idle_rows::look_after();
         driver
     }
 

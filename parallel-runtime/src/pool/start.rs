@@ -19,8 +19,8 @@ use crate::ending;
 use crate::error::Result;
 use crate::lane::parent::Lane;
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
-use crate::process::launch::Way;
-use crate::process::reactor::{Alarm, Child, Events, Loop, Start, defect};
+use crate::process::reactor::{Alarm, Child, Events, Loop, defect};
+use crate::process::start::{Order, Way};
 use crate::process::transfer;
 use crate::sys::process;
 use crate::tuning;
@@ -84,13 +84,13 @@ impl Driver {
         let lane = Lane::create()?;
         let caller = Arc::clone(&self.caller);
         let Some(deputy) = &caller.deputy else {
-            return self.start_worker(index, lane, by_exec, |start, events| reactor.launch(start, events)).map(Some);
+            return self.start_worker(index, lane, by_exec, |order, events| reactor.launch(order, events)).map(Some);
         };
         self.enter().state.awaited.insert(index);
         let (me, theirs) = (Arc::clone(self), Arc::clone(&caller));
         reactor.launch_from(deputy, &caller, &self.settings.environment, false, move |reactor, launched| {
             let seated = launched.and_then(|launched| {
-                me.start_worker(index, lane, true, |start, events| reactor.adopt(launched, start, events))
+                me.start_worker(index, lane, true, |order, events| reactor.adopt(launched, order, events))
             });
             let describe = |error: &io::Error| theirs.deputy.as_ref().map(|deputy| deputy.describe(error));
             me.take_seat(index, seated.map_err(|error| describe(&error).unwrap_or(error)));
@@ -130,7 +130,7 @@ impl Driver {
         index: usize,
         (lane, lane_fd): (Lane, OwnedFd),
         by_exec: bool,
-        launch: impl FnOnce(&Start<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
+        launch: impl FnOnce(&Order<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
     ) -> io::Result<Line> {
         let generation = self.enter().state.generation(index);
         let assign = |control: &Control| {
@@ -148,14 +148,14 @@ impl Driver {
             let assignment = Assignment::Serve { index: index as u64, generation, share, initializer };
             control.send(&Opening::Assignment(assignment), &descriptors, false)
         };
-        let start = Start {
+        let order = Order {
             environment: &self.settings.environment,
             caller: &self.caller,
             assign: &assign,
             admitted: false,
             by_exec,
         };
-        let child = launch(&start, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
+        let child = launch(&order, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
         Ok(Line::new(child, lane))
     }
 

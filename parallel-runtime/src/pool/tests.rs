@@ -16,9 +16,9 @@ use super::state::starts::Starts;
 use crate::call::handle::JoinHandle;
 use crate::error::ErrorKind;
 use crate::process::control::Delivery;
-use crate::process::launch::Way;
 use crate::process::peer::Refused;
 use crate::process::reactor;
+use crate::process::start::Way;
 use crate::shared::Value;
 use crate::sys::process::KILL;
 use crate::testing::{Flag, PATIENCE, eventually};
@@ -258,6 +258,9 @@ fn a_call_whose_worker_is_stopped_before_it_begins_is_ended_by_a_kill() {
     let pool = Pool::with_workers(1).unwrap();
     first.on(&pool).submit(MAY_END).join().unwrap();
     pool.driver().enter().lines[0].as_ref().unwrap().child.signal(STOP).unwrap();
+    // The signal is on its way to a worker that may still look for parcels.
+    let stat = format!("/proc/{}/stat", pool.pids()[0]);
+    eventually("the worker is stopped", || std::fs::read_to_string(&stat).unwrap().contains(") T "));
     let mut call = never.on(&pool).submit();
     pool.driver().enter().lines[0].as_ref().unwrap().lane.pretend_taken(1);
     call.kill().unwrap();

@@ -20,8 +20,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 
-use super::launch;
 use super::reactor::Reactor;
+use super::start;
 use crate::sys::process;
 use crate::sys::refusal::Named;
 use crate::sys::rights::Rights;
@@ -81,7 +81,7 @@ impl Caller {
     }
 
     fn verdict(reactor: &Reactor, rights: &Rights, is_maker: bool) -> Verdict {
-        let verdict = |standing: &Standing| standing.verdict(rights, || is_maker || launch::shows_itself());
+        let verdict = |standing: &Standing| standing.verdict(rights, || is_maker || start::one_shows_itself());
         let known = reactor.standing().as_deref().map(verdict);
         if known == Some(Verdict::Same) {
             return Verdict::Same;

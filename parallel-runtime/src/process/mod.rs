@@ -2,19 +2,11 @@
 
 pub(crate) mod caller;
 pub(crate) mod control;
-pub(crate) mod launch;
+pub(crate) mod idle_rows;
 mod leaving;
-mod manners;
 pub(crate) mod peer;
 pub(crate) mod reactor;
-pub(crate) mod spares;
+pub(crate) mod start;
 pub(crate) mod token;
 pub(crate) mod transfer;
 mod turns;
-pub(crate) mod zygote;
-
-/// What a zygote says.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn read_answer(data: &[u8]) {
-    drop(zygote::Answer::from_bytes(data));
-}

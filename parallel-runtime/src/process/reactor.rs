@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use super::caller::{Caller, Deputy};
 use super::control::Control;
-use super::launch::{self, Launched, Launcher, Numbers, Way};
 use super::peer::Refused;
+use super::start::{self, LATEST, Launched, Launcher, Numbers, Order, Way};
 use super::turns::{self, Limit, LongWait, Look};
 use crate::ending;
 use crate::panic::PanicReport;
@@ -204,19 +204,6 @@ impl Child {
     }
 }
 
-/// What to start.
-pub(crate) struct Start<'a> {
-    pub(crate) environment: &'a [(OsString, OsString)],
-    /// The thread that asked for it.
-    pub(crate) caller: &'a Caller,
-    /// Puts what the process is for into its channel.
-    pub(crate) assign: &'a dyn Fn(&Control) -> io::Result<()>,
-    /// Whether it came through the queue, and so counts against what may run at a time.
-    pub(crate) admitted: bool,
-    /// Whether the zygote is not to be asked.
-    pub(crate) by_exec: bool,
-}
-
 type Job = Box<dyn FnOnce(&mut Loop) + Send>;
 
 /// The reactor as everybody else sees it.
@@ -287,8 +274,8 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     };
     standing::note_heir();
     process::check_waiting()?;
-    let poller = Poller::new()?;
-    let launcher = Launcher::new(LAUNCHER)?;
+    let poller = Arc::new(Poller::new()?);
+    let launcher = Launcher::new()?;
     poller.add(reactor.wake.as_fd(), WAKE)?;
     poller.add(reactor.attention.as_fd(), ATTENTION)?;
     check_hearing(&reactor.wake, &poller)?;
@@ -322,7 +309,7 @@ pub(crate) fn get_for_call() -> io::Result<(&'static Reactor, Caller)> {
 
 /// Watches for deaths for lack of memory, if there are descriptors for that.
 fn watch_memory(poller: &Poller) -> MemoryKills {
-    Some(MemoryKills::watch(poller, MEMORY)).filter(|_| launch::has_plenty()).unwrap_or_else(MemoryKills::unwatched)
+    Some(MemoryKills::watch(poller, MEMORY)).filter(|_| start::has_plenty()).unwrap_or_else(MemoryKills::unwatched)
 }
 
 /// What a panic on the reactor's thread is to those who wait for what it was at.
@@ -464,7 +451,7 @@ struct Watched {
 /// The reactor as its own thread, and what runs on it, see it.
 pub(crate) struct Loop {
     shared: &'static Reactor,
-    poller: Poller,
+    poller: Arc<Poller>,
     launcher: Launcher,
     children: HashMap<u64, Watched>,
     next: u64,
@@ -499,7 +486,7 @@ struct Turn {
 }
 
 impl Loop {
-    fn new(shared: &'static Reactor, poller: Poller, launcher: Launcher) -> Self {
+    fn new(shared: &'static Reactor, poller: Arc<Poller>, launcher: Launcher) -> Self {
         Self {
             shared,
             memory_kills: watch_memory(&poller),
@@ -526,7 +513,7 @@ impl Loop {
         IS_REACTORS.set(true);
         self.shared.thread.store(process::thread_number(), Ordering::Relaxed);
         memory::on_forget(forget);
-        self.launcher.settle();
+        self.launcher.settle(LAUNCHER, &self.poller);
         let mut ready = Vec::new();
         loop {
             self.starts_left = tuning::STARTS_AT_A_TIME;
@@ -544,14 +531,14 @@ impl Loop {
                     WAKE => self.shared.wake.clear(),
                     ATTENTION => self.pulse(),
                     MEMORY => self.memory_kills.called(),
-                    number @ ..FIRST_CHILD => self.launcher.happened(number, &self.poller),
+                    number @ ..FIRST_CHILD => self.launcher.happened(number),
                     number => self.happened(number),
                 });
             }
             self.take_inbox();
             let _ = crate::panic::catch(|| self.ring_alarms());
             let _ = crate::panic::catch(|| self.admit());
-            let _ = crate::panic::catch(|| self.launcher.tend(&self.poller));
+            let _ = crate::panic::catch(|| self.launcher.tend());
             if ending::has_begun() {
                 let _ = crate::panic::catch(|| self.see_workers_off());
             }
@@ -614,7 +601,7 @@ impl Loop {
     }
 
     fn ended(&mut self, key: u64, child: &Arc<Child>, events: Arc<dyn Events>) {
-        launch::is_to_be_reaped(child.pid());
+        LATEST.is_to_be_reaped(child.pid());
         let status = child.reap();
         self.poller.remove(child.started.pidfd.as_fd());
         self.poller.remove(child.control.as_fd());
@@ -635,10 +622,10 @@ impl Loop {
     /// # Errors
     ///
     /// What the system says; nothing is left behind then.
-    pub(crate) fn launch(&mut self, start: &Start<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
-        let launched = self.launcher.launch(start.environment, start.caller, start.by_exec, &self.poller)?;
-        let child = self.adopt(launched, start, events)?;
-        launch::has_started(child.pid());
+    pub(crate) fn launch(&mut self, order: &Order<'_>, events: Arc<dyn Events>) -> io::Result<Arc<Child>> {
+        let launched = self.launcher.launch(order)?;
+        let child = self.adopt(launched, order, events)?;
+        LATEST.has_started(child.pid());
         Ok(child)
     }
 
@@ -675,12 +662,12 @@ impl Loop {
     pub(crate) fn adopt(
         &mut self,
         launched: Launched,
-        start: &Start<'_>,
+        order: &Order<'_>,
         events: Arc<dyn Events>,
     ) -> io::Result<Arc<Child>> {
         let key = self.next;
         self.next += 2;
-        let ready = match (start.assign)(&launched.control) {
+        let ready = match (order.assign)(&launched.control) {
             // It has died already, of which its end will tell more.
             Err(error) if Refused::of(&error) == Refused::Gone => Ok(()),
             assigned => assigned,
@@ -706,8 +693,8 @@ impl Loop {
         });
         lock(&self.shared.pids).insert(child.pid());
         self.short_since = None;
-        self.admitted += usize::from(start.admitted);
-        self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: start.admitted });
+        self.admitted += usize::from(order.admitted);
+        self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: order.admitted });
         Ok(child)
     }
 
@@ -798,7 +785,7 @@ impl Loop {
 
     /// A deputy could not start a process that waits.
     pub(crate) fn could_not_start(&mut self, waiting: Arc<dyn Waiting>, error: io::Error) {
-        if process::is_passing(&error) && (self.admitted > 0 || self.launcher.makes_room(&self.poller)) {
+        if process::is_passing(&error) && (self.admitted > 0 || self.launcher.makes_room()) {
             self.waiting.push_front(Turn { call: waiting, since: Instant::now(), told: true });
         } else {
             self.refuse(waiting, error);

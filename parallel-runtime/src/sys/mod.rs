@@ -29,10 +29,10 @@
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::{
-    early, executable, fork, forked, limits, memory, oom, owner, parts, process, program, refusal, rights, socket,
-    stack, standing, surroundings, wait, watch, word,
-};
+pub(crate) use linux::*;
+
+#[allow(unused_imports)]
+pub(crate) use std::os::fd::{AsFd as AsDescriptor, BorrowedFd as BorrowedDescriptor, OwnedFd as Descriptor};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

@@ -44,7 +44,7 @@ pub(crate) fn work(control: &'static Control) -> i32 {
             let _ = control.send(&Report::Failed(CallFailure::Panicked(report.clone()).fitting()), &[], true);
         }
     });
-    let done = receive_assignment(control).and_then(|Order { assignment, descriptors, store }| match assignment {
+    let done = receive_assignment(control).and_then(|Received { assignment, descriptors, store }| match assignment {
         Assignment::Call { invocation, share } => {
             current::set_role(Role::Spawned, share);
             serve_call(control, invocation, descriptors, store)
@@ -67,19 +67,19 @@ pub(crate) fn work(control: &'static Control) -> i32 {
 }
 
 /// The assignment, with the handles and descriptors that came with it.
-struct Order {
+struct Received {
     assignment: Assignment,
     descriptors: Vec<OwnedFd>,
     store: Store,
 }
 
-fn receive_assignment(control: &Control) -> io::Result<Order> {
+fn receive_assignment(control: &Control) -> io::Result<Received> {
     let mut store = Store::default();
     loop {
         match control.receive(true)? {
             Incoming::Message(Opening::Handles(notes), descriptors) => store.keep(&notes, descriptors)?,
             Incoming::Message(Opening::Assignment(assignment), descriptors) => {
-                return Ok(Order { assignment, descriptors, store });
+                return Ok(Received { assignment, descriptors, store });
             }
             Incoming::Nothing | Incoming::End => {
                 return Err(io::Error::other("the parent ended before it said what to do"));

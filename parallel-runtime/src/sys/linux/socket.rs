@@ -98,6 +98,11 @@ impl Socket {
         Ok(Self(Arc::new(unsafe { OwnedFd::from_raw_fd(number) })))
     }
 
+    /// The number of its descriptor, which a new process that keeps it finds it by.
+    pub(crate) fn number(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
     /// Which socket this is; `None` when somebody has closed it behind our back.
     pub(crate) fn identity(&self) -> Option<Identity> {
         rustix::fs::fstat(&self.0).ok().map(|status| (status.st_dev, status.st_ino))

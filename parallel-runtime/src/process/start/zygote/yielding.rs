@@ -1,4 +1,4 @@
-//! Manners: who is about to do what nobody waits for yet gives way to what is waited for on this very core, such as the end
+//! Yielding: who is about to do what nobody waits for yet gives way to what is waited for on this very core, such as the end
 //! of a process, or the caller who hears of it.
 
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use crate::tuning;
 /// Gives way as long as it is worth it. Where others compute as well, it is they who take the core, for milliseconds; then it
 /// is not done for some time.
 #[derive(Debug, Default)]
-pub(super) struct Manners {
+pub(super) struct Yielding {
     /// How often it is not done.
     rest: u32,
 }
 
-impl Manners {
+impl Yielding {
     /// Whether nobody else takes the cores, by what giving way has shown.
     pub(super) fn is_quiet(&self) -> bool {
         self.rest == 0
@@ -44,14 +44,14 @@ mod tests {
 
     #[test]
     fn who_waited_long_does_not_give_way_for_some_time() {
-        let mut manners = Manners::default();
-        manners.learn(tuning::GAVE_WAY_IN_VAIN);
-        assert!(manners.is_quiet());
-        manners.learn(2 * tuning::GAVE_WAY_IN_VAIN);
+        let mut yielding = Yielding::default();
+        yielding.learn(tuning::GAVE_WAY_IN_VAIN);
+        assert!(yielding.is_quiet());
+        yielding.learn(2 * tuning::GAVE_WAY_IN_VAIN);
         for _ in 0..tuning::TIMES_WITHOUT_GIVING_WAY {
-            assert!(!manners.is_quiet());
-            manners.give_way();
+            assert!(!yielding.is_quiet());
+            yielding.give_way();
         }
-        assert!(manners.is_quiet());
+        assert!(yielding.is_quiet());
     }
 }

@@ -1,0 +1,251 @@
+//! How a new process comes to be, and what it finds: the environment, the cores and the rights that its caller has.
+//!
+//! Any process can be had by executing the program once more ([`Exec`]). A [`Start`] spares that, where it has a process that
+//! finds exactly what an executed one would find; the [zygote] is such a way, a feature that can be left out.
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+pub(super) use self::exec::Attempt;
+use self::exec::Exec;
+use super::caller::{Caller, Deputy};
+use super::control::Control;
+use super::leaving::Leaving;
+use crate::sys::owner::Owner;
+use crate::sys::process::{self, Started};
+use crate::sys::program;
+use crate::sys::rights::Rights;
+use crate::sys::socket::Socket;
+use crate::sys::standing::look_at;
+use crate::sys::wait::Poller;
+use crate::tuning;
+
+mod exec;
+#[cfg_attr(not(feature = "zygote"), path = "no_zygote.rs")]
+pub(crate) mod zygote;
+
+/// How a process was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Executed,
+    Forked,
+}
+
+/// What to start.
+pub(crate) struct Order<'a> {
+    pub(crate) environment: &'a [(OsString, OsString)],
+    /// The thread that asked for it.
+    pub(crate) caller: &'a Caller,
+    /// Puts what the process is for into its channel.
+    pub(crate) assign: &'a dyn Fn(&Control) -> io::Result<()>,
+    /// Whether it came through the queue, and so counts against what may run at a time.
+    pub(crate) admitted: bool,
+    /// Whether the program is to be executed, whatever else there is.
+    pub(crate) by_exec: bool,
+}
+
+/// A process that was started and waits for its assignment.
+pub(crate) struct Launched {
+    pub(super) started: Started,
+    pub(super) control: Control,
+    pub(super) way: Way,
+    /// Whose it is.
+    pub(super) owner: Owner,
+}
+
+/// A way to have a process that spares executing the program. Lives on the reactor's thread.
+pub(super) trait Start: Send {
+    /// A process that finds what one executed now would find; `None`: there is none just now, and the program is executed.
+    fn start(&mut self, order: &Order<'_>) -> Option<Launched>;
+    /// The program was executed in this environment.
+    fn executed(&mut self, environment: Vec<CString>);
+    /// A process of the program's has ended.
+    fn has_ended(&mut self);
+    /// Something that it watches, by one of its [`Numbers`], has happened.
+    fn happened(&mut self, number: u64);
+    /// Nothing more urgent is to be done.
+    fn tend(&mut self);
+    /// Gives back what a start by exec may lack; false where it holds nothing.
+    fn makes_room(&mut self) -> bool;
+    /// When it is to be [tended](Self::tend) at the latest.
+    fn next_look(&self) -> Option<Instant>;
+}
+
+/// The numbers by which a [`Start`] knows what it watches.
+#[derive(Clone, Copy)]
+pub(super) struct Numbers {
+    /// What it starts from has ended.
+    pub(super) end: u64,
+    /// That has said something.
+    pub(super) answer: u64,
+    /// A process that waits to begin has ended.
+    pub(super) spare: u64,
+}
+
+/// Whose the calling thread is, and what it may do. The owner is asked first: if a new process is the same one's, so is all that
+/// was made for it in between.
+struct Here {
+    owner: Owner,
+    rights: Rights,
+}
+
+impl Here {
+    fn own() -> Self {
+        Self { owner: Owner::own(), rights: Rights::own() }
+    }
+}
+
+/// Starts processes; lives on the reactor's thread.
+pub(super) struct Launcher {
+    exec: Arc<Exec>,
+    /// What is tried before exec.
+    ahead: Option<Box<dyn Start>>,
+    leaving: Leaving,
+}
+
+impl Launcher {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { exec: Arc::new(Exec::new()?), ahead: None, leaving: Leaving::default() })
+    }
+
+    /// Readies it for the thread that calls this, which makes all starts from then on.
+    pub(super) fn settle(&mut self, numbers: Numbers, poller: &Arc<Poller>) {
+        self.ahead = zygote::way(&self.exec, numbers, poller);
+    }
+
+    /// Starts a process that waits for its assignment.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; nothing is left behind then.
+    pub(super) fn launch(&mut self, order: &Order<'_>) -> io::Result<Launched> {
+        let ahead = self.ahead.as_mut().filter(|_| !order.by_exec);
+        if let Some(launched) = ahead.and_then(|ahead| ahead.start(order)) {
+            return Ok(launched);
+        }
+        let environment = program::environment(order.environment)?;
+        let mut executed = self.exec.start(&environment, order.caller);
+        if executed.as_ref().is_err_and(process::is_passing) && self.makes_room() {
+            executed = self.exec.start(&environment, order.caller);
+        }
+        let launched = executed?;
+        if let Some(ahead) = &mut self.ahead {
+            // While the program is executed.
+            ahead.executed(environment);
+        }
+        Ok(launched)
+    }
+
+    /// Has a deputy of `caller` start a process that waits for its assignment, and calls `then` with that, on the deputy's thread.
+    /// What it is called with belongs on this one.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; `then` is not called then.
+    pub(super) fn launch_from(
+        &mut self,
+        deputy: &Deputy,
+        environment: &[(OsString, OsString)],
+        caller: &Caller,
+        then: impl FnOnce(Attempt) + Send + 'static,
+    ) -> io::Result<()> {
+        let environment = program::environment(environment)?;
+        Exec::start_from(&self.exec, deputy, environment.clone(), caller, then)?;
+        if let Some(ahead) = self.ahead.as_mut().filter(|_| deputy.is_doubtful()) {
+            // Once there is a zygote, the thread can look at it.
+            ahead.executed(environment);
+        }
+        Ok(())
+    }
+
+    /// Gives back what a start by exec may lack; false where there is nothing to give.
+    pub(super) fn makes_room(&mut self) -> bool {
+        self.ahead.as_mut().is_some_and(|ahead| ahead.makes_room())
+    }
+
+    /// Something that is watched for starts has happened.
+    pub(super) fn happened(&mut self, number: u64) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.happened(number);
+        }
+    }
+
+    /// A process of ours has ended.
+    pub(super) fn has_ended(&mut self) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.has_ended();
+        }
+    }
+
+    /// Ends a process that was started and that nobody is to watch.
+    pub(super) fn discard(&mut self, launched: Launched) {
+        drop(launched.control);
+        self.leaving.end(launched.started);
+    }
+
+    /// When it is to be [tended](Self::tend) at the latest.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        let ahead = self.ahead.as_ref().and_then(|ahead| ahead.next_look());
+        self.leaving.next_look().into_iter().chain(ahead).min()
+    }
+
+    /// Does what nobody waits for; call it when nothing more urgent is to do.
+    pub(super) fn tend(&mut self) {
+        self.leaving.look();
+        if let Some(ahead) = &mut self.ahead {
+            ahead.tend();
+        }
+    }
+}
+
+/// A process that the reactor's thread has started, as long as it is not reaped: meanwhile its number is its own.
+pub(super) struct Shown(AtomicU32);
+
+/// The worker that was started last.
+pub(super) static LATEST: Shown = Shown::nobody();
+/// What copies are forked from.
+static ORIGINAL: Shown = Shown::nobody();
+
+impl Shown {
+    const fn nobody() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    pub(super) fn has_started(&self, pid: u32) {
+        self.0.store(pid, Ordering::Release);
+    }
+
+    /// It has ended, and is about to be reaped.
+    pub(super) fn is_to_be_reaped(&self, pid: u32) {
+        let _ = self.0.compare_exchange(pid, 0, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Whether the calling thread may look at it.
+    fn shows_itself(&self) -> bool {
+        let pid = self.0.load(Ordering::Acquire);
+        pid != 0 && look_at(pid) && self.0.load(Ordering::Acquire) == pid
+    }
+}
+
+/// Whether the calling thread may look at a process that the reactor's thread has started.
+pub(super) fn one_shows_itself() -> bool {
+    ORIGINAL.shows_itself() || LATEST.shows_itself()
+}
+
+/// A pair of sockets for what only saves time, as a zygote or its copy does; none where few of the descriptors are left that
+/// the program may have: those are for what it asks for.
+fn pair_where_plenty() -> Option<(Socket, Socket)> {
+    let pair = Socket::pair().ok()?;
+    // The system gives the lowest number that is free.
+    let highest = pair.0.number().max(pair.1.number());
+    let leaves = |used| tuning::leaves_descriptors(used, program::descriptor_limit());
+    u64::try_from(highest).is_ok_and(leaves).then_some(pair)
+}
+
+/// Whether the program has descriptors left for what only saves time, or tells more.
+pub(super) fn has_plenty() -> bool {
+    pair_where_plenty().is_some()
+}

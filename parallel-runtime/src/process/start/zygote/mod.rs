@@ -1,0 +1,391 @@
+//! The zygote: this program once more, stopped in our own constructor, which forks workers on demand. Here is the program's
+//! side; [`serve`](mod@serve) is what happens in the zygote, [`words`] what the two say to each other.
+//!
+//! The zygote is used only while a worker that it forks finds exactly what an executed one would find: as long as the
+//! environment, the current folder, the limits and the rest of the [`Surroundings`] are what they were when the zygote was
+//! started. Everything else, and every trouble with the zygote, goes by exec, without a word but in what [`Way`] tells.
+//!
+//! | zygote | becomes | when |
+//! |---|---|---|
+//! | none | warming | so many starts in a row found the same surroundings; after a pause where the last one failed |
+//! | warming | ready | it has said so |
+//! | warming | unfit, for ever | it has said so |
+//! | ready | none | it dies, cannot fork, or gives no answer in time, or descriptors or processes run short |
+//! | ready | warming | so many starts in a row found other surroundings |
+//!
+//! When it is ready, and whenever a process has ended, the zygote forks a *spare* ahead, a copy that waits. A start takes
+//! the spare, which it wakes before it looks around, or the next copy where there is none. Where one start follows another's
+//! end at once, the zygote forks the spare while the process runs. Before either side forks ahead, it [yields](yielding) to what
+//! a caller waits for.
+
+mod serve;
+mod words;
+mod yielding;
+
+use std::ffi::CString;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(crate) use self::serve::serve;
+use self::words::Answer;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::words::read_answer;
+use self::yielding::Yielding;
+use super::exec::Exec;
+use super::{Here, Launched, Numbers, ORIGINAL, Order, Start, Way, has_plenty, pair_where_plenty};
+use crate::process::control::Control;
+use crate::process::leaving::Leaving;
+use crate::process::token::Role;
+use crate::sys::process::{self, Started};
+use crate::sys::program;
+use crate::sys::rights::Rights;
+use crate::sys::socket::{self, Received, Socket};
+use crate::sys::standing::check_rights;
+use crate::sys::surroundings::{Affinity, Lookout, Surroundings};
+use crate::sys::wait::{self, Poller};
+use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
+use crate::tuning;
+
+/// The way by a zygote, for the thread that calls this; `None` where there may be none at all.
+pub(super) fn way(exec: &Arc<Exec>, numbers: Numbers, poller: &Arc<Poller>) -> Option<Box<dyn Start>> {
+    if !tuning::zygote() || !has_plenty() {
+        return None;
+    }
+    Some(Box::new(Zygotes {
+        exec: Arc::clone(exec),
+        numbers,
+        poller: Arc::clone(poller),
+        lookout: Some(Lookout::new().ok()?),
+        zygote: None,
+        latest: None,
+        missed: false,
+        wants_spare: false,
+        yielding: Yielding::default(),
+        ended: None,
+        is_hurried: false,
+        failures: 0,
+        rests_until: None,
+        leaving: Leaving::default(),
+    }))
+}
+
+/// What a process finds when it is started.
+#[derive(PartialEq)]
+struct Found {
+    environment: Vec<CString>,
+    surroundings: Surroundings,
+}
+
+/// A zygote, and what it found when it was started.
+struct Zygote {
+    started: Started,
+    socket: Socket,
+    born: Instant,
+    ready: bool,
+    found: Found,
+    /// Whose it is, and what it may do; so are its copies.
+    here: Here,
+    /// Our end of the channel of a copy that it was asked for and has not given.
+    asked: Option<Socket>,
+    spare: Option<Copy>,
+}
+
+impl Zygote {
+    /// Whether it can be asked for a copy, and there is none.
+    fn is_free(&self) -> bool {
+        self.ready && self.spare.is_none() && self.asked.is_none()
+    }
+}
+
+/// A process that the zygote has forked, and that has not begun.
+struct Copy {
+    started: Started,
+    channel: Socket,
+}
+
+/// The zygote of now, and whether there is to be another.
+struct Zygotes {
+    exec: Arc<Exec>,
+    numbers: Numbers,
+    poller: Arc<Poller>,
+    /// `None` once a zygote has said that it is unfit.
+    lookout: Option<Lookout>,
+    zygote: Option<Zygote>,
+    /// What the latest starts by exec found, and how many in a row.
+    latest: Option<(Found, u32)>,
+    /// A start has gone by exec since this was last looked at.
+    missed: bool,
+    /// There is time to fork a spare.
+    wants_spare: bool,
+    yielding: Yielding,
+    /// When a process last ended.
+    ended: Option<Instant>,
+    /// Whether the latest start came so soon after that that no spare could be ready.
+    is_hurried: bool,
+    /// Zygotes that failed since one forked.
+    failures: u32,
+    /// No other one is started before.
+    rests_until: Option<Instant>,
+    leaving: Leaving,
+}
+
+impl Start for Zygotes {
+    fn start(&mut self, order: &Order<'_>) -> Option<Launched> {
+        self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < tuning::SPARE_TIME);
+        let affinity = order.caller.affinity.and_then(Affinity::unless_own);
+        self.hear();
+        let zygote = self.zygote.as_ref().filter(|zygote| zygote.ready)?;
+        if !program::is_environment(&zygote.found.environment, order.environment) {
+            return None;
+        }
+        self.rouse();
+        let now = self.look()?;
+        let copy = self.take_copy(&now, &order.caller.rights)?;
+        self.begin(copy, affinity)
+    }
+
+    fn executed(&mut self, environment: Vec<CString>) {
+        let Some(surroundings) = self.look() else { return };
+        let now = Found { environment, surroundings };
+        self.missed = true;
+        match &mut self.latest {
+            Some((latest, times)) if *latest == now => *times += 1,
+            latest => *latest = Some((now, 1)),
+        }
+    }
+
+    fn happened(&mut self, number: u64) {
+        self.hear();
+        if number == self.numbers.spare {
+            // It may be another's end that was told, of a spare that was taken since.
+            let has_ended = |copy: &mut Copy| !matches!(process::try_wait(&copy.started.pidfd), Ok(None));
+            if let Some(copy) = self.zygote.as_mut().and_then(|zygote| zygote.spare.take_if(has_ended)) {
+                self.poller.remove(copy.started.pidfd.as_fd());
+            }
+        } else if number == self.numbers.end {
+            self.give_up();
+        }
+    }
+
+    /// There is room for the next one. While the process ran, forking would have been in its way where cores are few.
+    fn has_ended(&mut self) {
+        self.ended = Some(Instant::now());
+        self.wants_spare = true;
+    }
+
+    fn makes_room(&mut self) -> bool {
+        let is_there = self.zygote.is_some();
+        self.give_up();
+        is_there
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        self.leaving.next_look()
+    }
+
+    /// Has a spare forked, and starts a zygote where one would have been of use.
+    fn tend(&mut self) {
+        self.leaving.look();
+        if std::mem::take(&mut self.wants_spare) && self.zygote.as_ref().is_some_and(Zygote::is_free) {
+            self.yielding.give_way();
+            // Where others compute, it might give way for longer than a call waits for an answer.
+            let request = if self.yielding.is_quiet() { &words::FORK_AHEAD } else { &words::FORK };
+            self.ask(request);
+        }
+        if std::mem::take(&mut self.missed) && self.lookout.is_some() {
+            self.renew();
+        }
+    }
+}
+
+impl Zygotes {
+    /// While this process looks around, a copy wakes up, or is forked where there is no spare.
+    fn rouse(&mut self) {
+        match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
+            // An error: it has died, which shows when it is to begin.
+            Some(spare) if self.yielding.is_quiet() => {
+                let _ = spare.channel.send(&words::RISE, &[], false);
+            }
+            Some(_) => {}
+            None => self.ask(&words::FORK),
+        }
+    }
+
+    /// What a process would find; `None` where there may be no zygote that it matters to.
+    fn look(&self) -> Option<Surroundings> {
+        self.lookout.as_ref()?.now().ok()
+    }
+
+    /// Asks the zygote for a copy, unless there is one.
+    fn ask(&mut self, request: &[u8]) {
+        let Some(zygote) = self.zygote.as_mut().filter(|zygote| zygote.is_free()) else { return };
+        let Some((ours, theirs)) = pair_where_plenty() else { return self.give_up() };
+        // An error: the zygote is going, of which its end will tell.
+        if zygote.socket.send(request, &[theirs.as_fd()], false).is_ok() {
+            zygote.asked = Some(ours);
+        }
+    }
+
+    /// Takes a copy that finds these surroundings, is the program's, and may no more than `caller`; waits a little for one that
+    /// was asked for.
+    fn take_copy(&mut self, surroundings: &Surroundings, caller: &Rights) -> Option<Copy> {
+        let is_right = |zygote: &&mut Zygote| {
+            zygote.found.surroundings == *surroundings
+                && zygote.here.owner.is_still_own()
+                && check_rights(&zygote.here.rights, caller).is_ok()
+        };
+        let zygote = self.zygote.as_mut().filter(is_right)?;
+        if zygote.spare.is_none() && zygote.asked.is_some() && !has_answer(&zygote.socket) {
+            // Dead, stopped, or spoilt; or on a core that it does not get.
+            self.give_up();
+            return None;
+        }
+        self.hear();
+        let copy = self.zygote.as_mut()?.spare.take()?;
+        self.poller.remove(copy.started.pidfd.as_fd());
+        if process::is_stopped(&copy.started.pidfd) {
+            drop(copy.channel);
+            self.leaving.end(copy.started);
+            return None;
+        }
+        Some(copy)
+    }
+
+    /// Lets a copy begin.
+    fn begin(&mut self, copy: Copy, affinity: Option<Affinity>) -> Option<Launched> {
+        let owner = self.zygote.as_ref()?.here.owner;
+        let Copy { started, channel } = copy;
+        // From here on it is not one of those that end with the zygote.
+        process::lead_group(started.pid);
+        if let Some(affinity) = affinity {
+            affinity.give_to(started.pid);
+        }
+        let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+        let streams = [stdout.as_fd(), stderr.as_fd()].map(|stream| self.open_or_null(stream));
+        let control = Control::new(channel);
+        if control.send_bytes(&words::BEGIN, &streams).is_ok() {
+            self.failures = 0;
+            self.wants_spare = self.is_hurried;
+            return Some(Launched { started, control, way: Way::Forked, owner });
+        }
+        // It is dead, or a stream was closed just now.
+        drop(control);
+        self.leaving.end(started);
+        None
+    }
+
+    fn open_or_null<'a>(&'a self, stream: BorrowedDescriptor<'a>) -> BorrowedDescriptor<'a> {
+        if program::is_open(stream) { stream } else { self.exec.null.as_fd() }
+    }
+
+    /// Takes what the zygote has said.
+    fn hear(&mut self) {
+        while let Some(zygote) = &mut self.zygote {
+            let Ok(answer) = answer(&zygote.socket) else { return self.give_up() };
+            let Some((answer, descriptor)) = answer else { break };
+            match (answer, zygote.asked.take(), descriptor) {
+                (Answer::Ready, None, None) => {
+                    zygote.ready = true;
+                    self.wants_spare = true;
+                }
+                (Answer::Forked(pid), Some(channel), Some(pidfd)) => {
+                    // Where its end cannot be watched, it shows when it is needed.
+                    let _ = self.poller.add(pidfd.as_fd(), self.numbers.spare);
+                    zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
+                }
+                (Answer::Unfit(_), ..) => {
+                    self.lookout = None;
+                    return self.give_up();
+                }
+                // It cannot fork, or is spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
+                _ => return self.give_up(),
+            }
+        }
+        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > tuning::start_timeout();
+        if self.zygote.as_ref().is_some_and(hangs) {
+            self.give_up();
+        }
+    }
+
+    /// Ends the zygote and what it has forked unheard. The next start by exec brings another one, after a pause.
+    fn give_up(&mut self) {
+        if let Some(zygote) = self.zygote.take() {
+            let found = self.end(zygote);
+            self.latest = Some((found, tuning::STARTS_BEFORE_ZYGOTE));
+            self.rest();
+        }
+    }
+
+    fn rest(&mut self) {
+        self.failures += 1;
+        self.rests_until = Instant::now().checked_add(tuning::back_off(self.failures));
+    }
+
+    /// Ends a zygote and what it has forked unheard; returns what it found. Each leaves by itself once its channel is closed,
+    /// as where the zygote has another user's rights than the program by now, and the system refuses the signal.
+    fn end(&mut self, zygote: Zygote) -> Found {
+        let Zygote { started, socket, found, asked, spare, .. } = zygote;
+        ORIGINAL.is_to_be_reaped(started.pid);
+        self.poller.remove(started.pidfd.as_fd());
+        self.poller.remove(socket.as_fd());
+        if let Some(spare) = &spare {
+            self.poller.remove(spare.started.pidfd.as_fd());
+        }
+        drop((socket, asked, spare));
+        self.leaving.end_group(started);
+        found
+    }
+
+    /// Starts a zygote where the latest starts by exec would have had use for it.
+    fn renew(&mut self) {
+        let rests = self.rests_until.is_some_and(|until| Instant::now() < until);
+        let is_wanted = |&mut (ref now, times): &mut (Found, u32)| {
+            let is_there = self.zygote.as_ref().is_some_and(|zygote| zygote.found == *now);
+            !rests && !is_there && times >= tuning::STARTS_BEFORE_ZYGOTE
+        };
+        let Some((found, _)) = self.latest.take_if(is_wanted) else { return };
+        if let Some(former) = self.zygote.take() {
+            self.end(former);
+        }
+        let here = Here::own();
+        let started = pair_where_plenty().and_then(|(socket, theirs)| {
+            let started = self.exec.execute(&found.environment, Role::Zygote, &theirs, None, &here).ok()?;
+            Some((started, socket))
+        });
+        let Some((started, socket)) = started else { return self.rest() };
+        let watched = self
+            .poller
+            .add(started.pidfd.as_fd(), self.numbers.end)
+            .and_then(|()| self.poller.add(socket.as_fd(), self.numbers.answer));
+        ORIGINAL.has_started(started.pid);
+        let born = Instant::now();
+        self.zygote = Some(Zygote { started, socket, born, ready: false, found, here, asked: None, spare: None });
+        if watched.is_err() {
+            self.give_up();
+        }
+    }
+}
+
+/// Waits for an answer of the zygote.
+fn has_answer(socket: &Socket) -> bool {
+    wait::look_readable(socket.as_fd(), tuning::ZYGOTE_SPIN)
+        || wait::wait_readable(socket.as_fd(), Some(tuning::ZYGOTE_PATIENCE))
+}
+
+/// What the zygote has said, if anything, and the descriptor that came along.
+///
+/// # Errors
+///
+/// When it has closed its side, or says what cannot be read; when no descriptor is free.
+fn answer(socket: &Socket) -> io::Result<Option<(Answer, Option<Descriptor>)>> {
+    let mut buffer = [0; words::LONGEST];
+    match socket.receive(&mut buffer, false)? {
+        Received::Message { len, mut descriptors } => {
+            let answer = Answer::from_bytes(&buffer[..len]).ok_or(io::ErrorKind::InvalidData)?;
+            Ok(Some((answer, descriptors.pop().map(socket::above_standard).transpose()?)))
+        }
+        Received::Nothing => Ok(None),
+        Received::End => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
