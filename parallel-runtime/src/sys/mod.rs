@@ -29,10 +29,19 @@
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::*;
+pub(crate) use linux::descriptor::{BorrowedDescriptor, Descriptor, Number};
+#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use linux::{
+    CAPABILITIES, early, executable, fork, forked, limits, memory, oom, owner, parts, process, program, refusal,
+    rights, socket, stack, standing, surroundings, wait, watch, word,
+};
 
-#[allow(unused_imports)]
-pub(crate) use std::os::fd::{AsFd as AsDescriptor, BorrowedFd as BorrowedDescriptor, OwnedFd as Descriptor};
+mod contract;
+
+/// What has, or is, something of the system that can be handed on: a file, socket, memory, event or process.
+pub(crate) trait AsDescriptor {
+    fn as_descriptor(&self) -> BorrowedDescriptor<'_>;
+}
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(

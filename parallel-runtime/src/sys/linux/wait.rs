@@ -11,8 +11,8 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::thread::{MembarrierCommand, futex, membarrier};
 
+use super::descriptor::above_standard;
 use super::refusal::Named;
-use super::socket::above_standard;
 
 /// Waits while `word` holds `value`, until somebody wakes it or `timeout` has passed. May return early.
 pub(crate) fn wait_word(word: &AtomicU32, value: u32, timeout: Option<Duration>) {
@@ -47,6 +47,12 @@ pub(crate) fn is_ordered() -> bool {
 #[must_use]
 pub(crate) fn order_all() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
+}
+
+/// Keeps this thread's loads and stores apart in the order in which they are written, for whoever [orders all](order_all).
+#[inline(always)]
+pub(crate) fn order_here() {
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 
 fn timespec(duration: Duration) -> Timespec {
@@ -116,7 +122,7 @@ impl Event {
         )?))
     }
 
-    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+    pub(crate) fn from_descriptor(fd: OwnedFd) -> Self {
         Self(fd)
     }
 
