@@ -22,8 +22,10 @@ pub(crate) fn wait_word(word: &AtomicU32, value: u32, timeout: Option<Duration>)
 }
 
 /// Wakes up to `count` waiters of `word`, in whatever process; returns how many there were.
-pub(crate) fn wake_word(word: &AtomicU32, count: u32) -> usize {
-    futex::wake(word, futex::Flags::empty(), count).unwrap_or(0)
+pub(crate) fn wake_word(word: &AtomicU32, count: u32) -> u32 {
+    // The kernel reads the count as a signed number.
+    let count = count.min(i32::MAX as u32);
+    futex::wake(word, futex::Flags::empty(), count).map_or(0, |woken| u32::try_from(woken).unwrap_or(u32::MAX))
 }
 
 /// Whether [`order_all`] orders this process's memory accesses, too.
