@@ -102,6 +102,11 @@ enum Life {
 }
 
 impl Child {
+    #[cfg(test)]
+    pub(crate) fn is_stopped(&self) -> bool {
+        process::is_stopped(&self.started.pidfd)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.started.pid
     }

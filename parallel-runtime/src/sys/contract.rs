@@ -94,8 +94,8 @@ contract! {
     Region::frozen: fn(&[u8]) -> io::Result<Arc<Region>>;
 }
 
-// A thread sleeps while a word of shared memory has a value, and is woken from any process. A wait may end early, so callers look
-// again. A wake-up tells how many slept; 0 where a platform does not know.
+// A thread sleeps while a word of shared memory has a value, and any process wakes it. A wait may end early, so callers look again. A
+// wake-up tells how many threads it woke.
 // Linux: futex. macOS 14.4: os_sync. Windows: semaphores by region and place. Elsewhere: looks and pauses.
 contract! {
     wait::wait_word: fn(&AtomicU32, u32, Option<Duration>);
@@ -104,8 +104,9 @@ contract! {
     word::wake_low_half: fn(&AtomicU64, u32) -> u32;
 }
 
-// Order among processes: whoever joined and writes, passes `order_here` and reads, against one that writes, calls `order_all` and
-// reads: at least one of them sees the other's write. `order_all` says whether that holds; it may cease to.
+// Order among processes. One process, which has joined, writes a word, passes `order_here` and reads another. The other process writes
+// that one, calls `order_all` and reads the first. Then one of the two sees what the other wrote. `order_all` is false where that does
+// not hold, as may happen from some moment on.
 // Linux: membarrier, so that `order_here` costs nothing. Elsewhere both are full fences.
 contract! {
     wait::join_order: fn();
@@ -122,8 +123,8 @@ contract! {
     wait::core: fn() -> u32;
 }
 
-// An event stays set until it is cleared, and can be handed to other processes. A poller tells what is readable, set, ended or at its
-// end, by the number it was added with, again and again, and never later than the deadline for want of anything.
+// An event stays set until it is cleared, and can be handed to other processes. A poller tells again and again, by the number it was
+// added with, what is readable, set or ended. A wait ends at its deadline.
 // Linux: eventfd, epoll. macOS: pipe, kqueue. Windows: event objects, completion ports.
 contract! {
     Event::new: fn() -> io::Result<Event>;
@@ -189,7 +190,7 @@ contract! {
     process::signal_words: fn(i32) -> Cow<'static, str>;
 }
 
-// Signals reach a process or all of its group, while it is not reaped; none that has ended is an error.
+// A signal reaches a process, or all of its group, while the process is not reaped. A process that has ended is no error.
 // Linux, macOS: signals and groups. Windows: a job for each worker, which can only be ended.
 contract! {
     process::signal: fn(u32, &Descriptor, i32) -> io::Result<()>;
@@ -227,11 +228,13 @@ contract! {
     early::is_early: fn() -> bool;
 }
 
-// The end and the looks of this process: handlers at its end do not run in forked children, which are told from it.
-// All platforms; forks on Unix only.
+// This process. A handler of `at_exit` runs when the process ends as programs do, and not in one that was forked from it. The number of
+// a thread is no other's on this machine while the thread lives. The title is what lists of processes show.
+// All platforms; the title on Linux only.
 contract! {
     program::at_exit: fn(extern "C" fn());
     program::at_exit_first: fn(extern "C" fn());
+    process::thread_number: fn() -> i32;
     program::watch_forks: fn();
     program::was_forked: fn() -> bool;
     program::name: fn() -> &'static str;
@@ -253,7 +256,7 @@ contract! {
     program::is_environment: fn(&[CString], &[(OsString, OsString)]) -> bool;
 }
 
-// What a task forks finds memory of its own in place of what its worker shares with the parent.
+// A process that a task forks finds memory of its own in place of what its worker shares with the parent.
 // Linux: pages that do not go along. Where nothing forks there is nothing to hide.
 contract! {
     forked::hide: fn([&mut Mapping; 2]);
