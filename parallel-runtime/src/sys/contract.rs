@@ -52,9 +52,9 @@ macro_rules! contract {
 }
 
 // Shared memory has no name, starts as zeros, and goes with its last user. Nobody who holds it can change its size, so no access to
-// a mapping faults; memory that grows as it is written (`create_growing`, `Block`) never shrinks. `InvalidData`: another process
-// handed over something else. A region that comes back to a process is the same mapping. In parts, it takes address space as it is
-// used. Given back and preferred pages only save.
+// a mapping faults; memory of `create_growing` grows as it is written, and never shrinks. A `Block` may be cut short by its maker, so it
+// is read and not mapped. `InvalidData`: another process handed over something else. A region that comes back to a process is the
+// same mapping; one in parts takes address space as it is used. To give memory back, and to prefer huge pages, only saves.
 // Linux: memfd and seals. macOS: shm_open, unlinked, of its final size from the start. Windows: sections of the page file.
 contract! {
     memory::create: fn(usize) -> io::Result<Descriptor>;
