@@ -46,6 +46,9 @@ pub(crate) struct Capabilities {
     pub(crate) forked_starts: bool,
 }
 
+/// Names and values for an environment.
+type Variables = [(OsString, OsString)];
+
 /// Holds what a platform offers against the type that it must have.
 macro_rules! contract {
     ($($item:path: $type:ty;)*) => { $(const _: $type = $item;)* };
@@ -168,7 +171,7 @@ contract! {
     executable::NAME: &str;
     executable::FOREIGN: &str;
     program::arguments: fn() -> Vec<CString>;
-    program::environment: fn(&[(OsString, OsString)]) -> io::Result<Vec<CString>>;
+    program::environment: fn(&Variables) -> io::Result<Vec<CString>>;
     program::null_device: fn() -> io::Result<Descriptor>;
     program::is_open: fn(BorrowedDescriptor<'_>) -> bool;
     process::adopt_rust_signal_state: fn();
@@ -253,7 +256,7 @@ contract! {
     fork::leave: fn() -> !;
     Lookout::new: fn() -> io::Result<Lookout>;
     Lookout::now: fn(&Lookout) -> io::Result<Surroundings>;
-    program::is_environment: fn(&[CString], &[(OsString, OsString)]) -> bool;
+    program::is_environment: fn(&[CString], &Variables) -> bool;
 }
 
 // A process that a task forks finds memory of its own in place of what its worker shares with the parent.

@@ -166,9 +166,9 @@ pub fn init() {
 ///
 /// # Errors
 ///
-/// `NotParallel` in a library that a foreign program loaded, and where the file that would be started is not this program;
-/// `Closed` once the end of this process has begun; `Start` in a worker whose constructors run, in the threads that they have
-/// started, in calls that are nested too deep, and where a process may have too little stack.
+/// `NotParallel` on a system without an entry before `main`, in a library that a foreign program loaded, and where the file that
+/// would be started is not this program; `Closed` once the end of this process has begun; `Start` in a worker whose constructors run,
+/// in the threads that they have started, in calls that are nested too deep, and where a process may have too little stack.
 pub(crate) fn check() -> Result<()> {
     ending::check()?;
     if let Some(text) = endless() {
