@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A source file: its path below `parallel-runtime/src`, and its text without comments and tests.
+/// A source file: its path below `parallel-runtime/src`, and its text without comments, with tests and without.
 struct Source {
     path: String,
     text: String,
+    whole: String,
 }
 
 impl Source {
@@ -25,7 +26,15 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
 }
 
+/// All but what is for tests only, which may look at everything.
 fn sources() -> Vec<Source> {
+    let is_for_tests = |path: &str| path.ends_with("tests.rs") || ["testing.rs", "fuzzed.rs"].contains(&path);
+    let sources: Vec<Source> = all_sources().into_iter().filter(|source| !is_for_tests(&source.path)).collect();
+    assert!(sources.len() > 100, "{} sources", sources.len());
+    sources
+}
+
+fn all_sources() -> Vec<Source> {
     let root = root().join("parallel-runtime/src");
     let mut folders = vec![root.clone()];
     let mut sources = Vec::new();
@@ -37,17 +46,16 @@ fn sources() -> Vec<Source> {
                 continue;
             }
             let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-            // What is for tests only may look at everything.
-            if !name.ends_with(".rs") || name.ends_with("tests.rs") || ["testing.rs", "fuzzed.rs"].contains(&&*name) {
+            if !name.ends_with(".rs") {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
-            let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
             let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-            sources.push(Source { path: name, text: lines.collect::<Vec<_>>().join("\n") });
+            let whole = lines.collect::<Vec<_>>().join("\n");
+            let text = whole.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default().to_string();
+            sources.push(Source { path: name, text, whole });
         }
     }
-    assert!(sources.len() > 100, "{} sources", sources.len());
     sources
 }
 
@@ -129,12 +137,150 @@ fn stands_in(words: &[&str], places: &[&str]) {
 }
 
 #[test]
-fn unsafe_code_and_system_calls_stand_in_their_rooms() {
+fn unsafe_code_stands_in_its_rooms() {
     let rooms =
         ["sys/", "lane/", "wire/cast", "wire/given", "worker/entry", "sync/", "shared/", "channel/", "call/task"];
     stands_in(&["unsafe {", "unsafe impl", "unsafe fn"], &rooms);
-    // The names of errors, which are the system's, are read in one more.
-    stands_in(&["libc::", "rustix::"], &["sys/", "process/peer"]);
+}
+
+/// Tests included: what they need of the system is asked of `sys`, too.
+#[test]
+fn only_sys_names_the_operating_system() {
+    let may = [
+        "sys/", // It tells which of the user's types do not travel, and these are the system's.
+        "probe.rs",
+    ];
+    for source in all_sources().into_iter().filter(|source| !source.is_in(&may)) {
+        for word in ["std::os::", "libc::", "rustix::", "target_os", "target_env", "/proc/", "/dev/"] {
+            assert!(!source.whole.contains(word), "{}: `{word}`", source.path);
+        }
+    }
+}
+
+/// The names that stand behind `before` in a text.
+fn names_behind<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+    let places = text.match_indices(before).filter(|(at, _)| !text[..*at].ends_with(|at| is_of_name(at) || at == ':'));
+    places.map(move |(at, _)| text[at + before.len()..].split(|at| !is_of_name(at)).next().unwrap_or_default())
+}
+
+fn is_of_name(at: char) -> bool {
+    at.is_alphanumeric() || at == '_'
+}
+
+/// The paths in a text that begin with `crate` or `super`, each name of a list by itself.
+fn paths(text: &str) -> Vec<String> {
+    /// Takes what continues `before` from the front of `text`.
+    fn take(text: &str, before: &str, paths: &mut Vec<String>) -> usize {
+        if let Some(list) = text.strip_prefix('{') {
+            let mut at = 0;
+            while !list[at..].starts_with('}') {
+                at += take(&list[at..], before, paths).max(1);
+            }
+            return at + 2;
+        }
+        let name = text.find(|at| !is_of_name(at)).unwrap_or(text.len());
+        let path = format!("{before}{}", &text[..name]);
+        match text[name..].strip_prefix("::") {
+            Some(rest) if name > 0 => name + 2 + take(rest, &format!("{path}::"), paths),
+            _ => {
+                paths.push(path);
+                let alias = text[name..].strip_prefix(" as ");
+                name + alias.map_or(0, |alias| 4 + alias.find(|at| !is_of_name(at)).unwrap_or(alias.len()))
+            }
+        }
+    }
+    let mut paths = Vec::new();
+    for start in ["crate::", "super::"] {
+        for (at, _) in
+            text.match_indices(start).filter(|(at, _)| !text[..*at].ends_with(|at| is_of_name(at) || at == ':'))
+        {
+            take(&text[at..], "", &mut paths);
+        }
+    }
+    paths
+}
+
+/// The compiler takes what is in the contract for used.
+#[test]
+fn the_contract_of_sys_holds_what_the_floors_above_use_and_nothing_else() {
+    let (sys, above): (Vec<Source>, Vec<Source>) = sources().into_iter().partition(|source| source.is_in(&["sys/"]));
+    let contract = &sys.iter().find(|source| source.path == "sys/contract.rs").unwrap().text;
+    let entries = contract.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(';')?.split_once(": "));
+    let items: BTreeSet<&str> = entries.map(|(item, _)| item).filter(|item| item.starts_with(is_of_name)).collect();
+    assert!(items.len() > 100, "{} items", items.len());
+
+    let names: BTreeSet<&str> = above.iter().flat_map(|source| source.text.split(|at| !is_of_name(at))).collect();
+    let unused: Vec<_> =
+        items.iter().filter(|item| !names.contains(item.rsplit("::").next().unwrap_or(item))).collect();
+    assert!(unused.is_empty(), "nobody uses {unused:?}");
+
+    for source in above {
+        let paths = paths(&source.text);
+        let paths: Vec<&str> = paths.iter().filter_map(|path| path.strip_prefix("crate::sys::")).collect();
+        let rooms = paths.iter().map(|path| path.trim_end_matches("::self")).filter(|path| !path.contains("::"));
+        let in_rooms = rooms.map(|room| format!("{room}::")).flat_map(|room| {
+            let names = names_behind(&source.text, &room).map(|name| format!("{room}{name}"));
+            names.collect::<Vec<_>>()
+        });
+        for item in in_rooms.chain(paths.iter().map(ToString::to_string)) {
+            let Some((room, name)) = item.split_once("::") else { continue };
+            // A type is held against it by its methods, the macro by nothing.
+            let is_checked = [room, name].iter().all(|name| name.starts_with(char::is_lowercase));
+            let is_known = ["self", "before_main"].contains(&name) || items.contains(&*item);
+            assert!(!is_checked || is_known, "{}: `{item}` is not in the contract", source.path);
+        }
+    }
+}
+
+/// The files of one folder, and the folders in it, stand in an order: none imports one that imports it, on whatever way.
+#[test]
+fn no_two_files_of_a_folder_import_each_other_in_a_circle() {
+    let may = [
+        // The calls of a pool's lock: each hands the driver on to the next.
+        ["pool/core", "pool/driver", "pool/entered", "pool/give", "pool/owner"].as_slice(),
+        // The reactor starts, and a start asks the reactor how its thread stands.
+        &["process/caller", "process/reactor", "process/start"],
+        // A function's entry holds how it is called, and a call says whose it is.
+        &["run/call", "run/registry"],
+    ];
+    let sources = sources();
+    let module = |source: &Source| source.path.trim_end_matches(".rs").trim_end_matches("/mod").to_string();
+    let modules: BTreeSet<String> = sources.iter().map(module).collect();
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| !["lib", "private"].contains(&source.room())) {
+        let from = module(source);
+        for path in paths(&source.text) {
+            let mut place: Vec<&str> = from.split('/').collect();
+            let mut to = String::new();
+            for name in path.split("::") {
+                match name {
+                    "crate" => place.clear(),
+                    "super" => drop(place.pop()),
+                    name => place.push(name),
+                }
+                let here = place.join("/");
+                if modules.contains(&here) {
+                    to = here;
+                }
+            }
+            // Where they part, they are of one folder; a folder's own file gathers what is in it.
+            let (from, to): (Vec<&str>, Vec<&str>) = (from.split('/').collect(), to.split('/').collect());
+            let common = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+            if common < from.len().min(to.len()) {
+                imports.entry(from[..=common].join("/")).or_default().insert(to[..=common].join("/"));
+            }
+        }
+    }
+    let is_in_circle = |from: &str| {
+        let (mut seen, mut left) = (BTreeSet::new(), vec![from]);
+        while let Some(next) = left.pop() {
+            left.extend(imports.get(next).into_iter().flatten().map(String::as_str).filter(|to| seen.insert(*to)));
+        }
+        seen.contains(from)
+    };
+    let in_circles: BTreeSet<&str> = imports.keys().map(String::as_str).filter(|from| is_in_circle(from)).collect();
+    let allowed: BTreeSet<&str> = may.iter().flat_map(|circle| circle.iter().copied()).collect();
+    assert_eq!(in_circles, allowed, "those that are in a circle, and those that may be");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(crate) fn begin() {
 /// Says that no pool has workers any more.
 pub(crate) fn seen_off() {
     if STAGE.compare_exchange(ENDING, SEEN_OFF, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-        wait::wake_word(&STAGE, u32::MAX >> 1);
+        wait::wake_word(&STAGE, u32::MAX);
     }
 }
 

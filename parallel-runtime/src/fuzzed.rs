@@ -4,7 +4,6 @@
 //! None may panic, hang, or take memory out of proportion to the bytes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::fd::OwnedFd;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,9 @@ use crate::lane::memory::{LANE, LaneMemory, SharedBytes};
 use crate::lane::reply;
 use crate::process::control::{Body, Delivery, Note, Opening, Package, Report};
 use crate::process::transfer::Store;
+use crate::sys::Descriptor;
 use crate::sys::memory::{self, Mapping};
+use crate::sys::program;
 use crate::wire::codec;
 use crate::wire::given;
 use crate::wire::handles::{Handle, Handles};
@@ -110,11 +111,11 @@ fn read_lane(mut data: &[u8]) {
 }
 
 /// Descriptors of several kinds, for so many notes.
-fn descriptors(notes: usize) -> Vec<OwnedFd> {
+fn descriptors(notes: usize) -> Vec<Descriptor> {
     let make = |place: usize| match place % 3 {
         0 => memory::create(100).ok(),
         1 => memory::create_growing(5000).ok(),
-        _ => std::fs::File::open("/dev/null").ok().map(OwnedFd::from),
+        _ => program::null_device().ok(),
     };
     (0..notes.min(3)).filter_map(make).collect()
 }
@@ -221,8 +222,7 @@ fn with_handles(read: impl FnOnce(&[Handle])) {
         static HANDLES: Vec<Handle> = {
             let memory = |len| Handle::Memory(memory::Region::zeroed(len).expect("shared memory"));
             let socket = crate::sys::socket::Socket::pair().expect("a pair of sockets").0;
-            let socket = std::os::fd::AsFd::as_fd(&socket).try_clone_to_owned().expect("a free descriptor");
-            vec![memory(1), memory(100), memory(8192), Handle::Descriptor(std::sync::Arc::new(socket))]
+            vec![memory(1), memory(100), memory(8192), Handle::Descriptor(socket.into_shared())]
         };
     }
     HANDLES.with(|handles| read(handles));

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::poison::lock;
+use crate::sys::process;
 
 /// How long anything may take before it counts as a hang. Long, for a machine that is busy with other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,7 +18,7 @@ impl Flag {
     /// The flag of this name: one for the program and its workers.
     pub(crate) fn named(name: &str) -> Self {
         let worker = crate::current::current().is_worker();
-        let program = if worker { std::os::unix::process::parent_id() } else { std::process::id() };
+        let program = if worker { process::parent_number() } else { process::own_number() };
         Self(std::env::temp_dir().join(format!("parallel-flag-{program}-{name}")))
     }
 

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use crate::sys::program;
+use crate::sys::{CAPABILITIES, program};
 
 /// Tells a process that it is a worker, and which descriptor leads to its parent.
 pub(crate) const TOKEN: &str = "PARALLEL_WORKER";
@@ -211,9 +211,9 @@ pub(crate) fn start_timeout() -> Duration {
         .unwrap_or(DEFAULT_START_TIMEOUT)
 }
 
-/// Whether workers may be forked from a zygote: yes, unless `PARALLEL_ZYGOTE` is `0`.
+/// Whether workers may be forked from a zygote: yes, where the system forks, unless `PARALLEL_ZYGOTE` is `0`.
 pub(crate) fn zygote() -> bool {
-    std::env::var_os(ZYGOTE).is_none_or(|text| text != "0")
+    CAPABILITIES.forked_starts && std::env::var_os(ZYGOTE).is_none_or(|text| text != "0")
 }
 
 /// How many workers a pool may have: each costs as much as any process.

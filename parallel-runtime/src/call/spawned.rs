@@ -21,6 +21,7 @@ use crate::process::reactor::{self, Alarm, Child, Events, Loop, Waiting};
 use crate::process::start::{Order, Way};
 use crate::process::transfer::{self, Store};
 use crate::run::registry::Entry;
+use crate::sys::Descriptor;
 use crate::sys::process::{self, KILL};
 use crate::tuning;
 use crate::wire::codec::CodecError;
@@ -219,7 +220,7 @@ impl Spawned {
     }
 
     /// Keeps what the worker said.
-    fn hear(self: &Arc<Self>, report: Report, mut descriptors: Vec<std::os::fd::OwnedFd>, reactor: &mut Loop) {
+    fn hear(self: &Arc<Self>, report: Report, mut descriptors: Vec<Descriptor>, reactor: &mut Loop) {
         let mut state = lock(&self.state);
         match report {
             Report::Started => {
@@ -508,12 +509,12 @@ impl Flight for Spawned {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
-
     use parallel_macros::parallel;
 
     use super::*;
     use crate::run::callable::Callable;
+    use crate::sys::process::TERMINATE;
+    use crate::sys::process::signals::{ABORT, FAULT};
     use crate::testing::{Flag, PATIENCE};
 
     fn entry_of<F: Callable>(_: &F) -> &'static Entry {
@@ -538,13 +539,14 @@ mod tests {
             assert!(matches!(error.kind(), ErrorKind::Start(_)), "{error:?}");
             assert!(error.to_string().contains(how), "{error}");
         };
+        let exited = std::process::Command::new("sh").args(["-c", "exit 3"]).status().unwrap();
         for (status, check, said) in [
-            (libc::SIGKILL, None, libc::SIGKILL),
-            (libc::SIGTERM, None, libc::SIGTERM),
+            (process::ended_by(KILL), None, KILL),
+            (process::ended_by(TERMINATE), None, TERMINATE),
             // A constructor's own doing, as far as can be told.
-            (libc::SIGSEGV, Some("signal: 11"), 0),
-            (libc::SIGABRT, Some("signal: 6"), 0),
-            (3 << 8, Some("exit status: 3"), 0),
+            (process::ended_by(FAULT), Some("signal: 11"), 0),
+            (process::ended_by(ABORT), Some("signal: 6"), 0),
+            (exited, Some("exit status: 3"), 0),
         ] {
             let call = Spawned {
                 request: request(),
@@ -552,7 +554,7 @@ mod tests {
                 state: Mutex::default(),
                 changed: Condvar::new(),
             };
-            let verdict = call.verdict(&mut lock(&call.state), Some(ExitStatus::from_raw(status)));
+            let verdict = call.verdict(&mut lock(&call.state), Some(status));
             let error = verdict.err().unwrap();
             match check {
                 Some(how) => fails(&error, how),

@@ -2,7 +2,6 @@
 //! either end shows when nobody holds the other any more, however they went.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,6 +13,7 @@ use crate::process::control::{Control, Incoming, Note};
 use crate::process::transfer::{Ahead, Store, send_ahead};
 use crate::sys::socket::{MAX_DESCRIPTORS, Socket};
 use crate::sys::wait::monotonic_nanos;
+use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
 use crate::wire::handles::{Handle, Handles, Ids};
 
 /// How long a sender goes on before it looks again whether a receiver is left, in nanoseconds. One that was dropped is
@@ -23,7 +23,7 @@ const LOOK_AGAIN: u64 = 1_000_000;
 /// One end of the pair.
 #[derive(Debug, Clone)]
 pub(super) struct Wire {
-    descriptor: Arc<OwnedFd>,
+    descriptor: Arc<Descriptor>,
     control: Arc<Control>,
 }
 
@@ -34,11 +34,11 @@ impl Wire {
         Ok((Self::of(into.into_shared()), Self::of(out.into_shared())))
     }
 
-    pub(super) fn of(descriptor: Arc<OwnedFd>) -> Self {
+    pub(super) fn of(descriptor: Arc<Descriptor>) -> Self {
         Self { control: Arc::new(Control::new(Socket::shared(Arc::clone(&descriptor)))), descriptor }
     }
 
-    pub(super) fn descriptor(&self) -> &Arc<OwnedFd> {
+    pub(super) fn descriptor(&self) -> &Arc<Descriptor> {
         &self.descriptor
     }
 
@@ -127,7 +127,7 @@ impl Wires {
             ids.extend(send_ahead::<Beside>(&Control::new(in_there), some, None, false)?);
             bundles.push(out);
         }
-        let bundles: Vec<BorrowedFd<'_>> = bundles.iter().map(AsFd::as_fd).collect();
+        let bundles: Vec<BorrowedDescriptor<'_>> = bundles.iter().map(AsDescriptor::as_descriptor).collect();
         into.control().send(&Beside::Bundles, &bundles, false)?;
         Ok(ids)
     }
@@ -161,7 +161,7 @@ fn take_into(store: &mut Store, control: &Control) -> io::Result<bool> {
 }
 
 /// Takes one message, and gives the bundles that it has; `None`: there is none.
-fn take_handles(store: &mut Store, control: &Control) -> io::Result<Option<Vec<OwnedFd>>> {
+fn take_handles(store: &mut Store, control: &Control) -> io::Result<Option<Vec<Descriptor>>> {
     match control.receive::<Beside>(false)? {
         Incoming::Message(Beside::Handles(notes), descriptors) => {
             store.keep(&notes, descriptors).map(|()| Some(Vec::new()))

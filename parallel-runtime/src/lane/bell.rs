@@ -2,7 +2,6 @@
 //! Its words are in [`memory::words::bell`](crate::lane::words::bell).
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Acquire;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use super::memory::{BELL, BellMemory, crowd};
 pub(crate) use super::words::bell::Listener;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait::Event;
+use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
 
 /// How often one who waits looks again before the kernel lets him sleep: some 20 µs, which is what falling asleep and being
 /// woken costs on both sides. With a quarter of it a warm `submit().join()` took 21 µs in place of 1 to 7.
@@ -44,18 +44,18 @@ pub(crate) fn look(word: &AtomicU32, value: u32, crowd: u32) -> bool {
 #[derive(Debug)]
 pub(crate) struct Bell {
     memory: BellMemory,
-    descriptor: OwnedFd,
+    descriptor: Descriptor,
 }
 
 impl Bell {
     pub(crate) fn create() -> io::Result<Self> {
         let descriptor = memory::create(BELL)?;
-        let memory = BellMemory::new(Mapping::shared(descriptor.as_fd(), BELL)?);
+        let memory = BellMemory::new(Mapping::shared(descriptor.as_descriptor(), BELL)?);
         Ok(Self { memory, descriptor })
     }
 
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
+    pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
+        self.descriptor.as_descriptor()
     }
 
     /// Says who listens from now on. Look at the lanes once more after it: what was done before rang for the former.
@@ -97,7 +97,7 @@ impl WorkerBell {
         self.memory.mapping()
     }
 
-    pub(crate) fn open(descriptor: BorrowedFd<'_>, attention: Event) -> io::Result<Self> {
+    pub(crate) fn open(descriptor: BorrowedDescriptor<'_>, attention: Event) -> io::Result<Self> {
         Ok(Self { memory: BellMemory::new(Mapping::shared(descriptor, BELL)?), attention })
     }
 

@@ -9,7 +9,6 @@
 //! put 0 in the place of the row's number.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -18,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::memory::SharedBytes;
 use crate::poison::lock;
 use crate::sys::memory::{self, Mapping};
+use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
 
 /// From this size on a row travels so, in bytes: to hand over its memory costs some 10 µs, to copy so much once more 100.
 pub(crate) const BULK_FROM: usize = 1 << 20;
@@ -44,7 +44,7 @@ fn words(head: &Mapping) -> &Words {
 /// A row on its way to another process.
 #[derive(Debug)]
 pub(crate) struct Bulk {
-    memory: OwnedFd,
+    memory: Descriptor,
     head: Mapping,
     /// The number of the row that is in it.
     number: AtomicU64,
@@ -53,7 +53,7 @@ pub(crate) struct Bulk {
 impl Bulk {
     fn new() -> io::Result<Self> {
         let memory = memory::create_growing(HEAD)?;
-        let head = Mapping::shared(memory.as_fd(), HEAD)?;
+        let head = Mapping::shared(memory.as_descriptor(), HEAD)?;
         Ok(Self { memory, head, number: AtomicU64::new(0) })
     }
 
@@ -61,7 +61,7 @@ impl Bulk {
         let number = memory::random_id()?;
         let words = words(&self.head);
         words.len.store(row.len() as u64, Relaxed);
-        memory::write_at(self.memory.as_fd(), row, HEAD as u64)?;
+        memory::write_at(self.memory.as_descriptor(), row, HEAD as u64)?;
         words.row.store(number, Release);
         self.number.store(number, Relaxed);
         Ok(())
@@ -82,9 +82,9 @@ impl Bulk {
     }
 }
 
-impl AsFd for Bulk {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.memory.as_fd()
+impl AsDescriptor for Bulk {
+    fn as_descriptor(&self) -> BorrowedDescriptor<'_> {
+        self.memory.as_descriptor()
     }
 }
 
@@ -180,11 +180,11 @@ impl Arrived {
     /// # Errors
     ///
     /// `InvalidData` when the memory is not what holds a row: its maker could take it from under us.
-    pub(crate) fn open(number: u64, memory: OwnedFd) -> io::Result<Self> {
-        memory::check_not_shrinking(memory.as_fd())?;
-        let head = Mapping::shared(memory.as_fd(), HEAD)?;
+    pub(crate) fn open(number: u64, memory: Descriptor) -> io::Result<Self> {
+        memory::check_not_shrinking(memory.as_descriptor())?;
+        let head = Mapping::shared(memory.as_descriptor(), HEAD)?;
         let len = usize::try_from(words(&head).len.load(Acquire)).map_err(io::Error::other)?;
-        let row = Mapping::behind(memory.as_fd(), HEAD, len)?;
+        let row = Mapping::behind(memory.as_descriptor(), HEAD, len)?;
         Ok(Self { owner: std::process::id(), number, head, row })
     }
 
@@ -263,14 +263,14 @@ mod tests {
     #[test]
     fn other_memory_is_refused() {
         let memory = memory::create_growing(HEAD).unwrap();
-        let head = Mapping::shared(memory.as_fd(), HEAD).unwrap();
+        let head = Mapping::shared(memory.as_descriptor(), HEAD).unwrap();
         words(&head).len.store(1, Relaxed);
         assert!(Arrived::open(1, memory).is_err(), "longer than it is");
         let file = tempfile();
         assert!(Arrived::open(1, file).is_err(), "it could be cut short");
     }
 
-    fn tempfile() -> OwnedFd {
+    fn tempfile() -> Descriptor {
         let path = std::env::temp_dir().join(format!("parallel-bulk-{}", std::process::id()));
         std::fs::write(&path, [0; HEAD]).unwrap();
         let file = std::fs::File::open(&path).unwrap();

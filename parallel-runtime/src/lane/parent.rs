@@ -1,7 +1,6 @@
 //! The parent's end of a lane.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use super::reply;
 use super::words::slot::State;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait;
+use crate::sys::{AsDescriptor, Descriptor};
 
 /// The parent's end.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ pub(crate) struct Progress {
 
 impl Lane {
     /// Makes a lane, and the descriptor by which a worker finds it.
-    pub(crate) fn create() -> io::Result<(Self, OwnedFd)> {
+    pub(crate) fn create() -> io::Result<(Self, Descriptor)> {
         let descriptor = memory::create(LANE)?;
-        let memory = LaneMemory::new(Mapping::shared(descriptor.as_fd(), LANE)?);
+        let memory = LaneMemory::new(Mapping::shared(descriptor.as_descriptor(), LANE)?);
         memory.header().magic.store(MAGIC, Release);
         Ok((Self { memory, posted: 0 }, descriptor))
     }

@@ -1,7 +1,6 @@
 //! The worker's end of a lane.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use super::memory::{LANE, LaneMemory, MAGIC, crowd, slot_of};
 use super::reply::ReplyWriter;
 use super::step::{Phase, Step};
 use super::words::slot::{Found, State};
+use crate::sys::BorrowedDescriptor;
 use crate::sys::memory::Mapping;
 use crate::sys::wait;
 use crate::tuning;
@@ -48,7 +48,7 @@ impl WorkerLane {
     }
 
     /// Finds the lane behind a descriptor.
-    pub(crate) fn open(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
+    pub(crate) fn open(descriptor: BorrowedDescriptor<'_>) -> io::Result<Self> {
         let memory = LaneMemory::new(Mapping::shared(descriptor, LANE)?);
         if memory.header().magic.load(Acquire) != MAGIC {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
@@ -171,15 +171,15 @@ impl WorkerLane {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
 
     use super::*;
     use crate::lane::parent::Lane;
+    use crate::sys::AsDescriptor;
 
     #[test]
     fn the_worker_hears_of_a_parcel_that_was_taken_back_and_of_its_block() {
         let (mut lane, descriptor) = Lane::create().unwrap();
-        let mut worker = WorkerLane::open(descriptor.as_fd()).unwrap();
+        let mut worker = WorkerLane::open(descriptor.as_descriptor()).unwrap();
         assert!(lane.post(b"in ", b"the lane"));
         lane.announce(1 << 20);
         for (number, in_a_block) in [(0, false), (1, true)] {

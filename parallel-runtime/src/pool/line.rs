@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +19,7 @@ use crate::process::peer::Refused;
 use crate::process::reactor::Child;
 use crate::process::start::Way;
 use crate::process::transfer::{self, Known, Store};
+use crate::sys::Descriptor;
 use crate::sys::memory::Block;
 use crate::sys::process;
 use crate::sys::wait;
@@ -224,7 +224,7 @@ impl Line {
         }
     }
 
-    fn keep(&mut self, report: Report, mut descriptors: Vec<OwnedFd>, has_reported_in: bool) -> Option<StartReport> {
+    fn keep(&mut self, report: Report, mut descriptors: Vec<Descriptor>, has_reported_in: bool) -> Option<StartReport> {
         match report {
             // What is lost of these two shows when it is looked for.
             Report::Large { parcel, item, package, failed } => {

@@ -1,7 +1,6 @@
 //! How a pool's workers start, report, end and are replaced. Runs on the reactor's thread, but for what a pump hears.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
 use std::sync::{Arc, Weak, mpsc};
 use std::time::Instant;
@@ -23,6 +22,7 @@ use crate::process::reactor::{Alarm, Child, Events, Loop, defect};
 use crate::process::start::{Order, Way};
 use crate::process::transfer;
 use crate::sys::process;
+use crate::sys::{AsDescriptor, Descriptor};
 use crate::tuning;
 use crate::wire::payload::Payload;
 
@@ -128,7 +128,7 @@ impl Driver {
     fn start_worker(
         self: &Arc<Self>,
         index: usize,
-        (lane, lane_fd): (Lane, OwnedFd),
+        (lane, lane_fd): (Lane, Descriptor),
         by_exec: bool,
         launch: impl FnOnce(&Order<'_>, Arc<dyn Events>) -> io::Result<Arc<Child>>,
     ) -> io::Result<Line> {
@@ -142,8 +142,9 @@ impl Driver {
                 let arguments = Package { body, handles };
                 initializer = Some(Invocation { function: entry.hash(), name: None, arguments });
             }
-            let mut descriptors = vec![lane_fd.as_fd(), self.bell.descriptor(), self.reactor.attention().as_fd()];
-            descriptors.extend(block.iter().map(AsFd::as_fd));
+            let mut descriptors =
+                vec![lane_fd.as_descriptor(), self.bell.descriptor(), self.reactor.attention().as_descriptor()];
+            descriptors.extend(block.iter().map(AsDescriptor::as_descriptor));
             let share = current::share().saturating_mul(self.settings.workers as u64);
             let assignment = Assignment::Serve { index: index as u64, generation, share, initializer };
             control.send(&Opening::Assignment(assignment), &descriptors, false)

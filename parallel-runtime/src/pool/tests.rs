@@ -1,8 +1,6 @@
 //! Tests of a pool from inside: what its workers suffer at moments that only the driver can arrange.
 
 use std::cell::Cell;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -20,7 +18,8 @@ use crate::process::peer::Refused;
 use crate::process::reactor;
 use crate::process::start::Way;
 use crate::shared::Value;
-use crate::sys::process::KILL;
+use crate::sys::process::signals::{ABORT, CONTINUE, STOP};
+use crate::sys::process::{self, KILL};
 use crate::testing::{Flag, PATIENCE, eventually};
 use crate::tuning;
 
@@ -117,7 +116,7 @@ fn a_large_call_outlives_the_only_worker_that_dies_before_it_is_given_it() {
 fn a_call_waits_for_room_in_the_channel_of_a_stopped_worker() {
     let pool = serving(1);
     let value = Value::new(0_u64).unwrap();
-    signal(&pool, 0, libc::SIGSTOP);
+    signal(&pool, 0, STOP);
     // Among them what it is told to drop.
     let mut sent = 0;
     eventually("its channel is full", || {
@@ -128,7 +127,7 @@ fn a_call_waits_for_room_in_the_channel_of_a_stopped_worker() {
     let lengths = length.on(&pool).submit(&"x".repeat(LARGE[1]));
     let counted = count_up.on(&pool).submit(value.clone(), "");
     assert!(!lengths.is_finished() && !counted.is_finished());
-    signal(&pool, 0, libc::SIGCONT);
+    signal(&pool, 0, CONTINUE);
     assert_eq!(joined(lengths).unwrap(), LARGE[1]);
     assert_eq!(joined(counted).unwrap(), 1);
     assert_eq!(joined(count_up.on(&pool).submit(value, "")).unwrap(), 2);
@@ -199,7 +198,7 @@ fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail
     let pool = Pool::with_workers(1).unwrap();
     works(&pool);
     let mut core = pool.driver().enter();
-    let status = Some(ExitStatus::from_raw(KILL));
+    let status = Some(process::ended_by(KILL));
     let error = pool.driver().start_error(Life::Starting, core.lines[0].as_ref().unwrap(), status);
     let told = error.to_error();
     assert!(matches!(told.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{told:?}");
@@ -209,13 +208,10 @@ fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail
         assert_eq!(core.state.starts.first().is_some(), failures == tuning::HOPELESS_STARTS, "{failures} failures");
     }
     // What a program does to itself is told as what it is.
-    let status = Some(ExitStatus::from_raw(libc::SIGABRT));
+    let status = Some(process::ended_by(ABORT));
     let error = pool.driver().start_error(Life::Starting, core.lines[0].as_ref().unwrap(), status);
     assert!(matches!(error.to_error().kind(), ErrorKind::Start(_)), "{:?}", error.to_error());
 }
-
-/// SIGSTOP.
-const STOP: i32 = 19;
 
 type Meanwhile = Box<dyn FnOnce(&Line, u64)>;
 
@@ -259,8 +255,7 @@ fn a_call_whose_worker_is_stopped_before_it_begins_is_ended_by_a_kill() {
     first.on(&pool).submit(MAY_END).join().unwrap();
     pool.driver().enter().lines[0].as_ref().unwrap().child.signal(STOP).unwrap();
     // The signal is on its way to a worker that may still look for parcels.
-    let stat = format!("/proc/{}/stat", pool.pids()[0]);
-    eventually("the worker is stopped", || std::fs::read_to_string(&stat).unwrap().contains(") T "));
+    eventually("the worker is stopped", || pool.driver().enter().lines[0].as_ref().unwrap().child.is_stopped());
     let mut call = never.on(&pool).submit();
     pool.driver().enter().lines[0].as_ref().unwrap().lane.pretend_taken(1);
     call.kill().unwrap();

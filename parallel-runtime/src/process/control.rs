@@ -4,7 +4,6 @@
 //! answers with [`Report`]s. The end of either side closes it, which the other sees.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
 
 use serde::de::DeserializeOwned;
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::memory::{self, Block};
 use crate::sys::socket::{Identity, Received, Socket};
+use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
 use crate::tuning;
 use crate::wire::codec;
 use crate::wire::handles::Ids;
@@ -48,7 +48,7 @@ impl Body {
     }
 
     /// The bytes, with the descriptors that came along.
-    pub(crate) fn unpack(self, descriptors: &mut Vec<OwnedFd>) -> io::Result<Vec<u8>> {
+    pub(crate) fn unpack(self, descriptors: &mut Vec<Descriptor>) -> io::Result<Vec<u8>> {
         match self {
             Self::Inline(bytes) => Ok(bytes),
             Self::Block { len } => {
@@ -150,7 +150,7 @@ pub(crate) enum Report {
 /// What was in the channel.
 #[derive(Debug)]
 pub(crate) enum Incoming<M> {
-    Message(M, Vec<OwnedFd>),
+    Message(M, Vec<Descriptor>),
     Nothing,
     End,
 }
@@ -179,7 +179,12 @@ impl Control {
     }
 
     /// Sends a message. `wait`: until there is room; otherwise `WouldBlock`.
-    pub(crate) fn send<M: Serialize>(&self, message: &M, descriptors: &[BorrowedFd<'_>], wait: bool) -> io::Result<()> {
+    pub(crate) fn send<M: Serialize>(
+        &self,
+        message: &M,
+        descriptors: &[BorrowedDescriptor<'_>],
+        wait: bool,
+    ) -> io::Result<()> {
         let mut bytes = Vec::new();
         codec::encode(message, &mut bytes).map_err(io::Error::other)?;
         if bytes.len() > LONGEST {
@@ -195,7 +200,7 @@ impl Control {
     }
 
     /// Sends such.
-    pub(crate) fn send_bytes(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(crate) fn send_bytes(&self, bytes: &[u8], descriptors: &[BorrowedDescriptor<'_>]) -> io::Result<()> {
         self.socket.send(bytes, descriptors, false)
     }
 
@@ -222,13 +227,13 @@ impl Control {
     }
 }
 
-impl AsFd for Control {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+impl AsDescriptor for Control {
+    fn as_descriptor(&self) -> BorrowedDescriptor<'_> {
+        self.socket.as_descriptor()
     }
 }
 
 /// The descriptors of an optional block, for a message.
-pub(crate) fn borrowed(block: Option<&Block>) -> Vec<BorrowedFd<'_>> {
-    block.map(AsFd::as_fd).into_iter().collect()
+pub(crate) fn borrowed(block: Option<&Block>) -> Vec<BorrowedDescriptor<'_>> {
+    block.map(AsDescriptor::as_descriptor).into_iter().collect()
 }

@@ -88,27 +88,18 @@ impl Leaving {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::CommandExt;
-    use std::process::Command;
-
     use super::*;
-    use crate::sys::process::Started;
 
     #[test]
     fn a_process_that_is_killed_before_it_leads_a_group_is_reaped_as_one_that_does() {
         for leads in [false, true] {
-            let mut command = Command::new("sleep");
-            if leads {
-                command.process_group(0);
-            }
-            // Reaped below, by its number.
-            #[allow(clippy::zombie_processes, reason = "what reaps it is what is tested")]
-            let child = command.arg("1000").spawn().unwrap();
+            let child = Started::idle(leads);
+            let pid = child.pid;
             let mut leaving = Leaving::default();
-            leaving.end_group(Started::of_child(child.id()));
+            leaving.end_group(child);
             crate::testing::eventually("it is reaped", || {
                 leaving.look();
-                std::fs::read_to_string(format!("/proc/{}/stat", child.id())).is_err()
+                !process::exists(pid)
             });
             assert!(leaving.next_look().is_none(), "leads: {leads}");
         }

@@ -34,31 +34,19 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::socket::refusals;
 
     #[test]
     fn only_an_end_of_the_other_process_is_told_as_one() {
-        let table = [
-            (libc::EPIPE, Refused::Gone),
-            (libc::ECONNRESET, Refused::Gone),
-            (libc::ECONNREFUSED, Refused::Gone),
-            (libc::ENOTCONN, Refused::Gone),
-            (libc::EAGAIN, Refused::Full),
-            (libc::EMFILE, Refused::Here),
-            (libc::ENFILE, Refused::Here),
-            (libc::ENOMEM, Refused::Here),
-            (libc::ENOBUFS, Refused::Here),
-            (libc::ENOSPC, Refused::Here),
-            (libc::EMSGSIZE, Refused::Here),
-            (libc::ETOOMANYREFS, Refused::Here),
-            (libc::EBADF, Refused::Here),
-            (libc::ENOTSOCK, Refused::Here),
-            (libc::EPERM, Refused::Here),
-            (libc::EINVAL, Refused::Here),
-        ];
-        for (code, refused) in table {
-            let error = io::Error::from_raw_os_error(code);
-            assert_eq!(Refused::of(&error), refused, "{error}");
-        }
+        let check = |codes: &[i32], refused: Refused| {
+            for &code in codes {
+                let error = io::Error::from_raw_os_error(code);
+                assert_eq!(Refused::of(&error), refused, "{error}");
+            }
+        };
+        check(&refusals::GONE, Refused::Gone);
+        check(&refusals::FULL, Refused::Full);
+        check(&refusals::HERE, Refused::Here);
         assert_eq!(Refused::of(&io::Error::other("a message that is too long")), Refused::Here);
     }
 }

@@ -9,8 +9,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
@@ -24,6 +22,7 @@ use super::turns::{self, Limit, LongWait, Look};
 use crate::ending;
 use crate::panic::PanicReport;
 use crate::poison::lock;
+use crate::sys::AsDescriptor;
 use crate::sys::memory;
 use crate::sys::oom::{self, MemoryKills, Verdict};
 use crate::sys::owner::Owner;
@@ -103,6 +102,11 @@ enum Life {
 }
 
 impl Child {
+    #[cfg(test)]
+    pub(crate) fn is_stopped(&self) -> bool {
+        process::is_stopped(&self.started.pidfd)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.started.pid
     }
@@ -191,7 +195,7 @@ impl Child {
     fn reap(&self) -> Option<ExitStatus> {
         let mut life = lock(&self.life);
         let Started { pid, pidfd } = &self.started;
-        let crashed = process::peek(pidfd).is_ok_and(|status| status.is_some_and(|s| s.signal().is_some()));
+        let crashed = process::peek(pidfd).is_ok_and(|status| status.and_then(process::deadly_signal).is_some());
         if crashed || self.ends_group.load(Ordering::Relaxed) {
             let _ = process::signal_group(*pid, pidfd, process::KILL);
         }
@@ -200,7 +204,7 @@ impl Child {
         let status = process::try_wait(pidfd).ok().flatten()?;
         // It did to itself what it was to suffer, as well as it could.
         let killed = left && status.code() == Some(process::LEFT);
-        Some(if killed { ExitStatus::from_raw(process::KILL) } else { status })
+        Some(if killed { process::ended_by(process::KILL) } else { status })
     }
 }
 
@@ -276,8 +280,8 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     process::check_waiting()?;
     let poller = Arc::new(Poller::new()?);
     let launcher = Launcher::new()?;
-    poller.add(reactor.wake.as_fd(), WAKE)?;
-    poller.add(reactor.attention.as_fd(), ATTENTION)?;
+    poller.add(reactor.wake.as_descriptor(), WAKE)?;
+    poller.add(reactor.attention.as_descriptor(), ATTENTION)?;
     check_hearing(&reactor.wake, &poller)?;
     // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
     let (ready, filled) = std::sync::mpsc::channel::<&'static Reactor>();
@@ -593,7 +597,7 @@ impl Loop {
         let Some(watched) = self.children.get(&key) else { return };
         let (child, events) = (Arc::clone(&watched.child), Arc::clone(&watched.events));
         if !Arc::clone(&events).readable(self, &child) && number != key {
-            self.poller.remove(child.control.as_fd());
+            self.poller.remove(child.control.as_descriptor());
         }
         if number == key {
             self.ended(key, &child, events);
@@ -603,8 +607,8 @@ impl Loop {
     fn ended(&mut self, key: u64, child: &Arc<Child>, events: Arc<dyn Events>) {
         LATEST.is_to_be_reaped(child.pid());
         let status = child.reap();
-        self.poller.remove(child.started.pidfd.as_fd());
-        self.poller.remove(child.control.as_fd());
+        self.poller.remove(child.started.pidfd.as_descriptor());
+        self.poller.remove(child.control.as_descriptor());
         lock(&self.shared.pids).remove(&child.pid());
         if self.children.remove(&key).is_some_and(|watched| watched.admitted) {
             self.admitted -= 1;
@@ -673,10 +677,10 @@ impl Loop {
             assigned => assigned,
         };
         let watched = ready
-            .and_then(|()| self.poller.add(launched.started.pidfd.as_fd(), key))
-            .and_then(|()| self.poller.add(launched.control.as_fd(), key + 1));
+            .and_then(|()| self.poller.add(launched.started.pidfd.as_descriptor(), key))
+            .and_then(|()| self.poller.add(launched.control.as_descriptor(), key + 1));
         if let Err(error) = watched {
-            self.poller.remove(launched.started.pidfd.as_fd());
+            self.poller.remove(launched.started.pidfd.as_descriptor());
             self.launcher.discard(launched);
             return Err(error);
         }
@@ -749,7 +753,7 @@ impl Loop {
         if std::mem::take(&mut watched.admitted) {
             self.admitted -= 1;
         }
-        self.poller.remove(child.control.as_fd());
+        self.poller.remove(child.control.as_descriptor());
         // What it has said before is still of use.
         Arc::clone(&events).readable(self, &child);
         events.lost(self, &child, error);

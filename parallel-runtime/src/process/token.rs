@@ -2,9 +2,9 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sys::Number;
 use crate::sys::program;
 use crate::sys::rights::Kept;
 use crate::sys::socket::Socket;
@@ -49,7 +49,7 @@ pub(crate) fn token(role: Role, kept: Option<Kept>, channel: &Socket) -> io::Res
         behind.push_str(&kept.to_text());
     }
     let depth = depth() + 1;
-    let entry = format!("{}={VERSION}:{}:{depth}{behind}", tuning::TOKEN, channel.as_fd().as_raw_fd());
+    let entry = format!("{}={VERSION}:{}:{depth}{behind}", tuning::TOKEN, channel.number());
     CString::new(entry).map_err(io::Error::other)
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn connect(token: &CStr) -> io::Result<(Role, Socket)> {
 /// What a token says.
 #[derive(Debug, PartialEq, Eq)]
 struct Token {
-    channel: RawFd,
+    channel: Number,
     depth: u32,
     role: Role,
     kept: Option<Kept>,
@@ -107,7 +107,7 @@ mod tests {
             for kept in [None, Kept::from_text("1f.1000.100")] {
                 let entry = token(role, kept, &channel).unwrap().into_string().unwrap();
                 let text = entry.strip_prefix("PARALLEL_WORKER=").unwrap();
-                let expected = Token { channel: channel.as_fd().as_raw_fd(), depth: depth() + 1, role, kept };
+                let expected = Token { channel: channel.number(), depth: depth() + 1, role, kept };
                 assert_eq!(Token::read(text), Some(expected), "{text}");
             }
         }

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -12,6 +11,7 @@ use super::control::{Body, Control, Delivery, Kind, Note, Opening, Package, Repo
 use crate::lane::bulk::Arrived;
 use crate::sys::memory::{Access, Block, Region, random_id};
 use crate::sys::socket::MAX_DESCRIPTORS;
+use crate::sys::{BorrowedDescriptor, Descriptor};
 use crate::wire::handles::{Handle, Handles, Ids};
 use crate::wire::payload::Payload;
 
@@ -70,7 +70,7 @@ pub(crate) fn send_ahead<M: Ahead>(
     wait: bool,
 ) -> io::Result<Ids> {
     let mut ids = Ids::with_capacity(handles.len());
-    let mut fresh: Vec<(Note, BorrowedFd<'_>)> = Vec::new();
+    let mut fresh: Vec<(Note, BorrowedDescriptor<'_>)> = Vec::new();
     for handle in handles {
         let note = note(handle).inspect_err(|_| unlearn(known.as_deref_mut(), &fresh))?;
         let (Some(note), Some(descriptor)) = (note, handle.descriptor()) else {
@@ -92,7 +92,7 @@ pub(crate) fn send_ahead<M: Ahead>(
     let mut unsent = fresh.as_slice();
     while !unsent.is_empty() {
         let (some, later) = unsent.split_at(unsent.len().min(MAX_DESCRIPTORS));
-        let (notes, descriptors): (Vec<Note>, Vec<BorrowedFd<'_>>) = some.iter().copied().unzip();
+        let (notes, descriptors): (Vec<Note>, Vec<BorrowedDescriptor<'_>>) = some.iter().copied().unzip();
         let sent = control.send(&M::ahead(notes), &descriptors, wait);
         sent.inspect_err(|_| unlearn(known.as_deref_mut(), unsent))?;
         unsent = later;
@@ -101,7 +101,7 @@ pub(crate) fn send_ahead<M: Ahead>(
 }
 
 /// Takes what was not sent out of what the receiver keeps.
-fn unlearn(known: Option<&mut Known>, unsent: &[(Note, BorrowedFd<'_>)]) {
+fn unlearn(known: Option<&mut Known>, unsent: &[(Note, BorrowedDescriptor<'_>)]) {
     if let Some(known) = known {
         for (note, _) in unsent {
             known.remove(&note.id);
@@ -155,7 +155,7 @@ impl Store {
     /// # Errors
     ///
     /// When the kernel had no number free for a descriptor, or memory is not what it is said to be.
-    pub(crate) fn keep(&mut self, notes: &[Note], descriptors: Vec<OwnedFd>) -> io::Result<()> {
+    pub(crate) fn keep(&mut self, notes: &[Note], descriptors: Vec<Descriptor>) -> io::Result<()> {
         let kept = self.try_keep(notes, descriptors);
         self.note_lost(kept)
     }
@@ -169,7 +169,7 @@ impl Store {
         self.lost.as_deref()
     }
 
-    fn try_keep(&mut self, notes: &[Note], descriptors: Vec<OwnedFd>) -> io::Result<()> {
+    fn try_keep(&mut self, notes: &[Note], descriptors: Vec<Descriptor>) -> io::Result<()> {
         if descriptors.len() < notes.len() {
             return Err(io::Error::other(
                 "no descriptor was free to receive a shared handle; raise the limit (`ulimit -n`)",
@@ -217,7 +217,7 @@ impl Store {
     }
 
     /// Unpacks a message's payload.
-    pub(crate) fn unpack(&mut self, package: Package, descriptors: &mut Vec<OwnedFd>) -> io::Result<Payload> {
+    pub(crate) fn unpack(&mut self, package: Package, descriptors: &mut Vec<Descriptor>) -> io::Result<Payload> {
         let bytes = self.note_lost(package.body.unpack(descriptors))?;
         Ok(Payload { bytes, handles: self.find(package.handles.into_iter(), false)? })
     }

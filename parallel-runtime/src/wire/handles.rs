@@ -7,13 +7,13 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::lane::bulk::{Arrived, Bulk};
 use crate::sys::memory::Region;
+use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
 
 /// Something that is handed to another process.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub(crate) enum Handle {
     /// Something that stays here, and is kept as long as the call.
     Kept(#[allow(dead_code, reason = "kept for its drop")] Arc<Kept>),
     /// An open descriptor. It is sent anew each time, so that it closes when its last user drops it.
-    Descriptor(Arc<OwnedFd>),
+    Descriptor(Arc<Descriptor>),
     /// A large row, to be sent.
     Bulk(Arc<Bulk>),
     /// A large row that was sent.
@@ -67,11 +67,11 @@ impl Handle {
     }
 
     /// The descriptor by which it is sent, if it is.
-    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
         match self {
             Self::Memory(region) => Some(region.descriptor()),
-            Self::Descriptor(descriptor) => Some(descriptor.as_fd()),
-            Self::Bulk(bulk) => Some(bulk.as_fd()),
+            Self::Descriptor(descriptor) => Some(descriptor.as_descriptor()),
+            Self::Bulk(bulk) => Some(bulk.as_descriptor()),
             Self::Kept(_) | Self::Arrived(_) => None,
         }
     }
@@ -154,7 +154,7 @@ pub(crate) fn take_memory<E: serde::de::Error>(at: u32) -> Result<Arc<Region>, E
 }
 
 /// Takes the descriptor at a place of the table.
-pub(crate) fn take_descriptor<E: serde::de::Error>(at: u32) -> Result<Arc<OwnedFd>, E> {
+pub(crate) fn take_descriptor<E: serde::de::Error>(at: u32) -> Result<Arc<Descriptor>, E> {
     match take(at)? {
         Handle::Descriptor(descriptor) => Ok(descriptor),
         _ => Err(E::custom("a shared handle of another kind")),

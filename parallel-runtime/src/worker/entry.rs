@@ -6,7 +6,6 @@
 
 use std::ffi::{c_char, c_int};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Once, OnceLock};
 use std::thread::LocalKey;
 
@@ -22,21 +21,18 @@ use crate::sys::early;
 use crate::sys::executable;
 use crate::sys::limits;
 use crate::sys::process;
-use crate::sys::program::{self, Constructor};
+use crate::sys::program;
 use crate::sys::refusal::Named;
 use crate::sys::standing;
 use crate::sys::wait;
 use crate::sys::watch;
+use crate::sys::{AsDescriptor, CAPABILITIES};
 use crate::tuning;
 
 /// The worker could not find its parent: the token was set by hand, or handed on to a program it was not made for.
 const NO_PARENT: i32 = 125;
 
-#[used]
-// SAFETY: the section is the table of functions that the C library calls before `main`, with these three arguments.
-// The last of those with a priority: whatever has none runs behind it, and so in each worker that a zygote forks.
-#[unsafe(link_section = ".init_array.65534")]
-static CONSTRUCTOR: Constructor = construct;
+program::before_main!(CONSTRUCTOR = construct);
 
 extern "C" fn construct(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
     standing::note_start();
@@ -142,7 +138,7 @@ fn watch_parent(control: &Control) {
     // While there is one thread.
     wait::join_order();
     // Without the thread, the death signal of the start remains, which ends this process alone.
-    if watch::end_with_parent(control.as_fd().as_raw_fd()).is_ok() {
+    if watch::end_with_parent(control.as_descriptor()).is_ok() {
         process::leave_death_to_watcher();
     }
 }
@@ -170,13 +166,17 @@ pub fn init() {
 ///
 /// # Errors
 ///
-/// `NotParallel` in a library that a foreign program loaded, and where the file that would be started is not this program;
-/// `Closed` once the end of this process has begun; `Start` in a worker whose constructors run, in the threads that they have
-/// started, in calls that are nested too deep, and where a process may have too little stack.
+/// `NotParallel` on a system without an entry before `main`, in a library that a foreign program loaded, and where the file that
+/// would be started is not this program; `Closed` once the end of this process has begun; `Start` in a worker whose constructors run,
+/// in the threads that they have started, in calls that are nested too deep, and where a process may have too little stack.
 pub(crate) fn check() -> Result<()> {
     ending::check()?;
     if let Some(text) = endless() {
         return Err(Error::new(ErrorKind::Start(io::Error::other(text))));
+    }
+    if !CAPABILITIES.entry_before_main {
+        return Err(Error::new(ErrorKind::NotParallel)
+            .with_note("this system has no place before `main` where a worker begins"));
     }
     if !is_constructor_own() {
         return Err(Error::new(ErrorKind::NotParallel).with_note(
@@ -184,14 +184,11 @@ pub(crate) fn check() -> Result<()> {
         ));
     }
     let failed = |error: io::Error| {
-        let text = format!("/proc/self/exe, from which this program starts itself: {error}");
+        let text = format!("{}, from which this program starts itself: {error}", executable::NAME);
         Error::new(ErrorKind::Start(io::Error::new(error.kind(), text)))
     };
     if !is_started_file().map_err(failed)? {
-        return Err(Error::new(ErrorKind::NotParallel).with_note(
-            "the file behind /proc/self/exe is not this program, as where a loader (`ld.so ./program`), valgrind, qemu or a packer \
-             brought it into memory; start its file itself",
-        ));
+        return Err(Error::new(ErrorKind::NotParallel).with_note(executable::FOREIGN));
     }
     limits::check_stack().map_err(|error| Error::new(ErrorKind::Start(error)))
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
@@ -23,6 +22,7 @@ use crate::sys::forked;
 use crate::sys::program;
 use crate::sys::wait::Event;
 use crate::sys::watch;
+use crate::sys::{AsDescriptor, Descriptor};
 use crate::tuning;
 use crate::wire::outcome::CallFailure;
 use crate::wire::parcel::Opened;
@@ -69,7 +69,7 @@ pub(crate) fn work(control: &'static Control) -> i32 {
 /// The assignment, with the handles and descriptors that came with it.
 struct Received {
     assignment: Assignment,
-    descriptors: Vec<OwnedFd>,
+    descriptors: Vec<Descriptor>,
     store: Store,
 }
 
@@ -91,7 +91,7 @@ fn receive_assignment(control: &Control) -> io::Result<Received> {
 fn serve_call(
     control: &Control,
     invocation: Invocation,
-    mut descriptors: Vec<OwnedFd>,
+    mut descriptors: Vec<Descriptor>,
     mut store: Store,
 ) -> io::Result<i32> {
     let arguments = store.unpack(invocation.arguments, &mut descriptors)?;
@@ -144,7 +144,7 @@ fn flush() {
 fn serve_pool(
     control: &Control,
     initializer: Option<Invocation>,
-    mut descriptors: Vec<OwnedFd>,
+    mut descriptors: Vec<Descriptor>,
     store: Store,
 ) -> io::Result<i32> {
     if descriptors.len() < 3 {
@@ -152,9 +152,9 @@ fn serve_pool(
     }
     let rest = descriptors.split_off(3);
     let [lane_fd, bell_fd, attention] =
-        <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| io::ErrorKind::InvalidData)?;
-    let mut lane = WorkerLane::open(lane_fd.as_fd())?;
-    let mut bell = WorkerBell::open(bell_fd.as_fd(), Event::from_fd(attention))?;
+        <[Descriptor; 3]>::try_from(descriptors).map_err(|_| io::ErrorKind::InvalidData)?;
+    let mut lane = WorkerLane::open(lane_fd.as_descriptor())?;
+    let mut bell = WorkerBell::open(bell_fd.as_descriptor(), Event::from_descriptor(attention))?;
     // Before the first task runs.
     forked::hide([lane.mapping(), bell.mapping()]);
     // The mappings live on without them, and the task has two more numbers to itself.
@@ -174,7 +174,7 @@ fn serve_pool(
 }
 
 /// Runs the pool's initializer; an exit code when it failed.
-fn initialize(mailbox: &mut Mailbox<'_>, invocation: Invocation, mut rest: Vec<OwnedFd>) -> io::Result<Option<i32>> {
+fn initialize(mailbox: &mut Mailbox<'_>, invocation: Invocation, mut rest: Vec<Descriptor>) -> io::Result<Option<i32>> {
     let arguments = mailbox.store.unpack(invocation.arguments, &mut rest)?;
     let outcome = run(invocation.function, invocation.name.as_deref(), &arguments);
     flush();

@@ -66,8 +66,8 @@ impl Exec {
         process::launch(&Launch {
             arguments: &self.arguments,
             environment: &environment,
-            keep: theirs.as_fd(),
-            null: self.null.as_fd(),
+            keep: theirs.as_descriptor(),
+            null: self.null.as_descriptor(),
             affinity,
             rights: &here.rights,
             owner: here.owner,

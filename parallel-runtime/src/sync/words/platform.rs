@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-pub(crate) use crate::sys::wait::wait_word as sleep;
-pub(crate) use crate::sys::word::{PID_BITS, is_gone, own_identity, wait_low_half as sleep_low_half};
-pub(crate) use crate::sys::word::{wake, wake_low_half};
+pub(crate) use crate::sys::wait::{wait_word as sleep, wake_word as wake};
+pub(crate) use crate::sys::word::{PID_BITS, is_gone, own_identity, wait_low_half as sleep_low_half, wake_low_half};
 
 /// How often one who waits for a lock looks at the word before it sleeps: as often as std's mutex does.
 pub(crate) const SPINS: u32 = 100;

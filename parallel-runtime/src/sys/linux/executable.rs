@@ -17,6 +17,12 @@ use libc::{Elf64_Ehdr, Elf64_Phdr};
 /// versions let a program read its own file there, but execute them. What is compared has to be what is executed.
 pub(super) const EXECUTABLE: &std::ffi::CStr = c"/proc/self/./exe";
 
+/// The same, as users know it.
+pub(crate) const NAME: &str = "/proc/self/exe";
+/// Why a start would execute another file.
+pub(crate) const FOREIGN: &str = "the file behind /proc/self/exe is not this program, as where a loader (`ld.so ./program`), \
+    valgrind, qemu or a packer brought it into memory; start its file itself";
+
 /// The executable as it is loaded.
 #[derive(Clone, Copy)]
 struct Image {

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use super::refusal::refused;
-
 /// A limit that a user sets with `ulimit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
@@ -33,15 +31,6 @@ pub(crate) fn raw(resource: libc::__rlimit_resource_t) -> Option<libc::rlimit> {
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limits` is memory for the answer.
     (unsafe { libc::getrlimit(resource, &raw mut limits) } == 0).then_some(limits)
-}
-
-/// Refuses a file of `size` bytes that the limit does not allow, before `call` is made: the call would be refused too, but
-/// the kernel would send SIGXFSZ first, which ends the program. Shared memory is a file to the kernel.
-pub(crate) fn check_file_size(size: u64, call: &'static str) -> io::Result<()> {
-    if is_file_allowed(size, of(Limit::FileSize)) {
-        return Ok(());
-    }
-    Err(refused(call, io::Error::from_raw_os_error(libc::EFBIG)))
 }
 
 /// The least stack on which a call can be made and run, in bytes: what both take unoptimized, with arguments and environment, which lie on it.
@@ -90,11 +79,6 @@ fn address_space_left() -> u64 {
     of(Limit::AddressSpace).unwrap_or(WHOLE).saturating_sub(used)
 }
 
-/// Whether a file may have so many bytes.
-fn is_file_allowed(size: u64, limit: Option<u64>) -> bool {
-    limit.is_none_or(|limit| size <= limit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,18 +96,5 @@ mod tests {
             assert_eq!(is_share(size, left), is_fine, "{size} of {left}");
         }
         assert!((1..WHOLE).contains(&address_space_left()));
-    }
-
-    #[test]
-    fn a_file_may_be_as_large_as_the_limit_and_no_larger() {
-        for (size, limit, allowed) in [
-            (0, Some(0), true),
-            (1, Some(0), false),
-            (4096, Some(4096), true),
-            (4097, Some(4096), false),
-            (u64::MAX, None, true),
-        ] {
-            assert_eq!(is_file_allowed(size, limit), allowed, "{size} of {limit:?}");
-        }
     }
 }

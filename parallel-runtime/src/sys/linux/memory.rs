@@ -6,141 +6,17 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
-use super::limits;
+use super::descriptor::above_standard;
+use super::limits::{self, Limit};
+pub(crate) use super::mapping::{Mapping, sizes};
 use super::parts::{self, Parts};
-use super::refusal::Named;
-use super::socket::above_standard;
+use super::refusal::{Named, refused};
 use crate::poison::lock;
-
-/// Memory that was mapped and is unmapped when this is dropped, unless it is to stay.
-#[derive(Debug)]
-pub(crate) struct Mapping {
-    start: NonNull<u8>,
-    len: usize,
-    stays: bool,
-}
-
-// SAFETY: the mapping is plain memory that no thread owns; those who read and write it synchronize.
-unsafe impl Send for Mapping {}
-// SAFETY: as above.
-unsafe impl Sync for Mapping {}
-
-impl Mapping {
-    /// Maps `len` bytes of zeros that only this process sees.
-    pub(crate) fn private(len: usize) -> io::Result<Self> {
-        // SAFETY: a fresh mapping, at an address that the kernel chooses.
-        let start = unsafe {
-            rustix::mm::mmap_anonymous(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
-        }
-        .named("mmap")?;
-        Self::owning(start.cast(), len)
-    }
-
-    /// Maps `len` bytes of `memory`, seen by everyone who maps it.
-    pub(crate) fn shared(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        let size = usize::try_from(rustix::fs::fstat(memory).named("fstat")?.st_size).unwrap_or(0);
-        if size < len {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
-        }
-        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
-        let start = unsafe {
-            rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, memory, 0)
-        }
-        .named("mmap")?;
-        Self::owning(start.cast(), len)
-    }
-
-    /// Maps `len` bytes of sealed `memory` for reading only.
-    fn read_only(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
-        let map = |flags| {
-            // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file (the caller looked).
-            unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, 0) }
-        };
-        let start = match map(MapFlags::SHARED) {
-            // Before Linux 6.7 what is sealed against writing cannot be mapped so, not even to read. A private mapping of
-            // it is the same pages as long as nobody writes, and nobody can.
-            Err(rustix::io::Errno::PERM) => map(MapFlags::PRIVATE),
-            outcome => outcome,
-        }
-        .named("mmap")?;
-        Self::owning(start.cast(), len)
-    }
-
-    /// Maps `len` bytes of `memory` behind the first `skipped`, which are whole pages, for reading only, and all at once.
-    pub(crate) fn behind(memory: BorrowedFd<'_>, skipped: usize, len: usize) -> io::Result<Self> {
-        let stat = rustix::fs::fstat(memory).named("fstat")?;
-        let size = usize::try_from(stat.st_size).unwrap_or(0);
-        // What was never written would be made here.
-        let written = usize::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
-        if len == 0 || written < len || size.checked_sub(skipped).is_none_or(|left| left < len) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
-        }
-        let flags = MapFlags::SHARED | MapFlags::POPULATE;
-        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
-        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }
-            .named("mmap")?;
-        Self::owning(start.cast(), len)
-    }
-
-    /// Maps `len` bytes of `memory` from `offset` on, which are whole pages, seen by everyone who maps them. They are not in
-    /// core dumps, and are not filled where the program locks whatever it maps: both would take the memory of all that was
-    /// never touched.
-    pub(super) fn part(memory: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<Self> {
-        let size = usize::try_from(rustix::fs::fstat(memory).named("fstat")?.st_size).unwrap_or(0);
-        if offset.checked_add(len).is_none_or(|end| end > size) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
-        }
-        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
-        let start = unsafe {
-            rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::empty(), MapFlags::SHARED, memory, offset as u64)
-        }
-        .named("mmap")?;
-        let mapping = Self::owning(start.cast(), len)?;
-        // What cannot be accessed is not filled, and what is not locked is not filled when it can be.
-        // SAFETY: the mapping made above, which nobody else knows.
-        let _ = unsafe { rustix::mm::munlock(start, len) };
-        // SAFETY: as above.
-        unsafe { rustix::mm::mprotect(start, len, MprotectFlags::READ | MprotectFlags::WRITE) }.named("mprotect")?;
-        // SAFETY: as above; the advice changes nothing of what the memory holds.
-        let _ = unsafe { rustix::mm::madvise(start, len, rustix::mm::Advice::LinuxDontDump) };
-        Ok(mapping)
-    }
-
-    fn owning(start: *mut u8, len: usize) -> io::Result<Self> {
-        let start = NonNull::new(start).ok_or_else(|| io::Error::other("mmap gave a null address"))?;
-        Ok(Self { start, len, stays: false })
-    }
-
-    pub(crate) fn as_ptr(&self) -> *mut u8 {
-        self.start.as_ptr()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Lets it stay mapped as long as the process.
-    pub(super) fn stay(&mut self) {
-        self.stays = true;
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        if self.stays {
-            return;
-        }
-        // SAFETY: exactly the mapping made at birth; whoever had a pointer into it borrowed this owner.
-        let _ = unsafe { rustix::mm::munmap(self.as_ptr().cast(), self.len) };
-    }
-}
 
 /// From this size on, memory is asked for in huge pages, in bytes: two of them at least.
 const HUGE_FROM: usize = 4 << 20;
@@ -176,7 +52,7 @@ pub(crate) fn create_growing(len: usize) -> io::Result<OwnedFd> {
 fn create_sealed(len: usize, seals: SealFlags) -> io::Result<OwnedFd> {
     let memory = create_empty(MemfdFlags::ALLOW_SEALING)?;
     let size = u64::try_from(len).map_err(io::Error::other)?;
-    limits::check_file_size(size, "ftruncate")?;
+    check_file_size(size, "ftruncate")?;
     rustix::fs::ftruncate(&memory, size).named("ftruncate")?;
     rustix::fs::fcntl_add_seals(&memory, seals).named("fcntl")?;
     Ok(memory)
@@ -194,9 +70,23 @@ pub(crate) fn check_not_shrinking(memory: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "shared memory that is not sealed"))
 }
 
+/// Refuses a file of `size` bytes that the limit does not allow, before `call` is made: the call would be refused too, but
+/// the kernel would send SIGXFSZ first, which ends the program. Shared memory is a file to the kernel.
+fn check_file_size(size: u64, call: &'static str) -> io::Result<()> {
+    if is_file_allowed(size, limits::of(Limit::FileSize)) {
+        return Ok(());
+    }
+    Err(refused(call, io::Error::from_raw_os_error(libc::EFBIG)))
+}
+
+/// Whether a file may have so many bytes.
+fn is_file_allowed(size: u64, limit: Option<u64>) -> bool {
+    limit.is_none_or(|limit| size <= limit)
+}
+
 /// Writes all of `bytes` at `at`.
 pub(crate) fn write_at(memory: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
-    limits::check_file_size(at.saturating_add(bytes.len() as u64), "pwrite64")?;
+    check_file_size(at.saturating_add(bytes.len() as u64), "pwrite64")?;
     while !bytes.is_empty() {
         match rustix::io::pwrite(memory, bytes, at) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -434,14 +324,31 @@ impl AsFd for Block {
 pub(crate) fn read_block(block: OwnedFd, len: usize) -> io::Result<Vec<u8>> {
     // Of another file than memory nobody knows how long it takes to read it.
     rustix::fs::fcntl_get_seals(&block).named("fcntl")?;
-    let stat = rustix::fs::fstat(block.as_fd()).named("fstat")?;
+    let (size, taken) = sizes(block.as_fd())?;
     // Of a size that is said and not there, the memory here would be made for nothing.
-    let written = usize::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
-    if written < len || usize::try_from(stat.st_size).is_ok_and(|size| size < len) {
+    if taken < len || size < len {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let mut bytes = vec![0; len];
     prefer_huge_pages(&mut bytes);
     File::from(block).read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_be_as_large_as_the_limit_and_no_larger() {
+        for (size, limit, allowed) in [
+            (0, Some(0), true),
+            (1, Some(0), false),
+            (4096, Some(4096), true),
+            (4097, Some(4096), false),
+            (u64::MAX, None, true),
+        ] {
+            assert_eq!(is_file_allowed(size, limit), allowed, "{size} of {limit:?}");
+        }
+    }
 }

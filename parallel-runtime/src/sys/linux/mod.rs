@@ -1,11 +1,15 @@
 //! Linux 5.11 or later: pidfd, memfd with seals, futex, epoll, close_range.
 
+use super::contract::Capabilities;
+
+pub(crate) mod descriptor;
 pub(crate) mod early;
 pub(crate) mod executable;
 mod file_rights;
 pub(crate) mod fork;
 pub(crate) mod forked;
 pub(crate) mod limits;
+mod mapping;
 pub(crate) mod memory;
 pub(crate) mod oom;
 pub(crate) mod owner;
@@ -22,3 +26,5 @@ mod terminal;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod word;
+
+pub(crate) const CAPABILITIES: Capabilities = Capabilities { entry_before_main: true, forked_starts: true };

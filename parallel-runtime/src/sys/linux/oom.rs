@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
-use super::socket::above_standard;
+use super::descriptor::above_standard;
 use super::wait::Poller;
 
 /// How long a process lives on at most after the kernel has decided to kill it, if the machine is busy with others.

@@ -173,7 +173,7 @@ fn descriptor_of_signal() -> Option<OwnedFd> {
     let number = unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const set, size_of::<u64>(), libc::SFD_CLOEXEC) };
     let number = libc::c_int::try_from(number).ok().filter(|&number| number >= 0)?;
     // SAFETY: the kernel has made it just now, and nobody else knows it.
-    super::socket::above_standard(unsafe { OwnedFd::from_raw_fd(number) }).ok()
+    super::descriptor::above_standard(unsafe { OwnedFd::from_raw_fd(number) }).ok()
 }
 
 impl PartialEq for Owner {

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::limits;
-use super::memory::Mapping;
+use super::mapping::Mapping;
 use crate::poison::lock;
 
 /// How much of such memory, from its start, every process maps at once, in bytes.

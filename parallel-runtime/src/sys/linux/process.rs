@@ -15,13 +15,13 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
+use super::descriptor::copy_above_standard;
 use super::executable::EXECUTABLE;
 use super::file_rights;
 use super::memory::Mapping;
 use super::owner::Owner;
 use super::refusal::{Named, code_of, refused};
 use super::rights::Rights;
-use super::socket::copy_above_standard;
 use super::surroundings::Affinity;
 use super::terminal;
 use super::wait::wait_readable;
@@ -67,9 +67,17 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    /// A child that a test has started by other means.
+    /// A child that does nothing, for a test; `leads`: a group of its own.
     #[cfg(test)]
-    pub(crate) fn of_child(pid: u32) -> Self {
+    #[allow(clippy::zombie_processes, reason = "what reaps it is what is tested")]
+    pub(crate) fn idle(leads: bool) -> Self {
+        use std::os::unix::process::CommandExt;
+
+        let mut command = std::process::Command::new("sleep");
+        if leads {
+            command.process_group(0);
+        }
+        let pid = command.arg("1000").spawn().unwrap().id();
         // SAFETY: a plain system call, which gives a descriptor or an error.
         let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         // SAFETY: just opened, and nobody else's.
@@ -82,6 +90,12 @@ impl Started {
         let _ = signal(self.pid, &self.pidfd, KILL);
         let _ = signal_group(self.pid, &self.pidfd, KILL);
     }
+}
+
+/// Whether a process has this number; one that is not reaped counts.
+#[cfg(test)]
+pub(crate) fn exists(pid: u32) -> bool {
+    process_of(pid).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// What the child reads between clone and exec, and where it leaves its error. Plain words: the child shares this
@@ -334,6 +348,11 @@ pub(crate) fn deadly_signal(status: ExitStatus) -> Option<(i32, bool)> {
     status.signal().map(|signal| (signal, status.core_dumped()))
 }
 
+/// The status of a process that this signal ended.
+pub(crate) fn ended_by(signal: i32) -> ExitStatus {
+    ExitStatus::from_raw(signal)
+}
+
 /// Whether somebody ended the process, by a signal that none raises by its own fault.
 pub(crate) fn was_ended(status: ExitStatus) -> bool {
     let asked = [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
@@ -545,6 +564,15 @@ pub(crate) const LEFT: i32 = 128 + KILL;
 pub(crate) const KILL: i32 = libc::SIGKILL;
 /// The signal that asks a process to end.
 pub(crate) const TERMINATE: i32 = libc::SIGTERM;
+
+/// Signals that tests send, and ends that they look at.
+#[cfg(test)]
+pub(crate) mod signals {
+    pub(crate) const STOP: i32 = libc::SIGSTOP;
+    pub(crate) const CONTINUE: i32 = libc::SIGCONT;
+    pub(crate) const ABORT: i32 = libc::SIGABRT;
+    pub(crate) const FAULT: i32 = libc::SIGSEGV;
+}
 
 /// Whether a start that failed so may succeed once another process has ended.
 pub(crate) fn is_passing(error: &io::Error) -> bool {

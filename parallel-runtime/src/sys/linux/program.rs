@@ -8,14 +8,26 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
+use super::descriptor::above_standard;
 use super::executable;
 use super::limits;
 use super::process::own_number;
 use super::refusal::Named;
-use super::socket::above_standard;
 
 /// A function that runs before `main`.
 pub(crate) type Constructor = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+
+/// Has a [`Constructor`] called before `main`; `$entry` is its place in the table, which the linker keeps.
+macro_rules! before_main {
+    ($entry:ident = $constructor:path) => {
+        #[used]
+        // SAFETY: the section is the table of functions that the C library calls before `main`, with these three arguments.
+        // The last of those with a priority: whatever has none runs behind it, and so in each worker that a zygote forks.
+        #[unsafe(link_section = ".init_array.65534")]
+        static $entry: $crate::sys::program::Constructor = $constructor;
+    };
+}
+pub(crate) use before_main;
 
 /// The table of constructors of the program or shared library that this code is linked into; `None` where the linker
 /// gives it no name, as GNU's does in a shared library.

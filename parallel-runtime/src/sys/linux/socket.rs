@@ -12,6 +12,7 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType,
 };
 
+pub(crate) use super::descriptor::above_standard;
 use super::file_rights::{self, Owner};
 use super::refusal::Named;
 
@@ -69,6 +70,11 @@ impl Socket {
         rustix::event::poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
     }
 
+    /// The number under which a process that inherits this end finds it.
+    pub(crate) fn number(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
     /// Takes over the end that this process's parent made and handed on.
     ///
     /// # Errors
@@ -96,11 +102,6 @@ impl Socket {
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).named("fcntl")?;
         // SAFETY: open, and made by the parent for this process, in which nobody else knows of it.
         Ok(Self(Arc::new(unsafe { OwnedFd::from_raw_fd(number) })))
-    }
-
-    /// The number of its descriptor, which a new process that keeps it finds it by.
-    pub(crate) fn number(&self) -> RawFd {
-        self.0.as_raw_fd()
     }
 
     /// Which socket this is; `None` when somebody has closed it behind our back.
@@ -167,17 +168,6 @@ impl AsFd for Socket {
     }
 }
 
-/// A program that closed its standard streams must not get a socket under their numbers: whatever prints would write
-/// into it.
-pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
-    Ok(copy_above_standard(&fd)?.unwrap_or(fd))
-}
-
-/// The same for one that must not get lost on the way; `None` where it is in a good place already.
-pub(crate) fn copy_above_standard(fd: &OwnedFd) -> io::Result<Option<OwnedFd>> {
-    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3).named("fcntl")?)) }
-}
-
 /// The process that made a pair of connected sockets, 0 for one that this process cannot see, and its effective user and group
 /// when it did.
 fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
@@ -195,6 +185,26 @@ fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
         )
     };
     if answer == 0 { Ok(credentials) } else { Err(io::Error::last_os_error()).named("getsockopt") }
+}
+
+/// What a send or receive is refused with, by what that tells of the process at the other end.
+#[cfg(test)]
+pub(crate) mod refusals {
+    pub(crate) const GONE: [i32; 4] = [libc::EPIPE, libc::ECONNRESET, libc::ECONNREFUSED, libc::ENOTCONN];
+    pub(crate) const FULL: [i32; 1] = [libc::EAGAIN];
+    pub(crate) const HERE: [i32; 11] = [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOMEM,
+        libc::ENOBUFS,
+        libc::ENOSPC,
+        libc::EMSGSIZE,
+        libc::ETOOMANYREFS,
+        libc::EBADF,
+        libc::ENOTSOCK,
+        libc::EPERM,
+        libc::EINVAL,
+    ];
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Lookout {
 
 fn open(path: &str) -> io::Result<OwnedFd> {
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    super::socket::above_standard(file)
+    super::descriptor::above_standard(file)
 }
 
 /// Reads a small file of the kernel's, with as few calls as it takes.

@@ -11,8 +11,8 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::thread::{MembarrierCommand, futex, membarrier};
 
+use super::descriptor::above_standard;
 use super::refusal::Named;
-use super::socket::above_standard;
 
 /// Waits while `word` holds `value`, until somebody wakes it or `timeout` has passed. May return early.
 pub(crate) fn wait_word(word: &AtomicU32, value: u32, timeout: Option<Duration>) {
@@ -22,8 +22,10 @@ pub(crate) fn wait_word(word: &AtomicU32, value: u32, timeout: Option<Duration>)
 }
 
 /// Wakes up to `count` waiters of `word`, in whatever process; returns how many there were.
-pub(crate) fn wake_word(word: &AtomicU32, count: u32) -> usize {
-    futex::wake(word, futex::Flags::empty(), count).unwrap_or(0)
+pub(crate) fn wake_word(word: &AtomicU32, count: u32) -> u32 {
+    // The kernel reads the count as a signed number.
+    let count = count.min(i32::MAX as u32);
+    futex::wake(word, futex::Flags::empty(), count).map_or(0, |woken| u32::try_from(woken).unwrap_or(u32::MAX))
 }
 
 /// Whether [`order_all`] orders this process's memory accesses, too.
@@ -47,6 +49,12 @@ pub(crate) fn is_ordered() -> bool {
 #[must_use]
 pub(crate) fn order_all() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
+}
+
+/// Keeps this thread's loads and stores apart in the order in which they are written, for whoever [orders all](order_all).
+#[inline(always)]
+pub(crate) fn order_here() {
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 
 fn timespec(duration: Duration) -> Timespec {
@@ -116,7 +124,7 @@ impl Event {
         )?))
     }
 
-    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+    pub(crate) fn from_descriptor(fd: OwnedFd) -> Self {
         Self(fd)
     }
 

@@ -42,14 +42,14 @@ pub(crate) fn until_safe() {
 }
 
 /// Ends this process, and what it started in its group, as soon as the parent is gone, whatever the task is doing.
-/// `channel`: the end of a pair of sockets whose other end the parent holds.
+/// `channel`: the end of a pair of sockets whose other end the parent holds; it stays open to the end of the process.
 ///
 /// # Errors
 ///
 /// When there is no thread to be had.
-pub(crate) fn end_with_parent(channel: RawFd) -> io::Result<()> {
+pub(crate) fn end_with_parent(channel: BorrowedFd<'_>) -> io::Result<()> {
     // Before anything can happen that the thread, which may be slow to start, would mistake for the state of things.
-    let watched = Watched { channel, parent: Parent::get() };
+    let watched = Watched { channel: channel.as_raw_fd(), parent: Parent::get() };
     end_when_continued(watched.parent);
     STATE.store(ON_ITS_WAY, Ordering::Relaxed);
     // A program whose thread-locals are large needs more than that.

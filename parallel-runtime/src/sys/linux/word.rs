@@ -10,10 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::mm::Advice;
 use rustix::process::{Pid, PidfdFlags};
-use rustix::thread::futex;
 
 use super::memory::Mapping;
-use super::wait::wait_word;
+use super::wait::{wait_word, wake_word};
 
 /// Waits while the lower half of `word` is `value`, until somebody wakes it or `timeout` has passed. May return early.
 pub(crate) fn wait_low_half(word: &AtomicU64, value: u32, timeout: Option<Duration>) {
@@ -22,14 +21,7 @@ pub(crate) fn wait_low_half(word: &AtomicU64, value: u32, timeout: Option<Durati
 
 /// Wakes up to `count` waiters of the lower half of `word`, in whatever process; returns how many there were.
 pub(crate) fn wake_low_half(word: &AtomicU64, count: u32) -> u32 {
-    wake(low_half(word), count)
-}
-
-/// Wakes up to `count` waiters of `word`, in whatever process; returns how many there were.
-pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
-    // The kernel reads the count as a signed number.
-    let count = count.min(i32::MAX as u32);
-    futex::wake(word, futex::Flags::empty(), count).map_or(0, |woken| u32::try_from(woken).unwrap_or(u32::MAX))
+    wake_word(low_half(word), count)
 }
 
 /// What the kernel compares: futexes are 32 bits wide.

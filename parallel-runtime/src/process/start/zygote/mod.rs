@@ -161,7 +161,7 @@ impl Start for Zygotes {
             // It may be another's end that was told, of a spare that was taken since.
             let has_ended = |copy: &mut Copy| !matches!(process::try_wait(&copy.started.pidfd), Ok(None));
             if let Some(copy) = self.zygote.as_mut().and_then(|zygote| zygote.spare.take_if(has_ended)) {
-                self.poller.remove(copy.started.pidfd.as_fd());
+                self.poller.remove(copy.started.pidfd.as_descriptor());
             }
         } else if number == self.numbers.end {
             self.give_up();
@@ -222,7 +222,7 @@ impl Zygotes {
         let Some(zygote) = self.zygote.as_mut().filter(|zygote| zygote.is_free()) else { return };
         let Some((ours, theirs)) = pair_where_plenty() else { return self.give_up() };
         // An error: the zygote is going, of which its end will tell.
-        if zygote.socket.send(request, &[theirs.as_fd()], false).is_ok() {
+        if zygote.socket.send(request, &[theirs.as_descriptor()], false).is_ok() {
             zygote.asked = Some(ours);
         }
     }
@@ -243,7 +243,7 @@ impl Zygotes {
         }
         self.hear();
         let copy = self.zygote.as_mut()?.spare.take()?;
-        self.poller.remove(copy.started.pidfd.as_fd());
+        self.poller.remove(copy.started.pidfd.as_descriptor());
         if process::is_stopped(&copy.started.pidfd) {
             drop(copy.channel);
             self.leaving.end(copy.started);
@@ -262,7 +262,7 @@ impl Zygotes {
             affinity.give_to(started.pid);
         }
         let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
-        let streams = [stdout.as_fd(), stderr.as_fd()].map(|stream| self.open_or_null(stream));
+        let streams = [stdout.as_descriptor(), stderr.as_descriptor()].map(|stream| self.open_or_null(stream));
         let control = Control::new(channel);
         if control.send_bytes(&words::BEGIN, &streams).is_ok() {
             self.failures = 0;
@@ -276,7 +276,7 @@ impl Zygotes {
     }
 
     fn open_or_null<'a>(&'a self, stream: BorrowedDescriptor<'a>) -> BorrowedDescriptor<'a> {
-        if program::is_open(stream) { stream } else { self.exec.null.as_fd() }
+        if program::is_open(stream) { stream } else { self.exec.null.as_descriptor() }
     }
 
     /// Takes what the zygote has said.
@@ -291,7 +291,7 @@ impl Zygotes {
                 }
                 (Answer::Forked(pid), Some(channel), Some(pidfd)) => {
                     // Where its end cannot be watched, it shows when it is needed.
-                    let _ = self.poller.add(pidfd.as_fd(), self.numbers.spare);
+                    let _ = self.poller.add(pidfd.as_descriptor(), self.numbers.spare);
                     zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
                 }
                 (Answer::Unfit(_), ..) => {
@@ -327,10 +327,10 @@ impl Zygotes {
     fn end(&mut self, zygote: Zygote) -> Found {
         let Zygote { started, socket, found, asked, spare, .. } = zygote;
         ORIGINAL.is_to_be_reaped(started.pid);
-        self.poller.remove(started.pidfd.as_fd());
-        self.poller.remove(socket.as_fd());
+        self.poller.remove(started.pidfd.as_descriptor());
+        self.poller.remove(socket.as_descriptor());
         if let Some(spare) = &spare {
-            self.poller.remove(spare.started.pidfd.as_fd());
+            self.poller.remove(spare.started.pidfd.as_descriptor());
         }
         drop((socket, asked, spare));
         self.leaving.end_group(started);
@@ -356,8 +356,8 @@ impl Zygotes {
         let Some((started, socket)) = started else { return self.rest() };
         let watched = self
             .poller
-            .add(started.pidfd.as_fd(), self.numbers.end)
-            .and_then(|()| self.poller.add(socket.as_fd(), self.numbers.answer));
+            .add(started.pidfd.as_descriptor(), self.numbers.end)
+            .and_then(|()| self.poller.add(socket.as_descriptor(), self.numbers.answer));
         ORIGINAL.has_started(started.pid);
         let born = Instant::now();
         self.zygote = Some(Zygote { started, socket, born, ready: false, found, here, asked: None, spare: None });
@@ -369,8 +369,8 @@ impl Zygotes {
 
 /// Waits for an answer of the zygote.
 fn has_answer(socket: &Socket) -> bool {
-    wait::look_readable(socket.as_fd(), tuning::ZYGOTE_SPIN)
-        || wait::wait_readable(socket.as_fd(), Some(tuning::ZYGOTE_PATIENCE))
+    wait::look_readable(socket.as_descriptor(), tuning::ZYGOTE_SPIN)
+        || wait::wait_readable(socket.as_descriptor(), Some(tuning::ZYGOTE_PATIENCE))
 }
 
 /// What the zygote has said, if anything, and the descriptor that came along.

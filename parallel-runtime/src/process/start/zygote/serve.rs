@@ -25,7 +25,7 @@ const TITLE: &str = "zygote";
 pub(crate) fn serve(program: Socket, get_ready: fn(&Control)) -> Control {
     program::set_title(TITLE);
     rehearse();
-    let original = match Original::new(program.as_fd()) {
+    let original = match Original::new(program.as_descriptor()) {
         Ok(original) => original,
         Err(text) => {
             let _ = program.send(&Answer::Unfit(text).to_bytes(), &[], true);
@@ -53,7 +53,7 @@ pub(crate) fn serve(program: Socket, get_ready: fn(&Control)) -> Control {
             }
             Ok(Forked::Original(copy)) => {
                 drop(descriptors);
-                program.send(&Answer::Forked(copy.pid).to_bytes(), &[copy.pidfd.as_fd()], true)
+                program.send(&Answer::Forked(copy.pid).to_bytes(), &[copy.pidfd.as_descriptor()], true)
             }
             Err(_) => program.send(&Answer::Failed.to_bytes(), &[], true),
         };
@@ -76,12 +76,12 @@ fn begin(mut descriptors: Vec<Descriptor>, get_ready: fn(&Control)) -> Control {
     loop {
         match control.receive_bytes(&mut word) {
             Ok(Received::Message { descriptors, .. }) if word == BEGIN && descriptors.len() == 2 => {
-                fork::set_streams([descriptors[0].as_fd(), descriptors[1].as_fd()]);
+                fork::set_streams([descriptors[0].as_descriptor(), descriptors[1].as_descriptor()]);
                 return control;
             }
             Ok(Received::Message { .. }) if word == RISE => {
                 // Whether it comes soon or not, it is waited for.
-                wait::look_readable(control.as_fd(), tuning::RISE_TIME);
+                wait::look_readable(control.as_descriptor(), tuning::RISE_TIME);
             }
             // The program does not want this copy, or is gone.
             _ => fork::leave(),

@@ -1,0 +1,28 @@
+//! What stands for an open file, socket, memory or process: a file descriptor.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use super::refusal::Named;
+use crate::sys::AsDescriptor;
+
+pub(crate) type Descriptor = OwnedFd;
+pub(crate) type BorrowedDescriptor<'a> = BorrowedFd<'a>;
+pub(crate) type Number = RawFd;
+
+impl<T: AsFd> AsDescriptor for T {
+    fn as_descriptor(&self) -> BorrowedDescriptor<'_> {
+        self.as_fd()
+    }
+}
+
+/// A program that closed its standard streams must not get a socket under their numbers: whatever prints would write
+/// into it.
+pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
+    Ok(copy_above_standard(&fd)?.unwrap_or(fd))
+}
+
+/// The same for one that must not get lost on the way; `None` where it is in a good place already.
+pub(crate) fn copy_above_standard(fd: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    if fd.as_raw_fd() > 2 { Ok(None) } else { Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3).named("fcntl")?)) }
+}

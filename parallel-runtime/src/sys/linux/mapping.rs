@@ -1,0 +1,137 @@
+//! Shared memory as it is mapped into this process.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::ptr::{self, NonNull};
+
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+
+use super::refusal::Named;
+
+/// Memory that was mapped and is unmapped when this is dropped, unless it is to stay.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    start: NonNull<u8>,
+    len: usize,
+    stays: bool,
+}
+
+// SAFETY: the mapping is plain memory that no thread owns; those who read and write it synchronize.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes of zeros that only this process sees.
+    pub(crate) fn private(len: usize) -> io::Result<Self> {
+        // SAFETY: a fresh mapping, at an address that the kernel chooses.
+        let start = unsafe {
+            rustix::mm::mmap_anonymous(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
+        }
+        .named("mmap")?;
+        Self::owning(start.cast(), len)
+    }
+
+    /// Maps `len` bytes of `memory`, seen by everyone who maps it.
+    pub(crate) fn shared(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        let (size, _) = sizes(memory)?;
+        if size < len {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
+        }
+        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
+        let start = unsafe {
+            rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, memory, 0)
+        }
+        .named("mmap")?;
+        Self::owning(start.cast(), len)
+    }
+
+    /// Maps `len` bytes of sealed `memory` for reading only.
+    pub(super) fn read_only(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
+        let map = |flags| {
+            // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file (the caller looked).
+            unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, 0) }
+        };
+        let start = match map(MapFlags::SHARED) {
+            // Before Linux 6.7 what is sealed against writing cannot be mapped so, not even to read. A private mapping of
+            // it is the same pages as long as nobody writes, and nobody can.
+            Err(rustix::io::Errno::PERM) => map(MapFlags::PRIVATE),
+            outcome => outcome,
+        }
+        .named("mmap")?;
+        Self::owning(start.cast(), len)
+    }
+
+    /// Maps `len` bytes of `memory` behind the first `skipped`, which are whole pages, for reading only, and all at once.
+    pub(crate) fn behind(memory: BorrowedFd<'_>, skipped: usize, len: usize) -> io::Result<Self> {
+        let (size, taken) = sizes(memory)?;
+        // What was never written would be made here.
+        if len == 0 || taken < len || size.checked_sub(skipped).is_none_or(|left| left < len) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
+        }
+        let flags = MapFlags::SHARED | MapFlags::POPULATE;
+        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }
+            .named("mmap")?;
+        Self::owning(start.cast(), len)
+    }
+
+    /// Maps `len` bytes of `memory` from `offset` on, which are whole pages, seen by everyone who maps them. They are not in
+    /// core dumps, and are not filled where the program locks whatever it maps: both would take the memory of all that was
+    /// never touched.
+    pub(super) fn part(memory: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<Self> {
+        let (size, _) = sizes(memory)?;
+        if offset.checked_add(len).is_none_or(|end| end > size) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
+        }
+        // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
+        let start = unsafe {
+            rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::empty(), MapFlags::SHARED, memory, offset as u64)
+        }
+        .named("mmap")?;
+        let mapping = Self::owning(start.cast(), len)?;
+        // What cannot be accessed is not filled, and what is not locked is not filled when it can be.
+        // SAFETY: the mapping made above, which nobody else knows.
+        let _ = unsafe { rustix::mm::munlock(start, len) };
+        // SAFETY: as above.
+        unsafe { rustix::mm::mprotect(start, len, MprotectFlags::READ | MprotectFlags::WRITE) }.named("mprotect")?;
+        // SAFETY: as above; the advice changes nothing of what the memory holds.
+        let _ = unsafe { rustix::mm::madvise(start, len, rustix::mm::Advice::LinuxDontDump) };
+        Ok(mapping)
+    }
+
+    fn owning(start: *mut u8, len: usize) -> io::Result<Self> {
+        let start = NonNull::new(start).ok_or_else(|| io::Error::other("mmap gave a null address"))?;
+        Ok(Self { start, len, stays: false })
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Lets it stay mapped as long as the process.
+    pub(super) fn stay(&mut self) {
+        self.stays = true;
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
+        // SAFETY: exactly the mapping made at birth; whoever had a pointer into it borrowed this owner.
+        let _ = unsafe { rustix::mm::munmap(self.as_ptr().cast(), self.len) };
+    }
+}
+
+/// How many bytes `memory` has, and how many of them take memory because somebody has written there.
+pub(crate) fn sizes(memory: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
+    let stat = rustix::fs::fstat(memory).named("fstat")?;
+    let number = |number: i64| usize::try_from(number).unwrap_or(0);
+    Ok((number(stat.st_size), number(stat.st_blocks).saturating_mul(512)))
+}
