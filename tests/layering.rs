@@ -139,13 +139,15 @@ fn unsafe_code_and_system_calls_stand_in_their_rooms() {
 
 #[test]
 fn what_a_pool_decides_knows_no_clock_no_lock_and_no_descriptor() {
+    // What a call is known by, and numbers.
+    let ground = ["engine", "pause", "tuning"];
     let state: Vec<Source> = sources().into_iter().filter(|source| source.is_in(&["pool/state/"])).collect();
     assert!(state.len() > 8, "{} sources", state.len());
     for source in state {
         for word in ["::now()", "Mutex", "Atomic", "std::os", "std::thread", "std::fs", "unsafe"] {
             assert!(!source.text.contains(word), "{}: `{word}`", source.path);
         }
-        let outside: Vec<&str> = used(&source.text).into_iter().filter(|room| *room != "engine").collect();
+        let outside: Vec<&str> = used(&source.text).into_iter().filter(|room| !ground.contains(room)).collect();
         assert!(outside.is_empty(), "{} uses {outside:?}", source.path);
     }
     // Callers know an engine and no pool; one file turns to the global pool where a call names none.

@@ -1,7 +1,9 @@
 //! What runs behind the `parallel` crate: processes, pools, calls. Users depend on `parallel`, not on this crate.
 
 // The floors of the house, from the ground up; see ARCHITECTURE.md.
+mod environment;
 mod panic;
+mod pause;
 mod poison;
 mod sys;
 mod tuning;

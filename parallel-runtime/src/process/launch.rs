@@ -31,6 +31,8 @@ use super::leaving::Leaving;
 use super::manners::Manners;
 use super::token::{self, Role};
 use super::zygote::{self, Answer};
+use crate::environment;
+use crate::pause;
 use crate::sys::owner::Owner;
 use crate::sys::process::{self, Launch, Started};
 use crate::sys::program;
@@ -203,7 +205,7 @@ impl Launcher {
 
     /// Readies it for the thread that calls this, which makes all starts from then on.
     pub(super) fn settle(&mut self) {
-        if tuning::zygote() {
+        if environment::zygote() {
             self.lookout = Lookout::new().ok().filter(|_| has_plenty());
         }
     }
@@ -453,7 +455,7 @@ impl Launcher {
                 _ => return self.give_up(poller),
             }
         }
-        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > tuning::start_timeout();
+        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > environment::start_timeout();
         if self.zygote.as_ref().is_some_and(hangs) {
             self.give_up(poller);
         }
@@ -502,7 +504,7 @@ impl Launcher {
 
     fn rest(&mut self) {
         self.failures += 1;
-        self.rests_until = Instant::now().checked_add(tuning::back_off(self.failures));
+        self.rests_until = Instant::now().checked_add(pause::after(self.failures));
     }
 
     /// Ends a zygote and what it has forked unheard; returns what it found. Each leaves by itself once its channel is closed,
@@ -566,7 +568,7 @@ fn pair_where_plenty() -> Option<(Socket, Socket)> {
     let pair = Socket::pair().ok()?;
     // The system gives the lowest number that is free.
     let highest = pair.0.as_fd().as_raw_fd().max(pair.1.as_fd().as_raw_fd());
-    let leaves = |used| tuning::leaves_descriptors(used, program::descriptor_limit());
+    let leaves = |used| environment::leaves_descriptors(used, program::descriptor_limit());
     u64::try_from(highest).is_ok_and(leaves).then_some(pair)
 }
 
@@ -578,7 +580,7 @@ pub(super) fn has_plenty() -> bool {
 /// Waits for an answer of the zygote.
 fn has_answer(socket: &Socket) -> bool {
     wait::look_readable(socket.as_fd(), tuning::ZYGOTE_SPIN)
-        || wait::wait_readable(socket.as_fd(), Some(tuning::ZYGOTE_PATIENCE))
+        || wait::wait_readable(socket.as_fd(), Some(tuning::SYSTEM_PATIENCE))
 }
 
 /// What the zygote has said, if anything, and the descriptor that came along.

@@ -18,6 +18,7 @@ use super::parts::{self, Parts};
 use super::refusal::Named;
 use super::socket::above_standard;
 use crate::poison::lock;
+use crate::tuning::HUGE_FROM;
 
 /// Memory that was mapped and is unmapped when this is dropped, unless it is to stay.
 #[derive(Debug)]
@@ -141,9 +142,6 @@ impl Drop for Mapping {
         let _ = unsafe { rustix::mm::munmap(self.as_ptr().cast(), self.len) };
     }
 }
-
-/// From this size on, memory is asked for in huge pages, in bytes: two of them at least.
-const HUGE_FROM: usize = 4 << 20;
 
 /// Asks for huge pages for memory that is about to be filled: where each small page is touched for the first time, that costs
 /// more than to fill it.
