@@ -88,9 +88,9 @@ pub(crate) const LOOKS_WHILE_SHORT: u32 = 4;
 pub(crate) const WORTH_A_SWITCH: Duration = Duration::from_micros(10);
 /// How long the caller that leads sleeps at most: the bound on the harm of a worker that scribbles over the bell. By judgement.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
-/// How long one sleeps between two looks for what no event tells of: a moment to a person, and a try to start a process takes a
-/// fiftieth of it. By judgement.
-pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+/// How long one sleeps between two looks for what no event tells of. A look takes a tenth of it at most, and a call whose worker
+/// was killed waits longer for the next one (test `a_call_whose_worker_is_stopped_before_it_begins_is_ended_by_a_kill`).
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 // Memory for what travels
 
@@ -248,8 +248,11 @@ pub(crate) const GUARD: usize = 64 << 10;
 /// The address space to drop a value whose depth nobody knows: a level takes some 50 bytes, and the value has some 30 for it. By
 /// judgement.
 pub(crate) const STACK_TO_DROP: usize = 16 << 30;
-/// On a stack of fewer bytes no such value is dropped, and a larger stack for decoding has so many for a message of none. By judgement.
+/// On a stack of fewer bytes no such value is dropped. By judgement.
 pub(crate) const LEAST_TO_DROP: usize = 64 << 20;
-/// What that stack has for each byte of the message: a level takes a byte at least, so bytes that mean nothing do not fill a whole
-/// one. Decision 105.
+/// What a larger stack for decoding has for a message of no bytes. Test
+/// `a_value_that_no_stack_holds_is_an_error_that_says_how_deep_it_is`.
+pub(crate) const STACK_FOR_NOTHING: usize = 16 << 20;
+/// What it has more for each byte of the message: a level takes a byte at least, so bytes that mean nothing do not fill a whole one.
+/// Decision 105.
 pub(crate) const STACK_PER_BYTE: usize = 4 << 10;

@@ -16,7 +16,7 @@ use super::nested::Nested;
 use super::plain;
 use super::strict::Strictly;
 use crate::panic::PanicReport;
-use crate::tuning::{LARGER_STACK, LEAST_TO_DROP, STACK_PER_BYTE, USUAL_VALUE};
+use crate::tuning::{LARGER_STACK, STACK_FOR_NOTHING, STACK_PER_BYTE, USUAL_VALUE};
 
 /// Fixed width, little-endian, and no limit: what is read is a slice, which has an end.
 const FORMAT: Configuration<LittleEndian, Fixint> = bincode::config::standard().with_fixed_int_encoding();
@@ -167,7 +167,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Co
 }
 
 pub(crate) fn decode_through_serde<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
-    let wanted = bytes.len().saturating_mul(STACK_PER_BYTE).saturating_add(LEAST_TO_DROP).min(LARGER_STACK);
+    let wanted = bytes.len().saturating_mul(STACK_PER_BYTE).saturating_add(STACK_FOR_NOTHING).min(LARGER_STACK);
     measured(bytes.len(), wanted, || read(bytes), |text| text).map_err(CodecError::new::<T>)
 }
 
