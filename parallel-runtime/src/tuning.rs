@@ -88,8 +88,8 @@ pub(crate) const LOOKS_WHILE_SHORT: u32 = 4;
 pub(crate) const WORTH_A_SWITCH: Duration = Duration::from_micros(10);
 /// How long the caller that leads sleeps at most: the bound on the harm of a worker that scribbles over the bell. By judgement.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
-/// How long one sleeps between two looks for what no event tells of. A look takes a tenth of it at most, and a call whose worker
-/// was killed waits longer for the next one (test `a_call_whose_worker_is_stopped_before_it_begins_is_ended_by_a_kill`).
+/// The time between two looks for what no event tells of, such as receivers of a queue that were killed. A look takes a tenth of it
+/// at most. With 5 ms test `a_call_whose_worker_is_stopped_before_it_begins_is_ended_by_a_kill` fails.
 pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 // Memory for what travels
@@ -143,9 +143,6 @@ pub(crate) const SPARE_BUFFER: usize = 64 << 10;
 pub(crate) const QUEUE_LOOKS: u32 = 12;
 /// The processor's pauses between two such looks: the other side keeps its cache lines and puts in several messages. The same rows.
 pub(crate) const QUEUE_PAUSES: u32 = 32;
-/// How long a sender goes on before it looks whether a receiver was killed. A receiver that was dropped tells at once. By judgement:
-/// the look is a system call.
-pub(crate) const RECEIVERS_LOOK: Duration = Duration::from_millis(1);
 /// One queue takes at most one part in so many of the address space that is left, so that others have room, too. By judgement.
 pub(crate) const QUEUE_SHARE: u64 = 64;
 

@@ -15,7 +15,7 @@ use crate::process::control::{Control, Incoming, Note};
 use crate::process::transfer::{Ahead, Store, send_ahead};
 use crate::sys::socket::{MAX_DESCRIPTORS, Socket};
 use crate::sys::wait::monotonic_nanos;
-use crate::tuning::RECEIVERS_LOOK;
+use crate::tuning::BETWEEN_LOOKS;
 use crate::wire::handles::{Handle, Handles, Ids};
 
 /// One end of the pair.
@@ -89,7 +89,7 @@ impl Wires {
     pub(super) fn receivers_are_gone(&self, drops: u32) -> bool {
         let (Some(into), None) = (&self.into, &self.out) else { return false };
         let now = monotonic_nanos();
-        let fresh = Duration::from_nanos(now.saturating_sub(self.looked.load(Relaxed))) < RECEIVERS_LOOK;
+        let fresh = Duration::from_nanos(now.saturating_sub(self.looked.load(Relaxed))) < BETWEEN_LOOKS;
         if fresh && self.drops.load(Relaxed) == u64::from(drops) {
             return false;
         }
