@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::wait;
-use crate::tuning::END_TIME;
+use crate::tuning::{END_TIME, KEPT_OF_END};
 
 /// The process runs as it should.
 const RUNNING: u32 = 0;
@@ -77,7 +77,7 @@ pub(crate) fn grace() -> Duration {
 
 /// What one gives on of a time: each level needs a part of it for itself.
 fn part_of(time: Duration) -> Duration {
-    time * 4 / 5
+    time - time / KEPT_OF_END
 }
 
 #[cfg(test)]

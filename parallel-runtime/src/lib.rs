@@ -3,7 +3,9 @@
 #![cfg_attr(not(feature = "zygote"), allow(dead_code, reason = "some of `sys` is for the zygote alone"))]
 
 // The floors of the house, from the ground up; see ARCHITECTURE.md.
+mod environment;
 mod panic;
+mod pause;
 mod poison;
 mod sys;
 mod tuning;

@@ -1,253 +1,255 @@
-//! Every number that was chosen, with its reason, and what the environment may say.
+//! Every number that was chosen, by subject: what it is, why it has this value, and what chose it.
+//!
+//! A *row* is one of `benches/rows`, a *decision* a page of `docs/decisions`. "By judgement" stands where nothing was measured. Not
+//! here is what something else gives: layouts and tags, the kernel's and the C library's constants, and sizes that follow from types.
+//! This file names nothing but the standard library, so the simulation of a pool includes it as it is.
 
-use std::num::NonZero;
 use std::time::Duration;
 
-use crate::sys::{CAPABILITIES, program};
+// Chunks of a map
 
-/// Tells a process that it is a worker, and which descriptor leads to its parent.
-pub(crate) const TOKEN: &str = "PARALLEL_WORKER";
-/// [`TOKEN`] for the C library.
-pub(crate) const TOKEN_C: &std::ffi::CStr = c"PARALLEL_WORKER";
-
-/// How many workers a pool has when nobody says: see [`workers`].
-const WORKERS: &str = "PARALLEL_WORKERS";
-/// Seconds that a new process has to report in: see [`start_timeout`].
-pub(crate) const START_TIMEOUT: &str = "PARALLEL_START_TIMEOUT";
-
-/// Whether workers may be forked from a zygote: see [`zygote`].
-const ZYGOTE: &str = "PARALLEL_ZYGOTE";
-
-/// So many starts in a row must find the same surroundings before a zygote is started for the next ones. A program that
-/// calls once or twice, or has a pool of two, never pays for one: its start costs as much as a worker's.
-pub(crate) const STARTS_BEFORE_ZYGOTE: u32 = 3;
-/// How long a zygote takes to fork a spare, and that to be ready.
-pub(crate) const SPARE_TIME: Duration = Duration::from_micros(250);
-/// Who gave way for so long did so to somebody whom nobody here waits for: the end of a process takes 0.1 ms.
-pub(crate) const GAVE_WAY_IN_VAIN: Duration = Duration::from_millis(1);
-/// So many times he does not do it then: to try it costs milliseconds where others compute, which is 1 % of so many starts.
-pub(crate) const TIMES_WITHOUT_GIVING_WAY: u32 = 100;
-/// How long a copy looks for the word to begin, once it comes soon: twice what the program needs to look around.
-pub(crate) const RISE_TIME: Duration = Duration::from_micros(200);
-/// How long the program looks for the answer of its zygote before it sleeps.
-pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);
-/// How long a zygote may take to fork before the start goes by exec and the zygote is killed. It takes some 0.1 ms, as
-/// long as exec holds the reactor; this much passes on a machine that is busy, or with a zygote that is stopped.
-pub(crate) const ZYGOTE_PATIENCE: Duration = Duration::from_millis(50);
-
-/// A process on a loaded machine may be slow to start; one that takes longer than this hangs.
-const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What travels in a message rather than in a block of its own, in bytes. A message must fit a socket's buffer, of which
-/// Linux gives 208 KiB, twice.
-pub(crate) const INLINE: usize = 32 << 10;
-
-/// The bytes of a lane's two argument areas and two reply areas, each. Half of one holds a chunk of 100 µs of tiny items; the
-/// four of a worker fit a second-level cache, and what no chunk needs is never touched.
-pub(crate) const LANE_AREA: usize = 256 << 10;
-
-/// How long one who waits for a pool sleeps at most before he looks again: the bound on the harm that a worker does
-/// which scribbles over the bell's words.
-pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
-
-/// How long the memory that a large parcel or result travelled in is kept for the next.
-pub(crate) const SPARE_BLOCK: Duration = Duration::from_secs(5);
-
-/// How long a pool's chunk should run: long against the 10 µs that handing it over costs, short against what a person or
-/// a deadline notices.
+/// How long a chunk should run where the end of the input is unknown: ten times the 10 µs of a hand-over with a wake-up.
+/// Decision 054.
 pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(100);
-/// How long a chunk of a map should run at least, also near its end: handing one over costs some 2 µs while both sides are awake.
-pub(crate) const SHORT_CHUNK_TIME: Duration = Duration::from_micros(20);
-/// A map that takes less than this goes to one worker, where it is known that it does: to wake another takes as long as that
-/// would save.
-pub(crate) const WHOLE_MAP_TIME: Duration = Duration::from_micros(50);
-/// How often one who leads looks for a while rather than once where a parcel takes no longer than such a map.
-pub(crate) const LOOKS_WHILE_SHORT: u32 = 4;
-/// Who waits on the core of one who needs it gives way to him where that one needs it for so long: two that give way after
-/// less stay on one core, because each has used it just now, and the system moves whoever has not.
-pub(crate) const WORTH_A_SWITCH: Duration = Duration::from_micros(10);
-/// The longest that a chunk is made to run when much work is left, so that handing over costs less than one percent.
+/// The longest that a chunk is made to run while much is left: handing over costs less than a hundredth of it. Decision 054.
 pub(crate) const LONG_CHUNK_TIME: Duration = Duration::from_millis(2);
-/// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was
-/// meant to take, and long against what dividing costs.
-pub(crate) const SHARED_AFTER: Duration = Duration::from_millis(1);
-/// What a parcel that has run for so long has done is delivered before its end.
-pub(crate) const LONG_PARCEL: Duration = Duration::from_millis(10);
-/// Items that take less than this compute and do not wait: sooner or later one that waits takes longer.
-pub(crate) const BRIEF_ITEM: Duration = Duration::from_micros(20);
-/// How long submitted calls that travel together should take: as long as a few round trips, and so short that nobody waits
-/// for the one in front.
-pub(crate) const GROUP_TIME: Duration = Duration::from_micros(50);
-/// Calls that take less than this together wait for more to travel with as long as a worker is at such calls: to hand a
-/// parcel over takes some 2 µs of the caller's time.
+/// What falling asleep and being woken cost. No chunk is made shorter (decision 043), and an item that takes less computes: one
+/// that waits takes at least this (decision 029; rows `many-compute`, `many-tiny`).
+pub(crate) const WAKE_UP: Duration = Duration::from_micros(20);
+/// A map, or a group of submitted calls, that takes less than this goes to one worker as one parcel: to wake another would take
+/// as long as it saves. Decisions 043 and 045; rows `sqrt-10k`, `submits`.
+pub(crate) const ONE_WORKER_TIME: Duration = Duration::from_micros(50);
+/// A chunk has at most so many times the items of the one before: one quick item says little about the rest. Decision 043.
+pub(crate) const GROWTH: usize = 16;
+/// The weight of a chunk in the average time of an item, where it is no larger than the one before. By judgement: some three chunks
+/// are remembered.
+pub(crate) const CHUNK_WEIGHT: f64 = 0.3;
+/// So many more chunks of this size each worker should be sure of, so that all end at about the same time; in a reduction whose
+/// length is unknown, so many it should have had. Decision 054; row `reduce`.
+pub(crate) const CHUNKS_EACH: usize = 4;
+/// More items of a reduction than these are put together only where they are short: with so many, a value travels rarely enough.
+/// Decision 005; row `reduce`.
+pub(crate) const MERGED: usize = 16;
+/// How many children a node of a reduction's tree has. With more, a value travels less often, and more values wait. Decision 005;
+/// row `reduce-memory`.
+pub(crate) const CHILDREN: usize = 4;
+/// The usual window of a lazy map, in items for each worker: tiny items go in chunks of some dozens. By judgement.
+pub(crate) const WINDOW_PER_WORKER: usize = 256;
+/// A window, or a full queue, is filled again once one part in so many is free: less to and fro than one place at a time. By
+/// judgement for windows; rows `queue-numbers` and `queue-pages` for queues.
+pub(crate) const REFILLED_PART: usize = 4;
+/// For so many results memory is taken on the word of an iterator, which may be wrong. By judgement.
+pub(crate) const RESERVED_RESULTS: usize = 1 << 20;
+
+// Parcels
+
+/// So many parcels have room in a lane: one runs while the next waits, and can be taken back. Decision 051.
+pub(crate) const SLOTS: usize = 2;
+/// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was meant to
+/// take. Decision 116; rows `many-compute`, `many-tiny`.
+pub(crate) const SHARED_AFTER: Duration = match LONG_CHUNK_TIME.checked_div(2) {
+    Some(half) => half,
+    None => LONG_CHUNK_TIME,
+};
+/// A parcel that has run for so long is no chunk of short items. What it has done is delivered before its end, and a worker whose
+/// latest ran so long gets none ahead. One that was not taken up for so long goes elsewhere: a busy system lets a process wait 3 ms.
+/// Decisions 052 and 121.
+pub(crate) const LONG_PARCEL: Duration = Duration::from_millis(5);
+/// How often a worker that dies without having started an item may take the same parcel with it, and how many starts in a row may
+/// fail, before a call fails for it: twice may be an accident. By judgement.
+pub(crate) const ACCIDENTS: u32 = 3;
+
+// Submitted calls that travel together
+
+/// Calls that take less than this together are held back while a worker is at such calls: to hand a parcel over takes some 2 µs of
+/// the caller's time. Decision 047; row `submits`.
 pub(crate) const COMPANY_TIME: Duration = Duration::from_micros(10);
-/// So many do not wait for more.
+/// So many are not held back. By judgement.
 pub(crate) const LARGEST_COMPANY: usize = 64;
-/// So many submitted calls travel together at most: then a round trip costs each of them next to nothing.
+/// So many travel together at most: a round trip then costs each of them next to nothing. By judgement.
 pub(crate) const LARGEST_GROUP: usize = 256;
-/// What a submitted call that travels with others may have for arguments, in bytes.
-pub(crate) const LONGEST_IN_GROUP: usize = 512;
-/// A worker whose latest parcel ran longer than this gets no second one ahead. It gains little by it, one wake-up in so
-/// long a time; and what lies behind a long task would start after what was queued later.
-pub(crate) const AHEAD_BELOW: Duration = Duration::from_millis(5);
+/// The arguments of a call that travels with others, in bytes at most: a full group fills half an area. By judgement.
+pub(crate) const LONGEST_IN_GROUP: usize = LANE_AREA / 2 / LARGEST_GROUP;
 
-/// So many calls may be one inside of the other. Programs that divide their work have some ten; what starts a process in each
-/// process that it starts has no end.
-pub(crate) const DEEPEST: u32 = 64;
+// Looking before sleeping
 
-/// How often a worker that dies without having started an item may take the same parcel with it before the parcel is blamed.
-pub(crate) const UNBLAMED_DEATHS: u32 = 3;
+/// How often one that waits for a lane or a bell looks before it sleeps: some 20 µs, as long as [`WAKE_UP`]. With a quarter of it
+/// row `round-trip` took 21 µs in place of 1 to 7.
+pub(crate) const LOOKS: u32 = 1600;
+/// After so many looks, some 2 µs, it gives way where more processes are at work than there are cores. Decision 039; row `sqrt-10k`.
+pub(crate) const LOOKS_BEFORE_YIELD: u32 = 160;
+/// So many at work for each core are a throng, in which a worker without a parcel sleeps at once. Decision 030; row `many-compute`.
+pub(crate) const THRONG: usize = 4;
+/// How many times as long the leading caller looks while a parcel within [`ONE_WORKER_TIME`] is under way: longer than that takes.
+/// Decision 043; row `sqrt-10k`.
+pub(crate) const LOOKS_WHILE_SHORT: u32 = 4;
+/// One that waits gives way to another on its core if that one needs the core for so long. After less, the system leaves both
+/// there. Decision 040; rows `round-trip`, `sqrt-10k`.
+pub(crate) const WORTH_A_SWITCH: Duration = Duration::from_micros(10);
+/// How long the caller that leads sleeps at most: the bound on the harm of a worker that scribbles over the bell. By judgement.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
+/// The time between two looks for what no event tells of, such as receivers of a queue that were killed. A look takes a tenth of it
+/// at most. By judgement.
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-/// After so many failed starts in a row, calls that wait for a worker fail rather than wait on.
-pub(crate) const HOPELESS_STARTS: u32 = 3;
-/// The first pause before a worker that could not be started is tried again; it doubles.
-const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
-/// The longest such pause.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
+// Memory for what travels
 
-/// So many processes are started before the reactor looks at what else has happened: some 10 ms.
+/// The bytes of each of a lane's four areas. Half of one holds a chunk of 100 µs of tiny items, and the four fit a second-level
+/// cache. Decision 054.
+pub(crate) const LANE_AREA: usize = 256 << 10;
+/// From so many bytes on a row has memory of its own: to hand it over costs some 10 µs, to copy it once more 100. Decision 032; row
+/// `bytes`.
+pub(crate) const BULK_FROM: usize = 1 << 20;
+/// So many rows have memory of their own at a time, or queued calls would use up the descriptors. Decision 032.
+pub(crate) const BULK_ROWS: usize = 16;
+/// How long memory that a large parcel, result or row travelled in is kept for the next. Decisions 032 and 038; row `bytes`.
+pub(crate) const SPARE_BLOCK: Duration = Duration::from_secs(5);
+/// So many bytes go in a message, more in a block: two messages fit a socket's buffer, of which Linux gives 208 KiB. By judgement.
+pub(crate) const INLINE: usize = 32 << 10;
+/// What a report may hold of any text but a backtrace, in bytes. By judgement.
+pub(crate) const LONGEST_TEXT: usize = 4 << 10;
+/// What it may hold of a backtrace, in bytes: the rest of a message that has two other texts.
+pub(crate) const LONGEST_BACKTRACE: usize = INLINE - 2 * LONGEST_TEXT;
+/// The room that an encoded value gets at once, in bytes: a serializer writes it piece by piece. Decision 066; row `frozen`.
+pub(crate) const USUAL_VALUE: usize = 64;
+/// From so many bytes on a map's result asks for huge pages: two of them at least. Decision 027; row `sqrt-5m`.
+pub(crate) const HUGE_FROM: usize = 4 << 20;
+
+// Locks
+
+/// How often one that waits for a lock looks before it sleeps: as often as std's mutex does. Row `contended-lock`.
+pub(crate) const LOCK_SPINS: u32 = 100;
+/// How long one that waits for another process sleeps before it looks whether that lives, and whether a wake-up was lost: short to a
+/// person, long against a look of 20 µs. Decision 068.
+pub(crate) const SLICE: Duration = Duration::from_millis(50);
+/// After so long a wait for a lock the waiter asks to be handed it: short against a task, long against a hand-over. Decision 069.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_millis(1);
+/// How long newcomers leave a free lock to the one that it was promised to: a wake-up takes less on a busy machine. Decision 069.
+pub(crate) const LOCK_PROMISE: Duration = Duration::from_millis(2);
+/// So many processes can have permits of a semaphore at least: four times what spawned calls can be. Unused notes take no memory.
+/// By judgement.
+pub(crate) const FEWEST_NOTES: usize = 4 * MOST_PROCESSES;
+
+// Queues
+
+/// The ring of a queue at first, in bytes: it stays in a second-level cache. Row `queue-pages`.
+pub(crate) const RING: usize = 256 << 10;
+/// Up to this level an empty ring keeps its memory, which is eight times [`RING`]: a queue in steady use gives no pages back only to
+/// take them again. Decision 015; row `queue-pages`.
+pub(crate) const KEPT_LEVEL: u64 = 3;
+/// The largest buffer that a thread keeps for its next message, in bytes. By judgement.
+pub(crate) const SPARE_BUFFER: usize = 64 << 10;
+/// How often one that waits for a queue looks before it sleeps. Rows `queue-numbers` and `queue-pages`.
+pub(crate) const QUEUE_LOOKS: u32 = 12;
+/// The processor's pauses between two such looks: the other side keeps its cache lines and puts in several messages. The same rows.
+pub(crate) const QUEUE_PAUSES: u32 = 32;
+/// One queue takes at most one part in so many of the address space that is left, so that others have room, too. By judgement.
+pub(crate) const QUEUE_SHARE: u64 = 64;
+
+// Starts
+
+/// How long a new process has to report in: one that takes longer on a loaded machine hangs. By judgement.
+pub(crate) const LONGEST_START: Duration = Duration::from_secs(30);
+/// So many processes are started before the reactor looks at what else has happened: some 10 ms. By judgement.
 pub(crate) const STARTS_AT_A_TIME: usize = 16;
-
-/// How long a worker that was told to stop may take for its `atexit` handlers before it is killed.
-pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
-/// How long the end of a program, or of a dropped pool, may take for its idle workers' ends: long against a handler that writes a
-/// file, short against what a person takes for a hang.
-pub(crate) const END_TIME: Duration = Duration::from_secs(1);
-/// How long `terminate` waits for killed workers to be gone; only a process stuck in the kernel takes longer.
-pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
-/// How long a process that the system does not let us kill may take to leave once its channel is closed. It takes a
-/// millisecond, on a busy machine some more; one that takes longer is stopped or hangs. Less than [`KILL_GRACE`].
-pub(crate) const LEAVE_GRACE: Duration = Duration::from_secs(2);
-/// How long a process that nobody needs any more is waited for while nothing else is done, so that what it holds is free for
-/// the next start. A killed one takes some 0.1 ms.
-pub(crate) const REAP_PATIENCE: Duration = Duration::from_millis(50);
-/// The first pause before one that has not ended then is looked for again; it doubles up to the longest.
-pub(crate) const FIRST_LOOK: Duration = Duration::from_millis(10);
-/// The longest.
-pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(5);
-/// How long the handle of a submitted call looks for a moment in which its worker runs it or gives it back. Between the two lie
-/// microseconds, unless somebody has stopped the worker there; then it takes as long as to be rid of that worker. More than
-/// [`LEAVE_GRACE`].
-pub(crate) const SIGNAL_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long nothing starts, while nothing runs either, before a start is refused for lack of processes or descriptors: what has
-/// ended may count for a moment, on a busy machine for some of these.
+/// The first pause before what has failed is tried again; pauses double. By judgement.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest such pause. By judgement.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long nothing may start or run before a start is refused for lack of processes or descriptors: what has ended may count for
+/// a moment. By judgement.
 pub(crate) const SHORTAGE: Duration = Duration::from_millis(500);
-/// How often it is tried meanwhile.
-pub(crate) const BETWEEN_TRIES: Duration = Duration::from_millis(5);
-
-/// How long a call from a confined thread waits for a thread at the limit of processes: others that run may end meanwhile.
-pub(crate) const TURN_OF_A_THREAD: Duration = Duration::from_secs(5);
-
-/// At most this many spawned calls run at a time, whatever the limits allow: beyond it, more processes only wait for
-/// cores and memory.
-pub(crate) const MOST_PROCESSES: usize = 1024;
-/// Descriptors that each spawned call that runs costs its parent: pidfd and control socket. What a start takes beside them
-/// for a moment, one start at a time does.
-pub(crate) const DESCRIPTORS_PER_PROCESS: u64 = 2;
-/// Descriptors that a pool may cost for each worker, starts included: pidfd, control socket, and the child's end.
-const DESCRIPTORS_PER_WORKER: u64 = 3;
-/// A call that has waited so long for its turn is told of: a person who watches begins to wonder.
-pub(crate) const LONG_WAIT: Duration = Duration::from_secs(5);
-
-/// So many descriptors are left to the program by a zygote and its copies, which only save time. They take up to six.
-const LEFT_BY_ZYGOTE: u64 = 64;
-
-/// What encoding or decoding a value may take of a stack before it asks how long that is, in bytes. Values of the usual kind
-/// take less, and the smallest stacks have more.
-pub(crate) const NEAR: usize = 16 << 10;
-/// A value that takes more than this to encode or to decode, in bytes of stack, is dropped on a larger stack: to drop it takes
-/// less, mostly, but nobody counts it.
-pub(crate) const DEEP: usize = 64 << 10;
-/// What is left of a stack for what goes on between two looks at it, which is users' code, in bytes; of a small stack it is a
-/// quarter.
-pub(crate) const RESERVE: usize = 128 << 10;
-/// The address space of a larger stack, in bytes, of which memory is taken as it is used.
-pub(crate) const LARGER_STACK: usize = 512 << 20;
-/// The address space of a larger stack on which a value is dropped whose depth nobody knows, in bytes: a level takes some 50,
-/// and the value itself has some 30 for it.
-pub(crate) const STACK_TO_DROP: usize = 16 << 30;
-/// On a stack of fewer bytes no such value is dropped.
-pub(crate) const LEAST_TO_DROP: usize = 64 << 20;
-/// What a larger stack for decoding has for each byte of a message, and for none, in bytes: a level of a value takes a byte at
-/// least, so that bytes that mean nothing do not fill a whole one.
-pub(crate) const STACK_PER_BYTE: usize = 4 << 10;
-pub(crate) const STACK_FOR_NOTHING: usize = 16 << 20;
-/// How many values without bytes, as `()` is one, a message may have: to read them takes a second or some.
-pub(crate) const UNWRITTEN: usize = 1 << 30;
-
-/// The pause after so many failed starts in a row.
-pub(crate) fn back_off(failures: u32) -> Duration {
-    FIRST_BACK_OFF.saturating_mul(1 << failures.min(16)).min(LONGEST_BACK_OFF)
-}
-
-/// The number of workers when the builder does not say: `PARALLEL_WORKERS`, else the machine's parallelism; of that a part
-/// where `share` processes like this one have the machine together. 0: calls run in this process.
-pub(crate) fn workers(share: u64) -> Result<usize, String> {
-    let all = match std::env::var_os(WORKERS) {
-        None => std::thread::available_parallelism().map_or(1, NonZero::get),
-        Some(text) => match text.to_str().and_then(|text| text.trim().parse().ok()) {
-            Some(0) => return Ok(0),
-            Some(workers) => workers,
-            None => {
-                let text = format!("{WORKERS} must be a number of workers, 0 for calls in this process, not {text:?}");
-                return Err(text);
-            }
-        },
-    };
-    Ok(part(all, share))
-}
-
-fn part(all: usize, share: u64) -> usize {
-    usize::try_from(share).map_or(1, |share| all / share.max(1)).max(1)
-}
-
-/// How long a new process has to report in where the builder does not say: `PARALLEL_START_TIMEOUT` in seconds, else 30.
-pub(crate) fn start_timeout() -> Duration {
-    std::env::var(START_TIMEOUT)
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .unwrap_or(DEFAULT_START_TIMEOUT)
-}
-
-/// Whether workers may be forked from a zygote: yes, where the system forks, unless `PARALLEL_ZYGOTE` is `0`.
-pub(crate) fn zygote() -> bool {
-    CAPABILITIES.forked_starts && std::env::var_os(ZYGOTE).is_none_or(|text| text != "0")
-}
-
-/// How many workers a pool may have: each costs as much as any process.
-pub(crate) fn most_workers() -> usize {
-    usize::try_from(program::descriptor_limit() / DESCRIPTORS_PER_WORKER).unwrap_or(usize::MAX)
-}
-
-/// Whether a program that may have `limit` descriptors, of which `used` is the highest, has some for a zygote: it leaves the
-/// program what it may need, and at least half where it may have few.
-pub(crate) fn leaves_descriptors(used: u64, limit: u64) -> bool {
-    used < (limit / 2).max(limit.saturating_sub(LEFT_BY_ZYGOTE))
-}
-
-/// How often a start is tried anew because the program has changed its user meanwhile: a program that puts rights aside and takes
-/// them back does so a few times in the time of a start.
+/// How often a start is tried anew because the program has changed its user: it may put rights aside and take them back a few times
+/// during one. By judgement.
 pub(crate) const CHANGES_OF_USER: u32 = 20;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+// The zygote
 
-    #[test]
-    fn a_zygote_is_used_until_few_descriptors_are_left() {
-        for (used, limit, is_used) in [
-            (600, 1024, true),
-            (959, 1024, true),
-            (960, 1024, false),
-            (191, 256, true),
-            (192, 256, false),
-            (40, 96, true),
-            (48, 96, false),
-            (20, 40, false),
-        ] {
-            assert_eq!(leaves_descriptors(used, limit), is_used, "{used} of {limit}");
-        }
-    }
-}
+/// So many starts in a row must find the same surroundings before a zygote is started. A program that calls once or twice, or has a
+/// pool of two, never pays for one. Decision 076.
+pub(crate) const STARTS_BEFORE_ZYGOTE: u32 = 3;
+/// How long a zygote takes to fork a spare and the spare to be ready. Decision 082; row `spawn`.
+pub(crate) const SPARE_TIME: Duration = Duration::from_micros(250);
+/// A `sched_yield` that took longer than this met unrelated load: the end of a process takes 0.1 ms. Decision 086; row `spawn`.
+pub(crate) const GAVE_WAY_IN_VAIN: Duration = Duration::from_millis(1);
+/// So many times it is then left out: a vain one costs milliseconds, a hundredth of so many starts. Decision 086; row `spawn`.
+pub(crate) const TIMES_WITHOUT_GIVING_WAY: u32 = 100;
+/// How long a copy that was woken looks for the word to begin: twice what the program needs to look around. Decision 087; row
+/// `spawn`.
+pub(crate) const RISE_TIME: Duration = Duration::from_micros(200);
+/// How long the reactor looks for its zygote's answer before it sleeps. Decision 081; row `spawn`.
+pub(crate) const ZYGOTE_SPIN: Duration = Duration::from_micros(100);
+/// So many descriptors a zygote and its copies leave to the program; they take six. Decision 090.
+pub(crate) const LEFT_BY_ZYGOTE: u64 = 64;
+
+// Ends
+
+/// How long the system may take for what takes it some 0.1 ms, while the reactor waits: a fork of the zygote (decision 081), a killed
+/// process to be reaped, a record of it to be written. It takes so long on a machine that is busy.
+pub(crate) const SYSTEM_PATIENCE: Duration = Duration::from_millis(50);
+/// How long a killed process lives on at most on a machine that is busy with others. Decision 109.
+pub(crate) const DYING: Duration = Duration::from_secs(1);
+/// How long another process or thread may take for what takes it a millisecond, before it counts as stopped: to leave once its
+/// channel is closed (decision 093), to be safe from tasks (decision 035). Less than [`KILL_GRACE`].
+pub(crate) const MOMENT: Duration = Duration::from_secs(2);
+/// How long a worker may take to be gone after it was killed, or a call to be run or given back by a worker that is to be gone. Only
+/// a process stuck in the kernel takes longer. By judgement.
+pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
+/// A worker that took a call up so long ago and has not begun it was stopped there; microseconds lie between the two. By judgement.
+pub(crate) const STUCK_AFTER: Duration = Duration::from_millis(200);
+/// How long a worker that was told to stop may take for its `atexit` handlers before it is killed. By judgement.
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long the end of a program, or of a dropped pool, may take for its idle workers' ends: long against a handler that writes a
+/// file, short against what a person takes for a hang. Decision 102.
+pub(crate) const END_TIME: Duration = Duration::from_secs(1);
+/// One part in so many of that time each level of nested workers keeps for itself. Decision 103.
+pub(crate) const KEPT_OF_END: u32 = 5;
+
+// Limits
+
+/// So many calls may be one inside of the other. Programs that divide their work have some ten. Decision 099.
+pub(crate) const DEEPEST: u32 = 64;
+/// So many spawned calls run at a time, whatever the limits allow: more would wait for cores and memory. Decision 059.
+pub(crate) const MOST_PROCESSES: usize = 1024;
+/// One part in so many of the descriptors is for processes of ours, the rest for the program. Decisions 059 and 090.
+pub(crate) const PART_OF_DESCRIPTORS: u64 = 2;
+/// A call that has waited so long for its turn is told of, and fails where it waits for a thread at the limit of processes: a person
+/// who watches begins to wonder. Decision 059.
+pub(crate) const LONG_WAIT: Duration = Duration::from_secs(5);
+/// How many values without bytes, as `()` is one, a message may have: to read them takes a second or some. By judgement.
+pub(crate) const UNWRITTEN: usize = 1 << 30;
+
+// Stacks, all in bytes
+
+/// The stack of a thread or process that makes a few system calls, unoptimized. Memory is taken only where it is touched. By
+/// judgement.
+pub(crate) const SMALL_STACK: usize = 256 << 10;
+/// The least stack on which a call can be made and run unoptimized, with arguments and environment. By judgement.
+pub(crate) const LEAST_STACK: u64 = 64 << 10;
+/// What coding a value takes before it asks how long the stack is: usual values take less, the smallest stacks have more. By
+/// judgement.
+pub(crate) const NEAR: usize = 16 << 10;
+/// A value that took more to code is dropped on a larger stack: to drop it takes less, mostly, but nobody counts it. Decision 105.
+pub(crate) const DEEP: usize = 64 << 10;
+/// What is left of a stack for users' code between two looks at it, within [`PART_OF_STACK`]. By judgement.
+pub(crate) const RESERVE: usize = 128 << 10;
+/// One part in so many of a stack is such a reserve at most, and one in so many of the address space that is left is a larger
+/// stack: the value needs memory, too. By judgement.
+pub(crate) const PART_OF_STACK: usize = 4;
+/// The address space of a larger stack. Decision 105.
+pub(crate) const LARGER_STACK: usize = 512 << 20;
+/// A larger stack that is smaller than this is not worth its system calls. By judgement.
+pub(crate) const LEAST_LARGER_STACK: usize = 1 << 20;
+/// The address space below a larger stack that is never touched: C code may step over a page or two at once. By judgement.
+pub(crate) const GUARD: usize = 64 << 10;
+/// The address space to drop a value whose depth nobody knows: a level takes some 50 bytes, and the value has some 30 for it. By
+/// judgement.
+pub(crate) const STACK_TO_DROP: usize = 16 << 30;
+/// On a stack of fewer bytes no such value is dropped. By judgement.
+pub(crate) const LEAST_TO_DROP: usize = 64 << 20;
+/// What a larger stack for decoding has for a message of no bytes. Test
+/// `a_value_that_no_stack_holds_is_an_error_that_says_how_deep_it_is`.
+pub(crate) const STACK_FOR_NOTHING: usize = 16 << 20;
+/// What it has more for each byte of the message: a level takes a byte at least, so bytes that mean nothing do not fill a whole one.
+/// Decision 105.
+pub(crate) const STACK_PER_BYTE: usize = 4 << 10;

@@ -12,7 +12,9 @@ use crate::ending;
 use crate::engine::flight::{
     Callback, Flight, Landing, MAY_RUN_ON, Outcome, error_of, error_of_end, may_retry, run_callbacks,
 };
+use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
+use crate::pause;
 use crate::poison::{lock, wait};
 use crate::process::caller::{Caller, Deputy};
 use crate::process::control::{Assignment, Body, Control, Incoming, Invocation, Opening, Package, Report, borrowed};
@@ -23,7 +25,6 @@ use crate::process::transfer::{self, Store};
 use crate::run::registry::Entry;
 use crate::sys::Descriptor;
 use crate::sys::process::{self, KILL};
-use crate::tuning;
 use crate::wire::codec::CodecError;
 use crate::wire::payload::Payload;
 
@@ -200,7 +201,7 @@ impl Spawned {
 
     /// Notes that it has been started, or not.
     fn settle(self: &Arc<Self>, reactor: &mut Loop, launched: io::Result<Arc<Child>>) -> io::Result<()> {
-        let at = Instant::now().checked_add(tuning::start_timeout());
+        let at = Instant::now().checked_add(environment::start_timeout());
         {
             let mut state = lock(&self.state);
             if let Ok(child) = &launched {
@@ -271,8 +272,8 @@ impl Spawned {
                 io::ErrorKind::TimedOut,
                 format!(
                     "it did not report in within {:?}; if it needs longer, say so by {}, in seconds",
-                    tuning::start_timeout(),
-                    tuning::START_TIMEOUT
+                    environment::start_timeout(),
+                    environment::START_TIMEOUT
                 ),
             )))),
             (None, None) if !started && !state.signalled && status.is_some_and(process::was_ended) => {
@@ -332,7 +333,7 @@ impl Waiting for Spawned {
             (state.attempts, state.refusals, !state.signalled, state.caller.clone())
         };
         if wanted && attempts + refusals <= self.request.retries {
-            reactor.queue_later(tuning::back_off(refusals), self);
+            reactor.queue_later(pause::after(refusals), self);
         } else {
             let error = match caller.as_ref().and_then(|caller| caller.deputy.as_ref()) {
                 Some(deputy) => deputy.describe(&error),

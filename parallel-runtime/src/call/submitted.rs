@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::engine::batch::{Batch, Calls, Sink, Terms};
 use crate::engine::call_id::{CallId, History};
@@ -13,17 +13,9 @@ use crate::engine::values::Values;
 use crate::engine::{Aim, Engine, Place};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::registry::Entry;
-use crate::tuning::SIGNAL_PATIENCE;
+use crate::tuning::{BETWEEN_LOOKS, KILL_GRACE, STUCK_AFTER};
 use crate::wire::ends::Ends;
 use crate::wire::payload::Payload;
-
-/// How often one who looks for a call that is neither waiting nor running nor over gives way before he sleeps: some microseconds
-/// lie between the two.
-const YIELDS: usize = 100;
-/// How long he sleeps then.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
-/// A worker that has taken a call up for so long and not begun with it has been stopped there.
-const STUCK_AFTER: Duration = Duration::from_millis(200);
 
 /// A submitted call in flight.
 pub(crate) struct Submitted {
@@ -127,7 +119,6 @@ impl Flight for Submitted {
 
     fn signal(&self, signal: i32) -> Result<()> {
         let since = Instant::now();
-        let mut tries = 0;
         loop {
             if self.cancel() || self.is_finished() {
                 return Ok(());
@@ -136,16 +127,15 @@ impl Flight for Submitted {
             match self.engine.signal(self.call, signal, waited > STUCK_AFTER) {
                 Aim::Hit | Aim::Late => return Ok(()),
                 Aim::Refused(error) => return Err(error.in_function(self.entry.name())),
-                Aim::Between if waited > SIGNAL_PATIENCE => {
+                Aim::Between if waited > KILL_GRACE => {
                     let text = "its worker neither runs the call nor gives it back";
                     let error = io::Error::new(io::ErrorKind::TimedOut, text);
                     return Err(Error::new(ErrorKind::Signal(error)).in_function(self.entry.name()));
                 }
                 // It is just being started, or has come back because its parcel was divided or its worker has died.
-                Aim::Between if tries < YIELDS => std::thread::yield_now(),
+                Aim::Between if waited < BETWEEN_LOOKS => std::thread::yield_now(),
                 Aim::Between => std::thread::sleep(BETWEEN_LOOKS),
             }
-            tries += 1;
         }
     }
 

@@ -25,6 +25,7 @@ use crate::engine::{Engine, inline};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Pool;
 use crate::run::callable::{Accepts, ByArguments, Callable, Merges, NamedArguments};
+use crate::tuning;
 use crate::wire::arguments::Arguments;
 use crate::wire::codec::CodecError;
 use crate::wire::given::{self, Given};
@@ -340,7 +341,7 @@ impl<H: Callable> Task<H> {
 
     fn lazy_plan(&self) -> Result<Plan> {
         let plan = self.plan_of(Manner::LazyMap, false)?;
-        let window = self.0.options.window.unwrap_or(WINDOW_PER_WORKER * plan.engine.shape().workers);
+        let window = self.0.options.window.unwrap_or(tuning::WINDOW_PER_WORKER * plan.engine.shape().workers);
         // A chunk that is larger than the window could never be sent.
         let chunk_size = plan.chunk_size.map(|size| size.min(window));
         Ok(Plan { window: Some(window), chunk_size, ..plan })
@@ -676,9 +677,6 @@ impl<H: Callable> Task<H> {
         reduce::map_reduce::<_, ByArguments<H>>(plan, items.into_iter(), M::merge_entry())
     }
 }
-
-/// The default window of lazy maps, in items for each worker: enough to keep tiny items in chunks of some dozens.
-const WINDOW_PER_WORKER: usize = 256;
 
 fn encode_arguments(encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>) -> Result<Payload> {
     let mut arguments = Arguments::default();

@@ -4,13 +4,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::iter::FusedIterator;
 
-use super::map::feeder::RESERVE;
 use super::map::ordered;
 use super::map::reduce::{self, Stop};
 use super::task::{ParIMap, ParIMapUnordered, Task};
 use crate::error;
 use crate::failure::Failure;
 use crate::run::callable::{Accepts, Callable, Merges};
+use crate::tuning::RESERVED_RESULTS;
 use crate::wire::given::{self, Given};
 use crate::wire::parameter::Returns;
 use crate::worker::entry;
@@ -91,7 +91,7 @@ impl<H: Callable> Task<H> {
         H::Output: Fallible<Value = T>,
     {
         let items = items.into_iter();
-        let mut values = Vec::with_capacity(items.size_hint().0.min(RESERVE));
+        let mut values = Vec::with_capacity(items.size_hint().0.min(RESERVED_RESULTS));
         self.try_each(items, |value| values.push(value))?;
         Ok(values)
     }

@@ -9,13 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::tuning::SPARE_BUFFER;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::message;
 use crate::wire::payload::Payload;
 use crate::wire::plain::{self, LARGEST_NUMBER, Plain};
-
-/// The largest buffer that a thread keeps for its next message, in bytes.
-const SPARE: usize = 64 << 10;
 
 /// A message as it is sent: bytes, in two parts, and handles.
 #[derive(Debug)]
@@ -100,7 +98,7 @@ fn spare() -> Vec<u8> {
 
 /// Keeps a buffer for the next message.
 fn keep(mut bytes: Vec<u8>) {
-    if (1..=SPARE).contains(&bytes.capacity()) {
+    if (1..=SPARE_BUFFER).contains(&bytes.capacity()) {
         bytes.clear();
         let _ = BUFFER.try_with(|buffer| buffer.set(bytes));
     }

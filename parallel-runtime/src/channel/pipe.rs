@@ -27,17 +27,11 @@ use crate::process::peer::Refused;
 use crate::sync::words::platform::Deadline;
 use crate::sys::limits::{self, Limit};
 use crate::sys::memory::{Access, Region};
+use crate::tuning::{QUEUE_LOOKS, QUEUE_PAUSES, REFILLED_PART, SLICE};
 use crate::wire::codec::CodecError;
 use crate::wire::given::Given;
 use crate::wire::payload::Payload;
 
-/// How long one who waits sleeps before he looks again whether the other end lives.
-const SLICE: Duration = Duration::from_millis(50);
-/// How often one who waits looks before he sleeps.
-const LOOKS: u32 = 12;
-/// How long he pauses between two looks, in turns of the processor's pause, so that the other side keeps its cache
-/// lines meanwhile and puts in several messages: some microseconds in all.
-const PAUSES: u32 = 32;
 /// The words of a pipe.
 #[repr(C)]
 struct PipeWords {
@@ -236,7 +230,7 @@ impl Pipe {
             if !spun {
                 drop(held);
                 // Some room at once is less to and fro than one place at a time.
-                spin(|| self.ring.len() <= bound / 4 * 3);
+                spin(|| self.ring.len() <= bound - bound / REFILLED_PART);
                 spun = true;
                 continue;
             }
@@ -422,11 +416,11 @@ impl Pipe {
 
 /// Looks for a while whether `there` is something to do.
 fn spin(there: impl Fn() -> bool) {
-    for _ in 0..LOOKS {
+    for _ in 0..QUEUE_LOOKS {
         if there() {
             return;
         }
-        (0..PAUSES).for_each(|_| std::hint::spin_loop());
+        (0..QUEUE_PAUSES).for_each(|_| std::hint::spin_loop());
     }
 }
 

@@ -19,9 +19,10 @@ use std::sync::Arc;
 use super::words::marks::{ALIGNMENT, Gap, Marks, Move, RingError, Room};
 use crate::sys::memory::{Access, Region};
 use crate::sys::parts;
+use crate::tuning;
 
-/// The size of level 0, in bytes: stays in the second-level cache.
-const FIRST: u64 = 256 << 10;
+/// The size of level 0, in bytes.
+const FIRST: u64 = tuning::RING as u64;
 /// How many levels there are: a position at the highest, in units of 8 bytes, has 31 bits, so that 32 tell full from empty.
 const LEVELS: u64 = 17;
 /// Where level 0 starts, in bytes.
@@ -197,7 +198,7 @@ impl Ring {
     /// Whether the ring is empty and may give memory back; under the receivers' lock.
     #[inline]
     pub(super) fn may_shrink(&self) -> bool {
-        self.words().may_shrink(self.levels)
+        self.words().may_shrink(self.levels, tuning::KEPT_LEVEL)
     }
 
     /// Moves an empty ring down to the first level; under both locks.

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,11 +15,8 @@ use crate::process::transfer::{Ahead, Store, send_ahead};
 use crate::sys::socket::{MAX_DESCRIPTORS, Socket};
 use crate::sys::wait::monotonic_nanos;
 use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
+use crate::tuning::BETWEEN_LOOKS;
 use crate::wire::handles::{Handle, Handles, Ids};
-
-/// How long a sender goes on before it looks again whether a receiver is left, in nanoseconds. One that was dropped is
-/// told of at once; this is for those that were killed.
-const LOOK_AGAIN: u64 = 1_000_000;
 
 /// One end of the pair.
 #[derive(Debug, Clone)]
@@ -91,7 +89,7 @@ impl Wires {
     pub(super) fn receivers_are_gone(&self, drops: u32) -> bool {
         let (Some(into), None) = (&self.into, &self.out) else { return false };
         let now = monotonic_nanos();
-        let fresh = now.saturating_sub(self.looked.load(Relaxed)) < LOOK_AGAIN;
+        let fresh = Duration::from_nanos(now.saturating_sub(self.looked.load(Relaxed))) < BETWEEN_LOOKS;
         if fresh && self.drops.load(Relaxed) == u64::from(drops) {
             return false;
         }

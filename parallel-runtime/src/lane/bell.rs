@@ -11,21 +11,15 @@ pub(crate) use super::words::bell::Listener;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait::Event;
 use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
-
-/// How often one who waits looks again before the kernel lets him sleep: some 20 µs, which is what falling asleep and being
-/// woken costs on both sides. With a quarter of it a warm `submit().join()` took 21 µs in place of 1 to 7.
-const SPINS: u32 = 1600;
-/// After so many looks, some 2 µs, one gives way where there are more processes than cores: the one he waits for may be
-/// among those who have none.
-const LOOKS: u32 = 160;
+use crate::tuning::{LOOKS, LOOKS_BEFORE_YIELD};
 
 /// Looks whether `word` has changed from `value`, for a while; true once it has.
 pub(crate) fn look(word: &AtomicU32, value: u32, crowd: u32) -> bool {
     if crowd >= crowd::THRONG {
         return word.load(Acquire) != value;
     }
-    for _ in 0..SPINS / LOOKS {
-        for _ in 0..LOOKS {
+    for _ in 0..LOOKS / LOOKS_BEFORE_YIELD {
+        for _ in 0..LOOKS_BEFORE_YIELD {
             if word.load(Acquire) != value {
                 return true;
             }

@@ -18,12 +18,8 @@ use super::memory::SharedBytes;
 use crate::poison::lock;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
+use crate::tuning::BULK_ROWS;
 
-/// From this size on a row travels so, in bytes: to hand over its memory costs some 10 µs, to copy so much once more 100.
-pub(crate) const BULK_FROM: usize = 1 << 20;
-/// So many rows have memory at a time; what is beyond travels as other arguments do. Queued calls are not to use up the
-/// process's descriptors.
-const MOST: usize = 16;
 /// Room for the words, and a page of any machine, so that the row starts on one; what is not touched takes no memory.
 const HEAD: usize = 64 << 10;
 
@@ -111,7 +107,7 @@ pub(crate) fn load(row: &[u8]) -> Option<Arc<Bulk>> {
                 kept[free].since = Instant::now();
                 Arc::clone(&kept[free].bulk)
             }
-            None if kept.len() < MOST => {
+            None if kept.len() < BULK_ROWS => {
                 let bulk = Arc::new(Bulk::new().ok()?);
                 kept.push(Kept { bulk: Arc::clone(&bulk), since: Instant::now() });
                 ANY.store(true, Relaxed);
@@ -236,7 +232,7 @@ mod tests {
         // Its receiver is through with it, but it may be sent to another.
         assert!(!std::ptr::eq(address, Arc::as_ptr(&load(b"fourth").unwrap())));
         let all: Vec<_> = std::iter::from_fn(|| load(b"more")).collect();
-        assert!(all.len() < MOST, "{}", all.len());
+        assert!(all.len() < BULK_ROWS, "{}", all.len());
         drop(all);
         assert!(let_go(Duration::from_secs(60)).is_some());
         drop(third);

@@ -15,10 +15,7 @@ use super::words::door::Knocks;
 use super::words::limit::Limit;
 use super::words::slot::SlotWord;
 use crate::sys::memory::Mapping;
-use crate::tuning::LANE_AREA;
-
-/// How many parcels a lane holds: one that runs, and one that waits so that the worker never does.
-pub(crate) const SLOTS: usize = 2;
+use crate::tuning::{LANE_AREA, SLOTS};
 
 /// `PARALLEL` in ASCII, and the version of this layout.
 pub(crate) const MAGIC: u64 = 0x5041_5241_4c4c_4503;
@@ -86,8 +83,6 @@ pub(crate) mod crowd {
     pub(crate) const CROWD: u32 = 1;
     /// So many that one who has nothing sleeps at once: to look would take the time of those who have something.
     pub(crate) const THRONG: u32 = 2;
-    /// So many to a core are a throng.
-    pub(crate) const MANY: usize = 4;
 }
 
 /// The head of a lane.

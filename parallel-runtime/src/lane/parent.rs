@@ -4,12 +4,13 @@ use std::io;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
-use super::memory::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, crowd, slot_of};
+use super::memory::{LANE, LaneMemory, MAGIC, SharedBytes, crowd, slot_of};
 use super::reply;
 use super::words::slot::State;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait;
 use crate::sys::{AsDescriptor, Descriptor};
+use crate::tuning::{self, SLOTS};
 
 /// The parent's end.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl Lane {
     pub(crate) fn tell_crowd(&self, others: usize, cores: usize) {
         let crowd = match others / cores.max(1) {
             0 => crowd::ROOM,
-            1..crowd::MANY => crowd::CROWD,
+            1..tuning::THRONG => crowd::CROWD,
             _ => crowd::THRONG,
         };
         self.memory.header().door.crowd.store(crowd, Relaxed);

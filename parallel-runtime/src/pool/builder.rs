@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::Pool;
 use super::core::{Initializer, Settings};
 use crate::current;
+use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::callable::AcceptsTuple;
-use crate::tuning;
 use crate::wire::arguments::Arguments;
 use crate::wire::given::{self, Given};
 use crate::wire::outcome::decode_result;
@@ -241,9 +241,9 @@ impl PoolBuilder {
                 return Err(Error::invalid(text));
             }
             Some(workers) => workers,
-            None => tuning::workers(current::share()).map_err(Error::invalid)?,
+            None => environment::workers(current::share()).map_err(Error::invalid)?,
         };
-        let most = tuning::most_workers();
+        let most = environment::most_workers();
         if workers > most {
             return Err(Error::invalid(format!(
                 "{workers} workers need more descriptors than this process may have, which allow {most}; ask for fewer, or raise \
@@ -268,7 +268,7 @@ impl PoolBuilder {
             tasks_per_worker: self.tasks_per_worker,
             environment: self.environment,
             initializer,
-            start_timeout: self.start_timeout.unwrap_or_else(tuning::start_timeout),
+            start_timeout: self.start_timeout.unwrap_or_else(environment::start_timeout),
         })
     }
 }

@@ -109,7 +109,7 @@ impl Core {
 
     /// Whether a parcel that runs takes no longer than a short map, by what its function took before.
     pub(super) fn ends_soon(&self) -> bool {
-        self.at_work().any(|(_, time)| time.is_some_and(|time| time <= tuning::WHOLE_MAP_TIME))
+        self.at_work().any(|(_, time)| time.is_some_and(|time| time <= tuning::ONE_WORKER_TIME))
     }
 
     /// Whether a worker may be waiting for this very core, and it is worth giving way to it.

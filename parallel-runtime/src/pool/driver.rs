@@ -55,18 +55,7 @@ impl Driver {
             tasks_per_worker: settings.tasks_per_worker,
             initializes: settings.initializer.is_some(),
             start_timeout: settings.start_timeout,
-            ahead_below: tuning::AHEAD_BELOW,
-            shared_after: tuning::SHARED_AFTER,
-            long_parcel: tuning::LONG_PARCEL,
-            heartbeat: tuning::HEARTBEAT,
-            group_time: tuning::GROUP_TIME,
-            largest_group: tuning::LARGEST_GROUP,
-            company_time: tuning::COMPANY_TIME,
-            largest_company: tuning::LARGEST_COMPANY,
-            stop_grace: tuning::STOP_GRACE,
-            hopeless_starts: tuning::HOPELESS_STARTS,
-            back_off: tuning::back_off,
-            unblamed_deaths: tuning::UNBLAMED_DEATHS,
+            ..Rules::default()
         };
         let core = Core::new(settings.workers, rules);
         let driver = Arc::new_cyclic(|me| Self {

@@ -14,9 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::process::reactor;
 use crate::run::registry::Entry;
 use crate::sys::process::KILL;
-
-/// How many chunks for each worker are under way: two in its lane, one that waits.
-const CHUNKS_PER_WORKER: usize = 3;
+use crate::tuning::SLOTS;
 
 impl Engine for Driver {
     fn shape(&self) -> Shape {
@@ -24,7 +22,8 @@ impl Engine for Driver {
         Shape {
             workers,
             workers_for_short: workers.min(self.cores),
-            chunks_ahead: CHUNKS_PER_WORKER,
+            // Those in its lane, and one that waits.
+            chunks_ahead: SLOTS + 1,
             most_items: usize::MAX,
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::state::blame::{Death, Ending};
 use super::state::starts::StartError;
-use super::state::worker::{Reading, SLOTS, Worker};
+use super::state::worker::{Reading, Worker};
 use crate::engine::batch::Batch;
 use crate::engine::flight::{MAY_RUN_ON, error_of, error_of_end};
 use crate::error::{Error, ErrorKind};
@@ -23,6 +23,7 @@ use crate::sys::Descriptor;
 use crate::sys::memory::Block;
 use crate::sys::process;
 use crate::sys::wait;
+use crate::tuning::SLOTS;
 use crate::wire::handles::Ids;
 use crate::wire::payload::Payload;
 

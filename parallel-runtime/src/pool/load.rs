@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::state::load::Load;
 use crate::engine::batch::{Batch, Terms};
 use crate::engine::call_id::{CallId, History};
-use crate::tuning::{BRIEF_ITEM, LONGEST_IN_GROUP};
+use crate::tuning::{LONGEST_IN_GROUP, WAKE_UP};
 use crate::wire::handles::Handle;
 
 /// On the heap: a batch moves from the queue to a worker, and on.
@@ -53,7 +53,7 @@ impl Load for Box<Batch> {
     }
 
     fn is_short(&self) -> bool {
-        let is_short = self.pace.is_some_and(|pace| pace < BRIEF_ITEM);
+        let is_short = self.pace.is_some_and(|pace| pace < WAKE_UP);
         is_short && self.calls.is_empty() && self.entry.is_some() && !self.terms.fixed
     }
 

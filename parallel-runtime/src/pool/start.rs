@@ -15,6 +15,7 @@ use super::state::starts::StartError;
 use super::state::{Event, Phase};
 use crate::current;
 use crate::ending;
+use crate::environment;
 use crate::error::Result;
 use crate::lane::parent::Lane;
 use crate::process::control::{Assignment, Body, Control, Invocation, Opening, Package};
@@ -233,7 +234,7 @@ impl Driver {
             let text = format!(
                 "{:?} passed before {until}; if it needs longer, say so by {}, in seconds, or by the builder's `start_timeout`",
                 self.settings.start_timeout,
-                tuning::START_TIMEOUT
+                environment::START_TIMEOUT
             );
             return StartError::of(io::ErrorKind::TimedOut, text);
         }

@@ -203,9 +203,9 @@ fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail
     let told = error.to_error();
     assert!(matches!(told.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{told:?}");
     assert!(told.to_string().contains("before it reported in"), "{told}");
-    for failures in 1..=tuning::HOPELESS_STARTS {
+    for failures in 1..=tuning::ACCIDENTS {
         core.tell(Event::StartFailed(error.clone()), Instant::now());
-        assert_eq!(core.state.starts.first().is_some(), failures == tuning::HOPELESS_STARTS, "{failures} failures");
+        assert_eq!(core.state.starts.first().is_some(), failures == tuning::ACCIDENTS, "{failures} failures");
     }
     // What a program does to itself is told as what it is.
     let status = Some(process::ended_by(ABORT));

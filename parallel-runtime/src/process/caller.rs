@@ -46,9 +46,6 @@ pub(crate) struct Deputy {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// It makes a few system calls, unoptimized.
-const STACK: usize = 256 << 10;
-
 impl Caller {
     /// The calling thread. `is_maker`: it has made the reactor a moment ago.
     ///
@@ -70,9 +67,9 @@ impl Caller {
                 Err(error)
                     if error.kind() == io::ErrorKind::WouldBlock
                         && !(reactor.pids().is_empty() && DEPUTIES.load(Relaxed) == 0)
-                        && begun.elapsed() < tuning::TURN_OF_A_THREAD =>
+                        && begun.elapsed() < tuning::LONG_WAIT =>
                 {
-                    thread::sleep(tuning::BETWEEN_TRIES);
+                    thread::sleep(tuning::BETWEEN_LOOKS);
                 }
                 deputy => break Some(deputy?),
             }
@@ -113,7 +110,7 @@ impl Deputy {
                 let _ = crate::panic::catch(job);
             }
         };
-        let thread = || thread::Builder::new().name("parallel-deputy".to_string()).stack_size(STACK);
+        let thread = || thread::Builder::new().name("parallel-deputy".to_string()).stack_size(tuning::SMALL_STACK);
         let made = thread().spawn(work);
         DEPUTIES.fetch_add(1, Relaxed);
         let deputy = Self { jobs, difference };

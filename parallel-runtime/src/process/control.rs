@@ -18,7 +18,7 @@ use crate::wire::handles::Ids;
 use crate::wire::outcome::CallFailure;
 
 /// The longest message: what travels inline, and what is around it.
-const LONGEST: usize = tuning::INLINE + (8 << 10);
+const LONGEST: usize = 2 * tuning::INLINE;
 
 /// Where a message arrives. Of such memory a process has the pages only that it has written to; to clear as much from the
 /// heap takes a new process longer than all else about its first message.

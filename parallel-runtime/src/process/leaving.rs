@@ -1,8 +1,9 @@
 //! Processes that nobody needs any more: they were killed, or their channels were closed where the system refuses that, and are
 //! reaped when they have ended. The reactor waits for them for a moment only, and looks again later.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::pause;
 use crate::sys::process::{self, Started};
 use crate::tuning;
 
@@ -32,8 +33,8 @@ impl Leaver {
 #[derive(Default)]
 pub(super) struct Leaving {
     leavers: Vec<Leaver>,
-    /// When to look again, and after which pause.
-    next: Option<(Instant, Duration)>,
+    /// When to look again, and how often that was done.
+    next: Option<(Instant, u32)>,
 }
 
 impl Leaving {
@@ -49,13 +50,13 @@ impl Leaving {
 
     fn see_out(&mut self, mut leaver: Leaver) {
         leaver.started.kill();
-        let deadline = Instant::now() + tuning::REAP_PATIENCE;
-        process::wait_for_end(&leaver.started.pidfd, tuning::REAP_PATIENCE);
+        let deadline = Instant::now() + tuning::SYSTEM_PATIENCE;
+        process::wait_for_end(&leaver.started.pidfd, tuning::SYSTEM_PATIENCE);
         // Those that it forked end in the same moment, and there may be no descriptor to wait for them by.
         while !leaver.is_gone() {
             if Instant::now() >= deadline {
                 self.leavers.push(leaver);
-                self.next = Some((Instant::now() + tuning::FIRST_LOOK, tuning::FIRST_LOOK));
+                self.next = Some((Instant::now() + pause::after(0), 0));
                 return;
             }
             std::thread::yield_now();
@@ -69,7 +70,7 @@ impl Leaving {
 
     /// Reaps whoever has ended, where it is time to look.
     pub(super) fn look(&mut self) {
-        let Some((at, pause)) = self.next else { return };
+        let Some((at, looks)) = self.next else { return };
         if Instant::now() < at {
             return;
         }
@@ -81,8 +82,8 @@ impl Leaving {
             }
             !gone
         });
-        let pause = pause.saturating_mul(2).min(tuning::LONGEST_LOOK);
-        self.next = (!self.leavers.is_empty()).then(|| (Instant::now() + pause, pause));
+        let looks = looks.saturating_add(1);
+        self.next = (!self.leavers.is_empty()).then(|| (Instant::now() + pause::after(looks), looks));
     }
 }
 

@@ -443,8 +443,6 @@ const LONG_WAIT: u64 = 5;
 const MEMORY: u64 = 6;
 /// Below this, numbers are not those of workers.
 const FIRST_CHILD: u64 = 8;
-/// Below this, alarms that are no longer wanted are not worth looking for.
-const FEW_ALARMS: usize = 1024;
 
 struct Watched {
     child: Arc<Child>,
@@ -502,7 +500,7 @@ impl Loop {
             armed: HashMap::new(),
             resting: HashMap::new(),
             leaving: HashMap::new(),
-            swept: FEW_ALARMS,
+            swept: 0,
             waiting: VecDeque::new(),
             admitted: 0,
             long_wait: LongWait::default(),
@@ -708,7 +706,7 @@ impl Loop {
         self.next += 2;
         self.alarms.push(Reverse((at, number)));
         self.armed.insert(number, alarm);
-        if self.alarms.len() > 2 * self.armed.len() + self.resting.len() + self.leaving.len() + FEW_ALARMS {
+        if self.alarms.len() > 2 * (self.armed.len() + self.resting.len() + self.leaving.len()) {
             let Self { alarms, armed, resting, leaving, .. } = self;
             alarms.retain(|Reverse((_, number))| {
                 armed.contains_key(number)
@@ -720,7 +718,7 @@ impl Loop {
         if self.armed.len() > self.swept {
             // Whoever wanted most of them may be gone long before their time.
             self.armed.retain(|_, alarm| alarm.strong_count() > 0);
-            self.swept = 2 * self.armed.len() + FEW_ALARMS;
+            self.swept = 2 * self.armed.len();
         }
     }
 
@@ -741,7 +739,7 @@ impl Loop {
     fn see_out(&mut self, key: u64, error: io::Error) {
         let number = self.next;
         self.next += 2;
-        self.alarms.push(Reverse((Instant::now() + tuning::LEAVE_GRACE, number)));
+        self.alarms.push(Reverse((Instant::now() + tuning::MOMENT, number)));
         self.leaving.insert(number, (key, error));
     }
 
@@ -802,7 +800,7 @@ impl Loop {
         if process::is_passing(&error) {
             let since = *self.short_since.get_or_insert_with(Instant::now);
             if since.elapsed() < tuning::SHORTAGE {
-                return self.queue_later(tuning::BETWEEN_TRIES, waiting);
+                return self.queue_later(tuning::BETWEEN_LOOKS, waiting);
             }
         }
         waiting.refuse(self, error);

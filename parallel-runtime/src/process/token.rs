@@ -4,11 +4,11 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::environment;
 use crate::sys::Number;
 use crate::sys::program;
 use crate::sys::rights::Kept;
 use crate::sys::socket::Socket;
-use crate::tuning;
 
 /// Raised with every change to what parent and worker say to each other. They are one program, so it differs only when
 /// the token is not ours.
@@ -34,7 +34,7 @@ pub(crate) fn depth() -> u32 {
 
 /// Whether there is a token; only before it is taken out does that mean anything.
 pub(crate) fn has_token() -> bool {
-    program::has_variable(tuning::TOKEN_C)
+    program::has_variable(environment::TOKEN_C)
 }
 
 /// The entry in the environment that makes a new process what `role` says, on `channel`, without the rights that exec gives
@@ -49,7 +49,7 @@ pub(crate) fn token(role: Role, kept: Option<Kept>, channel: &Socket) -> io::Res
         behind.push_str(&kept.to_text());
     }
     let depth = depth() + 1;
-    let entry = format!("{}={VERSION}:{}:{depth}{behind}", tuning::TOKEN, channel.number());
+    let entry = format!("{}={VERSION}:{}:{depth}{behind}", environment::TOKEN, channel.number());
     CString::new(entry).map_err(io::Error::other)
 }
 

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use crate::tuning::{DESCRIPTORS_PER_PROCESS, LONG_WAIT, MOST_PROCESSES};
+use crate::environment::DESCRIPTORS_PER_PROCESS;
+use crate::tuning::{LONG_WAIT, MOST_PROCESSES, PART_OF_DESCRIPTORS};
 
 /// What keeps a process from being started.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(super) enum Limit {
 /// How many spawned calls may run at a time where the program may have so many descriptors, half of which are for them; and
 /// which limit that is.
 pub(super) fn most_processes(descriptors: u64) -> (usize, Limit) {
-    let most = (descriptors / 2 / DESCRIPTORS_PER_PROCESS).max(1);
+    let most = (descriptors / PART_OF_DESCRIPTORS / DESCRIPTORS_PER_PROCESS).max(1);
     match usize::try_from(most) {
         Ok(most) if most < MOST_PROCESSES => (most, Limit::Descriptors(descriptors)),
         _ => (MOST_PROCESSES, Limit::Processes),

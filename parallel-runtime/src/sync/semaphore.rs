@@ -11,10 +11,8 @@ use super::object::{Object, Words};
 use super::words::platform::{Deadline, PID_BITS};
 use super::words::semaphore::{Held, MOST, NoNote, Permits, SemaphoreWords};
 use crate::error::{Error, Result};
+use crate::tuning::FEWEST_NOTES;
 
-/// At least so many processes can have permits at a time: four times as many as a program's spawned calls that run. A note
-/// that is not used takes no memory.
-const FEWEST_NOTES: usize = 4096;
 /// More processes there cannot be.
 const MOST_NOTES: usize = 1 << PID_BITS;
 

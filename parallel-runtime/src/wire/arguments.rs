@@ -11,9 +11,6 @@ use super::payload::Payload;
 use super::plain::{self, Plain};
 use crate::panic;
 
-/// For so many numbers memory is taken before it is known that they come.
-const AT_A_TIME: usize = 16 << 10;
-
 /// One call's arguments, in the order of the parameters; in a map, those of several calls one after the other.
 #[derive(Debug, Default)]
 pub struct Arguments(Payload);
@@ -49,25 +46,17 @@ impl Arguments {
         numbers: &mut impl Iterator<Item = T>,
     ) -> usize {
         let bytes = &mut self.0.bytes;
+        let before = bytes.len();
+        bytes.resize(before + most * width, 0);
         let mut taken = 0;
-        while taken < most {
-            let before = bytes.len();
-            let places = (most - taken).min(AT_A_TIME);
-            bytes.resize(before + places * width, 0);
-            let mut filled = 0;
-            // A place first: no number is taken that has none.
-            for (place, number) in bytes[before..].chunks_exact_mut(width).zip(&mut *numbers) {
-                if let Some(Plain::Number(number)) = plain::as_plain(&number) {
-                    place[..number.len()].copy_from_slice(number);
-                }
-                filled += 1;
+        // A place first: no number is taken that has none.
+        for (place, number) in bytes[before..].chunks_exact_mut(width).zip(numbers) {
+            if let Some(Plain::Number(number)) = plain::as_plain(&number) {
+                place[..number.len()].copy_from_slice(number);
             }
-            taken += filled;
-            if filled < places {
-                bytes.truncate(before + filled * width);
-                break;
-            }
+            taken += 1;
         }
+        bytes.truncate(before + taken * width);
         taken
     }
 

@@ -16,10 +16,7 @@ use super::nested::Nested;
 use super::plain;
 use super::strict::Strictly;
 use crate::panic::PanicReport;
-use crate::tuning::{LARGER_STACK, STACK_FOR_NOTHING, STACK_PER_BYTE};
-
-/// Room for a usual value, in bytes.
-const USUAL: usize = 64;
+use crate::tuning::{LARGER_STACK, STACK_FOR_NOTHING, STACK_PER_BYTE, USUAL_VALUE};
 
 /// Fixed width, little-endian, and no limit: what is read is a slice, which has an end.
 const FORMAT: Configuration<LittleEndian, Fixint> = bincode::config::standard().with_fixed_int_encoding();
@@ -137,7 +134,7 @@ pub(crate) fn encode_through_serde<T: Serialize + ?Sized>(value: &T, bytes: &mut
     let before = bytes.len();
     if bytes.capacity() == 0 {
         // Most values are written in several pieces; the first piece alone would take room for eight bytes.
-        bytes.reserve(USUAL);
+        bytes.reserve(USUAL_VALUE);
     }
     let step = || {
         bytes.truncate(before);

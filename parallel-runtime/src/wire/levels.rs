@@ -10,7 +10,7 @@ use std::cell::Cell;
 
 use super::given;
 use crate::sys::stack;
-use crate::tuning::{DEEP, NEAR, RESERVE, UNWRITTEN};
+use crate::tuning::{DEEP, NEAR, PART_OF_STACK, RESERVE, UNWRITTEN};
 
 /// How far the value that this thread encodes or decodes has gone down.
 struct Watch {
@@ -139,7 +139,7 @@ impl std::fmt::Display for TooDeep {
 #[inline(never)]
 fn pass(here: usize) -> Result<(), TooDeep> {
     WATCH.with(|watch| {
-        let lowest = stack::bounds().map(|bounds| bounds.start + RESERVE.min(bounds.len() / 4));
+        let lowest = stack::bounds().map(|bounds| bounds.start + RESERVE.min(bounds.len() / PART_OF_STACK));
         // Where nobody knows how long the stack is, it is as short as can be.
         let Some(lowest) = lowest.filter(|&lowest| here >= lowest) else {
             if !matches!(watch.passed.get(), Passed::GaveUp { .. }) {

@@ -7,6 +7,7 @@ use super::handles::{self, Handle};
 use super::parameter::{ResultCodec, Returns};
 use super::plain;
 use crate::panic::{self, PanicReport};
+use crate::tuning::{LONGEST_BACKTRACE, LONGEST_TEXT};
 
 /// Why a call that reached its worker gave no value.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,11 +20,6 @@ pub(crate) enum CallFailure {
         key: u64,
     },
 }
-
-/// What a report may hold of a panic's backtrace, in bytes: a message has an end.
-const LONGEST_BACKTRACE: usize = 24 << 10;
-/// What it may hold of any other text.
-const LONGEST_TEXT: usize = 4 << 10;
 
 impl CallFailure {
     /// Cuts what is too long for one message.

@@ -7,10 +7,11 @@ use bytemuck::Pod;
 
 use super::cast;
 use super::handles::{Handle, Handles};
-use crate::lane::bulk::{self, BULK_FROM};
+use crate::lane::bulk;
 use crate::lane::reply::RowWriter;
 use crate::lane::rows::{Rows, RowsOf};
 use crate::sys::memory::prefer_huge_pages;
+use crate::tuning::BULK_FROM;
 
 // `usize` is written as 64 bits.
 const COPIED: bool = cfg!(all(target_endian = "little", target_pointer_width = "64"));

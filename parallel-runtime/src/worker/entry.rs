@@ -12,6 +12,7 @@ use std::thread::LocalKey;
 use super::serve;
 use crate::current::{self, Origin};
 use crate::ending;
+use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::control::Control;
 use crate::process::start::zygote;
@@ -50,12 +51,12 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
 /// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker. In a
 /// zygote it returns only in the copies, which are workers as any other from here on.
 fn connect() -> (Role, &'static Control) {
-    let token = program::raw_variable(tuning::TOKEN_C).unwrap_or_default();
+    let token = program::raw_variable(environment::TOKEN_C).unwrap_or_default();
     // Before the token goes, by which other threads, and handlers of `exit`, know it.
     current::set_origin(Origin::Worker);
     // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
     // environment right now would have been in danger from any `setenv` of the program as well.
-    unsafe { program::remove_variable(tuning::TOKEN_C) };
+    unsafe { program::remove_variable(environment::TOKEN_C) };
     match token::connect(&token) {
         // It is needed to the end of the process.
         Ok((role, socket)) => {
@@ -71,7 +72,7 @@ fn connect() -> (Role, &'static Control) {
         Err(error) => {
             eprintln!(
                 "parallel: {}={} is set, but this process is not a worker ({error}); unset it",
-                tuning::TOKEN,
+                environment::TOKEN,
                 token.to_string_lossy().escape_debug()
             );
             leave(NO_PARENT)

@@ -9,8 +9,12 @@
 // The simulation uses a part of each file.
 #![allow(dead_code, unreachable_pub, reason = "the runtime uses the rest")]
 
+#[path = "../../../parallel-runtime/src/pause.rs"]
+mod pause;
 #[path = "../../../parallel-runtime/src/pool/state/mod.rs"]
 mod state;
+#[path = "../../../parallel-runtime/src/tuning.rs"]
+mod tuning;
 
 mod engine;
 mod lot;

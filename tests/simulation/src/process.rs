@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::state::blame::Ending;
-use crate::state::worker::SLOTS;
+use crate::tuning::SLOTS;
 
 /// A slot of a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]

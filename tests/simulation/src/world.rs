@@ -30,8 +30,9 @@ use crate::state::load::Load;
 use crate::state::placement::Ask;
 use crate::state::rules::Rules;
 use crate::state::starts::StartError;
-use crate::state::worker::{Reading, SLOTS};
+use crate::state::worker::Reading;
 use crate::state::{Action, Attention, Effects, Event, Failure, Phase, Refusal, State, Whereabouts};
+use crate::tuning::{ACCIDENTS, LONGEST_START, SLOTS};
 
 /// What became of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +65,6 @@ const NEVER: Duration = Duration::from_secs(1_000_000);
 const MOST_STEPS: u32 = 60_000;
 /// What ends within so long may end while a caller decides.
 const SOON: Duration = Duration::from_millis(1);
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-const STOP_GRACE: Duration = Duration::from_secs(10);
-const UNBLAMED_DEATHS: u32 = 3;
 
 pub(crate) struct World<'a> {
     plan: &'a Plan,
@@ -121,19 +119,7 @@ impl<'a> World<'a> {
             cores: plan.cores,
             tasks_per_worker: plan.tasks_per_worker,
             initializes: plan.initializes,
-            start_timeout: START_TIMEOUT,
-            ahead_below: Duration::from_millis(5),
-            shared_after: Duration::from_millis(1),
-            long_parcel: Duration::from_millis(10),
-            heartbeat: Duration::from_millis(250),
-            group_time: Duration::from_micros(50),
-            largest_group: 256,
-            company_time: Duration::from_micros(10),
-            largest_company: 64,
-            stop_grace: STOP_GRACE,
-            hopeless_starts: 3,
-            back_off: |failures| Duration::from_millis(50) * failures,
-            unblamed_deaths: UNBLAMED_DEATHS,
+            ..Rules::default()
         };
         Self {
             plan,
@@ -471,7 +457,7 @@ impl<'a> World<'a> {
                 return;
             }
             let slow = self.rng.u32(..40) == 0;
-            let pause = if slow { START_TIMEOUT * 2 } else { Duration::from_micros(self.rng.u64(1..2000)) };
+            let pause = if slow { LONGEST_START * 2 } else { Duration::from_micros(self.rng.u64(1..2000)) };
             self.next_name += 1;
             self.seats[seat] = Some(Process::new(self.next_name, self.now + pause));
             self.sticks[seat] = false;
@@ -683,7 +669,7 @@ impl<'a> World<'a> {
                     assert!(self.now - its.item_since >= timeout, "an item is killed before its time");
                 }
             }
-            Some(Killed::Start) => assert!(self.now - self.at(worker.born) >= START_TIMEOUT, "a start is killed early"),
+            Some(Killed::Start) => assert!(self.now - self.at(worker.born) >= LONGEST_START, "a start is killed early"),
             Some(Killed::Spoilt) => assert!(process.spoilt, "a worker is killed for a lane that is whole"),
             Some(Killed::Retired) => {
                 assert!(self.foreign || self.plan.deeds.iter().any(|deed| matches!(deed, Deed::ChangeUser)))
@@ -721,7 +707,7 @@ impl<'a> World<'a> {
             Cause::Overwritten => assert!(process.spoilt, "nothing was written over"),
             Cause::NeverStarted => {
                 let deaths = self.items[first].unstarted_deaths;
-                assert!(deaths > UNBLAMED_DEATHS + lot.retries(), "it is given up after {deaths} deaths");
+                assert!(deaths > ACCIDENTS + lot.retries(), "it is given up after {deaths} deaths");
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::tuning::{BRIEF_ITEM, CHUNK_TIME, LONG_CHUNK_TIME, SHORT_CHUNK_TIME, WHOLE_MAP_TIME};
+use crate::tuning::{CHUNK_TIME, CHUNK_WEIGHT, CHUNKS_EACH, GROWTH, LONG_CHUNK_TIME, MERGED, ONE_WORKER_TIME, WAKE_UP};
 
 /// How many items the next chunk of a map gets, from how long the former took: small at first, unless it is known how
 /// long the function took before, and growing until a chunk takes some 100 µs. Where it is known how many are left, up to 2 ms while no worker would wait for another at the end,
@@ -22,19 +22,7 @@ pub(crate) struct Chunker {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a small number")]
-const BRIEF_NANOS: f64 = BRIEF_ITEM.as_nanos() as f64;
-/// A chunk is at most so many times as large as the one before: one quick item says little about the rest.
-const GROWTH: usize = 16;
-/// The weight in the average of a chunk that is no larger than the one before. A larger one weighs more, because what it
-/// costs to hand over is spread over more items.
-const WEIGHT: f64 = 0.3;
-/// Every worker should get at least so many more chunks, so that all end at about the same time.
-const CHUNKS_LEFT: usize = 4;
-
-/// Where nobody knows how many are left, every worker has had so many items for each one in its next chunk of a reduction.
-const CHUNKS_HAD: usize = 8;
-/// More items than these, of a reduction, are put together only where they are short: with so many, a value travels rarely enough.
-const MERGED: usize = 16;
+const BRIEF_NANOS: f64 = WAKE_UP.as_nanos() as f64;
 
 impl Chunker {
     /// `most`: the largest chunk that makes sense, for lack of room. `pace`: how long an item of the function took before.
@@ -42,7 +30,7 @@ impl Chunker {
         #[allow(clippy::cast_precision_loss, reason = "an average of nanoseconds")]
         let per_item = pace.map(|pace| pace.as_nanos() as f64);
         // What is known from before may be wrong for these items: a short chunk will show.
-        let last = per_item.map_or(0, |nanos| items_in(WHOLE_MAP_TIME, nanos).div_ceil(GROWTH));
+        let last = per_item.map_or(0, |nanos| items_in(ONE_WORKER_TIME, nanos).div_ceil(GROWTH));
         Self { fixed, per_item, learned: 0, begun: false, last, most: most.max(1) }
     }
 
@@ -61,14 +49,14 @@ impl Chunker {
         if let Some(fixed) = self.fixed {
             return fixed;
         }
-        let share = left.map(|left| (left / (workers.max(1) * CHUNKS_LEFT)).max(1));
+        let share = left.map(|left| (left / (workers.max(1) * CHUNKS_EACH)).max(1));
         let wanted = match (self.per_item, share) {
             (None, _) => 1,
             (Some(nanos), None) => items_in(CHUNK_TIME, nanos),
             (Some(nanos), Some(share)) => {
-                let short = items_in(SHORT_CHUNK_TIME, nanos);
+                let short = items_in(WAKE_UP, nanos);
                 let left = left.unwrap_or_default();
-                let whole = items_in(if self.begun { SHORT_CHUNK_TIME } else { WHOLE_MAP_TIME }, nanos);
+                let whole = items_in(if self.begun { WAKE_UP } else { ONE_WORKER_TIME }, nanos);
                 // What is left is one such chunk, or at most one for each worker.
                 let least = if left <= whole { left } else { short.min(left.div_ceil(workers.max(1))) };
                 let longest = items_in(LONG_CHUNK_TIME, nanos);
@@ -86,8 +74,8 @@ impl Chunker {
             return wanted;
         }
         let share = match left {
-            Some(left) => left / (workers.max(1) * CHUNKS_LEFT),
-            None => sent / (workers.max(1) * CHUNKS_HAD),
+            Some(left) => left / (workers.max(1) * CHUNKS_EACH),
+            None => sent / (workers.max(1) * CHUNKS_EACH),
         };
         wanted.max(share.min(MERGED)).min(self.most)
     }
@@ -106,7 +94,7 @@ impl Chunker {
         #[allow(clippy::cast_precision_loss, reason = "an average of nanoseconds")]
         let nanos = elapsed.as_nanos() as f64 / items as f64;
         #[allow(clippy::cast_precision_loss, reason = "a part of one")]
-        let weight = (1.0 - self.learned as f64 / items as f64).max(WEIGHT);
+        let weight = (1.0 - self.learned as f64 / items as f64).max(CHUNK_WEIGHT);
         self.per_item = Some(match self.per_item {
             None => nanos,
             Some(before) => before + weight * (nanos - before),
@@ -145,8 +133,8 @@ mod tests {
         let slow = Chunker::new(None, usize::MAX, Some(Duration::from_secs(1)));
         for (left, sent, size) in [
             (None, 0, 1),
-            (None, 31, 1),
-            (None, 32, 2),
+            (None, 15, 1),
+            (None, 16, 2),
             (None, 1_000_000, MERGED),
             (Some(1_000), 0, MERGED),
             (Some(64), 0, 8),
@@ -174,7 +162,7 @@ mod tests {
     fn the_pace_of_an_earlier_map_is_believed_for_a_short_chunk() {
         let mut chunker = Chunker::new(None, usize::MAX, Some(Duration::from_nanos(10)));
         assert!(chunker.is_brief());
-        let first = items_in(WHOLE_MAP_TIME, 10.0).next_multiple_of(GROWTH);
+        let first = items_in(ONE_WORKER_TIME, 10.0).next_multiple_of(GROWTH);
         assert_eq!(chunker.next(None, 2), first);
         // A map that is no longer goes to one worker, a longer one to all.
         assert_eq!((chunker.next(Some(5_000), 2), chunker.next(Some(6_000), 2)), (5_000, 2_000));
@@ -185,7 +173,7 @@ mod tests {
         chunker.learn(first, Duration::from_secs(2 * first as u64));
         assert_eq!((chunker.next(None, 2), chunker.is_brief()), (1, false));
         assert!(!Chunker::new(None, 1, None).is_brief());
-        assert!(!Chunker::new(None, 1, Some(BRIEF_ITEM)).is_brief());
+        assert!(!Chunker::new(None, 1, Some(WAKE_UP)).is_brief());
     }
 
     #[test]

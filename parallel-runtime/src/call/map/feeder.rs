@@ -94,8 +94,7 @@ impl Sink for Arrivals {
 
 /// A chunk is cut off at this many bytes, so that two fit where one is expected.
 const CHUNK_BYTES: usize = tuning::LANE_AREA / 2;
-/// What is reserved at most for results on the word of an iterator, in items.
-pub(crate) const RESERVE: usize = 1 << 20;
+
 /// What is under way: batches go out, arrivals come back. Dropping it abandons what has not come back.
 pub(crate) struct Outbox {
     engine: Arc<dyn Engine>,
@@ -225,7 +224,8 @@ pub(crate) struct Feeder<I: Iterator, H> {
 impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     pub(crate) fn new(plan: Plan, items: I) -> Self {
         let shape = plan.engine.shape();
-        let most = plan.window.map_or(usize::MAX, |window| window / (2 * shape.workers)).min(shape.most_items);
+        let most =
+            plan.window.map_or(usize::MAX, |window| window / (tuning::SLOTS * shape.workers)).min(shape.most_items);
         let counts = consecutive::counts::<I>() && plan.chunk_size.is_none();
         // What finds no room for its reply would come back and be sent again.
         let replies = plain::size_of_number::<H::Output>().map_or(usize::MAX, reply::room_for);
@@ -284,7 +284,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
 
     /// How many there will be, where the input says so; else a size to start with.
     pub(crate) fn forecast(&self) -> usize {
-        self.left().unwrap_or(self.expected().min(RESERVE))
+        self.left().unwrap_or(self.expected().min(tuning::RESERVED_RESULTS))
     }
 
     /// Sends items as long as the workers need more, and no more than `room`.

@@ -6,6 +6,7 @@ use super::feeder::{Arrival, Feeder, Plan};
 use super::ordered::{Reorder, unpack};
 use crate::error::{Error, Result};
 use crate::run::callable::{Accepts, Callable};
+use crate::tuning::REFILLED_PART;
 use crate::wire::given::{self, Given};
 
 /// Which outcomes a lazy map gives next.
@@ -94,7 +95,7 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
             return;
         };
         let room = self.window.saturating_sub(feeder.taken() - self.given);
-        if room >= (self.window / 4).max(1) || feeder.is_idle() {
+        if room >= (self.window / REFILLED_PART).max(1) || feeder.is_idle() {
             // The items that were taken tell why.
             self.over = feeder.feed(room).is_err();
         }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::feeder::{Arrival, Feeder, Plan, RESERVE};
+use super::feeder::{Arrival, Feeder, Plan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::rows::Rows;
 use crate::run::callable::{Accepts, Callable};
+use crate::tuning::RESERVED_RESULTS;
 use crate::wire::given::{self, Given};
 use crate::wire::handles::Handle;
 use crate::wire::outcome::decode_result;
@@ -89,7 +90,7 @@ fn map_numbers<I: Iterator, H: Accepts<I::Item>>(
 
 /// Runs a map whose values are anything.
 fn map_values<I: Iterator, H: Accepts<I::Item>>(feeder: Feeder<I, H>) -> Result<Vec<H::Output>> {
-    let mut outputs = Given::new(Vec::with_capacity(feeder.expected().min(RESERVE)));
+    let mut outputs = Given::new(Vec::with_capacity(feeder.expected().min(RESERVED_RESULTS)));
     take_values(feeder, |_, value| {
         outputs.push(value);
         Ok::<(), Error>(())
@@ -139,7 +140,7 @@ pub(crate) fn map_results<I: Iterator, H: Accepts<I::Item>>(plan: Result<Plan>, 
     let mut feeder = Feeder::<I, H>::new(plan, items);
     let mut order = Reorder::new();
     let mut outcomes: Given<Vec<(usize, Result<H::Output>)>> =
-        Given::new(Vec::with_capacity(feeder.expected().min(RESERVE)));
+        Given::new(Vec::with_capacity(feeder.expected().min(RESERVED_RESULTS)));
     let mut refusal = None;
     while !feeder.is_done() {
         if refusal.is_none() {

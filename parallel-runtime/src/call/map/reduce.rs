@@ -13,6 +13,7 @@ use crate::engine::values::Values;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::callable::Accepts;
 use crate::run::registry::Entry;
+use crate::tuning::{CHILDREN, SLOTS};
 use crate::wire::codec::CodecError;
 use crate::wire::fallible::{self, Reply};
 
@@ -65,7 +66,7 @@ fn merged<I: Iterator, H: Accepts<I::Item>>(
     items: I,
     merge: &'static Entry,
 ) -> std::result::Result<Option<Vec<u8>>, Stop<Vec<u8>>> {
-    let merges_at_once = MERGES_PER_WORKER * plan.engine.shape().workers;
+    let merges_at_once = SLOTS * plan.engine.shape().workers;
     let terms = Arc::new(Terms { indexed: false, ..(*plan.terms).clone() });
     let mut feeder = Feeder::<I, H>::new(Plan { merge: Some(merge), ..plan.clone() }, items);
     let mut tree = Tree::default();
@@ -117,9 +118,6 @@ fn value_of(terms: &Terms, merge: &Entry, first: usize, values: Values) -> std::
         }
     }
 }
-
-/// Merges that were handed out for each worker, beyond which no more items are: one at work, one that waits.
-const MERGES_PER_WORKER: usize = 2;
 
 /// Merged values, by the index of the first item that went into each.
 type Parts = BTreeMap<usize, Vec<u8>>;
@@ -198,9 +196,6 @@ struct Node {
     whole: usize,
     parts: Parts,
 }
-
-/// How many children a node has. With more of them, each value travels less often, and more of them wait.
-const CHILDREN: usize = 4;
 
 impl Tree {
     /// A chunk of `len` items was sent, the first of which is number `first`.

@@ -19,9 +19,6 @@ use super::platform::{AtomicU32, AtomicU64, Ordering};
 
 /// Positions and lengths are multiples of this, in bytes.
 pub(crate) const ALIGNMENT: u64 = 8;
-/// Up to this level a ring that has run empty stays where it is: eight times the first, so that a queue in steady use
-/// does not give back pages only to take them again.
-const KEPT: u64 = 3;
 /// How often the length is read at most until the head holds still for it.
 const LOOKS_AT_LEN: usize = 64;
 
@@ -309,9 +306,9 @@ impl<const FIRST: u64> Marks<FIRST> {
 
     /// Whether the ring is empty and may give memory back. Under the receivers' lock.
     #[inline]
-    pub(crate) fn may_shrink(&self, levels: u64) -> bool {
+    pub(crate) fn may_shrink(&self, levels: u64, kept: u64) -> bool {
         let Ok((state, level)) = self.now(levels) else { return false };
-        level > KEPT && state.senders.own().messages_since(state.receivers.own()) == 0
+        level > kept && state.senders.own().messages_since(state.receivers.own()) == 0
     }
 
     /// The move of an empty ring to the first level; `None`: it is not empty, or there already. Under both locks.

@@ -133,8 +133,8 @@ impl<B: Load> State<B> {
 
     /// How soon to look again whether something is to be shared or delivered, if nothing is heard before.
     pub(crate) fn look_again(&self) -> Duration {
-        let Rules { shared_after, long_parcel, heartbeat, ahead_below, .. } = self.rules;
-        let idle = self.workers().any(|worker| worker.capacity(ahead_below) == Some(0));
+        let Rules { shared_after, long_parcel, heartbeat, .. } = self.rules;
+        let idle = self.workers().any(|worker| worker.capacity(long_parcel) == Some(0));
         // Those that are at such items may wait for something, and others are needed.
         if idle && self.queue.front().is_some_and(|batch| batch.is_calls() || batch.is_short()) {
             return shared_after;

@@ -7,6 +7,7 @@ use super::load::Load;
 use super::queue::Queue;
 use super::rules::Rules;
 use super::worker::Worker;
+use crate::tuning::SLOTS;
 
 /// How many calls of this pace take so long.
 fn calls_in(time: Duration, pace: Duration) -> usize {
@@ -17,7 +18,7 @@ fn calls_in(time: Duration, pace: Duration) -> usize {
 /// no more than leave the other workers their share.
 pub(crate) fn group_size<B: Load>(call: &B, queue: &Queue<B>, workers: usize, rules: &Rules) -> usize {
     let Some(pace) = call.pace().filter(|_| call.is_sociable()) else { return 1 };
-    let share = queue.len() / (2 * workers.max(1)) + 1;
+    let share = queue.len() / (SLOTS * workers.max(1)) + 1;
     let company = calls_in(rules.company_time, pace);
     calls_in(rules.group_time, pace).min(share.max(company)).min(rules.largest_group)
 }

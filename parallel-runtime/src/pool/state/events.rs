@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::blame::{Cause, Death, Reached, Sent};
 use super::placement::Ask;
 use super::starts::StartError;
-use super::worker::{Reading, SLOTS};
+use super::worker::Reading;
+use crate::tuning::SLOTS;
 
 /// Where a pool is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

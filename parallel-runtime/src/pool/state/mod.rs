@@ -27,8 +27,9 @@ use self::placement::Ask;
 use self::queue::Queue;
 use self::rules::Rules;
 use self::starts::{StartError, Starts};
-use self::worker::{Reading, SLOTS, Worker};
+use self::worker::{Reading, Worker};
 use crate::engine::call_id::History;
+use crate::tuning::SLOTS;
 
 /// All that a pool knows and decides.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use std::time::Instant;
 use super::load::Load;
 use super::queue::Queue;
 use super::rules::Rules;
-use super::worker::{SLOTS, Worker};
+use super::worker::Worker;
+use crate::tuning::SLOTS;
 
 /// The seats of a pool; those without a worker are empty.
 pub(crate) type Seats<B> = [Option<Worker<B>>];
@@ -32,7 +33,7 @@ fn worker_for<B: Load>(seats: &Seats<B>, batch: &B, now: Instant, rules: &Rules)
     let most = if batch.needs_idle_worker() { 0 } else { SLOTS - 1 };
     let wakes_nobody = batch.is_short() && has_enough(seats, now, rules);
     let load = |worker: &Worker<B>| {
-        let held = worker.capacity(rules.ahead_below).filter(|&held| held <= most)?;
+        let held = worker.capacity(rules.long_parcel).filter(|&held| held <= most)?;
         (!wakes_nobody || worker.is_at_short_items(now, rules.shared_after)).then_some(held)
     };
     let takers = seats.iter().enumerate().filter_map(|(index, seat)| Some((load(seat.as_ref()?)?, index)));
@@ -54,7 +55,7 @@ pub(crate) fn next<B: Load>(queue: &Queue<B>, seats: &Seats<B>, now: Instant, ru
 /// What some worker is to be asked for, because another has nothing: what waits in its lane, or what it does not take up, or half
 /// of what it has not started.
 pub(crate) fn share<B: Load>(seats: &Seats<B>, now: Instant, rules: &Rules) -> Option<Ask> {
-    let is_idle = |worker: &Worker<B>| worker.capacity(rules.ahead_below) == Some(0);
+    let is_idle = |worker: &Worker<B>| worker.capacity(rules.long_parcel) == Some(0);
     seats.iter().flatten().find(|worker| is_idle(worker))?;
     let enough = || has_enough(seats, now, rules);
     let busy = || seats.iter().enumerate().filter_map(|(index, seat)| Some((index, seat.as_ref()?)));

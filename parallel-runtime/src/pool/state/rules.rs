@@ -1,6 +1,9 @@
-//! The numbers by which a pool decides. They are chosen elsewhere; tests may choose others.
+//! The numbers by which a pool decides: those of `tuning`, in whose place tests and simulations put others.
 
 use std::time::Duration;
+
+use crate::pause;
+use crate::tuning;
 
 /// How many, how long and how much.
 #[derive(Debug, Clone)]
@@ -13,59 +16,48 @@ pub(crate) struct Rules {
     pub(crate) initializes: bool,
     /// How long a worker may take until it can work.
     pub(crate) start_timeout: Duration,
-    /// A worker whose latest parcel ran longer than this gets no second one ahead.
-    pub(crate) ahead_below: Duration,
-    /// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was
-    /// meant to take, and long against what dividing costs.
+    /// After so long a parcel is divided when another worker has nothing to do.
     pub(crate) shared_after: Duration,
-    /// What a parcel that has run for so long has done is delivered before its end; one that was not taken up for so long goes
-    /// elsewhere.
+    /// After so long what a parcel has done is delivered, one that was not taken up goes elsewhere, and its worker gets none ahead.
     pub(crate) long_parcel: Duration,
-    /// How long one who waits for a pool sleeps at most: the bound on the harm that a worker does which scribbles over the
-    /// bell's words.
+    /// How long the caller that leads sleeps at most.
     pub(crate) heartbeat: Duration,
-    /// How long submitted calls that travel together should take: as long as a few round trips, and so short that nobody
-    /// waits for the one in front.
+    /// How long submitted calls that travel together should take, and how many there are at most.
     pub(crate) group_time: Duration,
-    /// So many travel together at most: then a round trip costs each of them next to nothing.
     pub(crate) largest_group: usize,
-    /// Calls that take less than this together are held back as long as a worker is at such calls: to hand a parcel over takes
-    /// some 2 µs of the caller's time.
+    /// How long calls take together, or how many there are, that are not held back for others.
     pub(crate) company_time: Duration,
-    /// So many are not held back for more.
     pub(crate) largest_company: usize,
-    /// How long a worker that was told to stop may take for its `atexit` handlers before it is killed.
+    /// How long a worker that was told to stop may take before it is killed.
     pub(crate) stop_grace: Duration,
-    /// After so many failed starts in a row, calls that wait for a worker fail rather than wait on.
+    /// After so many failed starts in a row, calls that wait for a worker fail.
     pub(crate) hopeless_starts: u32,
     /// The pause after so many failed starts in a row.
     pub(crate) back_off: fn(u32) -> Duration,
     /// How often a worker that dies without having started an item may take the same parcel with it, beside the retries that
-    /// its caller allows, before the parcel is blamed.
+    /// its caller allows.
     pub(crate) unblamed_deaths: u32,
 }
 
-#[cfg(test)]
-impl Rules {
-    /// Some of each.
-    pub(crate) fn for_tests() -> Self {
+impl Default for Rules {
+    /// The chosen numbers, for one core and workers that need no preparation.
+    fn default() -> Self {
         Self {
-            cores: 2,
+            cores: 1,
             tasks_per_worker: None,
             initializes: false,
-            start_timeout: Duration::from_secs(30),
-            ahead_below: Duration::from_millis(5),
-            shared_after: Duration::from_millis(1),
-            long_parcel: Duration::from_millis(10),
-            heartbeat: Duration::from_millis(250),
-            group_time: Duration::from_micros(50),
-            largest_group: 256,
-            company_time: Duration::from_micros(10),
-            largest_company: 64,
-            stop_grace: Duration::from_secs(10),
-            hopeless_starts: 3,
-            back_off: |failures| Duration::from_millis(50) * failures,
-            unblamed_deaths: 3,
+            start_timeout: tuning::LONGEST_START,
+            shared_after: tuning::SHARED_AFTER,
+            long_parcel: tuning::LONG_PARCEL,
+            heartbeat: tuning::HEARTBEAT,
+            group_time: tuning::ONE_WORKER_TIME,
+            largest_group: tuning::LARGEST_GROUP,
+            company_time: tuning::COMPANY_TIME,
+            largest_company: tuning::LARGEST_COMPANY,
+            stop_grace: tuning::STOP_GRACE,
+            hopeless_starts: tuning::ACCIDENTS,
+            back_off: pause::after,
+            unblamed_deaths: tuning::ACCIDENTS,
         }
     }
 }

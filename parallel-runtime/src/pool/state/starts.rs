@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_until_a_good_start_ends_them() {
-        let (now, rules) = (Instant::now(), Rules::for_tests());
+        let (now, rules) = (Instant::now(), Rules::default());
         let mut starts = Starts::default();
         let error = StartError::of(io::ErrorKind::Other, "no".to_string());
         let pauses: Vec<Duration> = (0..3).map(|_| starts.failed(error.clone(), now, &rules) - now).collect();
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_given_up_for_a_failure_that_stays_and_for_several_that_may_pass() {
-        let (now, rules) = (Instant::now(), Rules::for_tests());
+        let (now, rules) = (Instant::now(), Rules::default());
         let most = rules.hopeless_starts;
         let stays = StartError::of(io::ErrorKind::Other, "no".to_string());
         let may_pass = StartError { may_pass: true, ..stays.clone() };

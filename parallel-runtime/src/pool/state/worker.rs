@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use super::blame::Sent;
 use super::life::Life;
 use super::load::Load;
-
-/// The parcels that a lane has room for.
-pub(crate) const SLOTS: usize = 2;
+use crate::tuning::SLOTS;
 
 /// How far a worker was with a parcel when its lane was last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,9 +107,9 @@ impl<B: Load> Worker<B> {
         }
     }
 
-    /// How many parcels it holds, if it takes any more. `ahead_below`: where its latest one took longer, it gets none ahead.
-    pub(crate) fn capacity(&self, ahead_below: Duration) -> Option<usize> {
-        let ahead = self.held.is_empty() || self.latest.is_some_and(|latest| latest < ahead_below);
+    /// How many parcels it holds, if it takes any more. Where its latest was a `long_parcel`, it gets none ahead.
+    pub(crate) fn capacity(&self, long_parcel: Duration) -> Option<usize> {
+        let ahead = self.held.is_empty() || self.latest.is_some_and(|latest| latest < long_parcel);
         let takes = self.life == Life::Serving && !self.is_full && self.budget != Some(0) && ahead && self.has_room();
         takes.then_some(self.held.len())
     }

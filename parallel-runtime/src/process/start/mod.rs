@@ -14,6 +14,7 @@ use self::exec::Exec;
 use super::caller::{Caller, Deputy};
 use super::control::Control;
 use super::leaving::Leaving;
+use crate::environment;
 use crate::sys::owner::Owner;
 use crate::sys::process::{self, Started};
 use crate::sys::program;
@@ -21,7 +22,6 @@ use crate::sys::rights::Rights;
 use crate::sys::socket::Socket;
 use crate::sys::standing::look_at;
 use crate::sys::wait::Poller;
-use crate::tuning;
 
 mod exec;
 #[cfg_attr(not(feature = "zygote"), path = "no_zygote.rs")]
@@ -241,7 +241,7 @@ fn pair_where_plenty() -> Option<(Socket, Socket)> {
     let pair = Socket::pair().ok()?;
     // The system gives the lowest number that is free.
     let highest = pair.0.number().max(pair.1.number());
-    let leaves = |used| tuning::leaves_descriptors(used, program::descriptor_limit());
+    let leaves = |used| environment::leaves_descriptors(used, program::descriptor_limit());
     u64::try_from(highest).is_ok_and(leaves).then_some(pair)
 }
 

@@ -10,9 +10,8 @@ pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 pub(crate) use crate::sys::wait::{wait_word as sleep, wake_word as wake};
 pub(crate) use crate::sys::word::{PID_BITS, is_gone, own_identity, wait_low_half as sleep_low_half, wake_low_half};
-
-/// How often one who waits for a lock looks at the word before it sleeps: as often as std's mutex does.
-pub(crate) const SPINS: u32 = 100;
+use crate::tuning::LOCK_PATIENCE;
+pub(crate) use crate::tuning::{LOCK_PROMISE as PROMISE, LOCK_SPINS as SPINS, SLICE};
 
 /// A full fence, behind a read-modify-write that this thread has just made.
 #[inline]
@@ -24,18 +23,6 @@ pub(crate) fn fence_after_swap() {
         fence(Ordering::SeqCst);
     }
 }
-
-/// How long one who waits sleeps at most before it looks again whether the holder lives, and whether it was forgotten by
-/// one who died between changing a word and waking: short against what a person notices, long against the 20 µs of
-/// looking.
-pub(crate) const SLICE: Duration = Duration::from_millis(50);
-
-/// Who has waited longer than this for a lock asks to be handed it: short against a task, long against a hand-over.
-const PATIENCE: Duration = Duration::from_millis(1);
-
-/// How long one who comes new leaves a free lock to those it was promised to: longer than waking takes on a busy
-/// machine.
-pub(crate) const PROMISE: Duration = Duration::from_millis(2);
 
 /// When a wait ends.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +60,7 @@ impl Beginning {
 
     /// Whether it is time to ask for the lock.
     pub(crate) fn is_long_ago(self) -> bool {
-        self.0.elapsed() >= PATIENCE
+        self.0.elapsed() >= LOCK_PATIENCE
     }
 
     /// Whether a slice has passed; if so, the next one begins.

@@ -10,9 +10,10 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
-use std::time::Duration;
+use std::time::Instant;
 
 use super::process::Started;
+use crate::tuning::{BETWEEN_LOOKS, SYSTEM_PATIENCE};
 
 /// What a fork must know of the one thread of this process.
 pub(crate) struct Original {
@@ -107,22 +108,17 @@ impl Original {
     }
 }
 
-/// How often one looks again for a thread that has ended and may still be listed, and how long in between.
-const LOOKS: u32 = 20;
-const BETWEEN: Duration = Duration::from_millis(1);
-
 /// Checks that this process has one thread, and no descriptors but the streams and `channel`, and no shared memory: what
 /// a copy would share with its siblings.
 fn check_alone(channel: RawFd) -> Result<(), String> {
     let list = |folder: &str| fs::read_dir(folder).map_err(|error| format!("{folder}: {error}"));
-    let mut looks = 0;
+    let deadline = Instant::now() + SYSTEM_PATIENCE;
     while list("/proc/self/task")?.count() != 1 {
         // One that has ended is still to be seen for a moment.
-        if looks == LOOKS {
+        if Instant::now() >= deadline {
             return Err("a constructor has started a thread".to_string());
         }
-        looks += 1;
-        std::thread::sleep(BETWEEN);
+        std::thread::sleep(BETWEEN_LOOKS);
     }
     let numbers = list("/proc/self/fd")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let unknown = numbers.filter(|&number: &RawFd| number > 2 && number != channel).count();

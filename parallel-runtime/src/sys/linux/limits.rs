@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::tuning::{LEAST_STACK, QUEUE_SHARE};
+
 /// A limit that a user sets with `ulimit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
@@ -33,9 +35,6 @@ pub(crate) fn raw(resource: libc::__rlimit_resource_t) -> Option<libc::rlimit> {
     (unsafe { libc::getrlimit(resource, &raw mut limits) } == 0).then_some(limits)
 }
 
-/// The least stack on which a call can be made and run, in bytes: what both take unoptimized, with arguments and environment, which lie on it.
-const LEAST_STACK: u64 = 64 << 10;
-
 /// Refuses to start processes where their stack would overflow before they reach a function.
 pub(crate) fn check_stack() -> io::Result<()> {
     match of(Limit::Stack) {
@@ -46,8 +45,6 @@ pub(crate) fn check_stack() -> io::Result<()> {
     }
 }
 
-/// What one queue may take of the address space that is left: so that many leave room for each other and for the program.
-const SHARE: u64 = 64;
 /// The address space of a process without a limit, in bytes: what x86-64 gives, the least of the machines that this runs on.
 const WHOLE: u64 = 1 << 47;
 
@@ -60,7 +57,7 @@ pub(crate) fn check_share(size: u64) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::OutOfMemory,
         format!(
-            "it would take {size} bytes of address space, and may take one part in {SHARE} of the {left} that are left; raise \
+            "it would take {size} bytes of address space, and may take one part in {QUEUE_SHARE} of the {left} that are left; raise \
              the limit (`ulimit -v`)"
         ),
     ))
@@ -68,7 +65,7 @@ pub(crate) fn check_share(size: u64) -> io::Result<()> {
 
 /// Whether one queue may take so much of the address space that is left.
 fn is_share(size: u64, left: u64) -> bool {
-    size <= left / SHARE
+    size <= left / QUEUE_SHARE
 }
 
 /// How much address space this process may still take, in bytes.

@@ -17,9 +17,7 @@ pub(crate) use super::mapping::{Mapping, sizes};
 use super::parts::{self, Parts};
 use super::refusal::{Named, refused};
 use crate::poison::lock;
-
-/// From this size on, memory is asked for in huge pages, in bytes: two of them at least.
-const HUGE_FROM: usize = 4 << 20;
+use crate::tuning::HUGE_FROM;
 
 /// Asks for huge pages for memory that is about to be filled: where each small page is touched for the first time, that costs
 /// more than to fill it.

@@ -9,15 +9,13 @@ use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
 use super::descriptor::above_standard;
 use super::wait::Poller;
-
-/// How long a process lives on at most after the kernel has decided to kill it, if the machine is busy with others.
-const DYING: Duration = Duration::from_secs(1);
+use crate::tuning::DYING;
 
 /// What is known of a death by SIGKILL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -220,6 +218,8 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::wait::wait_readable;
+use crate::tuning::SMALL_STACK;
 
 /// The real and the effective user and group of a process that a thread starts: those of the thread. The saved ones, and those
 /// for the file system, a new program takes from the effective ones.
@@ -114,42 +115,40 @@ const SIGSETXID: u32 = 33;
 pub(crate) fn watch(changed: fn()) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let _ = std::thread::Builder::new().name("parallel-owner".to_string()).stack_size(STACK).spawn(move || {
-            // All of them: the others are for the program's own threads.
-            change_mask(libc::SIG_BLOCK, u64::MAX);
-            let Some(asked) = descriptor_of_signal() else {
-                change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
-                return;
-            };
-            let mut generation = 0;
-            loop {
-                for (word, id) in IDS.iter().zip(Owner::own().ids) {
-                    word.store(id, Release);
-                }
-                generation += 2;
-                GENERATION.store(generation, Release);
-                if generation > 2 {
-                    changed();
-                }
-                while !wait_readable(asked.as_fd(), None) {}
-                if !is_pending() {
-                    // A sandbox refuses to wait. Nobody watches from now on.
-                    GENERATION.store(0, Release);
+        let _ =
+            std::thread::Builder::new().name("parallel-owner".to_string()).stack_size(SMALL_STACK).spawn(move || {
+                // All of them: the others are for the program's own threads.
+                change_mask(libc::SIG_BLOCK, u64::MAX);
+                let Some(asked) = descriptor_of_signal() else {
                     change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
                     return;
+                };
+                let mut generation = 0;
+                loop {
+                    for (word, id) in IDS.iter().zip(Owner::own().ids) {
+                        word.store(id, Release);
+                    }
+                    generation += 2;
+                    GENERATION.store(generation, Release);
+                    if generation > 2 {
+                        changed();
+                    }
+                    while !wait_readable(asked.as_fd(), None) {}
+                    if !is_pending() {
+                        // A sandbox refuses to wait. Nobody watches from now on.
+                        GENERATION.store(0, Release);
+                        change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
+                        return;
+                    }
+                    GENERATION.store(generation + 1, Release);
+                    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+                    // The handler of the C library runs here.
+                    change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
+                    change_mask(libc::SIG_BLOCK, 1 << (SIGSETXID - 1));
                 }
-                GENERATION.store(generation + 1, Release);
-                std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
-                // The handler of the C library runs here.
-                change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
-                change_mask(libc::SIG_BLOCK, 1 << (SIGSETXID - 1));
-            }
-        });
+            });
     });
 }
-
-/// The thread makes a few system calls; only what is touched takes memory.
-const STACK: usize = 64 << 10;
 
 /// Changes which signals the calling thread keeps waiting, the C library's own too, which it leaves out otherwise.
 fn change_mask(how: libc::c_int, set: u64) {

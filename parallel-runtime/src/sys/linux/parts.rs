@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use super::limits;
 use super::mapping::Mapping;
 use crate::poison::lock;
+use crate::tuning::RING;
 
 /// How much of such memory, from its start, every process maps at once, in bytes.
-pub(crate) const HEAD: usize = (4 << 10) + (256 << 10);
+pub(crate) const HEAD: usize = (4 << 10) + RING;
 /// How many parts there are at most behind the head.
 pub(crate) const MOST: usize = 16;
 

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::descriptor::copy_above_standard;
 use super::executable::EXECUTABLE;
@@ -25,12 +25,8 @@ use super::rights::Rights;
 use super::surroundings::Affinity;
 use super::terminal;
 use super::wait::wait_readable;
+use crate::tuning::{DYING, SMALL_STACK, SYSTEM_PATIENCE};
 
-/// Enough for the few calls between clone and exec, unoptimized.
-const STACK: usize = 64 << 10;
-/// How long one that has ended but for the kernel's part, or was just killed, is waited for to be reaped: that part takes some
-/// 0.1 ms, and a process that is in it cannot be held there for long by anything but a debugger.
-const DYING: Duration = Duration::from_secs(1);
 /// The largest signal number of Linux, `_NSIG`.
 const LAST_SIGNAL: c_int = 64;
 
@@ -138,12 +134,12 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
         refused: "",
         error: 0,
     };
-    let stack = Mapping::private(STACK)?;
+    let stack = Mapping::private(SMALL_STACK)?;
     let signals = BlockedSignals::new();
     let mut pidfd: RawFd = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: one past the end of the mapping.
-    let top = unsafe { stack.as_ptr().add(STACK) };
+    let top = unsafe { stack.as_ptr().add(SMALL_STACK) };
     // SAFETY: the stack grows down from the end of a mapping that outlives the child's use of it, because CLONE_VFORK
     // holds this thread until the child has called exec or ended; the same keeps `plan` and what it points to alive.
     // All signals are blocked, so no handler of ours runs on the shared memory.
@@ -433,11 +429,7 @@ struct PidfdInfo {
 
 const _: () = assert!(size_of::<PidfdInfo>() == 64);
 
-/// How often one asks for the status of a process that somebody else is just reaping, and how long in between: the kernel
-/// writes it down a moment after the process is no child any more.
-const ASKED: u32 = 100;
-const BETWEEN: Duration = Duration::from_micros(100);
-/// Set where it never did: then each is asked for once.
+/// Set where the kernel never kept the status of a process that somebody else reaped: then each is asked for once.
 static KEEPS_NO_RECORD: AtomicBool = AtomicBool::new(false);
 
 /// Asks the kernel for the status of a process that somebody else reaped.
@@ -445,7 +437,10 @@ fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
     const EXIT: u64 = 1 << 3;
     // _IOWR(0xff, 11, struct pidfd_info)
     const GET_INFO: libc::Ioctl = (3 << 30) | (64 << 16) | (0xff << 8) | 11;
-    for _ in 0..if KEEPS_NO_RECORD.load(Ordering::Relaxed) { 1 } else { ASKED } {
+    // The kernel writes it down a moment after the process is no child any more.
+    let patience = if KEEPS_NO_RECORD.load(Ordering::Relaxed) { Duration::ZERO } else { SYSTEM_PATIENCE };
+    let asked = Instant::now();
+    loop {
         let mut info = PidfdInfo { mask: EXIT, cgroup: 0, ids: [0; 11], exit_code: 0 };
         // SAFETY: the request's size is that of the struct it is given.
         let answer = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO, &raw mut info) };
@@ -456,7 +451,10 @@ fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
             // This kernel does not know the question.
             break;
         }
-        std::thread::sleep(BETWEEN);
+        if asked.elapsed() >= patience {
+            break;
+        }
+        std::thread::yield_now();
     }
     KEEPS_NO_RECORD.store(true, Ordering::Relaxed);
     Err(io::Error::from_raw_os_error(libc::ECHILD))

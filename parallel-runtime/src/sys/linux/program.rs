@@ -232,11 +232,12 @@ pub(crate) fn at_exit(handler: extern "C" fn()) {
     }
 }
 
-/// How many descriptors this process may have open.
+/// How many descriptors Linux gives a process where nobody has said otherwise.
+pub(crate) const USUAL_DESCRIPTORS: u64 = 1024;
+
+/// How many descriptors this process may have open; the usual number where the system refuses to tell.
 pub(crate) fn descriptor_limit() -> u64 {
-    // Where the system refuses to tell: what it gives where nobody has said otherwise.
-    const USUAL: u64 = 1024;
-    limits::raw(libc::RLIMIT_NOFILE).map_or(USUAL, |limit| limit.rlim_cur)
+    limits::raw(libc::RLIMIT_NOFILE).map_or(USUAL_DESCRIPTORS, |limit| limit.rlim_cur)
 }
 
 /// The program's name, as it was called.

@@ -14,13 +14,7 @@ use std::ptr::{self, NonNull};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
 use super::limits::{self, Limit};
-
-/// Kept below a larger stack and never touched, in bytes: C code may step over a page or two at once.
-const GUARD: usize = 64 << 10;
-/// A stack of fewer bytes is not worth its system calls.
-const LEAST: usize = 1 << 20;
-/// A larger stack takes at most this part of the address space that a limit leaves: what is read needs memory, too.
-const PART_OF_LIMIT: u64 = 4;
+use crate::tuning::{GUARD, LEAST_LARGER_STACK, PART_OF_STACK};
 
 /// The address of the stack's end, as far as it has grown by now.
 #[inline(always)]
@@ -99,10 +93,10 @@ pub(crate) struct Stack {
 impl Stack {
     /// Maps a stack of about `wanted` bytes; of less where limits allow no more.
     pub(crate) fn new(wanted: usize) -> io::Result<Self> {
-        let mut len = wanted.min(room()).max(LEAST).next_multiple_of(GUARD);
+        let mut len = wanted.min(room()).max(LEAST_LARGER_STACK).next_multiple_of(GUARD);
         loop {
             match Self::map(len) {
-                Err(_) if len > LEAST => len = (len / 4).max(LEAST),
+                Err(_) if len > LEAST_LARGER_STACK => len = (len / PART_OF_STACK).max(LEAST_LARGER_STACK),
                 outcome => return outcome,
             }
         }
@@ -166,7 +160,7 @@ fn room() -> usize {
     let used = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = used.as_deref().and_then(|text| text.split(' ').next()).and_then(|pages| pages.parse::<u64>().ok());
     let used = pages.map_or(limit / 2, |pages| pages.saturating_mul(rustix::param::page_size() as u64));
-    usize::try_from(limit.saturating_sub(used) / PART_OF_LIMIT).unwrap_or(usize::MAX)
+    usize::try_from(limit.saturating_sub(used) / PART_OF_STACK as u64).unwrap_or(usize::MAX)
 }
 
 /// What is called on another stack.
@@ -277,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_panic_on_a_larger_stack_goes_on_below_it() {
-        let mut stack = Stack::new(LEAST).unwrap();
+        let mut stack = Stack::new(LEAST_LARGER_STACK).unwrap();
         let report = catch(|| stack.run(|| panic!("up there"))).unwrap_err();
         assert_eq!(report.message(), "up there");
         assert_eq!(stack.run(|| 7), 7);
@@ -289,7 +283,7 @@ mod tests {
         fn below(stack: &mut Stack) -> String {
             stack.run(|| std::backtrace::Backtrace::force_capture().to_string())
         }
-        let frames = below(&mut Stack::new(LEAST).unwrap());
+        let frames = below(&mut Stack::new(LEAST_LARGER_STACK).unwrap());
         assert!(frames.contains("a_stack_walk_passes_from_a_larger_stack"), "{frames}");
     }
 
@@ -299,7 +293,7 @@ mod tests {
             let own = bounds().unwrap();
             // The C library gives a thread the stack of one that has ended, of four times the size at most.
             assert!(own.contains(&here()) && (256 << 10..=2 << 20).contains(&own.len()), "{own:?}");
-            let mut stack = Stack::new(LEAST).unwrap();
+            let mut stack = Stack::new(LEAST_LARGER_STACK).unwrap();
             let larger = stack.run(|| bounds().unwrap());
             assert_eq!(larger.len(), stack.len());
             assert!(!own.contains(&larger.start) && bounds() == Some(own));

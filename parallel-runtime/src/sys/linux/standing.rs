@@ -67,8 +67,6 @@ const NAMESPACES: [&CStr; 7] = [
     c"/proc/thread-self/ns/time_for_children",
 ];
 const FOLDER: &CStr = c"/proc/thread-self/ns";
-/// With fewer descriptors than is usual, one that is missing for a moment can be the one by which a result was to arrive.
-const MANY_DESCRIPTORS: u64 = 1024;
 
 /// How many filters the program had when no thread could have had others; [`UNKNOWN`] before that is known.
 static COMMON_FILTERS: AtomicU32 = AtomicU32::new(UNKNOWN);
@@ -275,7 +273,8 @@ const SKIPPED: u64 = u64::MAX;
 fn namespaces(with_mounts: bool) -> [u64; NAMESPACES.len()] {
     // From there it takes half the time.
     let open = || rustix::fs::open(FOLDER, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
-    let folder = (program::descriptor_limit() >= MANY_DESCRIPTORS).then(open).flatten();
+    // With fewer descriptors than is usual, one that is missing for a moment can be the one by which a result was to arrive.
+    let folder = (program::descriptor_limit() >= program::USUAL_DESCRIPTORS).then(open).flatten();
     NAMESPACES.map(|path| match with_mounts || path != NAMESPACES[0] {
         true => namespace(folder.as_ref(), path).unwrap_or(0),
         false => SKIPPED,

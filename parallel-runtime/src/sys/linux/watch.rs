@@ -9,15 +9,13 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::Instant;
 
 use rustix::process::{Pid, PidfdFlags};
 
 use super::process::{block_signals, end_own_group, own_number};
 use super::wait::{wait_word, wake_word};
-
-/// The thread makes a few system calls; only what is touched takes memory.
-const STACK: usize = 64 << 10;
+use crate::tuning::{MOMENT, SLICE, SMALL_STACK};
 
 /// Whether a thread has been made that is not yet [`SAFE`].
 const ON_ITS_WAY: u32 = 1;
@@ -26,18 +24,13 @@ const SAFE: u32 = 2;
 /// How far the thread has come; 0 where there is none.
 static STATE: AtomicU32 = AtomicU32::new(0);
 
-/// How often one looks whether the thread has come so far, and how long in between.
-const LOOKS: u32 = 20;
-const BETWEEN: Duration = Duration::from_millis(100);
-
 /// Waits until no task can take from the thread what it watches; not for ever, because some systems end a thread that asks
 /// for descriptors of its own. Call it before the first task runs.
 pub(crate) fn until_safe() {
-    for _ in 0..LOOKS {
-        if STATE.load(Ordering::Acquire) != ON_ITS_WAY {
-            return;
-        }
-        wait_word(&STATE, ON_ITS_WAY, Some(BETWEEN));
+    let begun = Instant::now();
+    while STATE.load(Ordering::Acquire) == ON_ITS_WAY {
+        let Some(left) = MOMENT.checked_sub(begun.elapsed()) else { return };
+        wait_word(&STATE, ON_ITS_WAY, Some(left));
     }
 }
 
@@ -53,7 +46,9 @@ pub(crate) fn end_with_parent(channel: BorrowedFd<'_>) -> io::Result<()> {
     end_when_continued(watched.parent);
     STATE.store(ON_ITS_WAY, Ordering::Relaxed);
     // A program whose thread-locals are large needs more than that.
-    start(watched, Some(STACK)).or_else(|_| start(watched, None)).inspect_err(|_| STATE.store(0, Ordering::Relaxed))
+    start(watched, Some(SMALL_STACK))
+        .or_else(|_| start(watched, None))
+        .inspect_err(|_| STATE.store(0, Ordering::Relaxed))
 }
 
 fn start(watched: Watched, stack: Option<usize>) -> io::Result<()> {
@@ -71,7 +66,7 @@ pub(crate) fn rehearse() {
         ptr::null_mut()
     }
     for _ in 0..2 {
-        if let Ok(thread) = make(nothing, ptr::null_mut(), Some(STACK)) {
+        if let Ok(thread) = make(nothing, ptr::null_mut(), Some(SMALL_STACK)) {
             // SAFETY: the thread was made just now and is not detached; nobody else knows it.
             unsafe { libc::pthread_join(thread, ptr::null_mut()) };
         }
@@ -174,9 +169,6 @@ impl Watched {
 #[derive(Debug, Clone, Copy)]
 struct Parent(Option<Pid>);
 
-/// How often one who has no descriptor to hear of it by looks whether the parent lives.
-const LOOK_FOR_PARENT: Duration = Duration::from_millis(100);
-
 impl Parent {
     /// Ask while it is known to live, or to have died after it put something into the control channel.
     fn get() -> Self {
@@ -202,7 +194,7 @@ impl Parent {
     /// Waits for its end with no descriptor's help.
     fn outlive(self) {
         while !self.is_gone() {
-            std::thread::sleep(LOOK_FOR_PARENT);
+            std::thread::sleep(SLICE);
         }
     }
 }

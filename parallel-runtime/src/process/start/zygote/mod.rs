@@ -34,6 +34,8 @@ pub(crate) use self::words::read_answer;
 use self::yielding::Yielding;
 use super::exec::Exec;
 use super::{Here, Launched, Numbers, ORIGINAL, Order, Start, Way, has_plenty, pair_where_plenty};
+use crate::environment;
+use crate::pause;
 use crate::process::control::Control;
 use crate::process::leaving::Leaving;
 use crate::process::token::Role;
@@ -49,7 +51,7 @@ use crate::tuning;
 
 /// The way by a zygote, for the thread that calls this; `None` where there may be none at all.
 pub(super) fn way(exec: &Arc<Exec>, numbers: Numbers, poller: &Arc<Poller>) -> Option<Box<dyn Start>> {
-    if !tuning::zygote() || !has_plenty() {
+    if !environment::zygote() || !has_plenty() {
         return None;
     }
     Some(Box::new(Zygotes {
@@ -302,7 +304,7 @@ impl Zygotes {
                 _ => return self.give_up(),
             }
         }
-        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > tuning::start_timeout();
+        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > environment::start_timeout();
         if self.zygote.as_ref().is_some_and(hangs) {
             self.give_up();
         }
@@ -319,7 +321,7 @@ impl Zygotes {
 
     fn rest(&mut self) {
         self.failures += 1;
-        self.rests_until = Instant::now().checked_add(tuning::back_off(self.failures));
+        self.rests_until = Instant::now().checked_add(pause::after(self.failures));
     }
 
     /// Ends a zygote and what it has forked unheard; returns what it found. Each leaves by itself once its channel is closed,
@@ -370,7 +372,7 @@ impl Zygotes {
 /// Waits for an answer of the zygote.
 fn has_answer(socket: &Socket) -> bool {
     wait::look_readable(socket.as_descriptor(), tuning::ZYGOTE_SPIN)
-        || wait::wait_readable(socket.as_descriptor(), Some(tuning::ZYGOTE_PATIENCE))
+        || wait::wait_readable(socket.as_descriptor(), Some(tuning::SYSTEM_PATIENCE))
 }
 
 /// What the zygote has said, if anything, and the descriptor that came along.
