@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::OURS;
 use crate::machine::{self, Machine};
-use crate::row::{Aim, Row, Unit};
+use crate::row::{Aim, Headline, Row, Unit};
 use crate::statistics::{Samples, Spread, ratio, spread};
 
 /// What one contender's samples came to, or why there are none.
@@ -31,6 +31,8 @@ pub(crate) struct RowReport {
     name: String,
     pub(crate) work: String,
     pub(crate) unit: Unit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) headline: Option<Headline>,
     pub(crate) aim: Option<AimReport>,
     pub(crate) ours: Cell,
     pub(crate) peers: Vec<PeerReport>,
@@ -112,6 +114,7 @@ impl RowReport {
             name: row.name.clone(),
             work: row.work.clone(),
             unit: row.unit,
+            headline: row.headline.clone(),
             aim: aim_of_value(row, &cell),
             ours: cell,
             peers,
@@ -192,11 +195,12 @@ fn aim_of_value(row: &Row, ours: &Cell) -> Option<AimReport> {
 pub(crate) fn sample() -> Report {
     use tests::judged;
     let one = |value| Ok(vec![(0, value)]);
-    let map = Row::new("map", "Vec<u8> & more", Vec::new).aim("rayon", 1.1);
+    let missing = Err("skipped: not <here>".to_string());
+    let map = Row::new("map", "Vec<u8> & more", Vec::new).aim("rayon", 1.1).headline("a map", &["rayon", "loky"]);
     let slow = Row::new("slow", "slow", Vec::new).aim("procspawn", 1.0).aim("futex, spinning", 60.0);
     let memory = Row::new("memory", "memory", Vec::new).unit(Unit::Bytes).aim_value(1e6);
     let rows = vec![
-        judged(&map, &[(OURS, one(1.0)), ("serial", one(4.0)), ("rayon", one(2.0))]),
+        judged(&map, &[(OURS, one(1.0)), ("serial", one(4.0)), ("rayon", one(2.0)), ("loky", missing)]),
         judged(&slow, &[(OURS, one(0.09)), ("procspawn", one(0.1)), ("futex, spinning", one(0.001))]),
         judged(&memory, &[(OURS, one(2e6)), ("a process that waits", one(1e6))]),
         judged(&Row::new("none", "no aim", Vec::new), &[(OURS, one(1.0)), ("rayon", one(1.0))]),
