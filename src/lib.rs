@@ -93,7 +93,7 @@
 //! waits a copy of it for the next call, under the same name. They
 //! are the same otherwise. What the zygote could not hand on as it is now (an environment, folder, umask, limit or right
 //! that has changed since it was started) is still executed, and so is everything while there is no zygote: killing it
-//! harms nobody. A constructor of a library that starts a thread or opens a descriptor rules it out; handlers of
+//! harms no call. A constructor of a library that starts a thread or opens a descriptor rules it out; handlers of
 //! `pthread_atfork` are not run. `PARALLEL_ZYGOTE=0` does without one, and [`PoolStats`] tells which way workers came.
 //!
 //! # State that workers share
