@@ -10,7 +10,7 @@ use crate::chart::{self, Axis, line, text};
 use crate::markdown::escaped;
 use crate::report::{Cell, PeerReport, Report, RowReport};
 use crate::row::Headline;
-use crate::table::{quantity, quotient};
+use crate::table::{digits, quantity};
 
 const WIDTH: f64 = 820.0;
 /// Where the bars begin and end; names are on the left of them, numbers on the right.
@@ -106,7 +106,7 @@ fn draw(svg: &mut String, axis: &Axis, top: f64, row: &RowReport, headline: &Hea
             (one - end).abs().max(1.5),
         );
         text(svg, (TIMES, middle + 4.0), "end", &quantity(median, row.unit));
-        text(svg, (MULTIPLES, middle + 4.0), "end", &format!("{}×", quotient(multiple)));
+        text(svg, (MULTIPLES, middle + 4.0), "end", &format!("{}×", digits(multiple)));
     }
     line(svg, "one", axis.at(1.0), top + 20.0, top + TITLE);
 }
@@ -123,7 +123,7 @@ pub(crate) fn table(report: &Report) -> String {
     let mut reasons: Vec<&str> = Vec::new();
     let lines: Vec<String> = rows.iter().map(|(row, headline)| cells(row, headline, &names, &mut reasons)).collect();
     let mut table = format!(
-        "{}. Medians.\n\n| work | {OURS} | {} |\n|---|{}\n{}\n",
+        "{}. Medians; the multiples of the chart are taken round by round.\n\n| work | {OURS} | {} |\n|---|{}\n{}\n",
         escaped(&report.line()),
         names.join(" | "),
         "---:|".repeat(names.len() + 1),
@@ -197,7 +197,7 @@ mod tests {
     fn names_numbers_reasons_machine_and_date_are_in_the_picture() {
         let svg = chart(&sample());
         for text in
-            [">a map<", ">loky<", ">not &lt;here&gt;<", ">2.000×<", ">2.00 s<", ">1.00 s<", "a quick CPU", "2026-"]
+            [">a map<", ">loky<", ">not &lt;here&gt;<", ">2.00×<", ">2.00 s<", ">1.00 s<", "a quick CPU", "2026-"]
         {
             assert!(svg.contains(text), "no `{text}` in {svg}");
         }
