@@ -81,8 +81,11 @@ impl Report {
     /// One line that says where and when.
     pub(crate) fn line(&self) -> String {
         let load = self.load_at_start.map_or_else(String::new, |load| format!(", load {load}"));
+        // There, the contenders' turns are disturbed by different things, and medians of ratios wander.
+        let busy = self.load_at_start.is_some_and(|load| self.machine.is_busy_at(load));
+        let busy = if busy { " (a busy machine: small differences say nothing)" } else { "" };
         let quick = if self.quick { ", a first look with few rounds" } else { "" };
-        format!("{}, {}{load}{quick}", self.machine.line(), self.date)
+        format!("{}, {}{load}{busy}{quick}", self.machine.line(), self.date)
     }
 
     pub(crate) fn push(&mut self, row: RowReport) {
@@ -256,6 +259,12 @@ mod tests {
         assert_eq!(compared(2), Some(("a process that waits", Some((1.0, false)))));
         assert_eq!(compared(3), Some(("rayon", None)));
         assert_eq!(compared(4), None);
+    }
+
+    #[test]
+    fn a_busy_machine_is_named_where_the_figures_are() {
+        let busy = |load| Report { load_at_start: load, ..sample() }.line().contains("busy");
+        assert_eq!([Some(0.5), Some(2.0), Some(2.5), None].map(busy), [false, false, true, false]);
     }
 
     #[test]
