@@ -20,6 +20,9 @@
 //! Use threads where they serve: they are cheaper. Use processes where a call may crash, hang or leak without harm to
 //! the rest, where it must be stopped from outside, or where a library allows only one user per process.
 //!
+//! This page is an overview. The [guide] has all tables: what can travel, what the compiler says to usual mistakes, what is good
+//! to know, and where the words of Python's `multiprocessing` are here.
+//!
 //! # Calls
 //!
 //! The attribute leaves the function callable as it is, and adds ways to call it elsewhere:
@@ -90,7 +93,7 @@
 //! waits a copy of it for the next call, under the same name. They
 //! are the same otherwise. What the zygote could not hand on as it is now (an environment, folder, umask, limit or right
 //! that has changed since it was started) is still executed, and so is everything while there is no zygote: killing it
-//! harms nobody. A constructor of a library that starts a thread or opens a descriptor rules it out; handlers of
+//! harms no call. A constructor of a library that starts a thread or opens a descriptor rules it out; handlers of
 //! `pthread_atfork` are not run. `PARALLEL_ZYGOTE=0` does without one, and [`PoolStats`] tells which way workers came.
 //!
 //! # State that workers share
@@ -152,6 +155,46 @@ pub mod prelude {
     pub use crate::shared::{Array, Frozen, Value};
     pub use crate::sync::{Event, ReentrantMutex, Semaphore};
     pub use crate::{Error, ErrorKind, JoinHandle, Pool, parallel};
+}
+
+/// Makes the module `guide` of docs/guide.md. The page links the examples by paths in the repository; of two definitions of a
+/// link the first counts, so that here, and on docs.rs, they lead to the sources of this version.
+macro_rules! guide {
+    ($($example:ident)*) => {
+        $(#[doc = concat!(
+            "[`", stringify!($example), "`]: https://docs.rs/crate/parallel/", env!("CARGO_PKG_VERSION"), "/source/examples/",
+            stringify!($example), ".rs"
+        )])*
+        #[doc = ""]
+        #[doc = include_str!("../docs/guide.md")]
+        #[cfg(any(doc, doctest))]
+        pub mod guide {}
+    };
+}
+
+guide! {
+    cube_map
+    factorials
+    hello_process
+    histogram
+    jobs
+    lazy_map
+    lock_and_print
+    ping_pong
+    pipeline
+    pool_of_five
+    producer_consumer
+    quicksort
+    random_forest
+    recursive_lock
+    semaphore
+    shared_sum
+    square_roots
+    start_together
+    stop_a_process
+    take_turns
+    value_array_queue
+    who_am_i
 }
 
 /// The code of README.md, as doc tests.

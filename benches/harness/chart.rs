@@ -21,41 +21,39 @@ const FOOT: f64 = 56.0;
 
 const STYLE: &str = "\
 text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:12px;fill:#1f2328}\
-.ground{fill:#ffffff;stroke:#d1d9e0}.title{font-size:16px;font-weight:600}.small{font-size:10.5px;fill:#59636e}\
+.ground{fill:#ffffff;stroke:#d1d9e0}.title{font-size:16px;font-weight:600}.strong{font-weight:600}.small{font-size:10.5px;fill:#59636e}\
 .end{text-anchor:end}.middle{text-anchor:middle}.grid{stroke:#d1d9e0}.one{stroke:#59636e}.aim{stroke:#1f2328;stroke-width:2}\
-.reached{fill:#1a7f37}.missed{fill:#bc4c00}.none{fill:#6e7781}\
+.reached{fill:#1a7f37}.missed{fill:#bc4c00}.none{fill:#6e7781}.band{fill:#f6f8fa}.dot{fill:#1f2328}\
 @media(prefers-color-scheme:dark){text{fill:#f0f6fc}.ground{fill:#0d1117;stroke:#3d444d}.small{fill:#9198a1}\
-.grid{stroke:#3d444d}.one{stroke:#9198a1}.aim{stroke:#f0f6fc}.reached{fill:#3fb950}.missed{fill:#f0883e}.none{fill:#8b949e}}";
+.grid{stroke:#3d444d}.one{stroke:#9198a1}.aim{stroke:#f0f6fc}.reached{fill:#3fb950}.missed{fill:#f0883e}.none{fill:#8b949e}.band{fill:#151b23}.dot{fill:#f0f6fc}}";
 
 /// Draws every row that has a peer.
 pub(crate) fn draw(report: &Report) -> String {
     let bars: Vec<Comparison<'_>> = report.rows.iter().filter_map(|row| row.comparison()).collect();
-    let axis = Axis::over(&bars);
+    let axis = Axis::over(BARS, shown(&bars));
     let bottom = HEAD + ROW * bars.len() as f64;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         role=\"img\" aria-label=\"What is needed as a multiple of what each peer needs\">\n<style>{STYLE}</style>\n\
-         <rect class=\"ground\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"6\"/>\n",
-        WIDTH - 1.0,
-        bottom + FOOT - 1.0,
-        height = bottom + FOOT,
-    );
+    let mut svg = begin((WIDTH, bottom + FOOT), "What is needed as a multiple of what each peer needs");
     let title = format!("What {OURS} needs, as a multiple of what the peer needs");
     text(&mut svg, (16.0, 28.0), "title", &title);
     legend(&mut svg);
-    for power in axis.first..=axis.last {
-        let (x, class) = (axis.at(10_f64.powi(power)), if power == 0 { "one" } else { "grid" });
-        line(&mut svg, class, x, HEAD - 6.0, bottom);
-        for y in [HEAD - 12.0, bottom + 16.0] {
-            text(&mut svg, (x, y), "small middle", &format!("{}×", plain(10_f64.powi(power))));
-        }
-    }
+    axis.draw(&mut svg, HEAD, bottom);
     for (place, bar) in bars.iter().enumerate() {
         draw_bar(&mut svg, &axis, HEAD + ROW * place as f64, bar);
     }
     text(&mut svg, (16.0, bottom + 40.0), "small", &report.line());
     svg.push_str("</svg>\n");
     svg
+}
+
+/// The head of a picture of this size: its style, and a ground of its own.
+pub(crate) fn begin((width, height): (f64, f64), label: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
+         role=\"img\" aria-label=\"{label}\">\n<style>{STYLE}</style>\n\
+         <rect class=\"ground\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"6\"/>\n",
+        width - 1.0,
+        height - 1.0,
+    )
 }
 
 fn legend(svg: &mut String) {
@@ -95,42 +93,59 @@ fn draw_bar(svg: &mut String, axis: &Axis, top: f64, bar: &Comparison<'_>) {
     }
 }
 
-fn text(svg: &mut String, (x, y): (f64, f64), class: &str, content: &str) {
+/// The multiples that the axis has room for: every bar and every aim.
+fn shown(bars: &[Comparison<'_>]) -> Vec<f64> {
+    bars.iter().flat_map(|bar| [Some(bar.ratio), bar.aim.map(|(at_most, _)| at_most)]).flatten().collect()
+}
+
+pub(crate) fn text(svg: &mut String, (x, y): (f64, f64), class: &str, content: &str) {
     let content = content.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let _ = writeln!(svg, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{content}</text>");
 }
 
-fn line(svg: &mut String, class: &str, x: f64, from: f64, to: f64) {
+pub(crate) fn line(svg: &mut String, class: &str, x: f64, from: f64, to: f64) {
     let _ = writeln!(svg, "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{from:.1}\" y2=\"{to:.1}\"/>");
 }
 
 /// A logarithmic axis of whole powers of ten.
-struct Axis {
+pub(crate) struct Axis {
+    /// Where it begins and ends in the picture.
+    ends: (f64, f64),
     first: i32,
     last: i32,
 }
 
 impl Axis {
-    /// Smaller ratios, nothing at all for one, are drawn as this one.
+    /// Smaller multiples, nothing at all for one, are drawn as this one.
     const LEAST: f64 = 1e-4;
     const MOST: f64 = 1e6;
 
-    /// Room for every bar and every aim.
-    fn over(bars: &[Comparison<'_>]) -> Self {
-        let shown = bars.iter().flat_map(|bar| [Some(bar.ratio), bar.aim.map(|(at_most, _)| at_most)]).flatten();
-        let powers = || shown.clone().map(|ratio| Self::bounded(ratio).log10());
-        let first = powers().fold(0.0, f64::min).floor() as i32;
-        let last = powers().fold(0.0, f64::max).ceil() as i32;
-        Self { first: first.min(-1), last: last.max(1) }
+    /// Room for all of these multiples, for a tenth and for ten.
+    pub(crate) fn over(ends: (f64, f64), multiples: Vec<f64>) -> Self {
+        let powers = multiples.into_iter().map(|multiple| Self::bounded(multiple).log10());
+        let (least, most) =
+            powers.fold((-1.0_f64, 1.0_f64), |(least, most), power| (least.min(power), most.max(power)));
+        Self { ends, first: least.floor() as i32, last: most.ceil() as i32 }
     }
 
-    fn bounded(ratio: f64) -> f64 {
-        ratio.clamp(Self::LEAST, Self::MOST)
+    fn bounded(multiple: f64) -> f64 {
+        multiple.clamp(Self::LEAST, Self::MOST)
     }
 
-    fn at(&self, ratio: f64) -> f64 {
-        let share = (Self::bounded(ratio).log10() - f64::from(self.first)) / f64::from(self.last - self.first);
-        BARS.0 + share * (BARS.1 - BARS.0)
+    pub(crate) fn at(&self, multiple: f64) -> f64 {
+        let share = (Self::bounded(multiple).log10() - f64::from(self.first)) / f64::from(self.last - self.first);
+        self.ends.0 + share * (self.ends.1 - self.ends.0)
+    }
+
+    /// Draws a line for each power of ten, and its multiple above and below.
+    pub(crate) fn draw(&self, svg: &mut String, top: f64, bottom: f64) {
+        for power in self.first..=self.last {
+            let (x, class) = (self.at(10_f64.powi(power)), if power == 0 { "one" } else { "grid" });
+            line(svg, class, x, top - 6.0, bottom);
+            for y in [top - 12.0, bottom + 16.0] {
+                text(svg, (x, y), "small middle", &format!("{}×", plain(10_f64.powi(power))));
+            }
+        }
     }
 }
 
@@ -156,7 +171,7 @@ mod tests {
         let report = sample();
         let svg = draw(&report);
         let comparisons: Vec<_> = report.rows.iter().filter_map(|row| row.comparison()).collect();
-        let axis = Axis::over(&comparisons);
+        let axis = Axis::over(BARS, shown(&comparisons));
         let (half, ninety, two) = (axis.at(0.5), axis.at(90.0), axis.at(2.0));
         let one = axis.at(1.0);
         let expected = [
@@ -187,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_axis_has_room_for_what_is_nothing_and_for_what_is_huge() {
-        let axis = Axis { first: -4, last: 6 };
+        let axis = Axis { ends: BARS, first: -4, last: 6 };
         assert_eq!((axis.at(0.0), axis.at(1e99)), BARS);
     }
 }

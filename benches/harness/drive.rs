@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::event::{Event, Order};
 use crate::options::Options;
-use crate::render;
+use crate::render::{self, Shown};
 use crate::report::{Outcome, Report, RowReport};
 use crate::row::Row;
 use crate::table;
@@ -24,7 +24,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const SILENCE_QUICK: Duration = Duration::from_secs(20);
 
 pub(crate) fn main(name: &str, rows: &[Row], options: &Options) -> ExitCode {
-    let selected: Vec<&Row> = rows.iter().filter(|row| options.selects(&row.name, &row.work)).collect();
+    let selected: Vec<&Row> = rows.iter().filter(|row| options.selects(row)).collect();
     if options.list {
         selected.iter().for_each(|row| println!("{:<24} {}", row.name, row.work));
         return ExitCode::SUCCESS;
@@ -38,7 +38,7 @@ pub(crate) fn main(name: &str, rows: &[Row], options: &Options) -> ExitCode {
         println!("no row is called so; `--list` names them");
         return ExitCode::SUCCESS;
     }
-    let outcome = if options.render { render::again(name) } else { measure_all(name, &selected, options) };
+    let outcome = if options.render { render::again(name, rows) } else { measure_all(name, &selected, options) };
     outcome.map_or_else(
         |error| {
             eprintln!("{error}");
@@ -58,11 +58,17 @@ fn measure_all(name: &str, rows: &[&Row], options: &Options) -> io::Result<()> {
         report.push(judged);
     }
     // Some rows alone must not pass for the whole table.
-    let whole = options.filters.is_empty();
-    let file = if whole { format!("{name}.json") } else { format!("{name}.partial.json") };
-    let path = report.write(&render::results(), &file)?;
+    let results = if !options.filters.is_empty() {
+        None
+    } else if options.headlines {
+        Some(Shown::Headlines)
+    } else {
+        Some(Shown::All(name))
+    };
+    let file = results.as_ref().map_or(format!("{name}.partial"), |results| results.name().to_string());
+    let path = report.write(&render::results(), &format!("{file}.json"))?;
     println!("\nwritten to {}", path.display());
-    if whole { render::beside(&report, name) } else { Ok(()) }
+    results.map_or(Ok(()), |results| results.write_beside(&report))
 }
 
 /// Measures one row, again and without the culprit whenever a contender takes its process down.

@@ -10,6 +10,7 @@ mod chart;
 mod contender;
 mod drive;
 mod event;
+mod headlines;
 mod machine;
 mod markdown;
 mod measure;
@@ -30,8 +31,8 @@ pub const OURS: &str = "parallel";
 
 /// Runs the rows that the command line selects; in a process that was started for one row, measures that row.
 ///
-/// A run of all rows writes `results/NAME.json`, with a chart and a table beside it; a run of some
-/// `results/NAME.partial.json`.
+/// A run of all rows writes `results/NAME.json`, with a chart and a table beside it; a run of the rows that the main README
+/// shows `results/headlines.json`, likewise; a run of some `results/NAME.partial.json`.
 ///
 /// Call it from `main`, after whatever the contenders need to start processes of their own.
 pub fn run(name: &str, rows: Vec<Row>) -> ExitCode {

@@ -24,6 +24,11 @@ impl Machine {
         }
     }
 
+    /// Whether so many processes that want to run have to wait for each other.
+    pub(crate) fn is_busy_at(&self, load: f64) -> bool {
+        load > self.cores as f64
+    }
+
     /// One line for a person.
     pub(crate) fn line(&self) -> String {
         format!("{}, {} cores, Linux {}", self.cpu, self.cores, self.kernel)

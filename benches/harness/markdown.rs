@@ -48,7 +48,7 @@ fn named(peer: &PeerReport, unit: Unit) -> Option<String> {
 }
 
 /// Text as Markdown shows it, in a cell of a table too.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
         if "\\`*_[]<>|&#".contains(character) {

@@ -44,7 +44,7 @@ pub(crate) fn main(rows: &[Row], order: &Order) -> ExitCode {
         let line = serde_json::to_string(&event).expect("an event always has a JSON form");
         writeln!(std::io::stdout(), "{line}").expect("the driver reads until this process ends");
     };
-    // The table shows the reason; whoever looks further needs the place, but no backtrace in the middle of the table.
+    // The table shows the reason; standard error has the place of the panic, and no backtrace in the middle of the table.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     measure(row, order, &mut tell);
     tell(Event::Done);

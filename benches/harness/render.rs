@@ -1,45 +1,99 @@
-//! Chart and table of a run, as files, and in the document that shows them.
+//! Charts and tables of whole runs, as files, and in the documents that show them.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::report::Report;
-use crate::{chart, markdown};
+use crate::row::Row;
+use crate::{chart, headlines, markdown};
 
 /// The folder of the results.
 pub(crate) fn results() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("results")
 }
 
-/// Makes chart and table of the last run of all rows anew, and shows them in README.md where it has a place for them.
-pub(crate) fn again(name: &str) -> io::Result<()> {
-    let path = results().join(format!("{name}.json"));
-    if !path.exists() {
-        println!("nothing to draw: there is no {}", path.display());
-        return Ok(());
-    }
-    let report = Report::read(&path)?;
-    beside(&report, name)?;
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let text = fs::read_to_string(&readme)?;
-    let shown =
-        format!("![Ours beside each row's main peer](benches/results/{name}.svg)\n\n{}", markdown::table(&report));
-    if let Some(filled) = fill(&text, name, &shown) {
-        fs::write(&readme, filled)?;
-        println!("shown in README.md");
-    }
-    Ok(())
+/// The results of a whole run, by what they hold.
+pub(crate) enum Shown<'a> {
+    /// Every row of the bench of this name, beside its main peer: for the benches' own README.
+    All(&'a str),
+    /// The rows that the main README shows, beside what a reader would use instead.
+    Headlines,
 }
 
-/// Writes chart and table beside the results.
-pub(crate) fn beside(report: &Report, name: &str) -> io::Result<()> {
-    for (ending, content) in [("svg", chart::draw(report)), ("md", markdown::table(report))] {
-        let path = results().join(format!("{name}.{ending}"));
-        fs::write(&path, content)?;
-        println!("written to {}", path.display());
+impl Shown<'_> {
+    /// What the files are called, and the place in the document.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::All(name) => name,
+            Self::Headlines => "headlines",
+        }
     }
-    Ok(())
+
+    /// The document that shows them, and where the results lie as seen from it.
+    fn document(&self) -> (PathBuf, &'static str) {
+        let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
+        match self {
+            Self::All(_) => (benches.join("README.md"), "results"),
+            Self::Headlines => (benches.join("../README.md"), "benches/results"),
+        }
+    }
+
+    fn caption(&self) -> &'static str {
+        match self {
+            Self::All(_) => "Ours beside each row's main peer",
+            Self::Headlines => "Ours beside rayon, procspawn, multiprocessing and loky",
+        }
+    }
+
+    fn chart(&self, report: &Report) -> String {
+        match self {
+            Self::All(_) => chart::draw(report),
+            Self::Headlines => headlines::chart(report),
+        }
+    }
+
+    fn table(&self, report: &Report) -> String {
+        match self {
+            Self::All(_) => markdown::table(report),
+            Self::Headlines => headlines::table(report),
+        }
+    }
+
+    /// Writes chart and table beside the results.
+    pub(crate) fn write_beside(&self, report: &Report) -> io::Result<()> {
+        for (ending, content) in [("svg", self.chart(report)), ("md", self.table(report))] {
+            let path = results().join(format!("{}.{ending}", self.name()));
+            fs::write(&path, content)?;
+            println!("written to {}", path.display());
+        }
+        Ok(())
+    }
+
+    /// Makes chart and table of the last such run anew, and shows them in the document if that has a place for them.
+    fn render(&self) -> io::Result<()> {
+        let name = self.name();
+        let path = results().join(format!("{name}.json"));
+        if !path.exists() {
+            println!("nothing to draw: there is no {}", path.display());
+            return Ok(());
+        }
+        let report = Report::read(&path)?;
+        self.write_beside(&report)?;
+        let (document, folder) = self.document();
+        let shown = format!("![{}]({folder}/{name}.svg)\n\n{}", self.caption(), self.table(&report));
+        if let Some(filled) = fill(&fs::read_to_string(&document)?, name, &shown) {
+            fs::write(&document, filled)?;
+            println!("shown in {}", document.display());
+        }
+        Ok(())
+    }
+}
+
+/// Makes the charts and tables of the last whole runs of a bench anew, in the documents too.
+pub(crate) fn again(name: &str, rows: &[Row]) -> io::Result<()> {
+    Shown::All(name).render()?;
+    if rows.iter().any(|row| row.headline.is_some()) { Shown::Headlines.render() } else { Ok(()) }
 }
 
 /// Puts `content` between the two marks of this name, in place of what is there; `None` where a mark is missing.
@@ -72,8 +126,10 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_a_place_for_the_results() {
-        let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
-        assert!(fill(&readme, "latest", "table").is_some());
+    fn the_documents_have_places_for_the_results() {
+        for shown in [Shown::All("latest"), Shown::Headlines] {
+            let document = fs::read_to_string(shown.document().0).unwrap();
+            assert!(fill(&document, shown.name(), "table").is_some(), "no place for {}", shown.name());
+        }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::OURS;
 use crate::machine::{self, Machine};
-use crate::row::{Aim, Row, Unit};
+use crate::row::{Aim, Headline, Row, Unit};
 use crate::statistics::{Samples, Spread, ratio, spread};
 
 /// What one contender's samples came to, or why there are none.
@@ -31,6 +31,8 @@ pub(crate) struct RowReport {
     name: String,
     pub(crate) work: String,
     pub(crate) unit: Unit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) headline: Option<Headline>,
     pub(crate) aim: Option<AimReport>,
     pub(crate) ours: Cell,
     pub(crate) peers: Vec<PeerReport>,
@@ -79,8 +81,11 @@ impl Report {
     /// One line that says where and when.
     pub(crate) fn line(&self) -> String {
         let load = self.load_at_start.map_or_else(String::new, |load| format!(", load {load}"));
+        // There, the contenders' turns are disturbed by different things, and medians of ratios wander.
+        let busy = self.load_at_start.is_some_and(|load| self.machine.is_busy_at(load));
+        let busy = if busy { " (a busy machine: small differences say nothing)" } else { "" };
         let quick = if self.quick { ", a first look with few rounds" } else { "" };
-        format!("{}, {}{load}{quick}", self.machine.line(), self.date)
+        format!("{}, {}{load}{busy}{quick}", self.machine.line(), self.date)
     }
 
     pub(crate) fn push(&mut self, row: RowReport) {
@@ -112,6 +117,7 @@ impl RowReport {
             name: row.name.clone(),
             work: row.work.clone(),
             unit: row.unit,
+            headline: row.headline.clone(),
             aim: aim_of_value(row, &cell),
             ours: cell,
             peers,
@@ -192,11 +198,12 @@ fn aim_of_value(row: &Row, ours: &Cell) -> Option<AimReport> {
 pub(crate) fn sample() -> Report {
     use tests::judged;
     let one = |value| Ok(vec![(0, value)]);
-    let map = Row::new("map", "Vec<u8> & more", Vec::new).aim("rayon", 1.1);
+    let missing = Err("skipped: not <here>".to_string());
+    let map = Row::new("map", "Vec<u8> & more", Vec::new).aim("rayon", 1.1).headline("a map", &["rayon", "loky"]);
     let slow = Row::new("slow", "slow", Vec::new).aim("procspawn", 1.0).aim("futex, spinning", 60.0);
     let memory = Row::new("memory", "memory", Vec::new).unit(Unit::Bytes).aim_value(1e6);
     let rows = vec![
-        judged(&map, &[(OURS, one(1.0)), ("serial", one(4.0)), ("rayon", one(2.0))]),
+        judged(&map, &[(OURS, one(1.0)), ("serial", one(4.0)), ("rayon", one(2.0)), ("loky", missing)]),
         judged(&slow, &[(OURS, one(0.09)), ("procspawn", one(0.1)), ("futex, spinning", one(0.001))]),
         judged(&memory, &[(OURS, one(2e6)), ("a process that waits", one(1e6))]),
         judged(&Row::new("none", "no aim", Vec::new), &[(OURS, one(1.0)), ("rayon", one(1.0))]),
@@ -252,6 +259,12 @@ mod tests {
         assert_eq!(compared(2), Some(("a process that waits", Some((1.0, false)))));
         assert_eq!(compared(3), Some(("rayon", None)));
         assert_eq!(compared(4), None);
+    }
+
+    #[test]
+    fn a_busy_machine_is_named_where_the_figures_are() {
+        let busy = |load| Report { load_at_start: load, ..sample() }.line().contains("busy");
+        assert_eq!([Some(0.5), Some(2.0), Some(2.5), None].map(busy), [false, false, true, false]);
     }
 
     #[test]

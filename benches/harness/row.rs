@@ -25,12 +25,22 @@ pub(crate) enum Aim {
     Value { at_most: f64 },
 }
 
+/// How the main README shows a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Headline {
+    /// What the work is called there.
+    pub(crate) work: String,
+    /// The peers that are shown, in this order, measured or not.
+    pub(crate) against: Vec<String>,
+}
+
 /// One kind of work.
 pub struct Row {
     pub(crate) name: String,
     pub(crate) work: String,
     pub(crate) unit: Unit,
     pub(crate) aims: Vec<Aim>,
+    pub(crate) headline: Option<Headline>,
     pub(crate) environment: Vec<(String, String)>,
     contenders: Box<dyn Fn() -> Vec<Contender>>,
 }
@@ -48,6 +58,7 @@ impl Row {
             work: work.into(),
             unit: Unit::Seconds,
             aims: Vec::new(),
+            headline: None,
             environment: Vec::new(),
             contenders: Box::new(contenders),
         }
@@ -78,6 +89,14 @@ impl Row {
     #[must_use]
     pub fn aim_value(mut self, at_most: f64) -> Self {
         self.aims.push(Aim::Value { at_most });
+        self
+    }
+
+    /// Shows the row in the main README too, beside these peers and under this name.
+    #[must_use]
+    pub fn headline(mut self, work: &str, against: &[&str]) -> Self {
+        let against = against.iter().map(ToString::to_string).collect();
+        self.headline = Some(Headline { work: work.to_string(), against });
         self
     }
 

@@ -1,4 +1,4 @@
-//! Python's `multiprocessing` as a contender: a `python3` that runs `peer.py` and takes the samples itself.
+//! Python's `multiprocessing` and loky as contenders: a `python3` that runs `peer.py` and takes the samples itself.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -6,12 +6,16 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use parallel_benches::Contender;
 use serde::{Deserialize, Serialize};
 
+/// The name of the contender from Python's own library.
 pub(crate) const MULTIPROCESSING: &str = "multiprocessing";
+/// The name of the contender that is installed from PyPI; where it is not, its cell says so.
+pub(crate) const LOKY: &str = "loky";
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/peer.py");
 
 #[derive(Clone, Copy, Serialize)]
 struct Request {
+    library: &'static str,
     work: &'static str,
     items: u64,
     workers: usize,
@@ -26,9 +30,18 @@ enum Answer {
 
 /// The work of this name in `peer.py`, on a pool of `workers`.
 pub(crate) fn multiprocessing(work: &'static str, items: u64, workers: usize) -> Contender {
-    Contender::gauge(MULTIPROCESSING, move || {
+    with(MULTIPROCESSING, work, items, workers)
+}
+
+/// The same with loky, for the works that need a pool and nothing else.
+pub(crate) fn loky(work: &'static str, items: u64, workers: usize) -> Contender {
+    with(LOKY, work, items, workers)
+}
+
+fn with(library: &'static str, work: &'static str, items: u64, workers: usize) -> Contender {
+    Contender::gauge(library, move || {
         let mut python = Python::start()?;
-        Ok(move || python.sample(Request { work, items, workers }))
+        Ok(move || python.sample(Request { library, work, items, workers }))
     })
 }
 
@@ -42,7 +55,8 @@ struct Python {
 impl Python {
     fn start() -> Result<Self, String> {
         let mut command = Command::new("python3");
-        command.arg(SCRIPT).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Without `-B` the folder of the script would be littered with compiled copies.
+        command.args(["-B", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("python3: {error}"))?;
         let requests = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().ok_or("python3 has no standard output")?);

@@ -1,7 +1,7 @@
-"""Python's multiprocessing as a contender: measures what it is asked for, one line of JSON for each line of JSON.
+"""Python's multiprocessing and loky as contenders: measures what it is asked for, one line of JSON for each line of JSON.
 
-A request names the work, the number of items and the number of workers. The first one prepares the work: its pool is
-started, its data made. The answer holds the sample: seconds, bytes or a count; or the error, in words.
+A request names the library, the work, the number of items and the number of workers. The first one prepares the work:
+its pool is started, its data made. The answer holds the sample: seconds, bytes or a count; or the error, in words.
 """
 
 import array
@@ -13,9 +13,7 @@ import random
 import sys
 import time
 
-
-def identity(value):
-    return value
+from functions import identity
 
 
 def check(holds):
@@ -36,9 +34,48 @@ def timed(run, units=1):
     return sample
 
 
-def mapped(function, items, workers):
+class Multiprocessing:
+    """A pool of `multiprocessing`, started by fork."""
+
+    def __init__(self, workers):
+        self.pool = multiprocessing.Pool(workers)
+
+    def submit(self, function, argument):
+        """Returns what waits for the result."""
+        return self.pool.apply_async(function, (argument,)).get
+
+    def map(self, function, items):
+        return self.pool.map(function, items)
+
+    def end(self):
+        self.pool.terminate()
+        self.pool.join()
+
+
+class Loky:
+    """An executor of loky's, whose workers do not end while they are idle."""
+
+    def __init__(self, workers):
+        import loky
+
+        self.workers = workers
+        self.pool = loky.ProcessPoolExecutor(max_workers=workers)
+
+    def submit(self, function, argument):
+        """Returns what waits for the result."""
+        return self.pool.submit(function, argument).result
+
+    def map(self, function, items):
+        # Left to itself, loky sends each item alone. These are the chunks that multiprocessing makes.
+        size = max(1, -(-len(items) // (4 * self.workers)))
+        return list(self.pool.map(function, items, chunksize=size))
+
+    def end(self):
+        self.pool.shutdown(wait=True, kill_workers=True)
+
+
+def mapped(function, items, pool):
     """A sampler for a map on a warm pool."""
-    pool = multiprocessing.Pool(workers)
     first, last = function(items[0]), function(items[-1])
 
     def run():
@@ -58,61 +95,61 @@ def spawn(_items, _workers):
     return timed(run)
 
 
-def round_trip(items, workers):
-    pool = multiprocessing.Pool(workers)
+def round_trip(library, items, workers):
+    pool = library(workers)
 
     def run():
-        total = sum(pool.apply_async(identity, (i,)).get() for i in range(items))
+        total = sum(pool.submit(identity, i)() for i in range(items))
         return lambda: total == sum(range(items))
 
     return timed(run, items)
 
 
-def submits(items, workers):
-    pool = multiprocessing.Pool(workers)
+def submits(library, items, workers):
+    pool = library(workers)
 
     def run():
-        handles = [pool.apply_async(identity, (i,)) for i in range(items)]
-        results = [handle.get() for handle in handles]
+        waits = [pool.submit(identity, i) for i in range(items)]
+        results = [wait() for wait in waits]
         return lambda: results == list(range(items))
 
     return timed(run)
 
 
-def square_roots(items, workers):
-    return mapped(math.sqrt, range(10, items), workers)
+def square_roots(library, items, workers):
+    return mapped(math.sqrt, range(10, items), library(workers))
 
 
-def factorials(items, workers):
+def factorials(library, items, workers):
     source = random.Random(1)
-    return mapped(math.factorial, [source.randint(0, 34) for _ in range(items)], workers)
+    return mapped(math.factorial, [source.randint(0, 34) for _ in range(items)], library(workers))
 
 
-def there_and_back(items, workers):
-    pool = multiprocessing.Pool(workers)
+def there_and_back(library, items, workers):
+    pool = library(workers)
     data = bytes(items)
 
     def run():
-        result = pool.apply(identity, (data,))
+        result = pool.submit(identity, data)()
         return lambda: len(result) == items
 
     return timed(run)
 
 
-def upper_case(items, workers):
-    return mapped(str.upper, [f"line {i} of a text of usual length" for i in range(items)], workers)
+def upper_case(library, items, workers):
+    return mapped(str.upper, [f"line {i} of a text of usual length" for i in range(items)], library(workers))
 
 
-def row_sums(items, workers):
+def row_sums(library, items, workers):
     row = array.array("d", [1.0] * 512)
-    return mapped(sum, [row] * items, workers)
+    return mapped(sum, [row] * items, library(workers))
 
 
-def cold(items, workers):
+def cold(library, items, workers):
     def run():
-        with multiprocessing.Pool(workers) as pool:
-            results = pool.map(math.sqrt, range(items))
-        pool.join()
+        pool = library(workers)
+        results = pool.map(math.sqrt, range(items))
+        pool.end()
         return lambda: len(results) == items
 
     return timed(run)
@@ -194,8 +231,10 @@ def context_switches(pids):
     return so_far() - before
 
 
-WORKS = {
-    "spawn": spawn,
+LIBRARIES = {"multiprocessing": Multiprocessing, "loky": Loky}
+
+# What both libraries do, by the pools that stand above.
+WITH_A_POOL = {
     "round trip": round_trip,
     "submits": submits,
     "square roots": square_roots,
@@ -204,11 +243,22 @@ WORKS = {
     "upper case": upper_case,
     "row sums": row_sums,
     "cold": cold,
+}
+
+# What multiprocessing alone is asked for.
+BY_ITSELF = {
+    "spawn": spawn,
     "numbers through a queue": queue(1 << 40, 1 << 40, 1000),
     "pages through a queue": queue(bytes(4096), 4096, 64),
     "idle memory": idle(private_dirty),
     "idle switches": idle(context_switches),
 }
+
+
+def prepared(library, work, items, workers):
+    if work in WITH_A_POOL:
+        return WITH_A_POOL[work](LIBRARIES[library], items, workers)
+    return BY_ITSELF[work](items, workers)
 
 
 def main():
@@ -217,8 +267,10 @@ def main():
         try:
             request = json.loads(line)
             if sample is None:
-                sample = WORKS[request["work"]](request["items"], request["workers"])
+                sample = prepared(**request)
             answer = {"sample": sample()}
+        except ModuleNotFoundError as error:
+            answer = {"error": f"{error.name} is not installed"}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

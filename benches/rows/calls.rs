@@ -3,9 +3,9 @@
 use parallel::prelude::*;
 use parallel_benches::{Contender, OURS, Row};
 
-use super::{PROCSPAWN, procspawn_pool, warm_zygote, workers};
+use super::{INSTEAD, PROCSPAWN, RAYON, procspawn_pool, rayon_pool, warm_zygote, workers};
 use crate::limits::{futex, process};
-use crate::python::multiprocessing;
+use crate::python::{loky, multiprocessing};
 use crate::works::{firsts, identities, identity};
 
 const TRIPS: u32 = 1_000;
@@ -20,7 +20,8 @@ pub(super) fn rows() -> Vec<Row> {
             .aim(process::SELF_EXEC, 1.05),
         Row::new("round-trip", "submit(x).join() on a warm pool", round_trip)
             .aim(PROCSPAWN, 1.0)
-            .aim(futex::SPIN_THEN_PARK, 2.0),
+            .aim(futex::SPIN_THEN_PARK, 2.0)
+            .headline("A call on a warm pool: submit(x).join()", &INSTEAD),
         Row::new("frozen", "100 MB Frozen as an argument, submit(x).join()", frozen).aim(NUMBER, 1.0),
         Row::new("submits", "10,000 submits, then all joins", submits).aim(futex::SPINNING, 2.0),
     ]
@@ -48,6 +49,10 @@ fn round_trip() -> Vec<Contender> {
         let pool = procspawn_pool();
         move || (0..u64::from(TRIPS)).map(|i| pool.spawn(i, identity).join().expect("procspawn")).sum()
     };
+    let with_rayon = || {
+        let pool = rayon_pool(workers());
+        move || (0..u64::from(TRIPS)).map(|i| pool.install(|| identity(i))).sum()
+    };
     vec![
         Contender::timed(OURS, TRIPS, ours, check),
         Contender::timed(PROCSPAWN, TRIPS, with_procspawn, check),
@@ -56,6 +61,8 @@ fn round_trip() -> Vec<Contender> {
         futex::spin_then_park(TRIPS, TRIPS),
         futex::parked(TRIPS, TRIPS),
         multiprocessing("round trip", TRIPS.into(), workers()),
+        loky("round trip", TRIPS.into(), workers()),
+        Contender::timed(RAYON, TRIPS, with_rayon, check),
     ]
 }
 
@@ -84,6 +91,7 @@ fn submits() -> Vec<Contender> {
         Contender::timed(OURS, 1, ours, |sum| *sum == (0..u64::from(SUBMITS)).sum::<u64>()),
         futex::spinning(SUBMITS, 1),
         multiprocessing("submits", SUBMITS.into(), workers()),
+        loky("submits", SUBMITS.into(), workers()),
         Contender::skipped(PROCSPAWN, "panics: out of descriptors"),
     ]
 }

@@ -3,9 +3,9 @@
 use parallel_benches::{Contender, OURS, Row};
 use rayon::prelude::*;
 
-use super::{HANGS, PROCSPAWN, RAYON, SERIAL, ends, workers};
+use super::{CHUNK, HANGS, INSTEAD, PROCSPAWN, RAYON, SERIAL, ends, in_chunks, procspawn_pool, workers};
 use crate::limits::memory;
-use crate::python::multiprocessing;
+use crate::python::{loky, multiprocessing};
 use crate::works::{echoes, row_sum, row_sums, upper_case, upper_cases};
 
 const BYTES: usize = 100 << 20;
@@ -16,7 +16,9 @@ const ROWS: usize = 15_625;
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("bytes", "100 MiB Vec<u8> there and back", bytes).aim(memory::FRESH, 2.0),
-        Row::new("strings", "200,000 Strings there and back", strings).aim(RAYON, 3.0),
+        Row::new("strings", "200,000 Strings there and back", strings)
+            .aim(RAYON, 3.0)
+            .headline("Text there and back: 200,000 Strings in upper case", &INSTEAD),
         Row::new("rows", "64 MB of f64 in rows, as &[f64]", float_rows).aim(memory::FRESH, 1.5),
     ]
 }
@@ -39,6 +41,7 @@ fn bytes() -> Vec<Contender> {
         memory::clone(block),
         memory::copy_into_used(block),
         multiprocessing("there and back", BYTES as u64, workers()),
+        loky("there and back", BYTES as u64, workers()),
         Contender::skipped(PROCSPAWN, HANGS),
     ]
 }
@@ -58,6 +61,10 @@ fn strings() -> Vec<Contender> {
         let texts = texts();
         move || texts.par_iter().cloned().map(upper_case).collect()
     };
+    let by_hand = move || {
+        let (pool, texts) = (procspawn_pool(), texts());
+        move || in_chunks(&pool, &texts, CHUNK, |chunk| chunk.into_iter().map(upper_case).collect())
+    };
     let serially = move || {
         let texts = texts();
         move || texts.iter().cloned().map(upper_case).collect()
@@ -67,7 +74,8 @@ fn strings() -> Vec<Contender> {
         Contender::timed(RAYON, 1, with_rayon, check()),
         Contender::timed(SERIAL, 1, serially, check()),
         multiprocessing("upper case", TEXTS as u64, workers()),
-        Contender::skipped(PROCSPAWN, HANGS),
+        loky("upper case", TEXTS as u64, workers()),
+        Contender::timed(PROCSPAWN, 1, by_hand, check()),
     ]
 }
 
@@ -94,6 +102,7 @@ fn float_rows() -> Vec<Contender> {
         memory::copy_into_used(matrix),
         Contender::timed(RAYON, 1, with_rayon, check()),
         multiprocessing("row sums", ROWS as u64, workers()),
+        loky("row sums", ROWS as u64, workers()),
         Contender::skipped(PROCSPAWN, HANGS),
     ]
 }

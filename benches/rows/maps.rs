@@ -3,9 +3,11 @@
 use parallel_benches::{Contender, OURS, Row};
 use rayon::prelude::*;
 
-use super::{HANGS, PROCSPAWN, RAYON, SERIAL, ends, in_chunks, maps_a_sample, procspawn_pool, repeated, workers};
+use super::{
+    CHUNK, INSTEAD, PROCSPAWN, RAYON, SERIAL, ends, in_chunks, maps_a_sample, procspawn_pool, repeated, workers,
+};
 use crate::limits::futex;
-use crate::python::{MULTIPROCESSING, multiprocessing};
+use crate::python::{LOKY, MULTIPROCESSING, loky, multiprocessing};
 use crate::works::{factorial, factorials, is_perfect, perfects, square_root, square_roots};
 
 const PERFECT_TO: u64 = 20_000;
@@ -16,10 +18,14 @@ const FACTORIALS: u64 = 1_000_000;
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        Row::new("perfect", "perfect numbers to 20,000", perfect).aim(RAYON, 1.02),
+        Row::new("perfect", "perfect numbers to 20,000", perfect)
+            .aim(RAYON, 1.02)
+            .headline("A map that computes: the perfect numbers to 20,000", &INSTEAD),
         Row::new("sqrt-10k", "sqrt of 10,000 numbers", few_roots).aim(futex::SPINNING, 60.0),
         Row::new("sqrt-5m", "sqrt of 5,000,000 numbers", many_roots).aim(RAYON, 1.1),
-        Row::new("factorials", "factorials of 1,000,000 numbers", million_factorials).aim(RAYON, 1.2),
+        Row::new("factorials", "factorials of 1,000,000 numbers", million_factorials)
+            .aim(RAYON, 1.2)
+            .headline("A map of small items: 1,000,000 factorials", &INSTEAD),
     ]
 }
 
@@ -34,9 +40,13 @@ fn perfect() -> Vec<Contender> {
         Contender::timed(RAYON, 1, || || (1..=PERFECT_TO).into_par_iter().map(is_perfect).collect(), check),
         Contender::timed(SERIAL, 1, || || (1..=PERFECT_TO).map(is_perfect).collect(), check),
         Contender::timed(PROCSPAWN, 1, by_hand, check),
-        Contender::skipped(MULTIPROCESSING, "would measure the interpreter"),
+        Contender::skipped(MULTIPROCESSING, INTERPRETER),
+        Contender::skipped(LOKY, INTERPRETER),
     ]
 }
+
+/// Why there is no cell of Python's where the function itself takes the time.
+const INTERPRETER: &str = "would measure the interpreter";
 
 /// The perfect numbers below 33,550,336.
 const KNOWN: [u64; 4] = [6, 28, 496, 8128];
@@ -53,7 +63,11 @@ fn few_roots() -> Vec<Contender> {
 
 fn many_roots() -> Vec<Contender> {
     let mut contenders = roots_to(MANY);
-    contenders.push(Contender::skipped(PROCSPAWN, HANGS));
+    let by_hand = || {
+        let (pool, numbers) = (procspawn_pool(), (ROOTS_FROM..MANY).collect::<Vec<_>>());
+        move || in_chunks(&pool, &numbers, CHUNK, roots_of)
+    };
+    contenders.push(roots(PROCSPAWN, MANY, by_hand));
     contenders
 }
 
@@ -64,6 +78,7 @@ fn roots_to(end: u64) -> Vec<Contender> {
         roots(RAYON, end, move || move || (ROOTS_FROM..end).into_par_iter().map(square_root).collect()),
         roots(SERIAL, end, move || move || (ROOTS_FROM..end).map(square_root).collect()),
         multiprocessing("square roots", end, workers()),
+        loky("square roots", end, workers()),
     ]
 }
 
@@ -99,6 +114,10 @@ fn million_factorials() -> Vec<Contender> {
         let numbers = numbers();
         move || numbers.par_iter().copied().map(factorial).collect()
     };
+    let by_hand = move || {
+        let (pool, numbers) = (procspawn_pool(), numbers());
+        move || in_chunks(&pool, &numbers, CHUNK, |chunk| chunk.into_iter().map(factorial).collect())
+    };
     let serially = move || {
         let numbers = numbers();
         move || numbers.iter().copied().map(factorial).collect()
@@ -108,6 +127,7 @@ fn million_factorials() -> Vec<Contender> {
         Contender::timed(RAYON, 1, with_rayon, check()),
         Contender::timed(SERIAL, 1, serially, check()),
         multiprocessing("factorials", FACTORIALS, workers()),
-        Contender::skipped(PROCSPAWN, HANGS),
+        loky("factorials", FACTORIALS, workers()),
+        Contender::timed(PROCSPAWN, 1, by_hand, check()),
     ]
 }

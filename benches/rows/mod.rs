@@ -10,14 +10,19 @@ mod pools;
 mod queues;
 mod reduce;
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 
 use parallel_benches::Row;
+
+use crate::python::{LOKY, MULTIPROCESSING};
 
 /// The name of the contender with threads.
 const RAYON: &str = "rayon";
 /// The name of the contender with processes.
 const PROCSPAWN: &str = "procspawn";
+/// What a reader would use instead: the columns of the main README.
+const INSTEAD: [&str; 4] = [RAYON, PROCSPAWN, MULTIPROCESSING, LOKY];
 /// The name of the contender without any of them.
 const SERIAL: &str = "serial";
 
@@ -68,13 +73,26 @@ fn repeated<R>(size: u64, mut map: impl FnMut() -> R) -> R {
     map()
 }
 
-/// procspawn has no map: chunks of numbers, made by hand, as tasks of their own.
-fn in_chunks<R>(pool: &procspawn::Pool, numbers: &[u64], size: usize, function: fn(Vec<u64>) -> Vec<R>) -> Vec<R>
+/// How many small items make a task of procspawn's: a larger one would not fit the socket's buffer, and hang.
+const CHUNK: usize = 1_000;
+
+/// How many tasks procspawn has under way: it opens two channels for each.
+const UNDER_WAY: usize = 64;
+
+/// procspawn has no map: chunks of the items, made by hand, as tasks of their own.
+fn in_chunks<T, R>(pool: &procspawn::Pool, items: &[T], size: usize, function: fn(Vec<T>) -> Vec<R>) -> Vec<R>
 where
+    T: Clone + serde::Serialize + serde::de::DeserializeOwned + Send + 'static,
     R: serde::Serialize + serde::de::DeserializeOwned + Send + 'static,
 {
-    let handles: Vec<_> = numbers.chunks(size).map(|chunk| pool.spawn(chunk.to_vec(), function)).collect();
-    handles.into_iter().flat_map(|handle| handle.join().expect("procspawn's chunk")).collect()
+    let mut tasks = items.chunks(size).map(|chunk| pool.spawn(chunk.to_vec(), function));
+    let mut under_way: VecDeque<_> = tasks.by_ref().take(UNDER_WAY).collect();
+    let mut results = Vec::with_capacity(items.len());
+    while let Some(task) = under_way.pop_front() {
+        results.extend(task.join().expect("procspawn's chunk"));
+        under_way.extend(tasks.next());
+    }
+    results
 }
 
 /// Starts workers until one is forked, so that the next ones are as well.
@@ -90,4 +108,8 @@ fn warm_zygote() {
 
 fn procspawn_pool() -> procspawn::Pool {
     procspawn::Pool::new(workers()).expect("procspawn's pool")
+}
+
+fn rayon_pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("rayon's pool")
 }

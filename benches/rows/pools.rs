@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use parallel::prelude::*;
 use parallel_benches::{Contender, OURS, Row, Unit};
+use rayon::prelude::*;
 
-use super::{PROCSPAWN, in_chunks, procspawn_pool, warm_zygote, workers};
+use super::{INSTEAD, PROCSPAWN, RAYON, in_chunks, procspawn_pool, rayon_pool, warm_zygote, workers};
 use crate::limits::process::{self, Waiting};
-use crate::python::multiprocessing;
+use crate::python::{loky, multiprocessing};
 use crate::works::{square_root, square_roots};
 
 const COLD_WORKERS: usize = 2;
@@ -19,7 +20,8 @@ const WAITING: &str = "a process that waits";
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("cold", "pool of 2, map of 10,000, terminate, by the zygote", || cold(warm_zygote))
-            .aim(process::SELF_EXEC, 2.5),
+            .aim(process::SELF_EXEC, 2.5)
+            .headline("A fresh pool of 2: start, map 10,000 roots, stop", &INSTEAD),
         Row::new("cold-exec", "pool of 2, map of 10,000, terminate, by exec", || cold(|| ()))
             .env("PARALLEL_ZYGOTE", "0")
             .aim(process::SELF_EXEC, 2.5),
@@ -51,11 +53,19 @@ fn cold(prepare: fn()) -> Vec<Contender> {
             in_chunks(&pool, &numbers, size, |chunk| chunk.into_iter().map(square_root).collect())
         }
     };
+    let with_rayon = || {
+        || {
+            let pool = rayon_pool(COLD_WORKERS);
+            pool.install(|| (0..ITEMS).into_par_iter().map(square_root).collect())
+        }
+    };
     vec![
         Contender::timed(OURS, 1, ours, check),
         process::self_exec(),
         Contender::timed(PROCSPAWN, 1, with_procspawn, check),
         multiprocessing("cold", ITEMS, COLD_WORKERS),
+        loky("cold", ITEMS, COLD_WORKERS),
+        Contender::timed(RAYON, 1, with_rayon, check),
     ]
 }
 
