@@ -379,7 +379,7 @@ mod tests {
     /// Writes inputs for the fuzzer to begin with: `BLESS=1`.
     #[test]
     fn the_first_inputs_are_what_is_really_sent() {
-        use crate::process::control::Kind;
+        use crate::process::control::HandleKind;
         let encoded = |value: &dyn Fn(&mut Vec<u8>)| {
             let mut bytes = Vec::new();
             value(&mut bytes);
@@ -451,8 +451,15 @@ mod tests {
                     failed: false
                 }),
             ),
-            ("report", bytes_of!(Report::Handles(vec![note(Kind::Shared), note(Kind::Bulk), note(Kind::Descriptor)]))),
-            ("report", bytes_of!(Opening::Handles(vec![note(Kind::Frozen)]))),
+            (
+                "report",
+                bytes_of!(Report::Handles(vec![
+                    note(HandleKind::Shared),
+                    note(HandleKind::Bulk),
+                    note(HandleKind::Descriptor)
+                ])),
+            ),
+            ("report", bytes_of!(Opening::Handles(vec![note(HandleKind::Frozen)]))),
             ("report", bytes_of!(Delivery::Forget(7))),
             ("value", typed(0, bytes_of!(any()))),
             ("value", typed(0, bytes_of!(maps()))),

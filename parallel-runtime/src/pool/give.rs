@@ -6,7 +6,7 @@ use super::core::Core;
 use super::driver::Driver;
 use super::owner;
 use super::state::{Event, Refusal};
-use crate::process::peer::Refused;
+use crate::process::peer::PeerError;
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::tuning;
 
@@ -32,11 +32,11 @@ pub(super) fn give(driver: &Driver, core: &mut Core, index: usize, parcel: u64, 
     };
     // A worker that has a part of a call's handles cannot be told to drop them where no more can be sent.
     let partly = held.batch.handles.len() > MAX_DESCRIPTORS;
-    let why = match error.as_ref().map(Refused::of) {
+    let why = match error.as_ref().map(PeerError::of) {
         None => Refusal::OwnerDoubted,
-        Some(Refused::Gone) => Refusal::CutOff,
-        Some(Refused::Full) if !partly => Refusal::Full,
-        Some(Refused::Full | Refused::Here) => Refusal::Here { partly },
+        Some(PeerError::Gone) => Refusal::CutOff,
+        Some(PeerError::Full) if !partly => Refusal::Full,
+        Some(PeerError::Full | PeerError::Here) => Refusal::Here { partly },
     };
     if let (Refusal::Here { .. }, Some(error)) = (why, error) {
         let bytes = held.batch.bytes.len();

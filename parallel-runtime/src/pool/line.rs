@@ -15,12 +15,11 @@ use crate::engine::batch::Batch;
 use crate::engine::flight::{MAY_RUN_ON, error_of, error_of_end};
 use crate::error::{Error, ErrorKind};
 use crate::lane::parent::Lane;
-use crate::process::control::{Body, Delivery, Incoming, Report, borrowed};
-use crate::process::peer::Refused;
+use crate::process::control::{Body, Delivery, Incoming, Report, SpareBlock, borrowed};
+use crate::process::peer::PeerError;
 use crate::process::reactor::Child;
 use crate::process::start::Way;
-use crate::process::transfer::{self, Known, Store};
-use crate::sys::memory::Block;
+use crate::process::transfer::{self, KnownMemory, Store};
 use crate::sys::process;
 use crate::sys::wait;
 use crate::wire::handles::Ids;
@@ -37,25 +36,17 @@ pub(crate) struct Line {
     /// The handles that came ahead of reports.
     store: Store,
     /// The shared memory that it keeps.
-    known: Known,
+    known: KnownMemory,
     /// The handles that were sent to it anew, with the parcels in its hands that name them.
     handed: Vec<(u64, u64)>,
     /// What a large parcel travelled in, for the next one.
-    pub(crate) block: Option<Spare>,
+    pub(crate) block: Option<SpareBlock>,
     /// Why it could not be ended, where it could not.
     pub(crate) lost: Option<io::Error>,
     /// The panic it dies of, where the program is built with `panic = "abort"`.
     pub(crate) last_words: Option<Error>,
     /// What it said when it could not start.
     pub(crate) refusal: Option<StartError>,
-}
-
-/// A block that was used before.
-pub(crate) struct Spare {
-    block: Block,
-    /// The parcel that it holds, or held.
-    parcel: u64,
-    pub(crate) since: Instant,
 }
 
 /// An entry of a reply that travelled beside the lane.
@@ -80,7 +71,7 @@ impl Line {
             owed: Vec::new(),
             large: HashMap::new(),
             store: Store::default(),
-            known: Known::default(),
+            known: KnownMemory::default(),
             handed: Vec::new(),
             block: None,
             lost: None,
@@ -144,13 +135,13 @@ impl Line {
             return Ok(());
         }
         // The block of the latest large parcel, unless that is still on its way.
-        let is_free = |spare: &mut Spare| self.lane.is_over(spare.parcel);
+        let is_free = |spare: &mut SpareBlock| self.lane.is_over(spare.parcel);
         let mut block = self.block.take_if(is_free).map(|spare| spare.block);
         let (body, filled) = Body::pack(&[head, &batch.bytes], &mut block)?;
         control.send(&Delivery::Parcel { number, body }, &borrowed(filled), false)?;
         self.lane.announce(head.len() + batch.bytes.len());
         if let Some(block) = block {
-            self.block = Some(Spare { block, parcel: number, since: now });
+            self.block = Some(SpareBlock { block, parcel: number, since: now });
         }
         Ok(())
     }
@@ -195,7 +186,7 @@ impl Line {
         let before = self.owed.len();
         while let Some(&id) = self.owed.last() {
             match self.child.control().send(&Delivery::Forget(id), &[], false) {
-                Err(error) if Refused::of(&error) == Refused::Full => break,
+                Err(error) if PeerError::of(&error) == PeerError::Full => break,
                 // What cannot be told to a worker that is gone needs not be told.
                 _ => self.owed.pop(),
             };

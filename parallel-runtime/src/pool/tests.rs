@@ -16,7 +16,7 @@ use super::state::starts::Starts;
 use crate::call::handle::JoinHandle;
 use crate::error::ErrorKind;
 use crate::process::control::Delivery;
-use crate::process::peer::Refused;
+use crate::process::peer::PeerError;
 use crate::process::reactor;
 use crate::process::start::Way;
 use crate::shared::Value;
@@ -65,7 +65,7 @@ fn kill_unheard(pool: &Pool, seat: usize) {
     eventually("its channel is closed", || {
         let core = pool.driver().enter();
         let control = core.lines[seat].as_ref().unwrap().child.control();
-        control.send(&Delivery::Forget(0), &[], false).is_err_and(|error| Refused::of(&error) == Refused::Gone)
+        control.send(&Delivery::Forget(0), &[], false).is_err_and(|error| PeerError::of(&error) == PeerError::Gone)
     });
 }
 

@@ -5,7 +5,7 @@ use std::io;
 
 /// Why something could not be sent to a process, or received from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum PeerError {
     /// The other process is gone, or has closed its end. Its end tells the rest.
     Gone,
     /// The channel is full: a process that is stopped, or busy, does not read.
@@ -14,7 +14,7 @@ pub(crate) enum Refused {
     Here,
 }
 
-impl Refused {
+impl PeerError {
     /// Tells by the system's error.
     ///
     /// A process that ends with messages that it has not read resets the connection; until Linux 6.2 a send that met the
@@ -38,27 +38,27 @@ mod tests {
     #[test]
     fn only_an_end_of_the_other_process_is_told_as_one() {
         let table = [
-            (libc::EPIPE, Refused::Gone),
-            (libc::ECONNRESET, Refused::Gone),
-            (libc::ECONNREFUSED, Refused::Gone),
-            (libc::ENOTCONN, Refused::Gone),
-            (libc::EAGAIN, Refused::Full),
-            (libc::EMFILE, Refused::Here),
-            (libc::ENFILE, Refused::Here),
-            (libc::ENOMEM, Refused::Here),
-            (libc::ENOBUFS, Refused::Here),
-            (libc::ENOSPC, Refused::Here),
-            (libc::EMSGSIZE, Refused::Here),
-            (libc::ETOOMANYREFS, Refused::Here),
-            (libc::EBADF, Refused::Here),
-            (libc::ENOTSOCK, Refused::Here),
-            (libc::EPERM, Refused::Here),
-            (libc::EINVAL, Refused::Here),
+            (libc::EPIPE, PeerError::Gone),
+            (libc::ECONNRESET, PeerError::Gone),
+            (libc::ECONNREFUSED, PeerError::Gone),
+            (libc::ENOTCONN, PeerError::Gone),
+            (libc::EAGAIN, PeerError::Full),
+            (libc::EMFILE, PeerError::Here),
+            (libc::ENFILE, PeerError::Here),
+            (libc::ENOMEM, PeerError::Here),
+            (libc::ENOBUFS, PeerError::Here),
+            (libc::ENOSPC, PeerError::Here),
+            (libc::EMSGSIZE, PeerError::Here),
+            (libc::ETOOMANYREFS, PeerError::Here),
+            (libc::EBADF, PeerError::Here),
+            (libc::ENOTSOCK, PeerError::Here),
+            (libc::EPERM, PeerError::Here),
+            (libc::EINVAL, PeerError::Here),
         ];
         for (code, refused) in table {
             let error = io::Error::from_raw_os_error(code);
-            assert_eq!(Refused::of(&error), refused, "{error}");
+            assert_eq!(PeerError::of(&error), refused, "{error}");
         }
-        assert_eq!(Refused::of(&io::Error::other("a message that is too long")), Refused::Here);
+        assert_eq!(PeerError::of(&io::Error::other("a message that is too long")), PeerError::Here);
     }
 }

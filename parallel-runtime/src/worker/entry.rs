@@ -16,7 +16,7 @@ use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::control::Control;
 use crate::process::start::zygote;
-use crate::process::token::{self, Role};
+use crate::process::token::{self, Purpose};
 use crate::run::registry;
 use crate::sys::early;
 use crate::sys::executable;
@@ -44,16 +44,16 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
     if !token::has_token() || !program::is_own_constructor(construct) {
         return current::set_origin(Origin::Program);
     }
-    let (role, control) = connect();
+    let (purpose, control) = connect();
     // SAFETY: called from the constructor with its own arguments; `enter` never returns.
     let run = || unsafe { program::run_constructors_after(construct, count, arguments, environment) };
     early::mark_those_of(run);
-    enter(role, control)
+    enter(purpose, control)
 }
 
 /// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker. In a
 /// zygote it returns only in the copies, which are workers as any other from here on.
-fn connect() -> (Role, &'static Control) {
+fn connect() -> (Purpose, &'static Control) {
     let token = program::raw_variable(tuning::TOKEN_C).unwrap_or_default();
     // Before the token goes, by which other threads, and handlers of `exit`, know it.
     current::set_origin(Origin::Worker);
@@ -62,15 +62,15 @@ fn connect() -> (Role, &'static Control) {
     unsafe { program::remove_variable(tuning::TOKEN_C) };
     match token::connect(&token) {
         // It is needed to the end of the process.
-        Ok((role, socket)) => {
-            let control = match role {
-                Role::Worker => {
+        Ok((purpose, socket)) => {
+            let control = match purpose {
+                Purpose::Worker => {
                     early::list();
                     Control::new(socket)
                 }
-                Role::Zygote => zygote::serve(socket, get_ready),
+                Purpose::Zygote => zygote::serve(socket, get_ready),
             };
-            (role, Box::leak(Box::new(control)))
+            (purpose, Box::leak(Box::new(control)))
         }
         Err(error) => {
             eprintln!(
@@ -84,12 +84,12 @@ fn connect() -> (Role, &'static Control) {
 }
 
 /// Works until there is nothing left to do, then ends the process as `main` would: with `atexit`, and buffers flushed.
-fn enter(role: Role, control: &'static Control) -> ! {
+fn enter(purpose: Purpose, control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
     program::set_title(program::name());
     // As long as there is one thread, that is: the memory that the first call of this takes then costs less.
     end_before_older_handlers(&LAST_END);
-    if role == Role::Worker {
+    if purpose == Purpose::Worker {
         watch_parent(control);
     }
     // A panic here is a defect of ours; it must not unwind into the C library.
@@ -160,8 +160,8 @@ pub fn init() {
     ONCE.call_once(|| {
         // In a constructor ahead of ours there is nothing to do yet.
         if current::is_unknown() && token::has_token() && !program::is_own_constructor(construct) {
-            let (role, control) = connect();
-            enter(role, control);
+            let (purpose, control) = connect();
+            enter(purpose, control);
         }
     });
 }

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::outlet::{Outlet, Spare};
+use super::outlet::Outlet;
 use crate::current;
 use crate::lane::worker::WorkerLane;
-use crate::process::control::Control;
+use crate::process::control::{Control, SpareBlock};
 use crate::run::call::{Call, value_from};
 use crate::run::registry::{self, Entry};
 use crate::sys::forked;
@@ -20,7 +20,7 @@ pub(super) struct Run<'a> {
     pub(super) control: &'a Control,
     pub(super) lane: &'a WorkerLane,
     pub(super) value: &'a mut Payload,
-    pub(super) spare: &'a mut Option<Spare>,
+    pub(super) spare: &'a mut Option<SpareBlock>,
     pub(super) number: u64,
     pub(super) opened: Opened<'a>,
     pub(super) handles: Handles,

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use super::mailbox::Mailbox;
-use super::outlet::{Spare, not_handed_over};
+use super::outlet::not_handed_over;
 use super::parcel::{Run, find};
 use super::{PROCESS, is_forked_by_task};
 use crate::current::{self, Role};
@@ -16,7 +16,7 @@ use crate::lane::bell::WorkerBell;
 use crate::lane::bulk;
 use crate::lane::worker::{Work, WorkerLane};
 use crate::panic;
-use crate::process::control::{Assignment, Control, Incoming, Invocation, Opening, Report, borrowed};
+use crate::process::control::{Assignment, Control, Incoming, Invocation, Opening, Report, SpareBlock, borrowed};
 use crate::process::transfer::{self, Store};
 use crate::run::call::call_one;
 use crate::sys::forked;
@@ -194,7 +194,7 @@ struct Server<'a> {
     /// Items that did not travel, because the first of them tells the others.
     numbers: Vec<u8>,
     /// What a large result travelled in, for the next one.
-    spare: Option<Spare>,
+    spare: Option<SpareBlock>,
 }
 
 impl Server<'_> {
