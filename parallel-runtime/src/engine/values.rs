@@ -1,4 +1,4 @@
-//! The values of consecutive items, on their way from a reply to whoever wants them.
+//! The values of consecutive items, on their way from a reply to the caller.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(bytes(&values), [&b"one"[..], b"", b"longer than it", b"four", b"a", b"b", b"c"]);
         assert_eq!((values.len(), values.items()), (7, 7));
         assert_eq!(Values::of_reply(whole.clone(), 1).unwrap().into_payload().bytes, b"one");
-        // What is no value, or not all there, is for others to look at.
+        // A reply with other entries, or not all there, is given back.
         assert!(Values::of_reply(whole.clone(), 4).is_err());
         assert!(Values::of_reply(whole[..whole.len() - 8].to_vec(), 3).is_err());
         assert!(Values::of_reply(reply(&[(tag::VALUE, b"one"), (tag::LARGE, b"")]), 2).is_err());

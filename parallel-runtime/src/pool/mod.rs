@@ -357,8 +357,8 @@ impl Pool {
 }
 
 impl sealed::Target for Pool {
-    fn engine(&self) -> sealed::Handle {
-        sealed::Handle(Self::engine(self))
+    fn engine(&self) -> sealed::EngineRef {
+        sealed::EngineRef(Self::engine(self))
     }
 }
 
