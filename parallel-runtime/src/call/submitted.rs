@@ -17,10 +17,10 @@ use crate::tuning::SIGNAL_PATIENCE;
 use crate::wire::ends::Ends;
 use crate::wire::payload::Payload;
 
-/// How often one who looks for a call that is neither waiting nor running nor over gives way before he sleeps: some microseconds
-/// lie between the two.
+/// How often [`signal`](Flight::signal) yields while the call is neither queued nor running nor over, before it sleeps: mostly
+/// that lasts some microseconds.
 const YIELDS: usize = 100;
-/// How long he sleeps then.
+/// How long it sleeps between looks after that.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 /// A worker that has taken a call up for so long and not begun with it has been stopped there.
 const STUCK_AFTER: Duration = Duration::from_millis(200);
@@ -31,12 +31,12 @@ pub(crate) struct Submitted {
     call: CallId,
     entry: &'static Entry,
     landing: Landing,
-    /// Somebody who does not wait here wants to be called.
+    /// A callback waits for the outcome, and perhaps no caller.
     watched: AtomicBool,
 }
 
 impl Submitted {
-    /// Hands a call with these argument bytes to the pool.
+    /// Hands a call with these arguments to the engine.
     pub(crate) fn submit(
         engine: &Arc<dyn Engine>,
         entry: &'static Entry,
@@ -103,8 +103,8 @@ impl Flight for Submitted {
         self.landing.is_finished() || self.engine.drive(deadline, &mut || self.landing.is_finished())
     }
 
-    fn take(&self) -> Option<Outcome> {
-        self.landing.take()
+    fn take_outcome(&self) -> Option<Outcome> {
+        self.landing.take_outcome()
     }
 
     fn is_finished(&self) -> bool {

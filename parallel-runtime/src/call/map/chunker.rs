@@ -9,11 +9,11 @@ use crate::tuning::{BRIEF_ITEM, CHUNK_TIME, LONG_CHUNK_TIME, SHORT_CHUNK_TIME, W
 /// and less and less towards it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunker {
-    /// Chosen by the caller, then nothing is measured.
+    /// The size that the caller chose; nothing is measured then.
     fixed: Option<usize>,
     /// Nanoseconds an item takes, a moving average.
     per_item: Option<f64>,
-    /// How many items the chunk had that it learned from last.
+    /// How many items the latest measured chunk had.
     learned: usize,
     /// A chunk was sent.
     begun: bool,
@@ -31,7 +31,8 @@ const WEIGHT: f64 = 0.3;
 /// Every worker should get at least so many more chunks, so that all end at about the same time.
 const CHUNKS_LEFT: usize = 4;
 
-/// Where nobody knows how many are left, every worker has had so many items for each one in its next chunk of a reduction.
+/// Where the input does not say how many are left: every worker has had so many items for each one in its next chunk of a
+/// reduction.
 const CHUNKS_HAD: usize = 8;
 /// More items than these, of a reduction, are put together only where they are short: with so many, a value travels rarely enough.
 const MERGED: usize = 16;
@@ -130,7 +131,7 @@ fn items_in(time: Duration, nanos_per_item: f64) -> usize {
 mod tests {
     use super::*;
 
-    fn settle(per_item: Duration, left: Option<usize>) -> usize {
+    fn size_after_learning(per_item: Duration, left: Option<usize>) -> usize {
         let mut chunker = Chunker::new(None, usize::MAX, None);
         for _ in 0..100 {
             let size = chunker.next(left, 2);
@@ -190,9 +191,9 @@ mod tests {
 
     #[test]
     fn chunks_settle_at_the_time_they_should_take() {
-        assert_eq!(settle(Duration::from_micros(1), None), 100);
-        assert_eq!(settle(Duration::from_secs(1), None), 1);
-        assert_eq!(settle(Duration::from_micros(1), Some(1_000_000)), 2_000);
+        assert_eq!(size_after_learning(Duration::from_micros(1), None), 100);
+        assert_eq!(size_after_learning(Duration::from_secs(1), None), 1);
+        assert_eq!(size_after_learning(Duration::from_micros(1), Some(1_000_000)), 2_000);
     }
 
     #[test]
@@ -208,14 +209,14 @@ mod tests {
 
     #[test]
     fn near_the_end_everyone_gets_a_share() {
-        assert_eq!(settle(Duration::from_micros(10), Some(80)), 10);
-        assert_eq!(settle(Duration::from_millis(10), Some(3)), 1);
+        assert_eq!(size_after_learning(Duration::from_micros(10), Some(80)), 10);
+        assert_eq!(size_after_learning(Duration::from_millis(10), Some(3)), 1);
         // But none that is shorter than it takes to hand it over,
-        assert_eq!(settle(Duration::from_nanos(10), Some(80)), 80);
-        assert_eq!(settle(Duration::from_nanos(10), Some(2_000)), 2_000);
+        assert_eq!(size_after_learning(Duration::from_nanos(10), Some(80)), 80);
+        assert_eq!(size_after_learning(Duration::from_nanos(10), Some(2_000)), 2_000);
         // and where that leaves two for two, half of it.
-        assert_eq!(settle(Duration::from_nanos(10), Some(3_000)), 1_500);
-        assert_eq!(settle(Duration::from_nanos(10), Some(10_000)), 2_000);
+        assert_eq!(size_after_learning(Duration::from_nanos(10), Some(3_000)), 1_500);
+        assert_eq!(size_after_learning(Duration::from_nanos(10), Some(10_000)), 2_000);
     }
 
     #[test]
