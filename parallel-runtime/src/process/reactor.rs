@@ -38,7 +38,8 @@ use crate::tuning;
 pub(crate) trait Events: Send + Sync {
     /// The worker sent something, or closed its side: take what is there, without waiting. False once it is closed.
     fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool;
-    /// The process has ended, is reaped, and has nothing more to say. `None`: another `wait` in the program took its exit status.
+    /// The process has ended, is reaped, and has nothing more to say. `None`: the system does not tell its exit
+    /// status, as where the program waits for any child or ignores SIGCHLD.
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>);
     /// The process was to be [ended](Child::end), and cannot be: `error` is what the system said. It may run on, and nothing
     /// more is told of it.
@@ -733,7 +734,7 @@ impl Loop {
         self.resting.insert(number, waiting);
     }
 
-    /// Gives a process that could not be killed, and whose channel was closed, some time to leave.
+    /// Gives a process that could not be killed some time to leave; its channel was closed.
     fn see_out(&mut self, key: u64, error: io::Error) {
         let number = self.next;
         self.next += 2;

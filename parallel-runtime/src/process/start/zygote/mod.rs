@@ -82,19 +82,50 @@ struct Zygote {
     started: Started,
     socket: Socket,
     born: Instant,
-    ready: bool,
+    stage: ZygoteStage,
     found: StartConditions,
     /// Its user and rights, which its copies have too.
     here: Here,
-    /// Our end of the channel of a copy that it was asked for and has not given.
-    asked: Option<Socket>,
-    spare: Option<Copy>,
+}
+
+/// What a zygote is at.
+enum ZygoteStage {
+    /// It has not said that it is ready.
+    Warming,
+    /// It can be asked for a copy.
+    Free,
+    /// It was asked for a copy and has not given it; our end of the copy's channel.
+    Asked(Socket),
+    /// It has given a copy, which waits.
+    Spare(Copy),
 }
 
 impl Zygote {
     /// Whether it can be asked for a copy, and there is none.
     fn is_free(&self) -> bool {
-        self.ready && self.spare.is_none() && self.asked.is_none()
+        matches!(self.stage, ZygoteStage::Free)
+    }
+
+    fn is_ready(&self) -> bool {
+        !matches!(self.stage, ZygoteStage::Warming)
+    }
+
+    fn spare(&self) -> Option<&Copy> {
+        match &self.stage {
+            ZygoteStage::Spare(copy) => Some(copy),
+            _ => None,
+        }
+    }
+
+    /// Takes the spare out; the zygote can be asked for another then.
+    fn take_spare(&mut self) -> Option<Copy> {
+        match std::mem::replace(&mut self.stage, ZygoteStage::Free) {
+            ZygoteStage::Spare(copy) => Some(copy),
+            before => {
+                self.stage = before;
+                None
+            }
+        }
     }
 }
 
@@ -135,7 +166,7 @@ impl Start for Zygotes {
         self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < tuning::SPARE_TIME);
         let affinity = order.caller.affinity.and_then(Affinity::unless_own);
         self.read_answers();
-        let zygote = self.zygote.as_ref().filter(|zygote| zygote.ready)?;
+        let zygote = self.zygote.as_ref().filter(|zygote| zygote.is_ready())?;
         if !program::is_environment(&zygote.found.environment, order.environment) {
             return None;
         }
@@ -159,8 +190,9 @@ impl Start for Zygotes {
         self.read_answers();
         if number == self.numbers.spare {
             // The event may be of an earlier spare, which was taken since.
-            let has_ended = |copy: &mut Copy| !matches!(process::try_wait(&copy.started.pidfd), Ok(None));
-            if let Some(copy) = self.zygote.as_mut().and_then(|zygote| zygote.spare.take_if(has_ended)) {
+            let has_ended = |copy: &Copy| !matches!(process::try_wait(&copy.started.pidfd), Ok(None));
+            let ended = self.zygote.as_mut().filter(|zygote| zygote.spare().is_some_and(has_ended));
+            if let Some(copy) = ended.and_then(Zygote::take_spare) {
                 self.poller.remove(copy.started.pidfd.as_fd());
             }
         } else if number == self.numbers.end {
@@ -202,7 +234,7 @@ impl Start for Zygotes {
 impl Zygotes {
     /// Wakes the spare, or asks for a copy where there is none: it gets ready while this process reads its surroundings.
     fn rouse(&mut self) {
-        match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
+        match self.zygote.as_ref().and_then(Zygote::spare) {
             // An error: it has died, which shows when it is to begin.
             Some(spare) if self.yielding.is_quiet() => {
                 let _ = spare.channel.send(&words::RISE, &[], false);
@@ -223,7 +255,7 @@ impl Zygotes {
         let Some((ours, theirs)) = pair_where_plenty() else { return self.give_up() };
         // An error: the zygote is going, of which its end will tell.
         if zygote.socket.send(request, &[theirs.as_fd()], false).is_ok() {
-            zygote.asked = Some(ours);
+            zygote.stage = ZygoteStage::Asked(ours);
         }
     }
 
@@ -236,13 +268,13 @@ impl Zygotes {
                 && check_rights(&zygote.here.rights, caller).is_ok()
         };
         let zygote = self.zygote.as_mut().filter(is_right)?;
-        if zygote.spare.is_none() && zygote.asked.is_some() && !has_answer(&zygote.socket) {
+        if matches!(zygote.stage, ZygoteStage::Asked(_)) && !has_answer(&zygote.socket) {
             // The zygote is dead, stopped or spoilt; or it gets no time on its core.
             self.give_up();
             return None;
         }
         self.read_answers();
-        let copy = self.zygote.as_mut()?.spare.take()?;
+        let copy = self.zygote.as_mut()?.take_spare()?;
         self.poller.remove(copy.started.pidfd.as_fd());
         if process::is_stopped(&copy.started.pidfd) {
             drop(copy.channel);
@@ -284,25 +316,25 @@ impl Zygotes {
         while let Some(zygote) = &mut self.zygote {
             let Ok(answer) = answer(&zygote.socket) else { return self.give_up() };
             let Some((answer, descriptor)) = answer else { break };
-            match (answer, zygote.asked.take(), descriptor) {
-                (Answer::Ready, None, None) => {
-                    zygote.ready = true;
-                    self.wants_spare = true;
-                }
-                (Answer::Forked(pid), Some(channel), Some(pidfd)) => {
+            let before = std::mem::replace(&mut zygote.stage, ZygoteStage::Free);
+            match (answer, before, descriptor) {
+                (Answer::Ready, ZygoteStage::Warming, None) => self.wants_spare = true,
+                (Answer::Forked(pid), ZygoteStage::Asked(channel), Some(pidfd)) => {
                     // Where its end cannot be watched, it shows when it is needed.
                     let _ = self.poller.add(pidfd.as_fd(), self.numbers.spare);
-                    zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
-                }
-                (Answer::Unfit(_), ..) => {
-                    self.lookout = None;
-                    return self.give_up();
+                    zygote.stage = ZygoteStage::Spare(Copy { started: Started { pid, pidfd }, channel });
                 }
                 // It cannot fork, or is spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
-                _ => return self.give_up(),
+                (answer, before, _) => {
+                    if matches!(answer, Answer::Unfit(_)) {
+                        self.lookout = None;
+                    }
+                    zygote.stage = before;
+                    return self.give_up();
+                }
             }
         }
-        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > tuning::start_timeout();
+        let hangs = |zygote: &Zygote| !zygote.is_ready() && zygote.born.elapsed() > tuning::start_timeout();
         if self.zygote.as_ref().is_some_and(hangs) {
             self.give_up();
         }
@@ -325,14 +357,14 @@ impl Zygotes {
     /// Ends a zygote and what it has forked unheard; returns what it found. Each leaves by itself once its channel is closed,
     /// as where the zygote has another user's rights than the program by now, and the system refuses the signal.
     fn end(&mut self, zygote: Zygote) -> StartConditions {
-        let Zygote { started, socket, found, asked, spare, .. } = zygote;
+        let Zygote { started, socket, found, stage, .. } = zygote;
         ORIGINAL.is_to_be_reaped(started.pid);
         self.poller.remove(started.pidfd.as_fd());
         self.poller.remove(socket.as_fd());
-        if let Some(spare) = &spare {
+        if let ZygoteStage::Spare(spare) = &stage {
             self.poller.remove(spare.started.pidfd.as_fd());
         }
-        drop((socket, asked, spare));
+        drop((socket, stage));
         self.leaving.end_group(started);
         found
     }
@@ -360,7 +392,7 @@ impl Zygotes {
             .and_then(|()| self.poller.add(socket.as_fd(), self.numbers.answer));
         ORIGINAL.has_started(started.pid);
         let born = Instant::now();
-        self.zygote = Some(Zygote { started, socket, born, ready: false, found, here, asked: None, spare: None });
+        self.zygote = Some(Zygote { started, socket, born, stage: ZygoteStage::Warming, found, here });
         if watched.is_err() {
             self.give_up();
         }
