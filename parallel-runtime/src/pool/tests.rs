@@ -168,7 +168,7 @@ fn a_copy_that_is_killed_before_it_begins_is_no_failed_start() {
         let driver = Arc::clone(pool.driver());
         let (done, way) = std::sync::mpsc::channel();
         pool.driver().reactor.run(move |reactor| {
-            // Its end is nobody's any more.
+            // The pool forgets the worker, so that its end does not count.
             let former = {
                 let mut core = driver.enter();
                 core.state.seats[0] = None;
@@ -205,7 +205,7 @@ fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail
     assert!(matches!(told.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{told:?}");
     assert!(told.to_string().contains("before it reported in"), "{told}");
     for failures in 1..=tuning::HOPELESS_STARTS {
-        core.tell(Event::StartFailed(error.clone()), Instant::now());
+        core.handle(Event::StartFailed(error.clone()), Instant::now());
         assert_eq!(core.state.starts.first().is_some(), failures == tuning::HOPELESS_STARTS, "{failures} failures");
     }
     // What a program does to itself is told as what it is.

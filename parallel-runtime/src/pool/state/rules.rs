@@ -9,11 +9,11 @@ pub(crate) struct Rules {
     pub(crate) cores: usize,
     /// How many tasks a worker may take.
     pub(crate) tasks_per_worker: Option<usize>,
-    /// Workers run something of the user's before they can work.
+    /// Workers run an initializer before they can work.
     pub(crate) initializes: bool,
     /// How long a worker may take until it can work.
     pub(crate) start_timeout: Duration,
-    /// A worker whose latest parcel ran longer than this gets no second one ahead.
+    /// A worker gets no second parcel ahead where its latest one ran longer than this.
     pub(crate) ahead_below: Duration,
     /// A parcel that has run for so long is divided when another worker has nothing to do: half the longest time that it was
     /// meant to take, and long against what dividing costs.
@@ -21,11 +21,11 @@ pub(crate) struct Rules {
     /// What a parcel that has run for so long has done is delivered before its end; one that was not taken up for so long goes
     /// elsewhere.
     pub(crate) long_parcel: Duration,
-    /// How long one who waits for a pool sleeps at most: the bound on the harm that a worker does which scribbles over the
-    /// bell's words.
+    /// How long a waiting caller sleeps at most. It bounds the delay when a worker has written over the bell's words, so that a
+    /// ring is lost.
     pub(crate) heartbeat: Duration,
-    /// How long submitted calls that travel together should take: as long as a few round trips, and so short that nobody
-    /// waits for the one in front.
+    /// How long submitted calls that travel together should take: as long as a few round trips, and so short that no call waits
+    /// long for those in front of it.
     pub(crate) group_time: Duration,
     /// So many travel together at most: then a round trip costs each of them next to nothing.
     pub(crate) largest_group: usize,
