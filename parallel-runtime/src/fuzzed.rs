@@ -20,10 +20,10 @@ use crate::wire::given;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::message;
 use crate::wire::outcome::CallFailure;
-use crate::wire::parcel::Opened;
+use crate::wire::parcel::ParcelReader;
 use crate::wire::payload::Payload;
 use crate::wire::plain;
-use crate::wire::reply::{Entries, Entry, values, whole_row};
+use crate::wire::reply::{ReplyEntries, ReplyEntry, values, whole_row};
 
 /// A decoder, by its name: it reads bytes that may be anything.
 #[allow(unreachable_pub, reason = "the fuzzer calls it")]
@@ -51,18 +51,18 @@ fn number(data: &mut &[u8]) -> usize {
 /// The entries of a reply, as the parent takes them in.
 fn read_entries(bytes: &[u8], done: usize, skip: usize) {
     let mut items = 0;
-    for entry in Entries::of(bytes, done, skip) {
+    for entry in ReplyEntries::of(bytes, done, skip) {
         items += match entry {
-            Entry::Value(bytes) => {
+            ReplyEntry::Value(bytes) => {
                 read_as::<(u64, String)>(bytes, &[]);
                 1
             }
-            Entry::Failure(failure) => {
+            ReplyEntry::Failure(failure) => {
                 tell(failure.ok());
                 1
             }
-            Entry::Large => 1,
-            Entry::Row { width, count, bytes } => {
+            ReplyEntry::Large => 1,
+            ReplyEntry::Row { width, count, bytes } => {
                 assert_eq!(bytes.len(), width * count);
                 count
             }
@@ -87,7 +87,7 @@ fn read_reply(mut data: &[u8]) {
     read_entries(data, done, skip % (done + 1));
 }
 
-/// A reply in a lane whose words say anything.
+/// A reply in a lane with any words.
 fn read_lane(mut data: &[u8]) {
     thread_local! {
         static MEMORY: LaneMemory = LaneMemory::new(Mapping::private(LANE).expect("memory for a lane"));
@@ -230,7 +230,7 @@ fn with_handles(read: impl FnOnce(&[Handle])) {
 
 /// A parcel, as its worker reads it.
 fn read_parcel(data: &[u8]) {
-    let Some(mut opened) = Opened::read(data) else { return };
+    let Some(mut opened) = ParcelReader::read(data) else { return };
     let mut numbers = Vec::new();
     assert!(opened.handles().count() <= data.len());
     if opened.write_out(&mut numbers).is_some() {

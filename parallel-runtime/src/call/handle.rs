@@ -268,7 +268,7 @@ impl<R> JoinHandle<R> {
         self.flight.signal(KILL)
     }
 
-    /// Returns how the process of a spawned call ended, once it has; `None` for a submitted one, whose worker lives on.
+    /// Returns how the process of a spawned call ended, once it has; `None` for a submitted one: its worker lives on.
     ///
     /// # Examples
     ///
@@ -355,7 +355,7 @@ impl<R> Future for JoinHandle<R> {
 }
 
 impl<R> Drop for JoinHandle<R> {
-    /// The call may go on for long; what would be woken is not kept for it.
+    /// Drops the waker: the call may go on for long, and must not keep the waker's task.
     fn drop(&mut self) {
         let waker = self.waker.as_ref().and_then(|waker| lock(waker).take());
         drop(waker);

@@ -14,7 +14,7 @@ use crate::engine::{Aim, Engine, Place};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::registry::Entry;
 use crate::tuning::SIGNAL_PATIENCE;
-use crate::wire::ends::Ends;
+use crate::wire::ends::ItemEnds;
 use crate::wire::payload::Payload;
 
 /// How often [`signal`](Flight::signal) yields while the call is neither queued nor running nor over, before it sleeps: mostly
@@ -54,7 +54,7 @@ impl Submitted {
         let batch = Box::new(Batch {
             entry: Some(entry),
             merge: None,
-            ends: Ends::one(arguments.bytes.len()),
+            ends: ItemEnds::one(arguments.bytes.len()),
             bytes: arguments.bytes,
             handles: arguments.handles,
             consecutive: false,

@@ -175,7 +175,7 @@ impl<H: Callable> Task<H> {
         self.0
     }
 
-    /// Used by the attribute: a process for the call whose arguments, `arguments` and others that are borrowed, `encode` appends.
+    /// Used by the attribute: a process for the call; `encode` appends `arguments`, and others that are borrowed.
     #[doc(hidden)]
     pub fn spawn_with<A>(
         &self,

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::lane::memory::SharedBytes;
 use crate::run::registry::Entry;
 use crate::wire::consecutive;
-use crate::wire::ends::Ends;
+use crate::wire::ends::ItemEnds;
 use crate::wire::handles::Handles;
 use crate::wire::parcel::{self, Parcel};
 use crate::wire::payload::Payload;
@@ -80,7 +80,7 @@ pub(crate) struct Batch {
     /// What the items name by its place; each part of a divided batch has all of it.
     pub(crate) handles: Handles,
     /// Where in `bytes` each item ends.
-    pub(crate) ends: Ends,
+    pub(crate) ends: ItemEnds,
     /// The items are consecutive numbers, and only the first of them is in `bytes`.
     pub(crate) consecutive: bool,
     /// How long an item took before, where that is known.
@@ -249,7 +249,7 @@ mod tests {
             merge: None,
             bytes: b"aabbbc".to_vec(),
             handles: Handles::new(),
-            ends: [2, 5, 6].into_iter().fold(Ends::default(), |mut ends, end| {
+            ends: [2, 5, 6].into_iter().fold(ItemEnds::default(), |mut ends, end| {
                 ends.push(end);
                 ends
             }),

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::wire::codec::{self, CodecError};
 use crate::wire::handles::Handles;
 use crate::wire::outcome::CallFailure;
-use crate::wire::reply::{self, Entries, Entry};
+use crate::wire::reply::{self, ReplyEntries, ReplyEntry};
 
 /// Items of a parcel that are done: their outcomes are to be read from its reply.
 struct DonePart {
@@ -132,13 +132,13 @@ impl Core {
         let mut values = Values::default();
         let mut first = batch.first;
         let wanted = if merged { 1 } else { batch.len() };
-        let mut entries = Entries::of(&reply, before + wanted, before);
+        let mut entries = ReplyEntries::of(&reply, before + wanted, before);
         let mut item = 0;
         while item < wanted {
             let at = batch.first + item;
             let outcome = match entries.next() {
-                Some(Entry::Row { .. }) if merged => Err(unreadable("has many values where there is one")),
-                Some(Entry::Row { width, count, bytes }) => {
+                Some(ReplyEntry::Row { .. }) if merged => Err(unreadable("has many values where there is one")),
+                Some(ReplyEntry::Row { width, count, bytes }) => {
                     item += count;
                     self.counts.tasks_done += count as u64;
                     if count == wanted && before == 0 {
@@ -149,13 +149,13 @@ impl Core {
                     values.push_row(bytes, width, count);
                     continue;
                 }
-                Some(Entry::Large) => {
+                Some(ReplyEntry::Large) => {
                     // A merged parcel has one entry, under its last item.
                     let at = before + if merged { batch.len() - 1 } else { item };
                     large(self.lines[worker].as_mut(), parcel, at)
                 }
-                Some(Entry::Value(bytes)) => Ok(ReadOutcome::Value(bytes.into(), Handles::new())),
-                Some(Entry::Failure(failure)) => failed(failure),
+                Some(ReplyEntry::Value(bytes)) => Ok(ReadOutcome::Value(bytes.into(), Handles::new())),
+                Some(ReplyEntry::Failure(failure)) => failed(failure),
                 None => Err(unreadable("ends before its last item")),
             };
             item += 1;

@@ -22,7 +22,7 @@ pub(crate) enum CallFailure {
 
 /// What a report may hold of a panic's backtrace, in bytes: a message has an end.
 const LONGEST_BACKTRACE: usize = 24 << 10;
-/// What it may hold of any other text.
+/// What a report may hold of any other text, in bytes.
 const LONGEST_TEXT: usize = 4 << 10;
 
 impl CallFailure {

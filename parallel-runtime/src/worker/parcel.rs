@@ -12,7 +12,7 @@ use crate::sys::forked;
 use crate::wire::fallible;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::outcome::CallFailure;
-use crate::wire::parcel::{self, Opened};
+use crate::wire::parcel::{self, ParcelReader};
 use crate::wire::payload::Payload;
 
 /// A parcel that runs.
@@ -22,7 +22,7 @@ pub(super) struct Run<'a> {
     pub(super) value: &'a mut Payload,
     pub(super) spare: &'a mut Option<SpareBlock>,
     pub(super) number: u64,
-    pub(super) opened: Opened<'a>,
+    pub(super) opened: ParcelReader<'a>,
     pub(super) handles: Handles,
 }
 
@@ -110,7 +110,7 @@ impl Run<'_> {
 }
 
 /// The value of an item of a parcel that is to be merged; it may be one already.
-fn value_of(opened: &Opened<'_>, item: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
+fn value_of(opened: &ParcelReader<'_>, item: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
     if opened.function == 0 {
         return Ok(item.to_vec());
     }
@@ -121,7 +121,7 @@ fn value_of(opened: &Opened<'_>, item: &[u8], handles: &[Handle]) -> Result<Vec<
 
 /// Merges the last two runs: their values, one after the other, are the arguments of the merge.
 fn merge_last(
-    opened: &Opened<'_>,
+    opened: &ParcelReader<'_>,
     runs: &mut Vec<(u32, Vec<u8>)>,
     handles: &[Handle],
 ) -> Result<(), CallFailure> {

@@ -23,7 +23,7 @@ use crate::tuning;
 use crate::wire::arguments::Arguments;
 use crate::wire::codec::CodecError;
 use crate::wire::consecutive;
-use crate::wire::ends::Ends;
+use crate::wire::ends::ItemEnds;
 use crate::wire::given::Given;
 use crate::wire::parcel;
 use crate::wire::payload::Payload;
@@ -394,7 +394,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             taken
         };
         self.next += taken;
-        chunk.ends = Ends::even(width, 1 + taken);
+        chunk.ends = ItemEnds::even(width, 1 + taken);
     }
 
     /// Has numbers put into `rows` as they come back; [`collect`](Self::collect) does not give them then.
@@ -429,7 +429,7 @@ struct Extent {
 /// Items that were encoded and not yet sent.
 pub(crate) struct Chunk {
     arguments: Arguments,
-    ends: Ends,
+    ends: ItemEnds,
     /// The items are consecutive numbers, and only the first of them is in the arguments.
     consecutive: bool,
     /// How long an item took before, where that is known.
@@ -439,7 +439,7 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     pub(crate) fn new(first: usize) -> Self {
-        Self { arguments: Arguments::default(), ends: Ends::default(), consecutive: false, pace: None, first }
+        Self { arguments: Arguments::default(), ends: ItemEnds::default(), consecutive: false, pace: None, first }
     }
 
     /// Takes memory for so many items, in one go, if they are like those of an earlier chunk.
