@@ -55,13 +55,13 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
 /// zygote it returns only in the copies, which are workers as any other from here on.
 fn connect() -> (Purpose, &'static Control) {
     let token = program::raw_variable(tuning::TOKEN_C).unwrap_or_default();
-    // Before the token goes, by which other threads, and handlers of `exit`, know it.
+    // Before the token goes: until then other threads, and handlers of `exit`, recognize a worker by it.
     current::set_origin(Origin::Worker);
     // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
     // environment right now would have been in danger from any `setenv` of the program as well.
     unsafe { program::remove_variable(tuning::TOKEN_C) };
     match token::connect(&token) {
-        // It is needed to the end of the process.
+        // Leaked: the channel is needed to the end of the process.
         Ok((purpose, socket)) => {
             let control = match purpose {
                 Purpose::Worker => {
@@ -87,7 +87,7 @@ fn connect() -> (Purpose, &'static Control) {
 fn enter(purpose: Purpose, control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
     program::set_title(program::name());
-    // As long as there is one thread, that is: the memory that the first call of this takes then costs less.
+    // While there is one thread: the memory that the first call takes costs less then.
     end_before_older_handlers(&LAST_END);
     if purpose == Purpose::Worker {
         watch_parent(control);
@@ -119,7 +119,8 @@ thread_local! {
 }
 
 /// Says that the end of this worker has begun, should a task call `exit`, before destructors and handlers run that are older
-/// than this call. `end` is for the destructors, which the C library runs ahead of the handlers.
+/// than this call. `end` is for the destructors, which the C library runs ahead of the handlers (`__call_tls_dtors` in
+/// glibc's `stdlib/exit.c`).
 fn end_before_older_handlers(end: &'static LocalKey<End>) {
     extern "C" fn begin() {
         ending::begin();
@@ -129,10 +130,10 @@ fn end_before_older_handlers(end: &'static LocalKey<End>) {
     end.with(|_| {});
 }
 
-/// Does in a copy, while it waits, what need not be done when it is to begin.
+/// Does in a waiting copy what would otherwise be done once it may begin.
 fn get_ready(control: &Control) {
-    // It must be done again behind the constructors that are still to come. But then it has memory of its own for it, which takes
-    // longest, and much longer once there is another thread.
+    // Done again behind the constructors that are still to come. But the copy has the memory for it then, which takes longest,
+    // and much longer once there is another thread.
     end_before_older_handlers(&FIRST_END);
     watch_parent(control);
 }
@@ -171,7 +172,7 @@ pub fn init() {
 /// # Errors
 ///
 /// `NotParallel` in a library that a foreign program loaded, and where the file that would be started is not this program;
-/// `Closed` once the end of this process has begun; `Start` in a worker whose constructors run, in the threads that they have
+/// `Closed` once the end of this process has begun; `Start` in a worker while its constructors run, in threads that they have
 /// started, in calls that are nested too deep, and where a process may have too little stack.
 pub(crate) fn check() -> Result<()> {
     ending::check()?;

@@ -60,7 +60,7 @@ impl Outlet<'_> {
         let sent = self.send_beside(item, value, failed);
         // There is room for it: an item is not started where there is none.
         reply.push_entry(tag::LARGE, &[]);
-        // One large value is no reason to keep so much.
+        // Do not keep the memory of one large value.
         value.handles.clear();
         value.bytes.clear();
         value.bytes.shrink_to(LONGEST_ENTRY);
@@ -76,7 +76,7 @@ impl Outlet<'_> {
         if is_forked_by_task() {
             return Ok(());
         }
-        // Once the parent has taken in the parcel that it was for, nobody reads the block any more.
+        // The parent reads the block no more once it has taken in the parcel that it was for.
         let free = self.spare.take().filter(|spare| self.lane.is_taken_in(spare.parcel));
         let mut block = free.map(|spare| spare.block);
         match transfer::pack::<Report>(self.control, value, &mut block, true) {
