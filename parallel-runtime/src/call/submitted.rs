@@ -10,7 +10,7 @@ use crate::engine::batch::{Batch, Calls, Sink, Terms};
 use crate::engine::call_id::{CallId, History};
 use crate::engine::flight::{Callback, Flight, Landing, Outcome, run_callbacks};
 use crate::engine::values::Values;
-use crate::engine::{Aim, Engine, Place};
+use crate::engine::{Aim, CallPlace, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::registry::Entry;
 use crate::tuning::SIGNAL_PATIENCE;
@@ -116,13 +116,13 @@ impl Flight for Submitted {
 
     fn pid(&self) -> Option<u32> {
         match self.engine.place(self.call) {
-            Place::Running { pid } => pid,
-            Place::Queued | Place::Over => None,
+            CallPlace::Running { pid } => pid,
+            CallPlace::Queued | CallPlace::Over => None,
         }
     }
 
     fn is_queued(&self) -> bool {
-        self.engine.place(self.call) == Place::Queued && !self.landing.is_finished()
+        self.engine.place(self.call) == CallPlace::Queued && !self.landing.is_finished()
     }
 
     fn signal(&self, signal: i32) -> Result<()> {

@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::call_id::CallId;
 use super::flight::{error_of, run_callbacks};
 use super::values::Values;
-use super::{Aim, Engine, Place, Shape};
+use super::{Aim, CallPlace, Engine, Shape};
 use crate::current;
 use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
@@ -316,8 +316,8 @@ impl Engine for Inline {
         Aim::Late
     }
 
-    fn place(&self, call: CallId) -> Place {
-        if lock(&self.tally).running.contains(&call) { Place::Running { pid: None } } else { Place::Over }
+    fn place(&self, call: CallId) -> CallPlace {
+        if lock(&self.tally).running.contains(&call) { CallPlace::Running { pid: None } } else { CallPlace::Over }
     }
 }
 
@@ -336,7 +336,7 @@ mod tests {
     #[parallel(crate = crate)]
     fn signals_itself(call: u64) {
         let engine = within().unwrap();
-        assert_eq!(engine.place(CallId(call)), Place::Running { pid: None });
+        assert_eq!(engine.place(CallId(call)), CallPlace::Running { pid: None });
         SIGNALLED.set(Some(engine.signal(CallId(call), 9, false)));
     }
 

@@ -34,7 +34,7 @@ pub(crate) struct Shape {
 
 /// Where a submitted call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum CallPlace {
     /// It waits for its turn.
     Queued,
     /// It runs, in this process where it is not the caller's own.
@@ -85,5 +85,5 @@ pub(crate) trait Engine: Send + Sync + RefUnwindSafe {
     /// Signals whatever runs a call. `stuck`: a worker that has taken the call up for long and not begun with it, as well.
     fn signal(&self, call: CallId, signal: i32, stuck: bool) -> Aim;
 
-    fn place(&self, call: CallId) -> Place;
+    fn place(&self, call: CallId) -> CallPlace;
 }

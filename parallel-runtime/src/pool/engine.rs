@@ -9,7 +9,7 @@ use super::state::placement::Ask;
 use super::state::{Event, Whereabouts};
 use crate::engine::batch::Batch;
 use crate::engine::call_id::CallId;
-use crate::engine::{Aim, Engine, Place, Shape};
+use crate::engine::{Aim, CallPlace, Engine, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::reactor;
 use crate::run::registry::Entry;
@@ -90,18 +90,18 @@ impl Engine for Driver {
         signal_worker(self, &mut core, call, signal, stuck)
     }
 
-    fn place(&self, call: CallId) -> Place {
+    fn place(&self, call: CallId) -> CallPlace {
         let mut core = self.enter();
         self.pump(&mut core);
         let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(call) else {
-            return if core.state.find(call).is_some() { Place::Queued } else { Place::Over };
+            return if core.state.find(call).is_some() { CallPlace::Queued } else { CallPlace::Over };
         };
-        let Some(line) = &core.lines[worker] else { return Place::Queued };
+        let Some(line) = &core.lines[worker] else { return CallPlace::Queued };
         let progress = line.lane.progress(parcel);
         match progress.taken && progress.started > item {
-            true if progress.done > item => Place::Over,
-            true => Place::Running { pid: Some(line.child.pid()) },
-            false => Place::Queued,
+            true if progress.done > item => CallPlace::Over,
+            true => CallPlace::Running { pid: Some(line.child.pid()) },
+            false => CallPlace::Queued,
         }
     }
 }

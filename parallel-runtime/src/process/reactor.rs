@@ -860,14 +860,14 @@ mod tests {
 
     use super::*;
 
-    /// Counts what starts, and how much had started when the reactor came to do something else after the first.
+    /// StartCounts what starts, and how much had started when the reactor came to do something else after the first.
     #[derive(Default)]
-    struct Counts {
+    struct StartCounts {
         started: AtomicUsize,
         heard_after: OnceLock<usize>,
     }
 
-    struct Fake(Arc<Counts>, Mutex<Option<mpsc::Sender<()>>>);
+    struct Fake(Arc<StartCounts>, Mutex<Option<mpsc::Sender<()>>>);
 
     impl Waiting for Fake {
         fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
@@ -896,7 +896,7 @@ mod tests {
     fn between_the_starts_of_many_the_reactor_hears_what_else_happens() {
         const MANY: usize = 1_000;
         let _alone = crate::testing::has_reactor_alone();
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(StartCounts::default());
         let (waits, all_started) = mpsc::channel();
         let fakes: Vec<Arc<dyn Waiting>> = (0..MANY)
             .map(|_| Arc::new(Fake(Arc::clone(&counts), Mutex::new(Some(waits.clone())))) as Arc<dyn Waiting>)

@@ -21,7 +21,7 @@ pub(crate) enum Handle {
     /// Shared memory. The receiver keeps it until it is forgotten, so that it is sent to each process once.
     Memory(Arc<Region>),
     /// Something that stays here, and is kept as long as the call.
-    Kept(#[allow(dead_code, reason = "kept for its drop")] Arc<Kept>),
+    Kept(#[allow(dead_code, reason = "kept for its drop")] Arc<AnyKept>),
     /// An open descriptor. It is sent anew each time, so that it closes when its last user drops it.
     Descriptor(Arc<OwnedFd>),
     /// A large row, to be sent.
@@ -31,7 +31,7 @@ pub(crate) enum Handle {
 }
 
 /// Anything, behind one pointer, so that a handle is two words.
-type Kept = Box<dyn Any + Send + Sync>;
+type AnyKept = Box<dyn Any + Send + Sync>;
 
 /// The handles of a call, by their places. Mostly it is one, if any.
 pub(crate) type Handles = SmallVec<[Handle; 1]>;

@@ -44,16 +44,19 @@ pub(crate) fn work(control: &'static Control) -> i32 {
             let _ = control.send(&Report::Failed(CallFailure::Panicked(report.clone()).fitting()), &[], true);
         }
     });
-    let done = receive_assignment(control).and_then(|Received { assignment, descriptors, store }| match assignment {
-        Assignment::Call { invocation, share } => {
-            current::set_role(Role::Spawned, share);
-            serve_call(control, invocation, descriptors, store)
-        }
-        Assignment::Serve { index, generation, share, initializer } => {
-            current::set_role(Role::Pooled { index: index as usize, generation }, share);
-            serve_pool(control, initializer, descriptors, store)
-        }
-    });
+    let done =
+        receive_assignment(control).and_then(
+            |ReceivedAssignment { assignment, descriptors, store }| match assignment {
+                Assignment::Call { invocation, share } => {
+                    current::set_role(Role::Spawned, share);
+                    serve_call(control, invocation, descriptors, store)
+                }
+                Assignment::Serve { index, generation, share, initializer } => {
+                    current::set_role(Role::Pooled { index: index as usize, generation }, share);
+                    serve_pool(control, initializer, descriptors, store)
+                }
+            },
+        );
     match done {
         Ok(code) => code,
         Err(error) => {
@@ -67,19 +70,19 @@ pub(crate) fn work(control: &'static Control) -> i32 {
 }
 
 /// The assignment, with the handles and descriptors that came with it.
-struct Received {
+struct ReceivedAssignment {
     assignment: Assignment,
     descriptors: Vec<OwnedFd>,
     store: Store,
 }
 
-fn receive_assignment(control: &Control) -> io::Result<Received> {
+fn receive_assignment(control: &Control) -> io::Result<ReceivedAssignment> {
     let mut store = Store::default();
     loop {
         match control.receive(true)? {
             Incoming::Message(Opening::Handles(notes), descriptors) => store.keep(&notes, descriptors)?,
             Incoming::Message(Opening::Assignment(assignment), descriptors) => {
-                return Ok(Received { assignment, descriptors, store });
+                return Ok(ReceivedAssignment { assignment, descriptors, store });
             }
             Incoming::Nothing | Incoming::End => {
                 return Err(io::Error::other("the parent ended before it said what to do"));

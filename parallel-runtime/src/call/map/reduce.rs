@@ -128,9 +128,9 @@ fn value_of(
 const MERGES_PER_WORKER: usize = 2;
 
 /// Merged values, by the index of the first item that went into each.
-type Parts = BTreeMap<usize, Vec<u8>>;
+type PartValues = BTreeMap<usize, Vec<u8>>;
 
-fn chunk_of(parts: &Parts) -> Chunk {
+fn chunk_of(parts: &PartValues) -> Chunk {
     let mut chunk = Chunk::new(parts.keys().next().copied().unwrap_or(0));
     for part in parts.values() {
         chunk.push_bytes(part);
@@ -143,8 +143,8 @@ fn merge_round(
     plan: &MapPlan,
     terms: &Arc<Terms>,
     merge: &'static Entry,
-    parts: &Parts,
-) -> std::result::Result<Parts, ReduceError<Vec<u8>>> {
+    parts: &PartValues,
+) -> std::result::Result<PartValues, ReduceError<Vec<u8>>> {
     let workers = plan.engine.shape().workers;
     let groups = if parts.len() <= 2 * workers { 1 } else { workers };
     let mut outbox = Outbox::new(Arc::clone(&plan.engine), Arc::clone(terms));
@@ -158,7 +158,7 @@ fn merge_round(
             outbox.send(terms, None, Some(merge), chunk)?;
         }
     }
-    let mut merged = Parts::new();
+    let mut merged = PartValues::new();
     while !outbox.is_empty() {
         for outcomes in outbox.collect().0 {
             match outcomes {
@@ -202,7 +202,7 @@ struct Leaf {
 struct Node {
     /// How many of its children are whole.
     whole: usize,
-    parts: Parts,
+    parts: PartValues,
 }
 
 /// How many children a node has. With more of them, each value travels less often, and more of them wait.
@@ -221,9 +221,9 @@ impl Tree {
     }
 
     /// A value has come back, of `items` chunk's items or node's children. Returns those that are to be merged now.
-    fn arrived(&mut self, first: usize, items: usize, value: Vec<u8>) -> Option<Parts> {
+    fn arrived(&mut self, first: usize, items: usize, value: Vec<u8>) -> Option<PartValues> {
         if let Some(NodeId { level, number }) = self.merging.remove(&first) {
-            return self.place(level, number, true, Parts::from([(first, value)]));
+            return self.place(level, number, true, PartValues::from([(first, value)]));
         }
         let (&chunk, leaf) = self.under_way.range_mut(..=first).next_back()?;
         leaf.missing = leaf.missing.saturating_sub(items);
@@ -231,11 +231,11 @@ impl Tree {
         if is_whole {
             self.under_way.remove(&chunk);
         }
-        self.place(0, number, is_whole, Parts::from([(first, value)]))
+        self.place(0, number, is_whole, PartValues::from([(first, value)]))
     }
 
     /// Puts values of a child where they belong: of the chunk of this number, which is level 0, or of a node.
-    fn place(&mut self, level: u32, number: usize, is_whole: bool, parts: Parts) -> Option<Parts> {
+    fn place(&mut self, level: u32, number: usize, is_whole: bool, parts: PartValues) -> Option<PartValues> {
         let parent = NodeId { level: level + 1, number: number / CHILDREN };
         let node = self.nodes.entry(parent).or_default();
         node.parts.extend(parts);
@@ -249,7 +249,7 @@ impl Tree {
     }
 
     /// What is there, once all chunks have come back and nothing is being merged.
-    fn into_rest(self) -> Parts {
+    fn into_rest(self) -> PartValues {
         self.nodes.into_values().flat_map(|node| node.parts).collect()
     }
 }

@@ -142,8 +142,8 @@ fn died_of(sent: Sent, death: &Death) -> bool {
     matches!(death.ending, Ending::Runs) || death.ending == Ending::Signal(sent.signal)
 }
 
-/// Nothing of it was under way. Suspected is a first parcel that the worker had taken up, or before which it had ended none;
-/// but none if the worker exited with 0.
+/// Nothing of it was under way. It is suspected if it was the first parcel, and the worker had taken it up or had ended none
+/// before; never if the worker exited with 0.
 fn not_begun(left: &LeftParcel, death: &Death, reached: Reached) -> Fate {
     let may_be_its_doing = left.is_first && (reached.taken || !death.has_served);
     let suspected = may_be_its_doing && death.ending != Ending::Exited { success: true };
