@@ -40,7 +40,7 @@ static ORIGIN: AtomicU8 = AtomicU8::new(Origin::Unknown as u8);
 pub(crate) enum Origin {
     /// Our constructor has not run yet: where there is a token, this will be a worker.
     Unknown,
-    /// Somebody started it as a program.
+    /// It was started as a program.
     Program,
     /// It was started as a worker, or as a zygote.
     Worker,

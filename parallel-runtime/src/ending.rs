@@ -19,7 +19,7 @@ const ENDING: u32 = 1;
 const SEEN_OFF: u32 = 2;
 
 static STAGE: AtomicU32 = AtomicU32::new(RUNNING);
-/// How long the parent of this process, a worker, lets it take for its end, in milliseconds; 0 where nobody has said.
+/// The time that the parent of this process, a worker, grants it for its end, in milliseconds; 0 before that.
 static GRANTED: AtomicU32 = AtomicU32::new(0);
 
 /// Whether the end of this process has begun.
@@ -27,7 +27,7 @@ pub(crate) fn has_begun() -> bool {
     STAGE.load(Ordering::Acquire) != RUNNING
 }
 
-/// Refuses a call of a process whose end has begun.
+/// Refuses a call once the end of this process has begun.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub(crate) fn wait_until_seen_off() {
     }
 }
 
-/// Notes how long the parent of this process, a worker, lets it take for its end.
+/// Notes the time that the parent of this process, a worker, grants it for its end.
 pub(crate) fn grant(time: Duration) {
     GRANTED.store(u32::try_from(time.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
 }
@@ -70,12 +70,12 @@ fn time() -> Duration {
     }
 }
 
-/// How long the workers of this process get to end by themselves, before they are killed: what is left is for their deaths.
+/// How long the workers of this process get to end by themselves, before they are killed: the rest of the time is for that.
 pub(crate) fn grace() -> Duration {
     part_of(time())
 }
 
-/// What one gives on of a time: each level needs a part of it for itself.
+/// The part of a process's time that its workers get: it needs the rest for itself.
 fn part_of(time: Duration) -> Duration {
     time - time / KEPT_OF_END
 }

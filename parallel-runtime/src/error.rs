@@ -99,7 +99,7 @@ pub enum ErrorKind {
     /// The process could not be started, or its initializer failed.
     Start(io::Error),
     /// The system refused to end a process, or to signal it: what [`kill`](crate::JoinHandle::kill) and
-    /// [`terminate`](crate::JoinHandle::terminate) say then, and a call whose worker had to be ended and could not be. The
+    /// [`terminate`](crate::JoinHandle::terminate) say then, and so does a call if its worker had to be ended and could not be. The
     /// function may still run, so the call is not tried again.
     Signal(io::Error),
     /// The process that held a lock died.
@@ -338,7 +338,7 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-/// The line says what the inner error says, so the source is that one's: who prints the whole chain prints nothing twice.
+/// The line says what the inner error says, so the source is that error's source: a printed chain says nothing twice.
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {

@@ -1,4 +1,4 @@
-//! An error that travels: for functions whose errors are anybody's.
+//! An error that travels, made of any error.
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -243,7 +243,7 @@ mod tests {
             "`decode`, item 3: the picture; is broken\n    caused by: half of it is missing"
         );
         assert_eq!((placed.function(), placed.index()), (Some("decode"), Some(3)));
-        // Who was there first knows better.
+        // The first place stays: it is the innermost.
         assert_eq!(placed.clone().in_item("other", 0), placed);
     }
 

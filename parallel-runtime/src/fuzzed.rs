@@ -21,10 +21,10 @@ use crate::wire::given;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::message;
 use crate::wire::outcome::CallFailure;
-use crate::wire::parcel::Opened;
+use crate::wire::parcel::ParcelReader;
 use crate::wire::payload::Payload;
 use crate::wire::plain;
-use crate::wire::reply::{Entries, Entry, values, whole_row};
+use crate::wire::reply::{ReplyEntries, ReplyEntry, values, whole_row};
 
 /// A decoder, by its name: it reads bytes that may be anything.
 #[allow(unreachable_pub, reason = "the fuzzer calls it")]
@@ -52,18 +52,18 @@ fn number(data: &mut &[u8]) -> usize {
 /// The entries of a reply, as the parent takes them in.
 fn read_entries(bytes: &[u8], done: usize, skip: usize) {
     let mut items = 0;
-    for entry in Entries::of(bytes, done, skip) {
+    for entry in ReplyEntries::of(bytes, done, skip) {
         items += match entry {
-            Entry::Value(bytes) => {
+            ReplyEntry::Value(bytes) => {
                 read_as::<(u64, String)>(bytes, &[]);
                 1
             }
-            Entry::Failure(failure) => {
+            ReplyEntry::Failure(failure) => {
                 tell(failure.ok());
                 1
             }
-            Entry::Large => 1,
-            Entry::Row { width, count, bytes } => {
+            ReplyEntry::Large => 1,
+            ReplyEntry::Row { width, count, bytes } => {
                 assert_eq!(bytes.len(), width * count);
                 count
             }
@@ -88,7 +88,7 @@ fn read_reply(mut data: &[u8]) {
     read_entries(data, done, skip % (done + 1));
 }
 
-/// A reply in a lane whose words say anything.
+/// A reply in a lane with any words.
 fn read_lane(mut data: &[u8]) {
     thread_local! {
         static MEMORY: LaneMemory = LaneMemory::new(Mapping::private(LANE).expect("memory for a lane"));
@@ -230,7 +230,7 @@ fn with_handles(read: impl FnOnce(&[Handle])) {
 
 /// A parcel, as its worker reads it.
 fn read_parcel(data: &[u8]) {
-    let Some(mut opened) = Opened::read(data) else { return };
+    let Some(mut opened) = ParcelReader::read(data) else { return };
     let mut numbers = Vec::new();
     assert!(opened.handles().count() <= data.len());
     if opened.write_out(&mut numbers).is_some() {
@@ -379,7 +379,7 @@ mod tests {
     /// Writes inputs for the fuzzer to begin with: `BLESS=1`.
     #[test]
     fn the_first_inputs_are_what_is_really_sent() {
-        use crate::process::control::Kind;
+        use crate::process::control::HandleKind;
         let encoded = |value: &dyn Fn(&mut Vec<u8>)| {
             let mut bytes = Vec::new();
             value(&mut bytes);
@@ -451,8 +451,15 @@ mod tests {
                     failed: false
                 }),
             ),
-            ("report", bytes_of!(Report::Handles(vec![note(Kind::Shared), note(Kind::Bulk), note(Kind::Descriptor)]))),
-            ("report", bytes_of!(Opening::Handles(vec![note(Kind::Frozen)]))),
+            (
+                "report",
+                bytes_of!(Report::Handles(vec![
+                    note(HandleKind::Shared),
+                    note(HandleKind::Bulk),
+                    note(HandleKind::Descriptor)
+                ])),
+            ),
+            ("report", bytes_of!(Opening::Handles(vec![note(HandleKind::Frozen)]))),
             ("report", bytes_of!(Delivery::Forget(7))),
             ("value", typed(0, bytes_of!(any()))),
             ("value", typed(0, bytes_of!(maps()))),

@@ -1,7 +1,7 @@
 //! Panics as values: what a panic said, where, and how it got there.
 //!
 //! A thread-local records the report in the panic hook, because only the hook sees the location and the stack as they
-//! were; [`catch`] hands it to whoever caught the unwinding. Threads that are not inside [`catch`] keep the hook that
+//! were; [`catch`] returns it to its caller. Threads that are not inside [`catch`] keep the hook that
 //! was installed before.
 
 use std::any::Any;
@@ -82,14 +82,14 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     /// The latest panic inside [`catch`].
     static REPORT: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
-    /// Whether there is one, so that the way without a panic costs two plain words.
+    /// Whether `REPORT` holds one: without a panic only plain words are read.
     static REPORTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Told of a panic that nobody will catch, because the program is built with `panic = "abort"`.
+/// Called with a panic's report before the process aborts, in a program built with `panic = "abort"`.
 static LAST_WORDS: OnceLock<fn(&PanicReport)> = OnceLock::new();
 
-/// Sets who is told of a panic when the program is built with `panic = "abort"`, before it ends.
+/// Sets what is called with a panic's report before the process aborts, in a program built with `panic = "abort"`.
 pub(crate) fn on_last_words(tell: fn(&PanicReport)) {
     let _ = LAST_WORDS.set(tell);
 }
@@ -112,7 +112,7 @@ pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, PanicReport> {
         }
         Err(payload) => {
             let report = report.unwrap_or_else(|| PanicReport::from_payload(&*payload));
-            // A payload whose own `Drop` panics must not unwind out of here.
+            // A panic in the payload's own `Drop` must not unwind out of here.
             if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
                 std::mem::forget(second);
             }
@@ -135,7 +135,7 @@ pub(crate) fn tell_caught() {
 
 #[cold]
 fn tell(report: &PanicReport) {
-    // `eprintln!` would panic where nobody reads.
+    // `eprintln!` would panic where stderr is closed.
     let _ = writeln!(io::stderr(), "thread panicked at {}:\n{}", report.location(), report.message());
 }
 

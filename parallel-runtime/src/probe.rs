@@ -1,7 +1,7 @@
 //! What the attribute asks the compiler about a type that is written in a signature: by which codec it travels, or why it
 //! does not, in words that name the cure.
 //!
-//! It asks `(&&&Probe::<T>::new()).kind()`, and the compiler takes the first of these three whose bounds hold: [`BySerde`]
+//! It asks `(&&&Probe::<T>::new()).kind()`, and the compiler takes the first of these three with bounds that hold: [`BySerde`]
 //! for what has serde's traits, [`ByType`] for types that are known not to travel, [`ByDefault`] for all others. (The more
 //! references a trait is implemented behind, the earlier its turn: David Tolnay, "Autoref-based stable specialization".) So
 //! it is the type that counts and not its name, and `Arc` travels where a feature of serde lets it.
@@ -130,7 +130,7 @@ impl Row {
     }
 }
 
-/// A type of whose parts one was refused: there is nothing more to say.
+/// A type with a part that was refused: there is nothing more to say.
 #[derive(Clone, Copy, Debug)]
 pub struct Said;
 
@@ -178,7 +178,7 @@ impl<K, R> Parts<K> for (Refused, R) {
     }
 }
 
-/// The kind of a type whose parts have been asked about.
+/// The kind of a type, once those of its parts are known.
 #[inline(always)]
 pub fn whole<P: Parts<K>, K>(_: P, kind: K) -> P::Kind {
     P::kind(kind)

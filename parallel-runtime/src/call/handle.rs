@@ -22,7 +22,7 @@ pub(crate) type Decoder<R> = fn(&[u8], &[Handle]) -> std::result::Result<R, Code
 
 /// A call in flight: what [`spawn`] and [`submit`] return.
 ///
-/// Dropping the handle detaches the call: it goes on, and nobody hears of its result. When the program ends, so does
+/// Dropping the handle detaches the call: it goes on, and its result is lost. When the program ends, so does
 /// every call.
 ///
 /// [`spawn`]: crate::Task#calls
@@ -70,7 +70,7 @@ pub struct JoinHandle<R> {
     name: Cow<'static, str>,
     taken: bool,
     decode: Decoder<R>,
-    /// Who awaits it, once somebody has.
+    /// The waker of the future that polled it last.
     waker: Option<Arc<Mutex<Option<Waker>>>>,
 }
 
@@ -100,7 +100,7 @@ impl<R> JoinHandle<R> {
     /// See [`JoinHandle`].
     pub fn join(mut self) -> Result<R> {
         self.flight.wait(None);
-        self.take()
+        self.take_value()
     }
 
     /// Waits for the call to finish, at most `timeout`. `Ok(None)`: it has not; it goes on and can be joined later.
@@ -129,11 +129,11 @@ impl<R> JoinHandle<R> {
     pub fn join_timeout(&mut self, timeout: Duration) -> Result<Option<R>> {
         // A deadline beyond the clock's end is none.
         let deadline = Instant::now().checked_add(timeout);
-        if self.flight.wait(deadline) { self.take().map(Some) } else { Ok(None) }
+        if self.flight.wait(deadline) { self.take_value().map(Some) } else { Ok(None) }
     }
 
-    fn take(&mut self) -> Result<R> {
-        let outcome = if self.taken { None } else { self.flight.take() };
+    fn take_value(&mut self) -> Result<R> {
+        let outcome = if self.taken { None } else { self.flight.take_outcome() };
         self.taken = true;
         decode(outcome, self.function, self.decode)
     }
@@ -268,7 +268,7 @@ impl<R> JoinHandle<R> {
         self.flight.signal(KILL)
     }
 
-    /// Returns how the process of a spawned call ended, once it has; `None` for a submitted one, whose worker lives on.
+    /// Returns how the process of a spawned call ended, once it has; `None` for a submitted one: its worker lives on.
     ///
     /// # Examples
     ///
@@ -350,12 +350,12 @@ impl<R> Future for JoinHandle<R> {
             }));
         }
         // After the waker is in place: what finishes from here on wakes it.
-        if this.flight.is_finished() { Poll::Ready(this.take()) } else { Poll::Pending }
+        if this.flight.is_finished() { Poll::Ready(this.take_value()) } else { Poll::Pending }
     }
 }
 
 impl<R> Drop for JoinHandle<R> {
-    /// The call may go on for long; what would be woken is not kept for it.
+    /// Drops the waker: the call may go on for long, and must not keep the waker's task.
     fn drop(&mut self) {
         let waker = self.waker.as_ref().and_then(|waker| lock(waker).take());
         drop(waker);
@@ -387,7 +387,7 @@ pub fn as_completed<R>(handles: impl IntoIterator<Item = JoinHandle<R>>) -> AsCo
         .map(|(index, handle)| {
             let finished = finished.clone();
             handle.flight.when_finished(Box::new(move || {
-                // Nobody listens any more when the iterator was dropped.
+                // An error: the iterator was dropped.
                 let _ = finished.send(index);
             }));
             Some(handle)

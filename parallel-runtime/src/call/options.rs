@@ -59,7 +59,7 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
     pub(crate) chunk_size: Option<usize>,
-    /// What the attribute said, which is passed over where it means nothing.
+    /// The attribute's word, passed over by calls that it means nothing for.
     default_chunk_size: Option<usize>,
     pub(crate) window: Option<usize>,
     pub(crate) name: Option<Cow<'static, str>>,
@@ -94,7 +94,7 @@ impl Options {
         }
     }
 
-    /// How many items of a map are handed out at a time, where that was said.
+    /// The size of a map's chunks, where the caller or the attribute chose it.
     pub(crate) fn items_per_chunk(&self) -> Option<usize> {
         self.chunk_size.or(self.default_chunk_size)
     }

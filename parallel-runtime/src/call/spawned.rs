@@ -41,39 +41,38 @@ pub(crate) struct Request {
 pub(crate) struct Spawned {
     request: Request,
     landing: Landing,
-    state: Mutex<State>,
-    /// Told when the stage changes.
+    state: Mutex<SpawnedState>,
+    /// Notified when the stage changes.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    stage: Stage,
-    /// Kept as long as they may be needed for another attempt, and no longer: the ends of channels among them stay open
-    /// with them.
+struct SpawnedState {
+    stage: SpawnedStage,
+    /// Dropped once no other attempt can need them: ends of channels among them stay open as long.
     arguments: Option<Arc<Payload>>,
-    /// The thread that called, until the call is over: what it started by a deputy ends with that.
+    /// The calling thread, until the call is over: its deputy lives here, and a process that the deputy started ends with it.
     caller: Option<Arc<Caller>>,
     attempts: u32,
     /// How often it could not even be started.
     refusals: u32,
     /// A copy of the zygote died before it began with the call.
     lost_copy: bool,
-    /// What this attempt has said.
-    said: Option<Said>,
-    /// The handles that came ahead of it.
+    /// What this attempt's process has reported.
+    said: Option<CallReport>,
+    /// The handles that came ahead of that report.
     store: Store,
     /// When this attempt is killed, and why.
-    deadline: Option<(Instant, Deadline)>,
-    /// Why this attempt was killed by us.
-    killed_for: Option<Deadline>,
+    deadline: Option<(Instant, KillReason)>,
+    /// Why the program killed this attempt.
+    killed_for: Option<KillReason>,
     exit_status: Option<ExitStatus>,
-    /// The handle sent a signal: a death before the start is no failure to start.
+    /// The call's handle has signalled it: a death before it reported in is no failure to start.
     signalled: bool,
 }
 
 #[derive(Default)]
-enum Stage {
+enum SpawnedStage {
     /// On its way to the reactor, or being started.
     #[default]
     Handed,
@@ -88,21 +87,21 @@ enum Stage {
     Over,
 }
 
-impl State {
-    /// Whether nothing was heard of this attempt, and nobody here has ended it.
+impl SpawnedState {
+    /// Whether this attempt has reported nothing, and the program has not ended it.
     fn has_not_begun(&self) -> bool {
-        let started = matches!(self.stage, Stage::Running { started: true, .. });
+        let started = matches!(self.stage, SpawnedStage::Running { started: true, .. });
         !started && self.said.is_none() && self.killed_for.is_none() && !self.signalled
     }
 }
 
-enum Said {
+enum CallReport {
     Value(Payload),
     Failed(Error),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Deadline {
+enum KillReason {
     /// It did not report in.
     Start,
     /// The function ran too long.
@@ -118,7 +117,7 @@ impl Spawned {
         };
         let ready = ready.map(|(reactor, caller)| (reactor, Arc::new(caller)));
         let caller = ready.as_ref().ok().map(|(_, caller)| Arc::clone(caller));
-        let state = State { arguments: Some(Arc::new(arguments)), caller, ..State::default() };
+        let state = SpawnedState { arguments: Some(Arc::new(arguments)), caller, ..SpawnedState::default() };
         let call =
             Arc::new(Self { request, landing: Landing::default(), state: Mutex::new(state), changed: Condvar::new() });
         match ready {
@@ -132,9 +131,9 @@ impl Spawned {
     }
 
     /// The state, once the call is neither on its way to the reactor nor being started.
-    fn settled(&self) -> MutexGuard<'_, State> {
+    fn state_once_placed(&self) -> MutexGuard<'_, SpawnedState> {
         let mut state = lock(&self.state);
-        while matches!(state.stage, Stage::Handed | Stage::Starting) {
+        while matches!(state.stage, SpawnedStage::Handed | SpawnedStage::Starting) {
             state = wait(&self.changed, state, None);
         }
         state
@@ -151,7 +150,7 @@ impl Spawned {
     fn over(&self, outcome: Outcome) {
         {
             let mut state = lock(&self.state);
-            state.stage = Stage::Over;
+            state.stage = SpawnedStage::Over;
             state.deadline = None;
             state.arguments = None;
             state.caller = None;
@@ -193,23 +192,23 @@ impl Spawned {
         reactor.launch_from(deputy, caller, &self.request.environment, true, move |reactor, launched| {
             let launched = launched
                 .and_then(|launched| me.launch(&theirs, |order, events| reactor.adopt(launched, order, events)));
-            if let Err(error) = me.settle(reactor, launched) {
+            if let Err(error) = me.finish_start(reactor, launched) {
                 reactor.could_not_start(me, error);
             }
         })
     }
 
-    /// Notes that it has been started, or not.
-    fn settle(self: &Arc<Self>, reactor: &mut Loop, launched: io::Result<Arc<Child>>) -> io::Result<()> {
+    /// Notes that its process was started, or could not be.
+    fn finish_start(self: &Arc<Self>, reactor: &mut Loop, launched: io::Result<Arc<Child>>) -> io::Result<()> {
         let at = Instant::now().checked_add(environment::start_timeout());
         {
             let mut state = lock(&self.state);
             if let Ok(child) = &launched {
                 state.attempts += 1;
-                state.stage = Stage::Running { child: Arc::clone(child), started: false };
-                state.deadline = at.map(|at| (at, Deadline::Start));
+                state.stage = SpawnedStage::Running { child: Arc::clone(child), started: false };
+                state.deadline = at.map(|at| (at, KillReason::Start));
             } else {
-                state.stage = Stage::Queued;
+                state.stage = SpawnedStage::Queued;
             }
         }
         self.changed.notify_all();
@@ -220,19 +219,19 @@ impl Spawned {
         Ok(())
     }
 
-    /// Keeps what the worker said.
-    fn hear(self: &Arc<Self>, report: Report, mut descriptors: Vec<Descriptor>, reactor: &mut Loop) {
+    /// Notes a report of its process.
+    fn note_report(self: &Arc<Self>, report: Report, mut descriptors: Vec<Descriptor>, reactor: &mut Loop) {
         let mut state = lock(&self.state);
         match report {
             Report::Started => {
-                if let Stage::Running { started, .. } = &mut state.stage {
+                if let SpawnedStage::Running { started, .. } = &mut state.stage {
                     *started = true;
                 }
                 if state.attempts > self.request.retries {
                     state.arguments = state.arguments.take().and_then(|arguments| arguments.kept().map(Arc::new));
                 }
                 let timeout = self.request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-                state.deadline = timeout.map(|at| (at, Deadline::Timeout));
+                state.deadline = timeout.map(|at| (at, KillReason::Timeout));
                 drop(state);
                 if let Some(at) = timeout {
                     reactor.arm(at, Arc::downgrade(self) as Weak<dyn Alarm>);
@@ -240,19 +239,19 @@ impl Spawned {
             }
             Report::Value(package) => {
                 state.said = Some(match state.store.unpack(package, &mut descriptors) {
-                    Ok(value) => Said::Value(value),
+                    Ok(value) => CallReport::Value(value),
                     Err(error) => {
                         let text = format!("the function ran, but its result was lost: {error}");
-                        Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text))))
+                        CallReport::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text))))
                     }
                 });
             }
-            Report::Failed(failure) => state.said = Some(Said::Failed(error_of(failure))),
+            Report::Failed(failure) => state.said = Some(CallReport::Failed(error_of(failure))),
             Report::Refused(text) => {
-                state.said = Some(Said::Failed(Error::new(ErrorKind::Start(io::Error::other(text)))));
+                state.said = Some(CallReport::Failed(Error::new(ErrorKind::Start(io::Error::other(text)))));
             }
             Report::Handles(notes) => {
-                // One that is lost shows when it is looked for.
+                // A lost handle shows when the value is unpacked.
                 let _ = state.store.keep(&notes, descriptors);
             }
             Report::Large { .. } => {}
@@ -260,15 +259,15 @@ impl Spawned {
     }
 
     /// What an attempt that has ended came to.
-    fn verdict(&self, state: &mut State, status: Option<ExitStatus>) -> Outcome {
-        let started = matches!(state.stage, Stage::Running { started: true, .. });
+    fn verdict(&self, state: &mut SpawnedState, status: Option<ExitStatus>) -> Outcome {
+        let started = matches!(state.stage, SpawnedStage::Running { started: true, .. });
         match (state.said.take(), state.killed_for.take()) {
-            (Some(Said::Value(bytes)), _) => Ok(bytes),
-            (Some(Said::Failed(error)), _) => Err(error),
-            (None, Some(Deadline::Timeout)) => {
+            (Some(CallReport::Value(bytes)), _) => Ok(bytes),
+            (Some(CallReport::Failed(error)), _) => Err(error),
+            (None, Some(KillReason::Timeout)) => {
                 Err(Error::new(ErrorKind::TimedOut { after: self.request.timeout.unwrap_or_default() }))
             }
-            (None, Some(Deadline::Start)) => Err(Error::new(ErrorKind::Start(io::Error::new(
+            (None, Some(KillReason::Start)) => Err(Error::new(ErrorKind::Start(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!(
                     "it did not report in within {:?}; if it needs longer, say so by {}, in seconds",
@@ -296,27 +295,27 @@ impl Waiting for Spawned {
             let mut state = lock(&self.state);
             // Cancelled while it waited.
             let Some(caller) = state.caller.clone() else { return Ok(()) };
-            state.stage = Stage::Starting;
+            state.stage = SpawnedStage::Starting;
             caller
         };
         if let Err(error) = ending::check() {
-            // Its program is ending: what has not started by now never does.
+            // The program is ending: a call that has not started never does.
             let attempts = lock(&self.state).attempts;
             self.over(Err(self.describe(error, None, attempts)));
             return Ok(());
         }
         let Some(deputy) = &caller.deputy else {
             let launched = self.launch(&caller, |order, events| reactor.launch(order, events));
-            return self.settle(reactor, launched);
+            return self.finish_start(reactor, launched);
         };
-        self.launch_from(&caller, deputy, reactor).or_else(|error| self.settle(reactor, Err(error)))
+        self.launch_from(&caller, deputy, reactor).or_else(|error| self.finish_start(reactor, Err(error)))
     }
 
     fn queued(&self) {
         {
             let mut state = lock(&self.state);
-            if matches!(state.stage, Stage::Handed) {
-                state.stage = Stage::Queued;
+            if matches!(state.stage, SpawnedStage::Handed) {
+                state.stage = SpawnedStage::Queued;
             }
         }
         self.changed.notify_all();
@@ -348,14 +347,14 @@ impl Events for Spawned {
     fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool {
         loop {
             match child.control().receive(false) {
-                Ok(Incoming::Message(report, descriptors)) => self.hear(report, descriptors, reactor),
+                Ok(Incoming::Message(report, descriptors)) => self.note_report(report, descriptors, reactor),
                 Ok(Incoming::Nothing) => return true,
                 Ok(Incoming::End) => return false,
                 Err(error) => {
-                    // Only a worker whose memory is spoilt sends what cannot be read.
+                    // Only a worker with overwritten memory sends what cannot be read.
                     let text = format!("the worker sent what cannot be read ({error})");
                     lock(&self.state).said =
-                        Some(Said::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))));
+                        Some(CallReport::Failed(Error::new(ErrorKind::Decode(CodecError::of_bytes(text)))));
                     child.end();
                     return false;
                 }
@@ -367,20 +366,20 @@ impl Events for Spawned {
         let (verdict, attempts, wanted) = {
             let mut state = lock(&self.state);
             if child.way() == Way::Forked && state.has_not_begun() && !state.lost_copy {
-                // Whoever ended it found it while it waited, or on its way: the call has nothing to do with that.
+                // A copy was killed before it began with the call, so the call is not to blame: start it once more.
                 state.lost_copy = true;
                 state.attempts -= 1;
-                state.stage = Stage::Queued;
+                state.stage = SpawnedStage::Queued;
                 drop(state);
                 return reactor.queue(self);
             }
             state.exit_status = status;
-            // Who ends a call does not want it tried again.
+            // A call that its handle has signalled is not tried again.
             (self.verdict(&mut state, status), state.attempts, !state.signalled)
         };
         match verdict {
             Err(error) if may_retry(&error) && attempts <= self.request.retries && wanted => {
-                lock(&self.state).stage = Stage::Queued;
+                lock(&self.state).stage = SpawnedStage::Queued;
                 reactor.queue(self);
             }
             Err(error) => self.over(Err(self.describe(error, Some(child.pid()), attempts))),
@@ -388,15 +387,15 @@ impl Events for Spawned {
         }
     }
 
-    /// What it has said holds. Otherwise nobody knows what it is at, so it is not tried again beside itself.
+    /// A report that came before holds. Without one the process may still run the call, so the call is not tried again.
     fn lost(self: Arc<Self>, _: &mut Loop, child: &Child, error: io::Error) {
         let (said, attempts) = {
             let mut state = lock(&self.state);
             (state.said.take(), state.attempts)
         };
         match said {
-            Some(Said::Value(bytes)) => self.over(Ok(bytes)),
-            Some(Said::Failed(error)) => self.over(Err(self.describe(error, Some(child.pid()), attempts))),
+            Some(CallReport::Value(bytes)) => self.over(Ok(bytes)),
+            Some(CallReport::Failed(error)) => self.over(Err(self.describe(error, Some(child.pid()), attempts))),
             None => {
                 let error = Error::new(ErrorKind::Signal(error)).with_note(MAY_RUN_ON);
                 self.over(Err(self.describe(error, Some(child.pid()), attempts)));
@@ -409,7 +408,7 @@ impl Alarm for Spawned {
     fn ring(self: Arc<Self>, reactor: &mut Loop) -> Option<Instant> {
         // A busy reactor may not have heard yet that it has started.
         let child = match &lock(&self.state).stage {
-            Stage::Running { child, started: false } => Some(Arc::clone(child)),
+            SpawnedStage::Running { child, started: false } => Some(Arc::clone(child)),
             _ => None,
         };
         if let Some(child) = child {
@@ -423,7 +422,7 @@ impl Alarm for Spawned {
         }
         state.deadline = None;
         state.killed_for = Some(reason);
-        if let Stage::Running { child, .. } = &state.stage {
+        if let SpawnedStage::Running { child, .. } = &state.stage {
             child.end();
         }
         None
@@ -435,8 +434,8 @@ impl Flight for Spawned {
         self.landing.wait(deadline)
     }
 
-    fn take(&self) -> Option<Outcome> {
-        self.landing.take()
+    fn take_outcome(&self) -> Option<Outcome> {
+        self.landing.take_outcome()
     }
 
     fn is_finished(&self) -> bool {
@@ -445,15 +444,15 @@ impl Flight for Spawned {
 
     /// Waits while the call is on its way to the reactor, which takes no longer than starting a process.
     fn pid(&self) -> Option<u32> {
-        match &self.settled().stage {
-            Stage::Running { child, .. } => Some(child.pid()),
-            Stage::Handed | Stage::Queued | Stage::Starting | Stage::Over => None,
+        match &self.state_once_placed().stage {
+            SpawnedStage::Running { child, .. } => Some(child.pid()),
+            SpawnedStage::Handed | SpawnedStage::Queued | SpawnedStage::Starting | SpawnedStage::Over => None,
         }
     }
 
     /// Waits as [`pid`](Self::pid) does.
     fn is_queued(&self) -> bool {
-        matches!(self.settled().stage, Stage::Queued)
+        matches!(self.state_once_placed().stage, SpawnedStage::Queued)
     }
 
     fn signal(&self, signal: i32) -> Result<()> {
@@ -462,7 +461,7 @@ impl Flight for Spawned {
             let mut state = lock(&self.state);
             let before = std::mem::replace(&mut state.signalled, true);
             match &state.stage {
-                Stage::Running { child, .. } => {
+                SpawnedStage::Running { child, .. } => {
                     let sent = if signal == KILL { child.kill() } else { child.signal(signal) };
                     let pid = child.pid();
                     return sent.map_err(|error| {
@@ -470,11 +469,11 @@ impl Flight for Spawned {
                         Error::new(ErrorKind::Signal(error)).in_function(self.request.entry.name()).in_process(pid)
                     });
                 }
-                Stage::Over => return Ok(()),
-                Stage::Handed | Stage::Queued | Stage::Starting => {}
+                SpawnedStage::Over => return Ok(()),
+                SpawnedStage::Handed | SpawnedStage::Queued | SpawnedStage::Starting => {}
             }
             drop(state);
-            // Its turn may have come in between.
+            // Still queued, unless its turn has come since: then signal its process.
             if self.cancel() {
                 return Ok(());
             }
@@ -483,17 +482,17 @@ impl Flight for Spawned {
 
     fn exit_status(&self) -> Option<ExitStatus> {
         let state = lock(&self.state);
-        if matches!(state.stage, Stage::Over) { state.exit_status } else { None }
+        if matches!(state.stage, SpawnedStage::Over) { state.exit_status } else { None }
     }
 
     fn cancel(&self) -> bool {
         let attempts = {
             let mut state = lock(&self.state);
-            if !matches!(state.stage, Stage::Handed | Stage::Queued) {
+            if !matches!(state.stage, SpawnedStage::Handed | SpawnedStage::Queued) {
                 return false;
             }
             // The reactor passes it by.
-            state.stage = Stage::Over;
+            state.stage = SpawnedStage::Over;
             state.caller = None;
             state.attempts
         };
@@ -529,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_somebody_killed_before_it_reported_in_is_told_as_killed() {
+    fn a_process_that_was_killed_before_it_reported_in_is_told_as_killed() {
         let request =
             || Request { entry: entry_of(&begin), name: None, timeout: None, retries: 0, environment: Vec::new() };
         let killed = |error: &Error, by: i32| {
@@ -582,13 +581,13 @@ mod tests {
         let begun_call = Arc::clone(&call);
         reactor.run(move |reactor| {
             Flag::named("begun").wait();
-            lock(&begun_call.state).deadline = Some((Instant::now(), Deadline::Start));
+            lock(&begun_call.state).deadline = Some((Instant::now(), KillReason::Start));
             assert_eq!(begun_call.ring(reactor), None);
             Flag::named("heard").raise();
         });
         drop(go_on);
         assert!(call.wait(Some(Instant::now() + PATIENCE)));
-        let outcome = call.take().unwrap();
+        let outcome = call.take_outcome().unwrap();
         begun.lower();
         heard.lower();
         assert!(outcome.is_ok(), "{}", outcome.err().unwrap());

@@ -10,11 +10,11 @@ use crate::engine::batch::{Batch, Calls, Sink, Terms};
 use crate::engine::call_id::{CallId, History};
 use crate::engine::flight::{Callback, Flight, Landing, Outcome, run_callbacks};
 use crate::engine::values::Values;
-use crate::engine::{Aim, Engine, Place};
+use crate::engine::{Aim, CallPlace, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::registry::Entry;
 use crate::tuning::{BETWEEN_LOOKS, KILL_GRACE, STUCK_AFTER};
-use crate::wire::ends::Ends;
+use crate::wire::ends::ItemEnds;
 use crate::wire::payload::Payload;
 
 /// A submitted call in flight.
@@ -23,12 +23,12 @@ pub(crate) struct Submitted {
     call: CallId,
     entry: &'static Entry,
     landing: Landing,
-    /// Somebody who does not wait here wants to be called.
+    /// A callback waits for the outcome, and perhaps no caller.
     watched: AtomicBool,
 }
 
 impl Submitted {
-    /// Hands a call with these argument bytes to the pool.
+    /// Hands a call with these arguments to the engine.
     pub(crate) fn submit(
         engine: &Arc<dyn Engine>,
         entry: &'static Entry,
@@ -46,7 +46,7 @@ impl Submitted {
         let batch = Box::new(Batch {
             entry: Some(entry),
             merge: None,
-            ends: Ends::one(arguments.bytes.len()),
+            ends: ItemEnds::one(arguments.bytes.len()),
             bytes: arguments.bytes,
             handles: arguments.handles,
             consecutive: false,
@@ -95,8 +95,8 @@ impl Flight for Submitted {
         self.landing.is_finished() || self.engine.drive(deadline, &mut || self.landing.is_finished())
     }
 
-    fn take(&self) -> Option<Outcome> {
-        self.landing.take()
+    fn take_outcome(&self) -> Option<Outcome> {
+        self.landing.take_outcome()
     }
 
     fn is_finished(&self) -> bool {
@@ -108,13 +108,13 @@ impl Flight for Submitted {
 
     fn pid(&self) -> Option<u32> {
         match self.engine.place(self.call) {
-            Place::Running { pid } => pid,
-            Place::Queued | Place::Over => None,
+            CallPlace::Running { pid } => pid,
+            CallPlace::Queued | CallPlace::Over => None,
         }
     }
 
     fn is_queued(&self) -> bool {
-        self.engine.place(self.call) == Place::Queued && !self.landing.is_finished()
+        self.engine.place(self.call) == CallPlace::Queued && !self.landing.is_finished()
     }
 
     fn signal(&self, signal: i32) -> Result<()> {

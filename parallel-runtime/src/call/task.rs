@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytemuck::TransparentWrapper;
 
 use super::handle::JoinHandle;
-use super::map::feeder::Plan;
+use super::map::feeder::MapPlan;
 use super::map::lazy::{AsTheyCome, Lazy};
 use super::map::ordered::{self, Reorder};
 use super::map::reduce;
@@ -176,7 +176,7 @@ impl<H: Callable> Task<H> {
         self.0
     }
 
-    /// Used by the attribute: a process for the call whose arguments, `arguments` and others that are borrowed, `encode` appends.
+    /// Used by the attribute: a process for the call; `encode` appends `arguments`, and others that are borrowed.
     #[doc(hidden)]
     pub fn spawn_with<A>(
         &self,
@@ -189,7 +189,7 @@ impl<H: Callable> Task<H> {
             .and_then(|()| entry::check())
             .and_then(|()| encode_arguments(|bytes| encode(&arguments, bytes)));
         if prepared.is_err() {
-            // Nobody has looked at them all.
+            // Not all arguments were encoded, so their depth is unknown.
             given::meet();
         }
         let flight = match prepared {
@@ -220,7 +220,7 @@ impl<H: Callable> Task<H> {
             .check(Manner::Submit)
             .and_then(|()| Ok((self.engine()?, encode_arguments(|bytes| encode(&arguments, bytes))?)));
         if prepared.is_err() {
-            // Nobody has looked at them all.
+            // Not all arguments were encoded, so their depth is unknown.
             given::meet();
         }
         let flight = match prepared {
@@ -317,14 +317,14 @@ impl<H: Callable> Task<H> {
         if terms == **USUAL { Arc::clone(&USUAL) } else { Arc::new(terms) }
     }
 
-    pub(crate) fn plan(&self, discard: bool) -> Result<Plan> {
+    pub(crate) fn plan(&self, discard: bool) -> Result<MapPlan> {
         self.plan_of(Manner::Map, discard)
     }
 
-    fn plan_of(&self, manner: Manner, discard: bool) -> Result<Plan> {
-        let plan = || -> Result<Plan> {
+    fn plan_of(&self, manner: Manner, discard: bool) -> Result<MapPlan> {
+        let plan = || -> Result<MapPlan> {
             self.check(manner)?;
-            Ok(Plan {
+            Ok(MapPlan {
                 engine: self.engine()?,
                 terms: self.terms(discard, true),
                 merge: None,
@@ -333,18 +333,18 @@ impl<H: Callable> Task<H> {
             })
         };
         plan().map_err(|error| {
-            // Nobody looks at the items.
+            // The items are not encoded, so their depth is unknown.
             given::meet();
             error.in_function(H::entry().name())
         })
     }
 
-    fn lazy_plan(&self) -> Result<Plan> {
+    fn lazy_plan(&self) -> Result<MapPlan> {
         let plan = self.plan_of(Manner::LazyMap, false)?;
         let window = self.0.options.window.unwrap_or(tuning::WINDOW_PER_WORKER * plan.engine.shape().workers);
         // A chunk that is larger than the window could never be sent.
         let chunk_size = plan.chunk_size.map(|size| size.min(window));
-        Ok(Plan { window: Some(window), chunk_size, ..plan })
+        Ok(MapPlan { window: Some(window), chunk_size, ..plan })
     }
 
     /// Runs the function on every item, in the pool's workers; returns the values in the order of the items.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::iter::FusedIterator;
 
 use super::map::ordered;
-use super::map::reduce::{self, Stop};
+use super::map::reduce::{self, ReduceError};
 use super::task::{ParIMap, ParIMapUnordered, Task};
 use crate::error;
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use crate::wire::given::{self, Given};
 use crate::wire::parameter::Returns;
 use crate::worker::entry;
 
-/// What the functions of the `try_` maps return: a `Result` whose error is, or becomes, a boxed one.
+/// What the functions of the `try_` maps return: a `Result` with an error that is, or becomes, a boxed one.
 #[diagnostic::on_unimplemented(
     message = "the `try_` maps are for functions that return a `Result<_, E>` with an `E` that becomes a boxed error; this one \
                returns `{Self}`",
@@ -171,8 +171,8 @@ impl<H: Callable> Task<H> {
         match reduce::try_map_reduce::<_, H>(plan, items.into_inner().into_iter(), M::merge_entry()) {
             Ok(None) => Ok(None),
             Ok(Some(result)) => flatten::<H>(0, Ok(result)).map(Some),
-            Err(Stop::Failed(error)) => Err(error.into()),
-            Err(Stop::Returned { index, result }) => flatten::<H>(index, Ok(result)).map(Some),
+            Err(ReduceError::Failed(error)) => Err(error.into()),
+            Err(ReduceError::Returned { index, result }) => flatten::<H>(index, Ok(result)).map(Some),
         }
     }
 

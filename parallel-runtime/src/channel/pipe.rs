@@ -23,7 +23,7 @@ use super::words::bell::Bell;
 use super::words::marks::RingError;
 use super::words::turn::{Held, Turn};
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::peer::Refused;
+use crate::process::peer::PeerError;
 use crate::sync::words::platform::Deadline;
 use crate::sys::limits::{self, Limit};
 use crate::sys::memory::{Access, Region};
@@ -318,11 +318,11 @@ impl Pipe {
         let Some(slot) = self.slot(len + head.len() + bytes.len(), bound, patience)? else { return Ok(false) };
         let ids = match wires.send_handles(handles) {
             Ok(ids) => ids,
-            Err(error) => match Refused::of(&error) {
-                Refused::Full => return Ok(false),
+            Err(error) => match PeerError::of(&error) {
+                PeerError::Full => return Ok(false),
                 // The last receiver has gone since somebody looked.
-                Refused::Gone => return Err(Error::new(ErrorKind::Closed)),
-                Refused::Here => return Err(none_left(&error)),
+                PeerError::Gone => return Err(Error::new(ErrorKind::Closed)),
+                PeerError::Here => return Err(none_left(&error)),
             },
         };
         let count = ids.len() as u64;

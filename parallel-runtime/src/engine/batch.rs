@@ -13,18 +13,18 @@ use crate::error::Error;
 use crate::lane::memory::SharedBytes;
 use crate::run::registry::Entry;
 use crate::wire::consecutive;
-use crate::wire::ends::Ends;
+use crate::wire::ends::ItemEnds;
 use crate::wire::handles::Handles;
 use crate::wire::parcel::{self, Parcel};
 use crate::wire::payload::Payload;
 
-/// What a caller asked for, shared by all batches of one call, and by all calls that ask for nothing.
+/// What a caller asked for, shared by all batches of one call, and by all calls without options.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Terms {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
     pub(crate) name: Option<Cow<'static, str>>,
-    /// Nobody wants the values.
+    /// The values are not wanted.
     pub(crate) discard: bool,
     /// The items are those of a map, so that errors name their index.
     pub(crate) indexed: bool,
@@ -36,13 +36,13 @@ pub(crate) struct Terms {
 
 /// Where outcomes go. Called under an engine's lock: it must not wait, call users' code, or call the engine.
 pub(crate) trait Sink: Send + Sync {
-    /// Whether anybody still waits for outcomes; if not, what has not started is dropped.
+    /// Whether outcomes are still wanted; if not, items that have not started are dropped.
     fn is_wanted(&self) -> bool;
-    /// Whether somebody is to be called when outcomes arrive, who does not wait here.
+    /// Whether callbacks wait for outcomes, so that they must be noticed although no caller waits.
     fn is_watched(&self) -> bool {
         false
     }
-    /// Whether it is one call, which may travel with others; what is left of a group is none.
+    /// Whether it is one call, which may travel with others; a group of calls is not.
     fn is_call(&self) -> bool {
         false
     }
@@ -80,7 +80,7 @@ pub(crate) struct Batch {
     /// What the items name by its place; each part of a divided batch has all of it.
     pub(crate) handles: Handles,
     /// Where in `bytes` each item ends.
-    pub(crate) ends: Ends,
+    pub(crate) ends: ItemEnds,
     /// The items are consecutive numbers, and only the first of them is in `bytes`.
     pub(crate) consecutive: bool,
     /// How long an item took before, where that is known.
@@ -249,7 +249,7 @@ mod tests {
             merge: None,
             bytes: b"aabbbc".to_vec(),
             handles: Handles::new(),
-            ends: [2, 5, 6].into_iter().fold(Ends::default(), |mut ends, end| {
+            ends: [2, 5, 6].into_iter().fold(ItemEnds::default(), |mut ends, end| {
                 ends.push(end);
                 ends
             }),
@@ -271,7 +271,7 @@ mod tests {
             assert_eq!((head.first, tail.first), (10, 10 + at));
             assert_eq!([head.bytes, tail.bytes].concat(), b"aabbbc");
             assert_eq!(tail.ends.last(), [6, 4, 1, 0][at]);
-            // What was held against its first item is held against it still.
+            // The history stays with the first item.
             assert_eq!(tail.history, if at == 0 { History { attempts: 2, deaths: 1 } } else { History::default() });
         }
     }

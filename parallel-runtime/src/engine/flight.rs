@@ -1,4 +1,4 @@
-//! A call in flight: what a handle holds, whoever runs it.
+//! A call in flight: what a handle holds, in a process of its own or in an engine.
 
 use std::process::ExitStatus;
 use std::sync::{Arc, Condvar, Mutex};
@@ -22,7 +22,7 @@ pub(crate) trait Flight: Send + Sync {
     /// Waits until the call has finished, or until `deadline`; whether it has.
     fn wait(&self, deadline: Option<Instant>) -> bool;
     /// Takes the outcome of a finished call; `None` before it has finished, and after it was taken.
-    fn take(&self) -> Option<Outcome>;
+    fn take_outcome(&self) -> Option<Outcome>;
     fn is_finished(&self) -> bool;
     /// The process that runs it.
     fn pid(&self) -> Option<u32>;
@@ -41,17 +41,31 @@ pub(crate) trait Flight: Send + Sync {
 /// The place where an outcome arrives.
 #[derive(Default)]
 pub(crate) struct Landing {
-    state: Mutex<State>,
+    state: Mutex<LandingState>,
     arrived: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    outcome: Option<Outcome>,
-    finished: bool,
+struct LandingState {
+    outcome: Landed,
     callbacks: Vec<Callback>,
-    /// How many wait here: to wake nobody is a system call too.
+    /// How many threads wait here: to notify none is a system call too.
     waiting: usize,
+}
+
+/// How far an outcome is on its way to its handle.
+#[derive(Default)]
+enum Landed {
+    #[default]
+    Awaited,
+    Arrived(Outcome),
+    Taken,
+}
+
+impl LandingState {
+    fn is_finished(&self) -> bool {
+        !matches!(self.outcome, Landed::Awaited)
+    }
 }
 
 impl Landing {
@@ -59,14 +73,13 @@ impl Landing {
     #[must_use]
     pub(crate) fn finish(&self, outcome: Outcome) -> Vec<Callback> {
         let mut state = lock(&self.state);
-        if state.finished {
+        if state.is_finished() {
             return Vec::new();
         }
-        state.finished = true;
-        state.outcome = Some(outcome);
+        state.outcome = Landed::Arrived(outcome);
         let callbacks = std::mem::take(&mut state.callbacks);
         let is_awaited = state.waiting > 0;
-        // Who is woken takes the lock: it must not be put to sleep again by it.
+        // A woken thread takes the lock: free it first, or the thread would sleep again.
         drop(state);
         if is_awaited {
             self.arrived.notify_all();
@@ -75,17 +88,24 @@ impl Landing {
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        lock(&self.state).finished
+        lock(&self.state).is_finished()
     }
 
-    pub(crate) fn take(&self) -> Option<Outcome> {
-        lock(&self.state).outcome.take()
+    pub(crate) fn take_outcome(&self) -> Option<Outcome> {
+        let outcome = &mut lock(&self.state).outcome;
+        match std::mem::replace(outcome, Landed::Taken) {
+            Landed::Arrived(arrived) => Some(arrived),
+            before => {
+                *outcome = before;
+                None
+            }
+        }
     }
 
     /// Waits until the outcome is there, or until `deadline`; whether it is.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
-        while !state.finished {
+        while !state.is_finished() {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return false;
@@ -101,7 +121,7 @@ impl Landing {
     pub(crate) fn when_finished(&self, callback: Callback) {
         {
             let mut state = lock(&self.state);
-            if !state.finished {
+            if !state.is_finished() {
                 state.callbacks.push(callback);
                 return;
             }
@@ -110,7 +130,7 @@ impl Landing {
     }
 }
 
-/// Runs what outcomes asked for. It is users' code (wakers), so a panic in it is kept from us.
+/// Runs callbacks. They are users' code (wakers), so a panic in one stays there.
 pub(crate) fn run_callbacks(callbacks: Vec<Callback>) {
     for callback in callbacks {
         let _ = crate::panic::catch(callback);
@@ -130,7 +150,7 @@ pub(crate) fn error_of(failure: CallFailure) -> Error {
     }
 }
 
-/// The error of a call whose process ended under it, by no doing of ours.
+/// The error of a call that its process's end cut short, where the program did not end that.
 pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
     match status {
         Some(status) => match process::deadly_signal(status) {
@@ -159,7 +179,7 @@ pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
     }
 }
 
-/// What is to be known of a call whose process could not be ended.
+/// The note of an error where the process could not be ended.
 pub(crate) const MAY_RUN_ON: &str = "the function may still run";
 
 /// Whether another attempt may help: the process died, hung or never started, but the function said nothing itself. Not where
@@ -173,22 +193,22 @@ pub(crate) fn may_retry(error: &Error) -> bool {
 
 /// A call that failed before anything was sent.
 pub(crate) fn failed(error: Error) -> Arc<dyn Flight> {
-    let landed = Landed(Landing::default());
-    // Nobody has a handle yet that could have asked for anything.
-    let _ = landed.0.finish(Err(error));
-    Arc::new(landed)
+    let call = FailedCall(Landing::default());
+    // No handle exists yet, so there are no callbacks.
+    let _ = call.0.finish(Err(error));
+    Arc::new(call)
 }
 
 /// A call that was over before it began.
-struct Landed(Landing);
+struct FailedCall(Landing);
 
-impl Flight for Landed {
+impl Flight for FailedCall {
     fn wait(&self, _deadline: Option<Instant>) -> bool {
         true
     }
 
-    fn take(&self) -> Option<Outcome> {
-        self.0.take()
+    fn take_outcome(&self) -> Option<Outcome> {
+        self.0.take_outcome()
     }
 
     fn is_finished(&self) -> bool {

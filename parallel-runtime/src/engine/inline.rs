@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::call_id::CallId;
 use super::flight::{error_of, run_callbacks};
 use super::values::Values;
-use super::{Aim, Engine, Place, Shape};
+use super::{Aim, CallPlace, Engine, Shape};
 use crate::current;
 use crate::ending;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,12 +34,12 @@ pub(crate) struct Inline {
     me: Weak<Inline>,
     /// Open, closed or terminated.
     phase: AtomicU8,
-    done: Mutex<Done>,
+    tally: Mutex<Tally>,
 }
 
-/// What it has done so far, and the calls that run.
+/// What an inline engine has done so far, and the calls that it runs.
 #[derive(Default)]
-struct Done {
+struct Tally {
     values: u64,
     failures: u64,
     retries: u64,
@@ -47,8 +47,8 @@ struct Done {
     running: HashSet<CallId>,
 }
 
-/// What an inline engine has done so far.
-pub(crate) struct Counts {
+/// A copy of its [`Tally`], for its pool's statistics.
+pub(crate) struct InlineCounts {
     pub(crate) values: u64,
     pub(crate) failures: u64,
     pub(crate) retries: u64,
@@ -61,11 +61,11 @@ const CLOSED: u8 = 1;
 const TERMINATED: u8 = 2;
 
 thread_local! {
-    /// The engine whose call this thread runs: calls inside of that run here, too.
+    /// The inline engine that runs a call on this thread: calls inside of that call run there, too.
     static WITHIN: RefCell<Option<Arc<dyn Engine>>> = const { RefCell::new(None) };
 }
 
-/// The engine whose call runs on this thread.
+/// The inline engine that runs a call on this thread.
 pub(crate) fn within() -> Option<Arc<dyn Engine>> {
     // A call may come from an `atexit` handler, when the thread's own data is gone.
     WITHIN.try_with(|within| within.borrow().clone()).ok().flatten()
@@ -75,10 +75,10 @@ fn replace_within(engine: Option<Arc<dyn Engine>>) -> Option<Arc<dyn Engine>> {
     WITHIN.try_with(|within| within.replace(engine)).ok().flatten()
 }
 
-/// Puts back what ran before.
-struct Leave(Option<Arc<dyn Engine>>);
+/// Puts back the engine of the enclosing call.
+struct RestoreWithin(Option<Arc<dyn Engine>>);
 
-impl Drop for Leave {
+impl Drop for RestoreWithin {
     fn drop(&mut self) {
         drop(replace_within(self.0.take()));
     }
@@ -86,7 +86,7 @@ impl Drop for Leave {
 
 impl Inline {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new_cyclic(|me| Self { me: me.clone(), phase: AtomicU8::new(OPEN), done: Mutex::default() })
+        Arc::new_cyclic(|me| Self { me: me.clone(), phase: AtomicU8::new(OPEN), tally: Mutex::default() })
     }
 
     /// Takes nothing more.
@@ -99,9 +99,9 @@ impl Inline {
         let _ = self.phase.compare_exchange(OPEN, TERMINATED, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        let done = lock(&self.done);
-        Counts {
+    pub(crate) fn counts(&self) -> InlineCounts {
+        let done = lock(&self.tally);
+        InlineCounts {
             values: done.values,
             failures: done.failures,
             retries: done.retries,
@@ -124,7 +124,7 @@ impl Inline {
     /// Runs users' code under the name of its call, where calls inside of it come here as well.
     fn enter<T>(&self, function: &'static str, name: Option<&str>, body: impl FnOnce() -> T) -> T {
         let me = self.me.upgrade().map(|me| me as Arc<dyn Engine>);
-        let _leave = Leave(replace_within(me));
+        let _leave = RestoreWithin(replace_within(me));
         let _call = current::enter_call(function, name);
         body()
     }
@@ -139,7 +139,7 @@ impl Inline {
             let since = Instant::now();
             let outcome = self.item(batch, handles, entry, arguments, item);
             let took = since.elapsed();
-            lock(&self.done).busy += took;
+            lock(&self.tally).busy += took;
             batch.sink.timing(1, took);
             let at = batch.first + item;
             match outcome {
@@ -153,7 +153,7 @@ impl Inline {
         }
     }
 
-    /// Runs one item, again where its time has passed and its caller allows that.
+    /// Runs one item; again where it exceeded its timeout and has retries left.
     fn item(
         &self,
         batch: &Batch,
@@ -170,7 +170,7 @@ impl Inline {
             let name = batch.terms.name.as_deref();
             let failure =
                 self.enter(entry.name(), name, || call::call_one(entry, arguments, handles, &mut value, false));
-            // It cannot be stopped; what it gave is too late.
+            // An item cannot be stopped here; a value after its timeout is too late.
             let late = batch.terms.timeout.filter(|&timeout| since.elapsed() >= timeout);
             let error = match (late, failure) {
                 (Some(after), _) => Error::new(ErrorKind::TimedOut { after }),
@@ -185,7 +185,7 @@ impl Inline {
             if late.is_none() || attempts > batch.terms.retries {
                 return Err(batch.describe(error, batch.first + item, None, attempts));
             }
-            lock(&self.done).retries += 1;
+            lock(&self.tally).retries += 1;
         }
     }
 
@@ -193,7 +193,7 @@ impl Inline {
     fn reduce(&self, batch: &Batch, handles: &[Handle], merge: &'static Entry) {
         let since = Instant::now();
         let merged = self.merged(batch, handles, merge);
-        lock(&self.done).busy += since.elapsed();
+        lock(&self.tally).busy += since.elapsed();
         match merged {
             Ok(value) => {
                 let mut values = Values::default();
@@ -248,12 +248,12 @@ impl Inline {
     }
 
     fn deliver(&self, batch: &Batch, first: usize, values: Values) {
-        lock(&self.done).values += values.items() as u64;
+        lock(&self.tally).values += values.items() as u64;
         run_callbacks(batch.sink.values(first, values));
     }
 
     fn fail(&self, batch: &Batch, at: usize, error: Error) {
-        lock(&self.done).failures += 1;
+        lock(&self.tally).failures += 1;
         run_callbacks(batch.sink.failed(at, error));
     }
 }
@@ -274,20 +274,20 @@ impl Engine for Inline {
             CLOSED => return Err(Error::new(ErrorKind::Closed)),
             _ => return Err(Error::new(ErrorKind::Terminated)),
         }
-        // Of earlier rows.
+        // Memory kept for earlier rows.
         bulk::let_go(tuning::SPARE_BLOCK);
         // A large row is read where it was written.
         let arrived = batch.handles.iter().map(Handle::arrive_here).collect::<io::Result<Handles>>();
         let handles = arrived.map_err(|error| {
             Error::new(ErrorKind::Encode(CodecError::of_bytes(format!("a large row cannot be read here: {error}"))))
         })?;
-        lock(&self.done).running.extend(&batch.calls);
+        lock(&self.tally).running.extend(&batch.calls);
         match (batch.entry, batch.merge) {
             (_, Some(merge)) => self.reduce(&batch, &handles, merge),
             (Some(entry), None) => self.map(&batch, &handles, entry),
             (None, None) => {}
         }
-        let mut done = lock(&self.done);
+        let mut done = lock(&self.tally);
         for call in &batch.calls {
             done.running.remove(call);
         }
@@ -308,7 +308,7 @@ impl Engine for Inline {
     }
 
     fn signal(&self, call: CallId, _signal: i32, _stuck: bool) -> Aim {
-        if lock(&self.done).running.contains(&call) {
+        if lock(&self.tally).running.contains(&call) {
             return Aim::Refused(Error::invalid(
                 "a call that runs inline runs in this very process, which is not to be ended: use a pool with workers",
             ));
@@ -316,8 +316,8 @@ impl Engine for Inline {
         Aim::Late
     }
 
-    fn place(&self, call: CallId) -> Place {
-        if lock(&self.done).running.contains(&call) { Place::Running { pid: None } } else { Place::Over }
+    fn place(&self, call: CallId) -> CallPlace {
+        if lock(&self.tally).running.contains(&call) { CallPlace::Running { pid: None } } else { CallPlace::Over }
     }
 }
 
@@ -336,7 +336,7 @@ mod tests {
     #[parallel(crate = crate)]
     fn signals_itself(call: u64) {
         let engine = within().unwrap();
-        assert_eq!(engine.place(CallId(call)), Place::Running { pid: None });
+        assert_eq!(engine.place(CallId(call)), CallPlace::Running { pid: None });
         SIGNALLED.set(Some(engine.signal(CallId(call), 9, false)));
     }
 

@@ -24,7 +24,7 @@ use self::call_id::CallId;
 pub(crate) struct Shape {
     /// How many batches run at a time.
     pub(crate) workers: usize,
-    /// How many of short items do so: more would only be in each other's way.
+    /// How many batches of short items do: more would only compete for cores.
     pub(crate) workers_for_short: usize,
     /// How many chunks for each worker are to be under way; 0: none runs before its outcome is asked for.
     pub(crate) chunks_ahead: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Shape {
 
 /// Where a submitted call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum CallPlace {
     /// It waits for its turn.
     Queued,
     /// It runs, in this process where it is not the caller's own.
@@ -63,11 +63,11 @@ pub(crate) trait Engine: Send + Sync + RefUnwindSafe {
     /// How long an item of this function took lately, where that may be believed.
     fn pace(&self, entry: &'static Entry) -> Option<Duration>;
 
-    /// Takes a batch, each of whose items gets an outcome.
+    /// Takes a batch; each item of it gets an outcome.
     ///
     /// # Errors
     ///
-    /// `Closed` or `Terminated` when the engine has ended; then no item gets one.
+    /// `Closed` or `Terminated` when the engine has ended; then no item gets an outcome.
     fn accept(&self, batch: Box<Batch>) -> Result<()>;
 
     /// Works until `is_ready`, or until `deadline`; whether it is. `is_ready` must not wait, and not call the engine.
@@ -76,14 +76,14 @@ pub(crate) trait Engine: Send + Sync + RefUnwindSafe {
     /// Takes in what has finished, without waiting; sees to it that what is watched is noticed from now on.
     fn poll(&self);
 
-    /// Forgets what nobody wants any more.
+    /// Forgets batches with unwanted outcomes.
     fn abandon(&self);
 
-    /// Lets a call fail with `Cancelled` that has not started; whether it had not.
+    /// Lets a call fail with `Cancelled` if it has not started; returns whether it did.
     fn withdraw(&self, call: CallId) -> bool;
 
     /// Signals whatever runs a call. `stuck`: a worker that has taken the call up for long and not begun with it, as well.
     fn signal(&self, call: CallId, signal: i32, stuck: bool) -> Aim;
 
-    fn place(&self, call: CallId) -> Place;
+    fn place(&self, call: CallId) -> CallPlace;
 }

@@ -24,23 +24,23 @@ pub(crate) mod sealed {
     /// What leads to an engine.
     pub trait Target {
         #[doc(hidden)]
-        fn engine(&self) -> Handle;
+        fn engine(&self) -> EngineRef;
     }
 
     #[diagnostic::do_not_recommend]
     impl<D: Deref<Target: Target> + ?Sized> Target for D {
-        fn engine(&self) -> Handle {
+        fn engine(&self) -> EngineRef {
             (**self).engine()
         }
     }
 
-    /// An engine, which nobody outside can use.
+    /// An engine, opaque outside of the crate.
     #[derive(Clone)]
-    pub struct Handle(pub(crate) Arc<dyn Engine>);
+    pub struct EngineRef(pub(crate) Arc<dyn Engine>);
 
-    impl std::fmt::Debug for Handle {
+    impl std::fmt::Debug for EngineRef {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.debug_struct("Handle").finish_non_exhaustive()
+            f.debug_struct("EngineRef").finish_non_exhaustive()
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The values of consecutive items, on their way from a reply to whoever wants them.
+//! The values of consecutive items, on their way from a reply to the caller.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::lane::reply::ROW_HEAD;
-use crate::wire::ends::Ends;
+use crate::wire::ends::ItemEnds;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::payload::Payload;
 use crate::wire::reply;
@@ -18,7 +18,7 @@ pub(crate) struct Values {
     /// Where in `bytes` the first value starts.
     start: usize,
     /// Where behind that each value ends.
-    ends: Ends,
+    ends: ItemEnds,
     /// The handles that some values name, by the values' places.
     handles: BTreeMap<usize, Handles>,
     /// How many items they stand for: one each, or a merged value for all.
@@ -28,7 +28,7 @@ pub(crate) struct Values {
 impl Values {
     /// The values of a reply that is one row.
     pub(crate) fn of_row(reply: Vec<u8>, width: usize, count: usize) -> Self {
-        Self { bytes: reply, start: ROW_HEAD, ends: Ends::even(width, count), items: count, ..Self::default() }
+        Self { bytes: reply, start: ROW_HEAD, ends: ItemEnds::even(width, count), items: count, ..Self::default() }
     }
 
     /// The values of a reply to `count` items that consists of them; otherwise the reply itself.
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(bytes(&values), [&b"one"[..], b"", b"longer than it", b"four", b"a", b"b", b"c"]);
         assert_eq!((values.len(), values.items()), (7, 7));
         assert_eq!(Values::of_reply(whole.clone(), 1).unwrap().into_payload().bytes, b"one");
-        // What is no value, or not all there, is for others to look at.
+        // A reply with other entries, or not all there, is given back.
         assert!(Values::of_reply(whole.clone(), 4).is_err());
         assert!(Values::of_reply(whole[..whole.len() - 8].to_vec(), 3).is_err());
         assert!(Values::of_reply(reply(&[(tag::VALUE, b"one"), (tag::LARGE, b"")]), 2).is_err());

@@ -193,8 +193,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Makes a pool whose calls run in this process, as [`Pool::inline`]; runs the initializer here, once. What is said of workers
-    /// otherwise has no effect.
+    /// Makes a pool that runs its calls in this process, as [`Pool::inline`]; runs the initializer here, once. Options about
+    /// workers have no effect.
     ///
     /// # Errors
     ///
@@ -218,13 +218,13 @@ impl PoolBuilder {
         Pool::start_inline(self.initializer.transpose()?.as_ref())
     }
 
-    /// Starts the workers; where `PARALLEL_WORKERS` is 0 and nobody said how many, makes a pool as [`inline`](Self::inline) does.
+    /// Starts the workers; where `PARALLEL_WORKERS` is 0 and no number was set, makes a pool as [`inline`](Self::inline) does.
     ///
     /// # Errors
     ///
     /// `InvalidInput` for no workers, no tasks per worker, no time to start, an unusable `PARALLEL_WORKERS` or environment variable;
     /// `Encode` when the initializer's arguments cannot be sent; `Start` when a worker cannot be started, as from a thread
-    /// whose seccomp filter refuses that, or its initializer fails; `NotParallel` where the program cannot start itself again.
+    /// with a seccomp filter that refuses that, or its initializer fails; `NotParallel` where the program cannot start itself again.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What a pool's lock guards: the state, the lines to the workers, and who waits.
+//! What a pool's lock guards: the state, the lines to the workers, and how callers wait.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use super::line::Line;
 use super::owner::Ownership;
 use super::state::load::Load as _;
 use super::state::rules::Rules;
-use super::state::{Attention, Effects, Event, Phase, State};
+use super::state::{Attention, Effects, Event, PoolPhase, State};
 use super::stats::PoolStats;
 use crate::ending;
 use crate::engine::batch::Batch;
@@ -49,9 +49,9 @@ pub(crate) struct Core {
     pub(super) listener: Listener,
     /// The earliest alarm that is set.
     pub(super) armed: Option<Instant>,
-    /// What to run when the lock is free.
+    /// Callbacks to run when the lock is free.
     pub(super) callbacks: Vec<Callback>,
-    /// Whether an outcome has arrived, or something else has changed that somebody may wait for.
+    /// Whether an outcome has arrived, or something else has changed that a waiting caller may check for.
     pub(crate) news: bool,
     pub(super) ownership: Ownership,
     /// What the driver itself counts: outcomes and starts.
@@ -81,8 +81,8 @@ impl Core {
         }
     }
 
-    /// Tells the state of an event. What follows from it is in the effects.
-    pub(super) fn tell(&mut self, event: Event<Box<Batch>>, now: Instant) {
+    /// Has the state handle an event. What follows from it is added to the effects.
+    pub(super) fn handle(&mut self, event: Event<Box<Batch>>, now: Instant) {
         self.state.handle(event, now, &mut self.effects);
     }
 
@@ -98,7 +98,7 @@ impl Core {
         })
     }
 
-    /// The workers that have something, and how long the first of it takes, by what its function took before.
+    /// The busy workers, and how long the first parcel of each takes, by what its function took before.
     fn at_work(&self) -> impl Iterator<Item = (&Line, Option<Duration>)> {
         self.state.seats.iter().zip(&self.lines).filter_map(|(worker, line)| {
             let batch = &worker.as_ref()?.held.front()?.batch;
@@ -112,7 +112,7 @@ impl Core {
         self.at_work().any(|(_, time)| time.is_some_and(|time| time <= tuning::ONE_WORKER_TIME))
     }
 
-    /// Whether a worker may be waiting for this very core, and it is worth giving way to it.
+    /// Whether a worker with a long parcel may be waiting for this very core: then yielding to it pays.
     pub(super) fn shares_core(&self) -> bool {
         let is_long = |time: Option<Duration>| time.is_none_or(|time| time >= tuning::WORTH_A_SWITCH);
         self.at_work().any(|(line, time)| is_long(time) && line.lane.may_share_core())
@@ -132,16 +132,16 @@ impl Core {
     pub(super) fn check_open(&self) -> Result<()> {
         ending::check()?;
         match self.state.phase {
-            Phase::Open => Ok(()),
-            Phase::Joining | Phase::Closed => Err(Error::new(ErrorKind::Closed)),
-            Phase::Terminated => Err(Error::new(ErrorKind::Terminated)),
+            PoolPhase::Open => Ok(()),
+            PoolPhase::Joining | PoolPhase::Closed => Err(Error::new(ErrorKind::Closed)),
+            PoolPhase::Terminated => Err(Error::new(ErrorKind::Terminated)),
         }
     }
 
-    /// Who must hear the workers although no caller waits for them here.
+    /// Which listener the bell needs while no caller leads.
     pub(super) fn unattended(&self) -> Listener {
         match self.state.attention() {
-            Attention::Nobody => Listener::Nobody,
+            Attention::Never => Listener::Nobody,
             Attention::WhenIdle => Listener::ReactorWhenIdle,
             Attention::Always => Listener::Reactor,
         }

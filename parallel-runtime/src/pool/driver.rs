@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Settings};
 use super::entered::Entered;
-use super::give::give;
+use super::give::give_parcel;
 use super::owner;
 use super::state::placement::Ask;
 use super::state::rules::Rules;
-use super::state::{Action, Event, Phase};
+use super::state::{Action, Event, PoolPhase};
 use super::stats::PoolStats;
 use crate::engine::batch::Batch;
 use crate::error::{Error, ErrorKind, Result};
@@ -43,7 +43,7 @@ pub(crate) struct Driver {
     pub(crate) cores: usize,
 }
 
-/// Users' code that may panic, iterators and `Serialize`, runs while nobody holds the lock.
+/// Users' code that may panic, iterators and `Serialize`, runs while the lock is free.
 impl UnwindSafe for Driver {}
 impl RefUnwindSafe for Driver {}
 
@@ -74,8 +74,8 @@ impl Driver {
         driver
     }
 
-    /// Takes the lock; when the guard goes, whoever should know of what was done hears of it. Not for a forked process: the
-    /// lock may be held there by a thread that stayed behind.
+    /// Takes the lock; when the guard goes, waiting callers and the reactor hear of what was done. Not for a forked process: a
+    /// thread that does not exist there may hold the lock for ever.
     pub(crate) fn enter(&self) -> Entered<'_> {
         Entered { driver: self, core: Some(lock(&self.core)) }
     }
@@ -87,20 +87,20 @@ impl Driver {
         self.pump_at(core, Instant::now());
     }
 
-    /// The same at this moment, which is now.
+    /// Pumps; `now` is the time that the caller has just read.
     fn pump_at(&self, core: &mut Core, now: Instant) {
         if crate::sys::owner::is_watched() {
-            // What lies in a lane already is a task, too, and nobody gives it out again.
+            // Parcels that are in lanes already must be retired too, and are not handed out again: so check here as well.
             owner::is_same(self, core, now);
         }
-        self.look(core, now);
-        core.tell(Event::HandOut, now);
+        self.read_lanes(core, now);
+        core.handle(Event::HandOut, now);
         self.carry_out(core, now);
     }
 
     /// Takes in what is finished.
-    fn look(&self, core: &mut Core, now: Instant) {
-        core.tell(Event::Look, now);
+    fn read_lanes(&self, core: &mut Core, now: Instant) {
+        core.handle(Event::LooksAtLanes, now);
         for index in 0..core.lines.len() {
             let (Some(worker), Some(line)) = (core.state.worker(index), core.lines[index].as_mut()) else { continue };
             line.remind();
@@ -108,10 +108,10 @@ impl Driver {
                 continue;
             }
             if worker.life.killed().is_none() && line.is_spoilt(worker) {
-                core.tell(Event::Spoilt { worker: index }, now);
+                core.handle(Event::Spoilt { worker: index }, now);
             } else {
                 let (readings, has_passed) = line.read(worker, core.state.rules.shared_after, now);
-                core.tell(Event::Seen { worker: index, readings, has_passed }, now);
+                core.handle(Event::Seen { worker: index, readings, has_passed }, now);
             }
             self.carry_out(core, now);
         }
@@ -121,12 +121,12 @@ impl Driver {
     pub(super) fn carry_out(&self, core: &mut Core, now: Instant) {
         while let Some(action) = core.effects.actions.pop_front() {
             match action {
-                Action::Give { worker, parcel } => give(self, core, worker, parcel, now),
+                Action::Give { worker, parcel } => give_parcel(self, core, worker, parcel, now),
                 Action::TakeIn { worker, parcel } => core.take_in(worker, parcel, now),
                 Action::TakeSoFar { worker, parcel, done } => core.take_so_far(worker, parcel, done),
                 Action::Ask(ask) => {
                     self.ask(core, ask, now);
-                    core.tell(Event::HandOut, now);
+                    core.handle(Event::HandOut, now);
                 }
                 Action::Arm(at) => self.arm(core, at),
                 Action::Cancel { worker, parcel } => {
@@ -140,7 +140,7 @@ impl Driver {
         core.fail_batches();
     }
 
-    /// Asks a worker to leave something, which waits in the queue then.
+    /// Asks a worker to leave items, which go back into the queue.
     pub(super) fn ask_for(&self, core: &mut Core, ask: Ask, now: Instant) {
         self.ask(core, ask, now);
         self.carry_out(core, now);
@@ -150,11 +150,11 @@ impl Driver {
         match ask {
             Ask::Revoke { worker, parcel } => {
                 let is_back = core.lines[worker].as_mut().is_some_and(|line| line.revoke(parcel));
-                core.tell(Event::Revoked { worker, parcel, is_back }, now);
+                core.handle(Event::Revoked { worker, parcel, is_back }, now);
             }
             Ask::Divide { worker, parcel, keep } => {
                 let kept = core.lines[worker].as_ref().and_then(|line| line.lane.divide(parcel, keep));
-                core.tell(Event::Divided { worker, parcel, kept }, now);
+                core.handle(Event::Divided { worker, parcel, kept }, now);
             }
         }
     }
@@ -179,9 +179,9 @@ impl Driver {
         let held_back = core.state.is_holding_back();
         let is_awaited = core.led;
         let now = Instant::now();
-        core.tell(Event::Submitted { batch, is_awaited }, now);
+        core.handle(Event::Submitted { batch, is_awaited }, now);
         match (held_back, core.state.is_holding_back()) {
-            // Whoever is to look after what waits was told when the first was held back.
+            // The first call that was held back has arranged a listener for all of them.
             (true, true) => core.leave(),
             (false, true) => {}
             (_, false) => self.pump_at(&mut core, now),
@@ -208,7 +208,7 @@ impl Driver {
                 break None;
             }
             if !core.callbacks.is_empty() {
-                // They may wait for this very pool: nobody leads meanwhile.
+                // Callbacks may wait for this very pool, so this caller does not lead while they run.
                 if leads {
                     core.led = false;
                     leads = false;
@@ -239,13 +239,13 @@ impl Driver {
         }
         let looks = match () {
             () if core.busy() >= self.cores => 0,
-            // To fall asleep would take longer.
+            // Falling asleep would take longer than the parcel.
             () if core.ends_soon() => tuning::LOOKS_WHILE_SHORT,
             () => 1,
         };
         let crowd = if core.shares_core() { crowd::CROWD } else { crowd::ROOM };
-        let timeout = core.state.look_again().min(left.unwrap_or(Duration::MAX));
-        // The news are this caller's own doing: only those that follow have not heard of them.
+        let timeout = core.state.look_again_after().min(left.unwrap_or(Duration::MAX));
+        // This caller has brought the news: only followers have not heard of them.
         self.tell_followers(&mut core);
         drop(core);
         self.bell.wait(rings, timeout, looks, crowd);
@@ -266,7 +266,7 @@ impl Driver {
         core
     }
 
-    /// Tells those that follow of the news; whether there were any.
+    /// Wakes the followers if there are news; returns whether there are.
     fn tell_followers(&self, core: &mut Core) -> bool {
         let news = std::mem::take(&mut core.news);
         if news && core.following > 0 {
@@ -275,37 +275,37 @@ impl Driver {
         news
     }
 
-    /// Says again who listens, in case somebody wrote over it; the workers' heartbeat.
+    /// Writes the listener into the bell again, in case a worker has written over it.
     pub(super) fn listen_again(&self, core: &Core) {
         self.bell.listen(core.listener);
     }
 
-    fn listen(&self, core: &mut Core, who: Listener) {
-        if core.listener != who {
-            core.listener = who;
-            self.bell.listen(who);
+    fn listen(&self, core: &mut Core, listener: Listener) {
+        if core.listener != listener {
+            core.listener = listener;
+            self.bell.listen(listener);
         }
     }
 
-    /// How soon the reactor is to look again although it hears nothing, where it is to listen at all.
+    /// How soon the reactor is to pump although no worker rings, where it is to listen at all.
     pub(super) fn heartbeat(core: &Core) -> Option<Duration> {
-        (core.unattended() != Listener::Nobody).then(|| core.state.look_again())
+        (core.unattended() != Listener::Nobody).then(|| core.state.look_again_after())
     }
 
-    /// Before the lock goes: arranges who hears the workers, and tells whoever waits of the news.
-    pub(super) fn settle(&self, core: &mut Core) {
+    /// Before the lock goes: sets the bell's listener, and tells waiting callers of the news.
+    pub(super) fn prepare_unlock(&self, core: &mut Core) {
         if !core.led {
             let mut listener = core.unattended();
             self.listen(core, listener);
             while listener != Listener::Nobody && core.any_done() {
                 self.pump(core);
-                // What it handed out may need another listener.
+                // The batches that the pump handed out may need another listener.
                 listener = core.unattended();
                 self.listen(core, listener);
             }
             if listener != Listener::Nobody {
                 // A ring may be lost where a worker has written over the bell.
-                let at = Instant::now() + core.state.look_again();
+                let at = Instant::now() + core.state.look_again_after();
                 self.arm(core, at);
             }
         }
@@ -321,12 +321,12 @@ impl Driver {
             core.check_open()?;
             core.state.join();
         }
-        let is_over = |core: &Core| core.state.is_drained() || core.state.phase == Phase::Terminated;
+        let is_over = |core: &Core| core.state.is_drained() || core.state.phase == PoolPhase::Terminated;
         self.wait_until(None, |core| is_over(core).then_some(()));
         {
             let mut entered = self.enter();
             let core = &mut *entered;
-            if core.state.phase == Phase::Terminated {
+            if core.state.phase == PoolPhase::Terminated {
                 return Err(Error::new(ErrorKind::Terminated));
             }
             let now = Instant::now();
@@ -337,14 +337,13 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets what is pending fail, and ends the workers: those that are at something at once, the others within `grace`, or at
-    /// once as well.
+    /// Lets pending batches fail, and ends the workers: busy ones at once, idle ones within `grace`, or at once as well.
     pub(super) fn dismiss(&self, grace: Option<Duration>) {
         let mut entered = self.enter();
         let core = &mut *entered;
         let now = Instant::now();
-        // A worker whose parcel was not taken in yet is idle.
-        self.look(core, now);
+        // Take in first: a worker with an ended parcel is idle, not busy.
+        self.read_lanes(core, now);
         core.state.terminate(grace, now, &mut core.effects);
         self.carry_out(core, now);
     }

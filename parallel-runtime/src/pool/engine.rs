@@ -9,7 +9,7 @@ use super::state::placement::Ask;
 use super::state::{Event, Whereabouts};
 use crate::engine::batch::Batch;
 use crate::engine::call_id::CallId;
-use crate::engine::{Aim, Engine, Place, Shape};
+use crate::engine::{Aim, CallPlace, Engine, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::reactor;
 use crate::run::registry::Entry;
@@ -29,10 +29,10 @@ impl Engine for Driver {
     }
 
     fn pace(&self, entry: &'static Entry) -> Option<std::time::Duration> {
-        // A forked process is told when it sends something.
+        // A forked process is refused when it makes a call.
         reactor::check_not_forked().ok()?;
         let pace = entry.pace()?;
-        // Where it proves wrong, what was not started must be divided.
+        // A pace may prove wrong: then items that were not started must go to other workers.
         let mends = self.enter().state.workers().any(|worker| worker.divides);
         mends.then_some(pace)
     }
@@ -56,7 +56,7 @@ impl Engine for Driver {
             return;
         }
         let mut core = self.enter();
-        core.tell(Event::Abandoned, Instant::now());
+        core.handle(Event::Abandoned, Instant::now());
         self.pump(&mut core);
     }
 
@@ -74,14 +74,14 @@ impl Engine for Driver {
         }
         let is_withdrawn = core.state.withdraw(call, &mut core.effects);
         if found.is_some() {
-            // What it travelled with waits again.
+            // The calls that it travelled with wait again.
             self.pump(core);
         }
         is_withdrawn
     }
 
     fn signal(&self, call: CallId, signal: i32, stuck: bool) -> Aim {
-        // The lock may be held there by a thread that stayed behind.
+        // In a fork, a thread that does not exist there may hold the lock for ever.
         if let Err(error) = reactor::check_not_forked() {
             return Aim::Refused(Error::new(ErrorKind::Signal(error)));
         }
@@ -89,18 +89,18 @@ impl Engine for Driver {
         signal_worker(self, &mut core, call, signal, stuck)
     }
 
-    fn place(&self, call: CallId) -> Place {
+    fn place(&self, call: CallId) -> CallPlace {
         let mut core = self.enter();
         self.pump(&mut core);
         let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(call) else {
-            return if core.state.find(call).is_some() { Place::Queued } else { Place::Over };
+            return if core.state.find(call).is_some() { CallPlace::Queued } else { CallPlace::Over };
         };
-        let Some(line) = &core.lines[worker] else { return Place::Queued };
+        let Some(line) = &core.lines[worker] else { return CallPlace::Queued };
         let progress = line.lane.progress(parcel);
         match progress.taken && progress.started > item {
-            true if progress.done > item => Place::Over,
-            true => Place::Running { pid: Some(line.child.pid()) },
-            false => Place::Queued,
+            true if progress.done > item => CallPlace::Over,
+            true => CallPlace::Running { pid: Some(line.child.pid()) },
+            false => CallPlace::Queued,
         }
     }
 }
@@ -114,15 +114,15 @@ fn signal_worker(driver: &Driver, core: &mut Core, call: CallId, signal: i32, st
         return Aim::Late;
     }
     let runs = progress.taken && !progress.ended && progress.started == item + 1;
-    // It is made ready, or its worker was stopped there; nothing of others is under way in the parcel.
+    // The worker is about to start the item, or was stopped there; no other item of the parcel is under way.
     let waits = progress.taken && !progress.ended && progress.started == item && progress.done == item;
     if !(runs || stuck && waits) {
         return Aim::Between;
     }
     #[cfg(test)]
     super::tests::looked(line, parcel);
-    // Should it end right now, the signal must not hit what is behind it: that goes elsewhere, and should the worker have
-    // taken it up already, it is run again.
+    // The call may end right now, and the signal must not hit the item behind it: so later items go to other workers. A parcel
+    // that the worker has taken up meanwhile runs again after its death.
     let now = Instant::now();
     let behind = core.state.worker(worker).and_then(|its| its.held.back()).map(|held| held.number);
     if let Some(behind) = behind.filter(|&behind| behind != parcel) {
@@ -133,8 +133,8 @@ fn signal_worker(driver: &Driver, core: &mut Core, call: CallId, signal: i32, st
     let sent = if signal == KILL { line.child.kill() } else { line.child.signal(signal) };
     match sent {
         Ok(()) => {
-            core.tell(Event::Signalled { worker, sent: Sent { parcel, item, signal } }, now);
-            // What its worker has not begun waits again when that has died.
+            core.handle(Event::Signalled { worker, sent: Sent { parcel, item, signal } }, now);
+            // A call that was not begun waits again once its worker has died.
             if runs { Aim::Hit } else { Aim::Between }
         }
         Err(error) => Aim::Refused(Error::new(ErrorKind::Signal(error)).in_process(line.child.pid())),

@@ -1,4 +1,4 @@
-//! A pool's lock, held: when it goes, what was done is told.
+//! A pool's lock, held: when it goes, waiting callers and the reactor hear of what was done.
 
 use std::sync::MutexGuard;
 
@@ -28,7 +28,7 @@ impl std::ops::DerefMut for Entered<'_> {
 }
 
 impl Entered<'_> {
-    /// Gives the lock back where nothing was done that anybody should know of.
+    /// Frees the lock where nothing was done that a caller or the reactor should hear of.
     pub(super) fn leave(mut self) {
         self.core = None;
     }
@@ -37,7 +37,7 @@ impl Entered<'_> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let Some(mut core) = self.core.take() else { return };
-        self.driver.settle(&mut core);
+        self.driver.prepare_unlock(&mut core);
         let callbacks = std::mem::take(&mut core.callbacks);
         drop(core);
         run_callbacks(callbacks);

@@ -1,46 +1,46 @@
-//! Giving: a parcel that the state has put into a worker's hands goes into its lane.
+//! Giving: a parcel that the state has assigned to a worker goes into its lane.
 
 use std::time::Instant;
 
 use super::core::Core;
 use super::driver::Driver;
 use super::owner;
-use super::state::{Event, Refusal};
-use crate::process::peer::Refused;
+use super::state::{Event, GiveRefusal};
+use crate::process::peer::PeerError;
 use crate::sys::socket::MAX_DESCRIPTORS;
 use crate::tuning;
 
-/// Gives a worker a parcel that the state has put into its hands.
-pub(super) fn give(driver: &Driver, core: &mut Core, index: usize, parcel: u64, now: Instant) {
+/// Posts a parcel that the state has assigned to a worker.
+pub(super) fn give_parcel(driver: &Driver, core: &mut Core, index: usize, parcel: u64, now: Instant) {
     let is_same = owner::is_same(driver, core, now);
     let others = core.busy().saturating_sub(1);
     let Core { state, lines, head, .. } = core;
     let (Some(worker), Some(line)) = (state.worker(index), lines[index].as_mut()) else { return };
     let Some(held) = worker.held(parcel) else { return };
-    // What an earlier task has left running may have written over it while the worker had nothing.
+    // A thread that an earlier task has left running may have written over the lane while the worker was idle.
     if line.lane.is_spoilt(worker.held.iter().map(|held| held.number).filter(|&number| number < parcel)) {
-        core.tell(Event::NotGiven { worker: index, parcel, why: Refusal::Spoilt }, now);
+        core.handle(Event::NotGiven { worker: index, parcel, why: GiveRefusal::Spoilt }, now);
         return;
     }
     line.lane.tell_crowd(others, driver.cores);
-    let given = if is_same { line.give(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
+    let given = if is_same { line.post(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
     let Err(error) = given else {
         if line.block.is_some() {
             driver.arm(core, now + tuning::SPARE_BLOCK);
         }
         return;
     };
-    // A worker that has a part of a call's handles cannot be told to drop them where no more can be sent.
+    // Handles travel in several messages: where a later one fails, the worker has some and cannot be told to drop them.
     let partly = held.batch.handles.len() > MAX_DESCRIPTORS;
-    let why = match error.as_ref().map(Refused::of) {
-        None => Refusal::OwnerDoubted,
-        Some(Refused::Gone) => Refusal::CutOff,
-        Some(Refused::Full) if !partly => Refusal::Full,
-        Some(Refused::Full | Refused::Here) => Refusal::Here { partly },
+    let why = match error.as_ref().map(PeerError::of) {
+        None => GiveRefusal::OwnerDoubted,
+        Some(PeerError::Gone) => GiveRefusal::CutOff,
+        Some(PeerError::Full) if !partly => GiveRefusal::Full,
+        Some(PeerError::Full | PeerError::Here) => GiveRefusal::Here { partly },
     };
-    if let (Refusal::Here { .. }, Some(error)) = (why, error) {
+    if let (GiveRefusal::Here { .. }, Some(error)) = (why, error) {
         let bytes = held.batch.bytes.len();
         core.not_given = format!("{bytes} bytes of arguments could not be handed to a worker: {error}");
     }
-    core.tell(Event::NotGiven { worker: index, parcel, why }, now);
+    core.handle(Event::NotGiven { worker: index, parcel, why }, now);
 }

@@ -1,5 +1,5 @@
-//! The line to one worker: its process, its lane, its channel, and what came over them. What the worker is to do is the
-//! [state](super::state)'s.
+//! The line to one worker: its process, its lane, its channel, and what came over them. The [state](super::state) decides what
+//! the worker is to do.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,18 +9,17 @@ use std::time::{Duration, Instant};
 
 use super::state::blame::{Death, Ending};
 use super::state::starts::StartError;
-use super::state::worker::{Reading, Worker};
+use super::state::worker::{ParcelStage, Reading, Worker};
 use crate::engine::batch::Batch;
 use crate::engine::flight::{MAY_RUN_ON, error_of, error_of_end};
 use crate::error::{Error, ErrorKind};
 use crate::lane::parent::Lane;
-use crate::process::control::{Body, Delivery, Incoming, Report, borrowed};
-use crate::process::peer::Refused;
+use crate::process::control::{Body, Delivery, Incoming, Report, SpareBlock, borrowed};
+use crate::process::peer::PeerError;
 use crate::process::reactor::Child;
 use crate::process::start::Way;
-use crate::process::transfer::{self, Known, Store};
+use crate::process::transfer::{self, KnownMemory, Store};
 use crate::sys::Descriptor;
-use crate::sys::memory::Block;
 use crate::sys::process;
 use crate::sys::wait;
 use crate::tuning::SLOTS;
@@ -31,32 +30,24 @@ use crate::wire::payload::Payload;
 pub(crate) struct Line {
     pub(crate) child: Arc<Child>,
     pub(crate) lane: Lane,
-    /// The handles that it is still to be told to drop, for which its channel had no room.
+    /// Handles that the worker has yet to be told to drop: its channel had no room.
     owed: Vec<u64>,
     /// Entries that were too large for the lane, by parcel and item.
     large: HashMap<(u64, u32), Large>,
     /// The handles that came ahead of reports.
     store: Store,
     /// The shared memory that it keeps.
-    known: Known,
-    /// The handles that were sent to it anew, with the parcels in its hands that name them.
+    known: KnownMemory,
+    /// Handles that were sent to it anew, each with the parcel that names it.
     handed: Vec<(u64, u64)>,
-    /// What a large parcel travelled in, for the next one.
-    pub(crate) block: Option<Spare>,
-    /// Why it could not be ended, where it could not.
+    /// The block of the latest large parcel, for the next one.
+    pub(crate) block: Option<SpareBlock>,
+    /// Why the system could not end it, where it could not.
     pub(crate) lost: Option<io::Error>,
-    /// The panic it dies of, where the program is built with `panic = "abort"`.
+    /// The panic that it dies of, where the program is built with `panic = "abort"`.
     pub(crate) last_words: Option<Error>,
-    /// What it said when it could not start.
+    /// Why it could not start, as it reported.
     pub(crate) refusal: Option<StartError>,
-}
-
-/// A block that was used before.
-pub(crate) struct Spare {
-    block: Block,
-    /// The parcel that it holds, or held.
-    parcel: u64,
-    pub(crate) since: Instant,
 }
 
 /// An entry of a reply that travelled beside the lane.
@@ -81,7 +72,7 @@ impl Line {
             owed: Vec::new(),
             large: HashMap::new(),
             store: Store::default(),
-            known: Known::default(),
+            known: KnownMemory::default(),
             handed: Vec::new(),
             block: None,
             lost: None,
@@ -90,13 +81,18 @@ impl Line {
         }
     }
 
-    /// How far its worker is with each parcel that it holds, as far as that is of use: what it writes as it goes is read only of
-    /// parcels that have run for `long`, or whose items have a timeout. And whether it has passed by what was revoked.
+    /// How far the worker is with each parcel that it holds, and whether it has passed by what was revoked. The step, which
+    /// changes with each item, is read only of parcels that have ended, have run for `long`, or have a timeout.
     pub(crate) fn read(&self, worker: &Worker<Box<Batch>>, long: Duration, now: Instant) -> ([Reading; SLOTS], bool) {
         let mut readings = [Reading::default(); SLOTS];
         for (reading, held) in readings.iter_mut().zip(&worker.held) {
             let (taken, ended) = self.lane.is_taken(held.number);
-            *reading = Reading { taken, ended, ..held.reading };
+            let stage = match (taken, ended) {
+                (_, true) => ParcelStage::Ended,
+                (true, false) => ParcelStage::Running,
+                (false, false) => ParcelStage::Waiting,
+            };
+            *reading = Reading { stage, ..held.reading };
             let is_timed = held.batch.terms.timeout.is_some();
             let runs = taken && !ended && (is_timed || held.batch.len() > 1);
             if runs && reading.begun.is_none() {
@@ -121,7 +117,7 @@ impl Line {
     /// # Errors
     ///
     /// When its channel refuses what is to travel on it.
-    pub(crate) fn give(&mut self, number: u64, batch: &Batch, head: &mut Vec<u8>, now: Instant) -> io::Result<()> {
+    pub(crate) fn post(&mut self, number: u64, batch: &Batch, head: &mut Vec<u8>, now: Instant) -> io::Result<()> {
         let given = self.write(number, batch, head, now);
         if given.is_err() {
             self.forget_handed(number);
@@ -145,13 +141,13 @@ impl Line {
             return Ok(());
         }
         // The block of the latest large parcel, unless that is still on its way.
-        let is_free = |spare: &mut Spare| self.lane.is_over(spare.parcel);
+        let is_free = |spare: &mut SpareBlock| self.lane.is_over(spare.parcel);
         let mut block = self.block.take_if(is_free).map(|spare| spare.block);
         let (body, filled) = Body::pack(&[head, &batch.bytes], &mut block)?;
         control.send(&Delivery::Parcel { number, body }, &borrowed(filled), false)?;
         self.lane.announce(head.len() + batch.bytes.len());
         if let Some(block) = block {
-            self.block = Some(Spare { block, parcel: number, since: now });
+            self.block = Some(SpareBlock { block, parcel: number, since: now });
         }
         Ok(())
     }
@@ -190,14 +186,14 @@ impl Line {
         self.remind();
     }
 
-    /// Tells the worker to drop what it is still to be told to, as far as its channel has room: a worker that is stopped, or at
-    /// a long task, does not read.
+    /// Tells the worker to drop owed handles, as far as its channel has room: a worker that is stopped, or at a long task, does
+    /// not read.
     pub(crate) fn remind(&mut self) {
         let before = self.owed.len();
         while let Some(&id) = self.owed.last() {
             match self.child.control().send(&Delivery::Forget(id), &[], false) {
-                Err(error) if Refused::of(&error) == Refused::Full => break,
-                // What cannot be told to a worker that is gone needs not be told.
+                Err(error) if PeerError::of(&error) == PeerError::Full => break,
+                // A worker that is gone need not be told.
                 _ => self.owed.pop(),
             };
         }
@@ -206,18 +202,18 @@ impl Line {
         }
     }
 
-    /// Takes what the worker has sent; returns what of it concerns its start. False: its side is closed.
-    pub(crate) fn hear(&mut self, has_reported_in: bool) -> (Vec<StartReport>, bool) {
+    /// Reads the worker's reports; returns those about its start. False: the worker's side is closed.
+    pub(crate) fn read_reports(&mut self, has_reported_in: bool) -> (Vec<StartReport>, bool) {
         let mut start = Vec::new();
         loop {
             match self.child.control().receive(false) {
                 Ok(Incoming::Message(report, descriptors)) => {
-                    start.extend(self.keep(report, descriptors, has_reported_in));
+                    start.extend(self.keep_report(report, descriptors, has_reported_in));
                 }
                 Ok(Incoming::Nothing) => return (start, true),
                 Ok(Incoming::End) => return (start, false),
                 Err(_) => {
-                    // Only a worker whose memory is spoilt sends what cannot be read.
+                    // Only a worker with overwritten memory sends what cannot be read.
                     self.child.end();
                     return (start, false);
                 }
@@ -225,9 +221,14 @@ impl Line {
         }
     }
 
-    fn keep(&mut self, report: Report, mut descriptors: Vec<Descriptor>, has_reported_in: bool) -> Option<StartReport> {
+    fn keep_report(
+        &mut self,
+        report: Report,
+        mut descriptors: Vec<Descriptor>,
+        has_reported_in: bool,
+    ) -> Option<StartReport> {
         match report {
-            // What is lost of these two shows when it is looked for.
+            // A loss of these two shows when the entry, or the handle, is looked for.
             Report::Large { parcel, item, package, failed } => {
                 if let Ok(entry) = self.store.unpack(package, &mut descriptors) {
                     self.large.insert((parcel, item), Large { entry, failed });
@@ -254,13 +255,13 @@ impl Line {
 
     /// Finds an entry that travelled beside the lane; otherwise tells why it was lost.
     pub(crate) fn large(&mut self, parcel: u64, item: usize) -> Result<Large, String> {
-        // One that is read has reported in.
-        self.hear(true);
+        // A worker with a reply to read has reported in.
+        self.read_reports(true);
         let key = (parcel, u32::try_from(item).unwrap_or(u32::MAX));
         self.large.remove(&key).ok_or_else(|| self.store.why_lost().unwrap_or("the worker did not send it").to_string())
     }
 
-    /// Gives back the memory of a large parcel that no other has followed until `before`.
+    /// Gives back a block that was last filled before `before`.
     pub(crate) fn let_go(&mut self, before: Instant) {
         self.block.take_if(|spare| spare.since <= before);
     }
@@ -289,7 +290,7 @@ impl Line {
         }
     }
 
-    /// The error of what its worker was at, once that is gone: `status` is how it ended, if it did.
+    /// The error of the item that the worker ran, once it is gone; `status`: how it ended, if it did.
     pub(crate) fn error_of_end(&self, status: Option<ExitStatus>) -> Error {
         match &self.lost {
             Some(error) => {

@@ -31,7 +31,7 @@ impl Load for Box<Batch> {
         self.sink.is_wanted()
     }
 
-    /// Somebody is to be called, or it keeps the ends of channels open.
+    /// A callback waits for outcomes, or the batch keeps ends of channels open.
     fn is_watched(&self) -> bool {
         self.sink.is_watched() || self.handles.iter().any(|handle| matches!(handle, Handle::Descriptor(_)))
     }

@@ -34,7 +34,7 @@ mod tests;
 use self::builder::PoolBuilder;
 use self::core::{Initializer, Settings};
 use self::driver::Driver;
-use self::state::Phase;
+use self::state::PoolPhase;
 use self::stats::PoolStats;
 
 /// Keeps worker processes ready, and gives them tasks.
@@ -47,7 +47,7 @@ use self::stats::PoolStats;
 /// [global](Self::global) one is, ends like a dropped one.
 ///
 /// Where the program becomes another user's, as with `setuid`, workers that were started before run no further task: what they
-/// are at they finish, and others that are whose the program is now take their places.
+/// are at they finish, and new workers of the program's present user take their places.
 ///
 /// A pool belongs to the thread that made it. Its workers, and those that replace them later, are at least as confined as that
 /// thread was: by Landlock, seccomp filters, `no_new_privs`, namespaces, users and capabilities, with its niceness, scheduling
@@ -70,11 +70,11 @@ use self::stats::PoolStats;
 /// # }
 /// ```
 pub struct Pool {
-    kind: Kind,
+    backend: Backend,
 }
 
 /// Where a pool's calls run.
-enum Kind {
+enum Backend {
     /// In worker processes.
     Workers(Arc<Driver>),
     /// In this process.
@@ -98,7 +98,7 @@ impl Pool {
     /// # Ok(())
     /// # }
     /// ```
-    // What the compiler shows to who gives it a number.
+    // The compiler shows this line, with its comment, where a number is given.
     #[rustfmt::skip]
     pub fn new() -> Result<Self> { // takes no number: write `Pool::with_workers(4)`
         Self::builder().build()
@@ -129,7 +129,7 @@ impl Pool {
     /// # }
     /// ```
     pub fn inline() -> Self {
-        Self { kind: Kind::Inline(Inline::new()) }
+        Self { backend: Backend::Inline(Inline::new()) }
     }
 
     /// Starts a pool with `workers` workers.
@@ -198,9 +198,9 @@ impl Pool {
     /// # }
     /// ```
     pub fn workers(&self) -> usize {
-        match &self.kind {
-            Kind::Workers(driver) => driver.settings.workers,
-            Kind::Inline(_) => 0,
+        match &self.backend {
+            Backend::Workers(driver) => driver.settings.workers,
+            Backend::Inline(_) => 0,
         }
     }
 
@@ -217,11 +217,11 @@ impl Pool {
     /// # }
     /// ```
     pub fn pids(&self) -> Vec<u32> {
-        let Kind::Workers(driver) = &self.kind else { return Vec::new() };
+        let Backend::Workers(driver) = &self.backend else { return Vec::new() };
         let all = driver.wait_until(None, |core| {
             let is_settled = core.lines.iter().all(Option::is_some)
                 || core.state.starts.latest().is_some()
-                || core.state.phase != Phase::Open;
+                || core.state.phase != PoolPhase::Open;
             is_settled.then(|| core.lines.iter().flatten().map(|line| line.child.pid()).collect())
         });
         all.unwrap_or_default()
@@ -233,9 +233,9 @@ impl Pool {
     ///
     /// See [`PoolStats`].
     pub fn stats(&self) -> PoolStats {
-        match &self.kind {
-            Kind::Workers(driver) => driver.stats(),
-            Kind::Inline(inline) => {
+        match &self.backend {
+            Backend::Workers(driver) => driver.stats(),
+            Backend::Inline(inline) => {
                 let counts = inline.counts();
                 PoolStats {
                     tasks_done: counts.values,
@@ -276,9 +276,9 @@ impl Pool {
     /// # }
     /// ```
     pub fn join(self) -> Result<()> {
-        match &self.kind {
-            Kind::Workers(driver) => driver.finish(),
-            Kind::Inline(inline) => {
+        match &self.backend {
+            Backend::Workers(driver) => driver.finish(),
+            Backend::Inline(inline) => {
                 inline.close();
                 Ok(())
             }
@@ -304,9 +304,9 @@ impl Pool {
     /// # }
     /// ```
     pub fn terminate(self) {
-        match &self.kind {
-            Kind::Workers(driver) => driver.end(None),
-            Kind::Inline(inline) => inline.terminate(),
+        match &self.backend {
+            Backend::Workers(driver) => driver.end(None),
+            Backend::Inline(inline) => inline.terminate(),
         }
     }
 
@@ -318,17 +318,17 @@ impl Pool {
         let (reactor, caller) = reactor::get_for_call().map_err(failed)?;
         let driver = Driver::new(settings, caller, Bell::create().map_err(failed)?, reactor);
         // From here on an early return ends what has started.
-        let pool = Self { kind: Kind::Workers(Arc::clone(&driver)) };
+        let pool = Self { backend: Backend::Workers(Arc::clone(&driver)) };
         driver.populate()?;
         Ok(pool)
     }
 
-    /// A pool whose calls run in this process; runs its initializer.
+    /// A pool that runs its calls in this process; runs the initializer.
     fn start_inline(initializer: Option<&Initializer>) -> Result<Self> {
         // Also where the program could not start itself again: nothing is started.
         ending::check()?;
         let inline = Inline::new();
-        let pool = Self { kind: Kind::Inline(Arc::clone(&inline)) };
+        let pool = Self { backend: Backend::Inline(Arc::clone(&inline)) };
         if let Some(Initializer { entry, arguments, check }) = initializer {
             let failed = |text: String| Error::new(ErrorKind::Start(std::io::Error::other(text)));
             let name = entry.name();
@@ -341,32 +341,32 @@ impl Pool {
     }
 
     pub(crate) fn engine(&self) -> Arc<dyn Engine> {
-        match &self.kind {
-            Kind::Workers(driver) => Arc::clone(driver) as Arc<dyn Engine>,
-            Kind::Inline(inline) => Arc::clone(inline) as Arc<dyn Engine>,
+        match &self.backend {
+            Backend::Workers(driver) => Arc::clone(driver) as Arc<dyn Engine>,
+            Backend::Inline(inline) => Arc::clone(inline) as Arc<dyn Engine>,
         }
     }
 
     #[cfg(test)]
     pub(crate) fn driver(&self) -> &Arc<Driver> {
-        match &self.kind {
-            Kind::Workers(driver) => driver,
-            Kind::Inline(_) => panic!("it has no workers"),
+        match &self.backend {
+            Backend::Workers(driver) => driver,
+            Backend::Inline(_) => panic!("it has no workers"),
         }
     }
 }
 
 impl sealed::Target for Pool {
-    fn engine(&self) -> sealed::Handle {
-        sealed::Handle(Self::engine(self))
+    fn engine(&self) -> sealed::EngineRef {
+        sealed::EngineRef(Self::engine(self))
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        match &self.kind {
-            Kind::Workers(driver) => driver.end(Some(ending::grace())),
-            Kind::Inline(inline) => inline.terminate(),
+        match &self.backend {
+            Backend::Workers(driver) => driver.end(Some(ending::grace())),
+            Backend::Inline(inline) => inline.terminate(),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Whose the program is: a worker that was started as another user than the program is by now runs no further task, lest a
-//! task have more rights than its caller.
+//! The program's user (its owner): a worker that was started as another user than the program is by now runs no further task,
+//! lest a task have more rights than its caller.
 //!
-//! Before something is handed out, the driver looks whose the program is. Where that differs from what it was as workers were
-//! last started, nothing is handed out until the reactor has looked: new workers are whose its thread is.
+//! Before something is handed out, the driver checks the owner. Where that differs from the owner at the latest start of a
+//! worker, nothing is handed out until the reactor has checked its own: new workers have the owner of the reactor's thread.
 
 use std::time::Instant;
 
@@ -13,24 +13,23 @@ use super::state::life::Stage;
 use crate::process::reactor;
 use crate::sys::owner::{self, Known, Owner};
 
-/// Whose workers are that are started now.
+/// The owner of workers that are started now.
 #[derive(Default)]
 pub(crate) struct Ownership {
-    /// `None` where that cannot change.
+    /// `None` where the owner cannot change.
     known: Option<Known>,
-    /// The program was found to be another's, and the reactor has yet to look into it.
+    /// The owner was found changed, and the reactor has yet to check it.
     in_doubt: bool,
 }
 
-/// What is compared with before something is handed out, where it may change at all.
+/// The owner to compare with before something is handed out, where it may change at all.
 fn watched(owner: Owner) -> Option<Known> {
     let may_change = owner.if_it_may_change()?;
     owner::watch(reactor::call_all);
     Some(Known::new(may_change))
 }
 
-/// Whether workers, started now, would be whose they were when they were last started; if not, what waits stays where it is
-/// until the reactor has seen to that.
+/// Whether the owner is the same as at the latest start of a worker; if not, batches wait until the reactor has checked it.
 pub(super) fn is_same(driver: &Driver, core: &mut Core, now: Instant) -> bool {
     let Some(known) = &mut core.ownership.known else { return true };
     if !core.ownership.in_doubt && known.holds() {
@@ -40,42 +39,42 @@ pub(super) fn is_same(driver: &Driver, core: &mut Core, now: Instant) -> bool {
     false
 }
 
-/// A worker takes a seat whose owner is this: whose the program was when it was started.
+/// A worker takes a seat; `owner`: the program's when the worker was started.
 pub(super) fn has_seated(driver: &Driver, core: &mut Core, owner: Owner, now: Instant) {
     match &core.ownership.known {
         None => core.ownership.known = watched(owner),
         Some(known) if known.is(owner) => {}
-        // It, or all the others, are no longer the program's.
+        // Either this worker or all others have a former owner.
         Some(_) => doubt(driver, core, now),
     }
 }
 
-/// Has the reactor look whose the program is; until then nothing is handed out.
+/// Has the reactor check the owner; until then nothing is handed out.
 fn doubt(driver: &Driver, core: &mut Core, now: Instant) {
-    core.tell(Event::OwnerDoubted(true), now);
+    core.handle(Event::OwnerDoubted(true), now);
     if !std::mem::replace(&mut core.ownership.in_doubt, true) {
         let driver_of = driver.me.clone();
         driver.reactor.run(move |_| {
             if let Some(driver) = driver_of.upgrade() {
-                look(&driver);
+                check_owner(&driver);
             }
         });
     }
 }
 
-/// Finds out whose new workers are, and retires those that are another's. On the reactor's thread.
-fn look(driver: &Driver) {
+/// Notes the owner of new workers, and retires workers of another one. On the reactor's thread.
+fn check_owner(driver: &Driver) {
     let owner = Owner::own();
     let mut entered = driver.enter();
     let core = &mut *entered;
     let now = Instant::now();
     core.ownership.known = watched(owner);
     core.ownership.in_doubt = false;
-    core.tell(Event::OwnerDoubted(false), now);
+    core.handle(Event::OwnerDoubted(false), now);
     for index in 0..core.lines.len() {
         let is_foreign = core.lines[index].as_ref().is_some_and(|line| line.child.owner() != owner);
         if is_foreign && core.state.worker(index).is_some_and(|worker| worker.life.stage() != Stage::Leaving) {
-            core.tell(Event::Foreign { worker: index }, now);
+            core.handle(Event::Foreign { worker: index }, now);
         }
     }
     driver.pump(core);

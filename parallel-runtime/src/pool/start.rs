@@ -1,4 +1,5 @@
-//! How a pool's workers start, report, end and are replaced. Runs on the reactor's thread, but for what a pump hears.
+//! How a pool's workers start, report, end and are replaced. Runs on the reactor's thread; only some reports are read by a
+//! pumping caller.
 
 use std::io;
 use std::process::ExitStatus;
@@ -11,8 +12,8 @@ use super::line::{Line, StartReport};
 use super::owner;
 use super::state::life::{Killed, Life};
 use super::state::placement::Ask;
-use super::state::starts::StartError;
-use super::state::{Event, Phase};
+use super::state::starts::{Recurrence, StartError};
+use super::state::{Event, PoolPhase};
 use crate::current;
 use crate::ending;
 use crate::environment;
@@ -28,7 +29,7 @@ use crate::tuning;
 use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
-struct Watch {
+struct WorkerWatch {
     pool: Weak<Driver>,
     index: usize,
 }
@@ -55,7 +56,7 @@ impl Driver {
             let is_ready = || state.seats.iter().flatten().filter(|worker| worker.life.has_reported_in()).count();
             match state.starts.first() {
                 Some(error) => Some(Err(error.to_error())),
-                // Nobody fills the seats any more.
+                // The program ends: no seat is filled any more.
                 None if ending::has_begun() => Some(ending::check()),
                 None if !state.awaited.is_empty() => None,
                 None if !needs_report || is_ready() == state.seats.len() => Some(Ok(())),
@@ -71,12 +72,12 @@ impl Driver {
         if ending::has_begun() {
             return;
         }
-        // A panic is a defect; whoever waits for the worker must not wait for ever.
+        // A panic here is a defect. It becomes an error, so that callers do not wait for ever.
         let asked = crate::panic::catch(|| self.ask_for_worker(reactor, index, by_exec));
         match asked.unwrap_or_else(|report| Err(defect(&report))) {
-            Ok(Some(line)) => self.take_seat(index, Ok(line)),
+            Ok(Some(line)) => self.fill_seat(index, Ok(line)),
             Ok(None) => {}
-            Err(error) => self.take_seat(index, Err(error)),
+            Err(error) => self.fill_seat(index, Err(error)),
         }
     }
 
@@ -94,13 +95,13 @@ impl Driver {
                 me.start_worker(index, lane, true, |order, events| reactor.adopt(launched, order, events))
             });
             let describe = |error: &io::Error| theirs.deputy.as_ref().map(|deputy| deputy.describe(error));
-            me.take_seat(index, seated.map_err(|error| describe(&error).unwrap_or(error)));
+            me.fill_seat(index, seated.map_err(|error| describe(&error).unwrap_or(error)));
         })?;
         Ok(None)
     }
 
     /// Puts a worker into its seat, or notes why there is none.
-    fn take_seat(&self, index: usize, seated: io::Result<Line>) {
+    fn fill_seat(&self, index: usize, seated: io::Result<Line>) {
         let mut entered = self.enter();
         let core = &mut *entered;
         let now = Instant::now();
@@ -111,16 +112,16 @@ impl Driver {
                     Way::Forked => core.counts.forked += 1,
                     Way::Executed => core.counts.executed += 1,
                 }
-                if matches!(core.state.phase, Phase::Open | Phase::Joining) {
+                if matches!(core.state.phase, PoolPhase::Open | PoolPhase::Joining) {
                     owner::has_seated(self, core, line.child.owner(), now);
                     core.lines[index] = Some(line);
-                    core.tell(Event::Seated { worker: index }, now);
+                    core.handle(Event::Seated { worker: index }, now);
                 } else {
                     // Ended meanwhile; the reactor reaps it.
                     line.child.end();
                 }
             }
-            Err(error) => core.tell(Event::StartFailed(StartError::of(error.kind(), error.to_string())), now),
+            Err(error) => core.handle(Event::StartFailed(StartError::of(error.kind(), error.to_string())), now),
         }
         self.carry_out(core, now);
         core.news = true;
@@ -157,14 +158,14 @@ impl Driver {
             admitted: false,
             by_exec,
         };
-        let child = launch(&order, Arc::new(Watch { pool: Arc::downgrade(self), index }))?;
+        let child = launch(&order, Arc::new(WorkerWatch { pool: Arc::downgrade(self), index }))?;
         Ok(Line::new(child, lane))
     }
 
-    /// Takes what a worker has sent, and deals with what concerns its start. False: its side is closed.
-    fn hear_start(&self, core: &mut Core, index: usize) -> bool {
+    /// Reads a worker's reports, and handles those about its start. False: the worker's side is closed.
+    fn read_start_reports(&self, core: &mut Core, index: usize) -> bool {
         let (Some(worker), Some(line)) = (core.state.worker(index), core.lines[index].as_mut()) else { return false };
-        let (reports, open) = line.hear(worker.life.has_reported_in());
+        let (reports, open) = line.read_reports(worker.life.has_reported_in());
         for report in reports {
             let Some(line) = core.lines[index].as_mut() else { break };
             let name = self.settings.initializer.as_ref().map_or("", |initializer| initializer.entry.name());
@@ -173,7 +174,10 @@ impl Driver {
                 // The worker's initializer gave no value.
                 StartReport::Failed(error) => {
                     let text = format!("its initializer `{name}`: {}", error.kind());
-                    line.refusal = Some(StartError { for_good: true, ..StartError::of(io::ErrorKind::Other, text) });
+                    line.refusal = Some(StartError {
+                        recurrence: Recurrence::Certain,
+                        ..StartError::of(io::ErrorKind::Other, text)
+                    });
                 }
                 // The worker said why it cannot be one.
                 StartReport::Refused(text) => line.refusal = Some(StartError::of(io::ErrorKind::Other, text)),
@@ -186,15 +190,14 @@ impl Driver {
     fn reported_in(&self, core: &mut Core, index: usize, value: Option<Payload>) {
         match (value, &self.settings.initializer, &core.lines[index]) {
             (Some(value), Some(initializer), Some(line)) if !value.bytes.is_empty() && value.bytes != OK => {
-                self.look_into(index, Arc::clone(&line.child), initializer, value);
+                self.check_initializer(index, Arc::clone(&line.child), initializer, value);
             }
             _ => self.admit_worker(core, index),
         }
     }
 
-    /// Finds out, elsewhere, what the `Err` of an initializer says: to read it is users' code, which may panic, wait or call
-    /// us.
-    fn look_into(&self, index: usize, child: Arc<Child>, initializer: &Initializer, value: Payload) {
+    /// Reads the `Err` of an initializer on a thread of its own: that is users' code, which may panic, wait or make calls.
+    fn check_initializer(&self, index: usize, child: Arc<Child>, initializer: &Initializer, value: Payload) {
         let (check, name, pool) = (initializer.check, initializer.entry.name(), self.me.clone());
         let look = move || {
             let outcome = crate::panic::catch(|| check(&value)).unwrap_or_else(|report| {
@@ -207,7 +210,10 @@ impl Driver {
                 Ok(()) => pool.admit_worker(&mut core, index),
                 Err(text) => {
                     let text = format!("its initializer `{name}` failed: {text}");
-                    line.refusal = Some(StartError { for_good: true, ..StartError::of(io::ErrorKind::Other, text) });
+                    line.refusal = Some(StartError {
+                        recurrence: Recurrence::Certain,
+                        ..StartError::of(io::ErrorKind::Other, text)
+                    });
                     line.child.end();
                 }
             }
@@ -219,12 +225,12 @@ impl Driver {
     /// A worker is ready for tasks.
     fn admit_worker(&self, core: &mut Core, index: usize) {
         let divides = core.lines[index].as_ref().is_some_and(|line| line.lane.is_divisible());
-        core.tell(Event::Ready { worker: index, divides }, Instant::now());
+        core.handle(Event::Ready { worker: index, divides }, Instant::now());
         core.news = true;
         self.pump(core);
     }
 
-    /// Why a worker that said nothing could not start.
+    /// Why a worker that reported no reason could not start.
     pub(super) fn start_error(&self, life: Life, line: &Line, status: Option<ExitStatus>) -> StartError {
         let until = match &self.settings.initializer {
             Some(initializer) => format!("its initializer `{}` was done", initializer.entry.name()),
@@ -240,7 +246,11 @@ impl Driver {
         }
         if status.is_some_and(process::was_ended) {
             let text = format!("it died before {until}");
-            return StartError { ended_by: status, may_pass: true, ..StartError::of(io::ErrorKind::Other, text) };
+            return StartError {
+                ended_by: status,
+                recurrence: Recurrence::Unlikely,
+                ..StartError::of(io::ErrorKind::Other, text)
+            };
         }
         if let Some(error) = &line.lost {
             let text = format!("it could not be ended before {until}: {error}");
@@ -248,13 +258,14 @@ impl Driver {
         }
         let status = status.map_or_else(|| "an unknown status".to_string(), |status| status.to_string());
         let text = format!("it ended with {status} before {until}");
-        // An initializer is tried once.
-        let may_pass = self.settings.initializer.is_none();
-        StartError { may_pass, ..StartError::of(io::ErrorKind::Other, text) }
+        // The initializer may be the cause, and the next worker would run it too.
+        let has_initializer = self.settings.initializer.is_some();
+        let recurrence = if has_initializer { Recurrence::Likely } else { Recurrence::Unlikely };
+        StartError { recurrence, ..StartError::of(io::ErrorKind::Other, text) }
     }
 
-    /// Whether a worker that is dead was a copy of the zygote that had not begun: somebody found it while it waited, or on its
-    /// way, and the pool has nothing to do with that. One with an initializer says nothing before it has run that.
+    /// Whether a dead worker was a copy of the zygote that was killed before it began. That is no failed start of the pool's.
+    /// Not with an initializer: then a copy reports only after that has run, so it may have died of it.
     fn is_lost_copy(&self, life: Life, line: &Line) -> bool {
         self.settings.initializer.is_none() && life == Life::Starting && line.is_silent_copy() && line.lost.is_none()
     }
@@ -272,8 +283,8 @@ impl Driver {
         is_lost_copy
     }
 
-    /// A worker cannot be ended: it may run on, but nobody waits for it any more. It is as good as dead once it can start
-    /// nothing more of what it holds.
+    /// A worker cannot be ended: it may run on, and is given up. It counts as dead once it can start no more of the items that
+    /// it holds.
     fn lose(&self, core: &mut Core, index: usize, error: io::Error) {
         let (Some(worker), Some(line)) = (core.state.worker(index), core.lines[index].as_mut()) else { return };
         line.lost = Some(error);
@@ -305,11 +316,11 @@ impl Driver {
 /// `Ok(())` in bytes: the number of its variant.
 const OK: [u8; 4] = [0; 4];
 
-impl Events for Watch {
+impl Events for WorkerWatch {
     fn readable(self: Arc<Self>, _reactor: &mut Loop, child: &Child) -> bool {
         let Some(pool) = self.pool.upgrade() else { return false };
         let mut core = pool.enter();
-        core.sits(self.index, child.pid()) && pool.hear_start(&mut core, self.index)
+        core.sits(self.index, child.pid()) && pool.read_start_reports(&mut core, self.index)
     }
 
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>) {
@@ -358,15 +369,15 @@ impl Alarm for Driver {
         self.refill(reactor);
         let mut entered = self.enter();
         let core = &mut *entered;
-        // A busy reactor may not have heard yet who has reported in.
+        // A busy reactor may not have read yet that a worker has reported in.
         for index in 0..core.lines.len() {
             if core.state.worker(index).is_some_and(|worker| !worker.life.has_reported_in()) {
-                self.hear_start(core, index);
+                self.read_start_reports(core, index);
             }
         }
         self.listen_again(core);
         self.pump(core);
-        core.tell(Event::Time, now);
+        core.handle(Event::Time, now);
         self.carry_out(core, now);
         let before = now.checked_sub(tuning::SPARE_BLOCK);
         before.into_iter().for_each(|before| core.lines.iter_mut().flatten().for_each(|line| line.let_go(before)));

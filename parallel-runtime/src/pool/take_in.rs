@@ -1,4 +1,5 @@
-//! Taking in: what a worker replied goes to whoever waits for it, and so do the failures of what it could not do.
+//! Taking in: values and failures that a worker replied go to their batch's sink, and so do the failures of batches that no
+//! worker could run.
 
 use std::borrow::Cow;
 use std::process::ExitStatus;
@@ -6,10 +7,10 @@ use std::time::Instant;
 
 use super::core::Core;
 use super::line::{Large, Line};
-use super::state::blame::{Cause, Reached};
+use super::state::blame::{BlameCause, Reached};
 use super::state::load::Load;
 use super::state::starts::StartError;
-use super::state::{Event, Failure};
+use super::state::{BatchFailure, Event};
 use crate::engine::batch::Batch;
 use crate::engine::flight::{error_of, error_of_end};
 use crate::engine::values::Values;
@@ -18,10 +19,10 @@ use crate::tuning::SLOTS;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::handles::Handles;
 use crate::wire::outcome::CallFailure;
-use crate::wire::reply::{self, Entries, Entry};
+use crate::wire::reply::{self, ReplyEntries, ReplyEntry};
 
-/// A part of a parcel that is done: what its reply is read for.
-struct Done {
+/// Items of a parcel that are done: their outcomes are to be read from its reply.
+struct DonePart {
     worker: usize,
     parcel: u64,
     /// How many items of the parcel stand before those of the batch.
@@ -39,10 +40,10 @@ impl Core {
         let Some(held) = worker.held.front().filter(|held| held.number == parcel) else { return };
         let (done, started) = (held.reading.done, held.reading.started);
         let Some(reply) = line.lane.reply(parcel) else {
-            self.tell(Event::Spoilt { worker: index }, now);
+            self.handle(Event::Spoilt { worker: index }, now);
             return;
         };
-        // What a worker says is bounded by what can be: it may scribble.
+        // Bounded by the worker's age: it may have written over the times in its lane.
         let elapsed = line.lane.elapsed(parcel).min(now.saturating_duration_since(worker.born));
         let ran = done.min(held.delivered + held.batch.len());
         held.batch.sink.timing(ran, elapsed);
@@ -52,30 +53,30 @@ impl Core {
         let mut replied = None;
         if let Some((before, batch)) = state.take_ended(index, parcel, done, now) {
             let row = if batch.is_merged() { None } else { reply::whole_row(reply, before + batch.len(), before) };
-            // The usual case: numbers that go right where they belong.
+            // The usual case: numbers, copied once, into the map's result.
             if row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values)) {
                 self.counts.tasks_done += batch.len() as u64;
                 self.news = true;
             } else {
-                replied = Some((reply.to_vec(), Done { worker: index, parcel, before, batch, started }));
+                replied = Some((reply.to_vec(), DonePart { worker: index, parcel, before, batch, started }));
             }
         }
         if line.lane.replies_beside(parcel) {
-            // Before the worker may use the block of it for the next.
-            line.hear(true);
+            // Before `release`: after it the worker may fill the block of this entry again.
+            line.read_reports(true);
         }
         line.release(parcel);
         if let Some((reply, done)) = replied {
             self.deliver(done, reply);
         }
-        self.tell(Event::Ended { worker: index, parcel, elapsed }, now);
+        self.handle(Event::Ended { worker: index, parcel, elapsed }, now);
     }
 
     /// Delivers what a parcel that has run for long has done so far.
     pub(super) fn take_so_far(&mut self, index: usize, parcel: u64, done: usize) {
         let Some(reply) = self.lines[index].as_ref().and_then(|line| line.lane.reply_so_far(parcel)) else { return };
         if let Some((before, batch)) = self.state.deliver(index, parcel, done) {
-            self.deliver(Done { worker: index, parcel, before, batch, started: done }, reply);
+            self.deliver(DonePart { worker: index, parcel, before, batch, started: done }, reply);
         }
     }
 
@@ -99,14 +100,14 @@ impl Core {
             let (taken, started, done) = (progress.taken, progress.started, progress.done);
             *reached = Some(Reached { taken, started, done });
             if let Some((before, batch)) = self.state.deliver(index, parcel, done) {
-                self.deliver(Done { worker: index, parcel, before, batch, started }, reply);
+                self.deliver(DonePart { worker: index, parcel, before, batch, started }, reply);
             }
         }
-        self.tell(Event::Gone { worker: index, death, reached, start_error }, now);
+        self.handle(Event::Gone { worker: index, death, reached, start_error }, now);
         let Some(mut line) = self.lines[index].take() else { return };
         for (batch, why) in std::mem::take(&mut self.effects.failed) {
             match why {
-                Failure::Died { cause, started } => self.fail_for(&mut line, &batch, cause, started, status),
+                BatchFailure::Died { cause, started } => self.fail_for(&mut line, &batch, cause, started, status),
                 why => self.fail_batch(&batch, why),
             }
         }
@@ -114,8 +115,8 @@ impl Core {
     }
 
     /// Delivers the outcomes of items that are done, all in `reply`.
-    fn deliver(&mut self, done: Done, mut reply: Vec<u8>) {
-        let Done { worker, parcel, before, batch, started } = done;
+    fn deliver(&mut self, done: DonePart, mut reply: Vec<u8>) {
+        let DonePart { worker, parcel, before, batch, started } = done;
         let merged = batch.is_merged();
         if !merged && before == 0 {
             // Values and nothing else, as it mostly is.
@@ -131,13 +132,13 @@ impl Core {
         let mut values = Values::default();
         let mut first = batch.first;
         let wanted = if merged { 1 } else { batch.len() };
-        let mut entries = Entries::of(&reply, before + wanted, before);
+        let mut entries = ReplyEntries::of(&reply, before + wanted, before);
         let mut item = 0;
         while item < wanted {
             let at = batch.first + item;
             let outcome = match entries.next() {
-                Some(Entry::Row { .. }) if merged => Err(unreadable("has many values where there is one")),
-                Some(Entry::Row { width, count, bytes }) => {
+                Some(ReplyEntry::Row { .. }) if merged => Err(unreadable("has many values where there is one")),
+                Some(ReplyEntry::Row { width, count, bytes }) => {
                     item += count;
                     self.counts.tasks_done += count as u64;
                     if count == wanted && before == 0 {
@@ -148,23 +149,23 @@ impl Core {
                     values.push_row(bytes, width, count);
                     continue;
                 }
-                Some(Entry::Large) => {
+                Some(ReplyEntry::Large) => {
                     // A merged parcel has one entry, under its last item.
                     let at = before + if merged { batch.len() - 1 } else { item };
                     large(self.lines[worker].as_mut(), parcel, at)
                 }
-                Some(Entry::Value(bytes)) => Ok(Outcome::Value(bytes.into(), Handles::new())),
-                Some(Entry::Failure(failure)) => failed(failure),
+                Some(ReplyEntry::Value(bytes)) => Ok(ReadOutcome::Value(bytes.into(), Handles::new())),
+                Some(ReplyEntry::Failure(failure)) => failed(failure),
                 None => Err(unreadable("ends before its last item")),
             };
             item += 1;
             match outcome {
-                Ok(Outcome::Value(value, handles)) => {
+                Ok(ReadOutcome::Value(value, handles)) => {
                     let items = if merged { batch.len() } else { 1 };
                     values.push(value, handles, items);
                     self.counts.tasks_done += items as u64;
                 }
-                Ok(Outcome::Failed(error)) | Err(error) => {
+                Ok(ReadOutcome::Failed(error)) | Err(error) => {
                     self.flush(&batch, first, std::mem::take(&mut values));
                     first = at + 1;
                     let (error, at) = place(&batch, error, at, started, pid);
@@ -189,31 +190,33 @@ impl Core {
         self.news = true;
     }
 
-    /// What the state has given up fails.
+    /// Fails the batches that the state has given up.
     pub(super) fn fail_batches(&mut self) {
         for (batch, why) in std::mem::take(&mut self.effects.failed) {
             self.fail_batch(&batch, why);
         }
     }
 
-    fn fail_batch(&mut self, batch: &Batch, why: Failure) {
+    fn fail_batch(&mut self, batch: &Batch, why: BatchFailure) {
         match why {
-            // That is no failure of the pool's.
-            Failure::Cancelled => {
+            // Not counted as a failed task: its caller has withdrawn it.
+            BatchFailure::Cancelled => {
                 let error = Error::new(ErrorKind::Cancelled).in_function(batch.function());
                 self.callbacks.extend(batch.sink.failed(batch.first, error));
                 self.news = true;
             }
-            Failure::NoWorkers => {
+            BatchFailure::NoWorkers => {
                 let error = self.state.starts.latest().map(StartError::to_error);
                 self.fail_all(batch, &error.unwrap_or_else(|| Error::new(ErrorKind::Terminated)));
             }
-            Failure::NotGiven => {
+            BatchFailure::NotGiven => {
                 let text = std::mem::take(&mut self.not_given);
                 self.fail_all(batch, &Error::new(ErrorKind::Encode(CodecError::of_bytes(text))));
             }
-            // Of those that died, whoever buries their worker tells.
-            Failure::Terminated | Failure::Died { .. } => self.fail_all(batch, &Error::new(ErrorKind::Terminated)),
+            // `bury` has dealt with `Died` already.
+            BatchFailure::Terminated | BatchFailure::Died { .. } => {
+                self.fail_all(batch, &Error::new(ErrorKind::Terminated))
+            }
         }
     }
 
@@ -226,24 +229,31 @@ impl Core {
         }
     }
 
-    /// All items of a batch fail for what befell their worker; of one that is merged, as one.
-    fn fail_for(&mut self, line: &mut Line, batch: &Batch, cause: Cause, started: usize, status: Option<ExitStatus>) {
+    /// All items of a batch fail because of their worker's death; those of a merged one, as one.
+    fn fail_for(
+        &mut self,
+        line: &mut Line,
+        batch: &Batch,
+        cause: BlameCause,
+        started: usize,
+        status: Option<ExitStatus>,
+    ) {
         let (pid, attempts) = (line.child.pid(), batch.history.attempts);
         let error = match cause {
-            Cause::TimedOut => Error::new(ErrorKind::TimedOut { after: batch.terms.timeout.unwrap_or_default() }),
-            Cause::Died => match line.last_words.take().filter(|_| line.lost.is_none()) {
+            BlameCause::TimedOut => Error::new(ErrorKind::TimedOut { after: batch.terms.timeout.unwrap_or_default() }),
+            BlameCause::Died => match line.last_words.take().filter(|_| line.lost.is_none()) {
                 Some(panicked) => panicked,
                 None => line.error_of_end(status),
             },
-            Cause::Overwritten => line
+            BlameCause::Overwritten => line
                 .error_of_end(status)
                 .with_note("a task in it had overwritten memory that it shares with its parent"),
-            Cause::NeverStarted => {
+            BlameCause::NeverStarted => {
                 let note = "its workers died one after the other before they could start it";
                 return self.fail_all(batch, &error_of_end(status).with_note(note));
             }
         };
-        if batch.is_merged() && cause != Cause::Overwritten {
+        if batch.is_merged() && cause != BlameCause::Overwritten {
             let (name, item) = batch.culprit(started);
             let error = error.in_function(name).after_attempts(attempts).in_process(pid);
             let error = if let Some(item) = item { error.at_index(batch.first + item) } else { error };
@@ -257,21 +267,21 @@ impl Core {
     }
 }
 
-enum Outcome<'a> {
+enum ReadOutcome<'a> {
     Value(Cow<'a, [u8]>, Handles),
     Failed(Error),
 }
 
 /// Reads a failure.
-fn failed<'a>(failure: Result<CallFailure, CodecError>) -> Result<Outcome<'a>, Error> {
+fn failed<'a>(failure: Result<CallFailure, CodecError>) -> Result<ReadOutcome<'a>, Error> {
     match failure {
-        Ok(failure) => Ok(Outcome::Failed(error_of(failure))),
+        Ok(failure) => Ok(ReadOutcome::Failed(error_of(failure))),
         Err(error) => Err(unreadable(error.message())),
     }
 }
 
 /// Finds an entry that travelled beside the lane.
-fn large(line: Option<&mut Line>, parcel: u64, item: usize) -> Result<Outcome<'static>, Error> {
+fn large(line: Option<&mut Line>, parcel: u64, item: usize) -> Result<ReadOutcome<'static>, Error> {
     let Some(line) = line else { return Err(unreadable("is gone")) };
     let Large { entry, failed: is_failure } = line.large(parcel, item).map_err(|why| {
         let text = format!("the function ran, but its result was lost: {why}");
@@ -280,7 +290,7 @@ fn large(line: Option<&mut Line>, parcel: u64, item: usize) -> Result<Outcome<'s
     if is_failure {
         failed(codec::decode_whole(&entry.bytes))
     } else {
-        Ok(Outcome::Value(entry.bytes.into(), entry.handles))
+        Ok(ReadOutcome::Value(entry.bytes.into(), entry.handles))
     }
 }
 
@@ -288,7 +298,7 @@ fn unreadable(what: &str) -> Error {
     Error::new(ErrorKind::Decode(CodecError::of_bytes(format!("the worker's reply {what}"))))
 }
 
-/// Adds to an error where it happened; in a merged parcel, the worker's progress tells the item.
+/// Adds to an error where it happened. In a merged parcel, the number of steps that were started tells the item.
 fn place(batch: &Batch, error: Error, at: usize, started: usize, pid: Option<u32>) -> (Error, usize) {
     let attempts = batch.history.attempts + 1;
     if !batch.is_merged() {

@@ -14,7 +14,7 @@ use super::state::starts::Starts;
 use crate::call::handle::JoinHandle;
 use crate::error::ErrorKind;
 use crate::process::control::Delivery;
-use crate::process::peer::Refused;
+use crate::process::peer::PeerError;
 use crate::process::reactor;
 use crate::process::start::Way;
 use crate::shared::Value;
@@ -64,7 +64,7 @@ fn kill_unheard(pool: &Pool, seat: usize) {
     eventually("its channel is closed", || {
         let core = pool.driver().enter();
         let control = core.lines[seat].as_ref().unwrap().child.control();
-        control.send(&Delivery::Forget(0), &[], false).is_err_and(|error| Refused::of(&error) == Refused::Gone)
+        control.send(&Delivery::Forget(0), &[], false).is_err_and(|error| PeerError::of(&error) == PeerError::Gone)
     });
 }
 
@@ -167,7 +167,7 @@ fn a_copy_that_is_killed_before_it_begins_is_no_failed_start() {
         let driver = Arc::clone(pool.driver());
         let (done, way) = std::sync::mpsc::channel();
         pool.driver().reactor.run(move |reactor| {
-            // Its end is nobody's any more.
+            // The pool forgets the worker, so that its end does not count.
             let former = {
                 let mut core = driver.enter();
                 core.state.seats[0] = None;
@@ -204,7 +204,7 @@ fn a_worker_that_somebody_kills_as_it_starts_is_told_as_killed_and_does_not_fail
     assert!(matches!(told.kind(), ErrorKind::Signaled { signal: KILL, .. }), "{told:?}");
     assert!(told.to_string().contains("before it reported in"), "{told}");
     for failures in 1..=tuning::ACCIDENTS {
-        core.tell(Event::StartFailed(error.clone()), Instant::now());
+        core.handle(Event::StartFailed(error.clone()), Instant::now());
         assert_eq!(core.state.starts.first().is_some(), failures == tuning::ACCIDENTS, "{failures} failures");
     }
     // What a program does to itself is told as what it is.

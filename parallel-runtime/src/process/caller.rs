@@ -7,10 +7,10 @@
 //! | as the reactor's, as far as a thread can be read, and Landlock adds nothing | the reactor, or its zygote |
 //! | as far as can be read, and of Landlock it cannot be told | a deputy; such a start counts towards a zygote, which can then be asked |
 //! | another in anything | a deputy |
-//! | one that cannot make a thread | nobody: the call fails and says why |
+//! | one that cannot make a thread | no thread: the call fails and says why |
 //!
-//! The kernel ends a process when the thread that started it ends, unless the process watches for its parent by itself. So a
-//! deputy stays as long as the call, or the pool, that it was made for.
+//! The death signal of a start is sent when the thread that made it ends (`PR_SET_PDEATHSIG(2const)`). So a deputy stays as
+//! long as the call, or the pool, that it was made for.
 
 use std::io;
 use std::sync::Arc;
@@ -39,12 +39,12 @@ pub(crate) struct Caller {
 
 /// The thread that starts processes in place of the reactor, until this is dropped.
 pub(crate) struct Deputy {
-    jobs: Sender<Job>,
-    /// In what the thread that made it differs from the reactor's; `None`: it may be in nothing.
+    jobs: Sender<DeputyJob>,
+    /// In what the thread that made it differs from the reactor's; `None`: perhaps in nothing.
     difference: Option<&'static str>,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+type DeputyJob = Box<dyn FnOnce() + Send>;
 
 impl Caller {
     /// The calling thread. `is_maker`: it has made the reactor a moment ago.
@@ -62,8 +62,8 @@ impl Caller {
                 Verdict::Other(difference) => Deputy::new(Some(difference)),
             };
             match deputy {
-                // At the limit of processes, which counts threads, it waits for its turn, as processes do: while some run whose
-                // end makes room, or are about to.
+                // The limit of processes counts threads. A caller waits for room as processes do, while processes or
+                // deputies are there to end.
                 Err(error)
                     if error.kind() == io::ErrorKind::WouldBlock
                         && !(reactor.pids().is_empty() && DEPUTIES.load(Relaxed) == 0)
@@ -101,9 +101,9 @@ impl Drop for Deputy {
 }
 
 impl Deputy {
-    /// Made where there is room for what it starts, too: threads that wait for each other's processes would take all there is.
+    /// Fails where only one more thread fits: callers that each held a deputy and waited for room would wait for each other.
     fn new(difference: Option<&'static str>) -> io::Result<Self> {
-        let (jobs, inbox) = channel::<Job>();
+        let (jobs, inbox) = channel::<DeputyJob>();
         let work = move || {
             process::block_signals();
             for job in inbox {
@@ -136,7 +136,7 @@ impl Deputy {
         self.difference.is_none()
     }
 
-    /// An error in its place, with why it is in that place.
+    /// An error of a start, with why a deputy made it.
     pub(crate) fn describe(&self, error: &io::Error) -> io::Error {
         let why = match self.difference {
             Some(difference) => format!("the calling thread differs from the program in its {difference}"),

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,8 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// Chooses by size for `parts`, one behind the other. A block, which is to be sent along, is `spare` filled anew, or stays
-    /// there as a new one.
+    /// Chooses by size for `parts`, one behind the other. A block is to be sent along: it is `spare` filled anew, or a new one,
+    /// and stays in `spare`.
     pub(crate) fn pack<'b>(parts: &[&[u8]], spare: &'b mut Option<Block>) -> io::Result<(Self, Option<&'b Block>)> {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         if len <= tuning::INLINE {
@@ -52,7 +53,7 @@ impl Body {
         match self {
             Self::Inline(bytes) => Ok(bytes),
             Self::Block { len } => {
-                // The kernel drops descriptors that the receiver has no number for.
+                // The kernel closes descriptors beyond the receiver's limit (unix(7), `SCM_RIGHTS`).
                 let block = descriptors.pop().ok_or_else(|| {
                     io::Error::other("no descriptor was free to receive it; raise the limit (`ulimit -n`)")
                 })?;
@@ -62,9 +63,17 @@ impl Body {
     }
 }
 
+/// A block that was sent before, to be filled again once its parcel is over.
+pub(crate) struct SpareBlock {
+    pub(crate) block: Block,
+    /// The parcel that it holds, or held.
+    pub(crate) parcel: u64,
+    pub(crate) since: Instant,
+}
+
 /// What a descriptor in a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Kind {
+pub(crate) enum HandleKind {
     Shared,
     InParts,
     Frozen,
@@ -76,7 +85,7 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub(crate) id: u64,
-    pub(crate) kind: Kind,
+    pub(crate) kind: HandleKind,
 }
 
 /// A payload in a message: the bytes, and the numbers of the handles that were sent ahead.
@@ -194,19 +203,19 @@ impl Control {
         self.socket.send(&bytes, descriptors, wait)
     }
 
-    /// Waits for what is no message of its own but a few bytes.
+    /// Waits for a few bytes that are no encoded message.
     pub(crate) fn receive_bytes(&self, buffer: &mut [u8]) -> io::Result<Received> {
         self.socket.receive(buffer, true)
     }
 
-    /// Sends such.
+    /// Sends a few bytes that are no encoded message.
     pub(crate) fn send_bytes(&self, bytes: &[u8], descriptors: &[BorrowedDescriptor<'_>]) -> io::Result<()> {
         self.socket.send(bytes, descriptors, false)
     }
 
     /// Receives a message; what does not read as one is an error.
     pub(crate) fn receive<M: DeserializeOwned>(&self, wait: bool) -> io::Result<Incoming<M>> {
-        // Whoever comes second, which is rare, or finds somebody waiting brings room of his own.
+        // A second thread, which is rare, takes memory of its own: the first may wait here for long.
         let (mut common, mut own) = (ROOM.try_lock(), Vec::new());
         let buffer = match &mut common {
             Ok(room) => room.as_mut_slice(),

@@ -15,20 +15,20 @@ pub(crate) fn look_after() {
 
 /// Whether the alarm is set.
 static SET: AtomicBool = AtomicBool::new(false);
-static WATCH: OnceLock<Arc<Watch>> = OnceLock::new();
+static ALARM: OnceLock<Arc<RowAlarm>> = OnceLock::new();
 
 fn set_alarm() {
     if SET.swap(true, Ordering::Relaxed) {
         return;
     }
     if let (Ok(reactor), Some(at)) = (reactor::get(), Instant::now().checked_add(SPARE_BLOCK)) {
-        reactor.arm(at, WATCH.get_or_init(|| Arc::new(Watch)));
+        reactor.arm(at, ALARM.get_or_init(|| Arc::new(RowAlarm)));
     }
 }
 
-struct Watch;
+struct RowAlarm;
 
-impl Alarm for Watch {
+impl Alarm for RowAlarm {
     fn ring(self: Arc<Self>, _: &mut Loop) -> Option<Instant> {
         // Before the look: what is kept from now on sets it again.
         SET.store(false, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! Processes that nobody needs any more: they were killed, or their channels were closed where the system refuses that, and are
-//! reaped when they have ended. The reactor waits for them for a moment only, and looks again later.
+//! Processes on their way out: they were killed, or their channels were closed where the system refuses the signal, and are
+//! to be reaped. The reactor waits for each for a moment only, and checks again later.
 
 use std::time::Instant;
 
@@ -18,9 +18,9 @@ struct Leaver {
 impl Leaver {
     /// Whether nothing is left to be reaped.
     fn is_gone(&mut self) -> bool {
-        // By itself: one that is killed before it leads a group is not found in it.
+        // Apart from its group: a process that is killed before it leads one is not in it.
         if !self.is_reaped {
-            // An error: somebody else has reaped it, or the system does not tell, and will not.
+            // An error: another `wait` of the program has reaped it, or the system refuses to tell, now and later.
             self.is_reaped = !matches!(process::try_wait(&self.started.pidfd), Ok(None));
         }
         // Its number is its group's while one of the group is not reaped.
@@ -63,13 +63,13 @@ impl Leaving {
         }
     }
 
-    /// When to look again, if somebody is left.
+    /// When to look again, if a process is left.
     pub(super) fn next_look(&self) -> Option<Instant> {
         self.next.map(|(at, _)| at)
     }
 
-    /// Reaps whoever has ended, where it is time to look.
-    pub(super) fn look(&mut self) {
+    /// Reaps the processes that have ended, once it is time to look.
+    pub(super) fn reap_ended(&mut self) {
         let Some((at, looks)) = self.next else { return };
         if Instant::now() < at {
             return;
@@ -99,7 +99,7 @@ mod tests {
             let mut leaving = Leaving::default();
             leaving.end_group(child);
             crate::testing::eventually("it is reaped", || {
-                leaving.look();
+                leaving.reap_ended();
                 !process::exists(pid)
             });
             assert!(leaving.next_look().is_none(), "leads: {leads}");

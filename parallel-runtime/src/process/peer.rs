@@ -5,7 +5,7 @@ use std::io;
 
 /// Why something could not be sent to a process, or received from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum PeerError {
     /// The other process is gone, or has closed its end. Its end tells the rest.
     Gone,
     /// The channel is full: a process that is stopped, or busy, does not read.
@@ -14,7 +14,7 @@ pub(crate) enum Refused {
     Here,
 }
 
-impl Refused {
+impl PeerError {
     /// Tells by the system's error.
     ///
     /// A process that ends with messages that it has not read resets the connection; until Linux 6.2 a send that met the
@@ -38,15 +38,15 @@ mod tests {
 
     #[test]
     fn only_an_end_of_the_other_process_is_told_as_one() {
-        let check = |codes: &[i32], refused: Refused| {
+        let check = |codes: &[i32], refused: PeerError| {
             for &code in codes {
                 let error = io::Error::from_raw_os_error(code);
-                assert_eq!(Refused::of(&error), refused, "{error}");
+                assert_eq!(PeerError::of(&error), refused, "{error}");
             }
         };
-        check(&refusals::GONE, Refused::Gone);
-        check(&refusals::FULL, Refused::Full);
-        check(&refusals::HERE, Refused::Here);
-        assert_eq!(Refused::of(&io::Error::other("a message that is too long")), Refused::Here);
+        check(&refusals::GONE, PeerError::Gone);
+        check(&refusals::FULL, PeerError::Full);
+        check(&refusals::HERE, PeerError::Here);
+        assert_eq!(PeerError::of(&io::Error::other("a message that is too long")), PeerError::Here);
     }
 }

@@ -1,8 +1,8 @@
 //! The reactor: the one thread that starts processes, hears them, reaps them and keeps their deadlines.
 //!
-//! It starts with the first call and lives as long as the program, which the death signal of the workers needs: the
-//! kernel sends it when the *thread* that started them ends. Others hand it closures; it never waits for anyone but the
-//! kernel. Everything that watches a process implements [`Events`], whose methods run on this thread.
+//! It starts with the first call and lives as long as the program, because the death signal of the workers is sent when
+//! the *thread* that started them ends (`PR_SET_PDEATHSIG(2const)`). Other threads hand it closures; it waits for the kernel
+//! only. Everything that watches a process implements [`Events`]; those methods run on this thread.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use super::caller::{Caller, Deputy};
 use super::control::Control;
-use super::peer::Refused;
+use super::peer::PeerError;
 use super::start::{self, LATEST, Launched, Launcher, Numbers, Order, Way};
-use super::turns::{self, Limit, LongWait, Look};
+use super::turns::{self, LongWait, Look, StartLimit};
 use crate::ending;
 use crate::panic::PanicReport;
 use crate::poison::lock;
@@ -33,18 +33,19 @@ use crate::sys::standing::{self, Standing};
 use crate::sys::wait::{Event, Poller};
 use crate::tuning;
 
-/// What is told to whoever watches a process.
+/// What the reactor tells the watcher of a process: a pool, or a spawned call.
 pub(crate) trait Events: Send + Sync {
     /// The worker sent something, or closed its side: take what is there, without waiting. False once it is closed.
     fn readable(self: Arc<Self>, reactor: &mut Loop, child: &Child) -> bool;
-    /// The process has ended, is reaped, and has nothing more to say. `None`: somebody else took its exit status.
+    /// The process has ended, is reaped, and has nothing more to say. `None`: the system does not tell its exit
+    /// status, as where the program waits for any child or ignores SIGCHLD.
     fn ended(self: Arc<Self>, reactor: &mut Loop, child: &Child, status: Option<ExitStatus>);
     /// The process was to be [ended](Child::end), and cannot be: `error` is what the system said. It may run on, and nothing
     /// more is told of it.
     fn lost(self: Arc<Self>, reactor: &mut Loop, child: &Child, error: io::Error);
 }
 
-/// Watches a process of which nobody wants to hear any more, until it is reaped.
+/// Watches a process that was given up, until it is reaped.
 struct LeftOver;
 
 impl Events for LeftOver {
@@ -57,7 +58,7 @@ impl Events for LeftOver {
     fn lost(self: Arc<Self>, _: &mut Loop, _: &Child, _: io::Error) {}
 }
 
-/// Something that wants to be called at a time.
+/// Something to be called at a time.
 pub(crate) trait Alarm: Send + Sync {
     /// The time has come; returns the next one.
     fn ring(self: Arc<Self>, reactor: &mut Loop) -> Option<Instant>;
@@ -65,7 +66,7 @@ pub(crate) trait Alarm: Send + Sync {
 
 /// A process that waits until the limits allow it.
 pub(crate) trait Waiting: Send + Sync {
-    /// Starts it. An error gives the waiting one back to the queue while other processes run, whose end may mend it.
+    /// Starts it. After an error that the end of another process may mend, it waits in the queue again.
     fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()>;
     /// It waits for others to end.
     fn queued(&self);
@@ -78,26 +79,26 @@ pub(crate) trait Waiting: Send + Sync {
 /// A process of ours.
 #[derive(Debug)]
 pub(crate) struct Child {
-    /// By which the reactor knows it.
+    /// The reactor's number for it.
     key: u64,
     started: Started,
     control: Control,
     way: Way,
     owner: Owner,
-    life: Mutex<Life>,
-    /// It was killed from here.
+    state: Mutex<ChildState>,
+    /// This program has killed it.
     killed: AtomicBool,
-    /// Whether it takes along what it had started, however it ends.
+    /// Whether the rest of its group is killed with it, however it ends.
     ends_group: AtomicBool,
 }
 
-/// How far a process is on its way out.
+/// How far a process is from its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
+enum ChildState {
     Runs,
-    /// The system refused to kill it, so its channel was closed, upon which it leaves by itself.
+    /// The system refused to kill it, so its channel was closed: a worker without a channel leaves by itself.
     ToldToLeave,
-    /// Its number may be another's by now, and is not signalled.
+    /// The system may have given its number to another process, so it is not signalled.
     Reaped,
 }
 
@@ -120,7 +121,7 @@ impl Child {
         self.way
     }
 
-    /// Whose it is.
+    /// The user that it runs as.
     pub(crate) fn owner(&self) -> Owner {
         self.owner
     }
@@ -129,11 +130,11 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// When the system refuses it; and in a process that was forked from the program, whose child it is.
+    /// When the system refuses it; and in a fork of the program, because the child is the program's.
     pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
         check_not_forked()?;
-        let life = lock(&self.life);
-        if *life == Life::Reaped {
+        let state = lock(&self.state);
+        if *state == ChildState::Reaped {
             return Ok(());
         }
         if signal == process::KILL {
@@ -146,7 +147,7 @@ impl Child {
             sent = process::signal(*pid, pidfd, signal);
         }
         let sent = sent.and(process::signal_group(*pid, pidfd, signal));
-        // One that has ended and is not reaped yet may be somebody else's as far as rights go, too.
+        // The system may refuse to signal an ended process that is not reaped yet: by rights it may be another user's.
         sent.or_else(|error| if self.has_ended() { Ok(()) } else { Err(error) })
     }
 
@@ -156,26 +157,26 @@ impl Child {
     }
 
     /// Sees to it that the process ends: by SIGKILL; where the system refuses that, as it does once the program is another
-    /// user's, by closing its channel. Where that does not help either, whoever watches the process hears that it is
+    /// user's, by closing its channel. Where that does not help either, the watcher hears that the process is
     /// [lost](Events::lost). Does nothing once it has ended.
     pub(crate) fn end(&self) {
         let _ = self.kill();
     }
 
-    /// The same.
+    /// [Ends](Self::end) the process, and tells where the system refuses.
     ///
     /// # Errors
     ///
-    /// When the system refuses all of it; and in a process that was forked from the program, whose child it is.
+    /// When the system refuses both; and in a fork of the program, because the child is the program's.
     pub(crate) fn kill(&self) -> io::Result<()> {
         let Err(refused) = self.signal(process::KILL) else { return Ok(()) };
         check_not_forked()?;
         {
-            let mut life = lock(&self.life);
-            if *life != Life::Runs {
+            let mut state = lock(&self.state);
+            if *state != ChildState::Runs {
                 return Ok(());
             }
-            *life = Life::ToldToLeave;
+            *state = ChildState::ToldToLeave;
         }
         let shut = self.control.shut();
         let error = io::Error::new(refused.kind(), refused.to_string());
@@ -186,23 +187,23 @@ impl Child {
         shut.map_err(|_| error)
     }
 
-    /// Lets the process take along what it has started, as one that a signal ends does, when it ends by itself.
+    /// Has the rest of the process's group killed when it ends by itself, as when a signal ends it.
     pub(crate) fn end_group(&self) {
         self.ends_group.store(true, Ordering::Relaxed);
     }
 
-    /// Reaps the process. One that a signal ended takes along what it had started.
+    /// Reaps the process. Where a signal ended it, the rest of its group is killed.
     fn reap(&self) -> Option<ExitStatus> {
-        let mut life = lock(&self.life);
+        let mut state = lock(&self.state);
         let Started { pid, pidfd } = &self.started;
         let crashed = process::peek(pidfd).is_ok_and(|status| status.and_then(process::deadly_signal).is_some());
         if crashed || self.ends_group.load(Ordering::Relaxed) {
             let _ = process::signal_group(*pid, pidfd, process::KILL);
         }
-        let left = *life == Life::ToldToLeave;
-        *life = Life::Reaped;
+        let left = *state == ChildState::ToldToLeave;
+        *state = ChildState::Reaped;
         let status = process::try_wait(pidfd).ok().flatten()?;
-        // It did to itself what it was to suffer, as well as it could.
+        // A worker that cannot be killed exits with `LEFT` instead: this counts as the kill.
         let killed = left && status.code() == Some(process::LEFT);
         Some(if killed { process::ended_by(process::KILL) } else { status })
     }
@@ -210,7 +211,7 @@ impl Child {
 
 type Job = Box<dyn FnOnce(&mut Loop) + Send>;
 
-/// The reactor as everybody else sees it.
+/// The reactor as other threads see it.
 pub(crate) struct Reactor {
     inbox: Mutex<Vec<Job>>,
     wake: Event,
@@ -218,7 +219,7 @@ pub(crate) struct Reactor {
     thread: AtomicI32,
     pids: Mutex<BTreeSet<u32>>,
     pulses: Mutex<Vec<Weak<dyn Pulse>>>,
-    /// Set by the workers of any pool that has nobody else to look after it.
+    /// Set by the workers of a pool while no caller pumps it.
     attention: Event,
     /// How its thread stands, as far as is known.
     standing: Mutex<Option<Arc<Standing>>>,
@@ -242,7 +243,7 @@ thread_local! {
     static HAS_MADE_IT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Refuses a process that was forked from one in which the reactor runs: nobody would hear it.
+/// Refuses a process that was forked from one in which the reactor runs: the fork has no reactor thread.
 pub(crate) fn check_not_forked() -> io::Result<()> {
     if program::was_forked() {
         return Err(io::Error::other(
@@ -283,7 +284,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     poller.add(reactor.wake.as_descriptor(), WAKE)?;
     poller.add(reactor.attention.as_descriptor(), ATTENTION)?;
     check_hearing(&reactor.wake, &poller)?;
-    // The thread blocks until the cell is filled, so what it is given is the reactor that everybody gets.
+    // The thread blocks until the cell is filled, so it gets the reactor that all callers get.
     let (ready, filled) = std::sync::mpsc::channel::<&'static Reactor>();
     let thread = std::thread::Builder::new().name("parallel".to_string()).spawn(move || {
         if let Ok(reactor) = filled.recv() {
@@ -299,7 +300,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
     Ok(reactor)
 }
 
-/// As [`get`], with the caller, for whom processes are to be started.
+/// The reactor as [`get`] gives it, and the calling thread as a [`Caller`] for the starts to come.
 ///
 /// # Errors
 ///
@@ -307,7 +308,7 @@ pub(crate) fn get() -> io::Result<&'static Reactor> {
 pub(crate) fn get_for_call() -> io::Result<(&'static Reactor, Caller)> {
     HAS_MADE_IT.set(false);
     let reactor = get()?;
-    // One that was made just now is confined as its maker.
+    // A reactor that this thread made just now is confined as this thread is.
     Ok((reactor, Caller::here(reactor, HAS_MADE_IT.take())?))
 }
 
@@ -316,12 +317,12 @@ fn watch_memory(poller: &Poller) -> MemoryKills {
     Some(MemoryKills::watch(poller, MEMORY)).filter(|_| start::has_plenty()).unwrap_or_else(MemoryKills::unwatched)
 }
 
-/// What a panic on the reactor's thread is to those who wait for what it was at.
+/// The error that a panic on the reactor's thread becomes for the callers of what it was doing.
 pub(crate) fn defect(report: &PanicReport) -> io::Error {
     io::Error::other(format!("`parallel` panicked at {}: {}", report.location(), report.message()))
 }
 
-/// Refuses a system in which the reactor would be deaf: some sandboxes refuse a system call that it needs to hear anybody.
+/// Refuses a system in which the reactor would hear nothing: some sandboxes refuse a system call that it needs for that.
 fn check_hearing(wake: &Event, poller: &Poller) -> io::Result<()> {
     let mut ready = Vec::new();
     wake.set();
@@ -444,7 +445,7 @@ const MEMORY: u64 = 6;
 /// Below this, numbers are not those of workers.
 const FIRST_CHILD: u64 = 8;
 
-struct Watched {
+struct WatchedChild {
     child: Arc<Child>,
     events: Arc<dyn Events>,
     admitted: bool,
@@ -455,7 +456,7 @@ pub(crate) struct Loop {
     shared: &'static Reactor,
     poller: Arc<Poller>,
     launcher: Launcher,
-    children: HashMap<u64, Watched>,
+    children: HashMap<u64, WatchedChild>,
     next: u64,
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
     armed: HashMap<u64, Weak<dyn Alarm>>,
@@ -464,9 +465,9 @@ pub(crate) struct Loop {
     /// Processes that could not be killed and are to leave by themselves, by the number of their alarm: their keys, and what
     /// the system said.
     leaving: HashMap<u64, (u64, io::Error)>,
-    /// So many alarms may be armed before those are dropped that nobody wants any more.
+    /// So many alarms may be armed before those of dropped owners are swept out.
     swept: usize,
-    waiting: VecDeque<Turn>,
+    waiting: VecDeque<QueuedStart>,
     /// How many of the processes came through the queue: the others are pools' workers.
     admitted: usize,
     long_wait: LongWait,
@@ -480,10 +481,10 @@ pub(crate) struct Loop {
 }
 
 /// A process that waits for its turn.
-struct Turn {
+struct QueuedStart {
     call: Arc<dyn Waiting>,
     since: Instant,
-    /// It knows that a limit keeps it, and not just that the reactor has yet to come to it.
+    /// Its call was told that a limit keeps it waiting, and not only the reactor's other work.
     told: bool,
 }
 
@@ -515,15 +516,15 @@ impl Loop {
         IS_REACTORS.set(true);
         self.shared.thread.store(process::thread_number(), Ordering::Relaxed);
         memory::on_forget(forget);
-        self.launcher.settle(LAUNCHER, &self.poller);
+        self.launcher.set_up(LAUNCHER, &self.poller);
         let mut ready = Vec::new();
         loop {
             self.starts_left = tuning::STARTS_AT_A_TIME;
             let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
             let deadline = alarm.into_iter().chain(self.launcher.next_look()).min();
             if self.poller.wait(&mut ready, deadline).is_err() {
-                // Somebody closed our descriptor, or a sandbox that came later refuses to wait for it. Spinning helps nobody;
-                // whatever has happened is found by looking at each process now and then.
+                // The program closed our descriptor, or a later sandbox refuses to wait for it. Do not spin: look at each
+                // process now and then.
                 std::thread::sleep(tuning::HEARTBEAT);
                 self.look_around(&mut ready);
             }
@@ -547,7 +548,7 @@ impl Loop {
         }
     }
 
-    /// Ends all pools, and says when none has workers any more. Spawned calls that run end with the program.
+    /// Ends all pools, and notes when none has workers any more. Spawned calls that run end with the program.
     fn see_workers_off(&mut self) {
         if !self.sees_off {
             self.sees_off = true;
@@ -559,10 +560,10 @@ impl Loop {
         }
     }
 
-    /// Finds by itself what the poller does not tell.
+    /// Finds without the poller what has happened.
     fn look_around(&self, ready: &mut Vec<u64>) {
         ready.extend([WAKE, ATTENTION, LAUNCHER.answer]);
-        for (key, Watched { child, .. }) in &self.children {
+        for (key, WatchedChild { child, .. }) in &self.children {
             // An error counts as something to read, so this one is asked in another way.
             ready.extend(child.has_ended().then_some(*key));
             ready.push(key + 1);
@@ -671,7 +672,7 @@ impl Loop {
         self.next += 2;
         let ready = match (order.assign)(&launched.control) {
             // It has died already, of which its end will tell more.
-            Err(error) if Refused::of(&error) == Refused::Gone => Ok(()),
+            Err(error) if PeerError::of(&error) == PeerError::Gone => Ok(()),
             assigned => assigned,
         };
         let watched = ready
@@ -689,14 +690,14 @@ impl Loop {
             control,
             way,
             owner,
-            life: Mutex::new(Life::Runs),
+            state: Mutex::new(ChildState::Runs),
             killed: AtomicBool::new(false),
             ends_group: AtomicBool::new(false),
         });
         lock(&self.shared.pids).insert(child.pid());
         self.short_since = None;
         self.admitted += usize::from(order.admitted);
-        self.children.insert(key, Watched { child: Arc::clone(&child), events, admitted: order.admitted });
+        self.children.insert(key, WatchedChild { child: Arc::clone(&child), events, admitted: order.admitted });
         Ok(child)
     }
 
@@ -716,7 +717,7 @@ impl Loop {
             });
         }
         if self.armed.len() > self.swept {
-            // Whoever wanted most of them may be gone long before their time.
+            // Most may be alarms of calls that were dropped long before their time.
             self.armed.retain(|_, alarm| alarm.strong_count() > 0);
             self.swept = 2 * self.armed.len();
         }
@@ -724,7 +725,7 @@ impl Loop {
 
     /// Puts a process behind those that wait; it starts once this event is handled.
     pub(crate) fn queue(&mut self, waiting: Arc<dyn Waiting>) {
-        self.waiting.push_back(Turn { call: waiting, since: Instant::now(), told: false });
+        self.waiting.push_back(QueuedStart { call: waiting, since: Instant::now(), told: false });
     }
 
     /// Puts a process behind those that wait, after a pause.
@@ -735,7 +736,7 @@ impl Loop {
         self.resting.insert(number, waiting);
     }
 
-    /// Gives a process that could not be killed, and whose channel was closed, some time to leave.
+    /// Gives a process that could not be killed some time to leave; its channel was closed.
     fn see_out(&mut self, key: u64, error: io::Error) {
         let number = self.next;
         self.next += 2;
@@ -743,7 +744,7 @@ impl Loop {
         self.leaving.insert(number, (key, error));
     }
 
-    /// Tells whoever watches a process that it cannot be ended, if it has not; it is watched from now on to be reaped only.
+    /// If a process has still not ended, tells its watcher that it cannot be ended; from now on it is only waited for.
     fn lose(&mut self, key: u64, error: io::Error) {
         let Some(watched) = self.children.get_mut(&key).filter(|watched| !watched.child.has_ended()) else { return };
         let child = Arc::clone(&watched.child);
@@ -788,14 +789,14 @@ impl Loop {
     /// A deputy could not start a process that waits.
     pub(crate) fn could_not_start(&mut self, waiting: Arc<dyn Waiting>, error: io::Error) {
         if process::is_passing(&error) && (self.admitted > 0 || self.launcher.makes_room()) {
-            self.waiting.push_front(Turn { call: waiting, since: Instant::now(), told: true });
+            self.waiting.push_front(QueuedStart { call: waiting, since: Instant::now(), told: true });
         } else {
             self.refuse(waiting, error);
         }
     }
 
-    /// Refuses a start while nothing runs whose end could mend it; but what has ended a moment ago may count for some time, so
-    /// it is tried again until nothing has started for long enough.
+    /// Refuses a start that no end of a running process could mend. A process that has just ended may still count against the
+    /// limit, so the start is tried again until none has succeeded for [`tuning::SHORTAGE`].
     fn refuse(&mut self, waiting: Arc<dyn Waiting>, error: io::Error) {
         if process::is_passing(&error) {
             let since = *self.short_since.get_or_insert_with(Instant::now);
@@ -815,14 +816,14 @@ impl Loop {
             }
             let Some(mut next) = self.waiting.pop_front() else { return };
             self.starts_left -= 1;
-            // A panic is a defect; whoever waits for the process must not wait for ever.
+            // A panic here is a defect. It becomes an error, so that the caller does not wait for ever.
             let started = crate::panic::catch(|| Arc::clone(&next.call).start(self));
             match started.unwrap_or_else(|report| Err(defect(&report))) {
                 Ok(()) => {}
                 Err(error) if self.admitted > 0 && process::is_passing(&error) => {
                     next.told = true;
                     self.waiting.push_front(next);
-                    return self.watch_waits(Limit::System(error));
+                    return self.watch_waits(StartLimit::System(error));
                 }
                 Err(error) => self.refuse(next.call, error),
             }
@@ -832,11 +833,11 @@ impl Loop {
         }
     }
 
-    /// Tells those that wait, and looks again once the first of them has waited long.
-    fn watch_waits(&mut self, limit: Limit) {
-        for turn in self.waiting.iter_mut().rev().take_while(|turn| !turn.told) {
-            turn.told = true;
-            turn.call.queued();
+    /// Tells waiting calls that they are queued, and checks again once the first has waited long.
+    fn watch_waits(&mut self, limit: StartLimit) {
+        for queued in self.waiting.iter_mut().rev().take_while(|queued| !queued.told) {
+            queued.told = true;
+            queued.call.queued();
         }
         let Some(first) = self.waiting.front() else { return };
         if let Some(at) = self.long_wait.watches_for(first.since, limit) {
@@ -849,7 +850,7 @@ impl Loop {
         match self.long_wait.look(first, Instant::now(), self.admitted, self.waiting.len()) {
             Look::Nothing => {}
             Look::Again(at) => self.alarms.push(Reverse((at, LONG_WAIT))),
-            Look::Tell(text) => turns::tell(text),
+            Look::Tell(text) => turns::print(text),
         }
     }
 }
@@ -861,14 +862,14 @@ mod tests {
 
     use super::*;
 
-    /// Counts what starts, and how much had started when the reactor came to do something else after the first.
+    /// StartCounts what starts, and how much had started when the reactor came to do something else after the first.
     #[derive(Default)]
-    struct Counts {
+    struct StartCounts {
         started: AtomicUsize,
         heard_after: OnceLock<usize>,
     }
 
-    struct Fake(Arc<Counts>, Mutex<Option<mpsc::Sender<()>>>);
+    struct Fake(Arc<StartCounts>, Mutex<Option<mpsc::Sender<()>>>);
 
     impl Waiting for Fake {
         fn start(self: Arc<Self>, reactor: &mut Loop) -> io::Result<()> {
@@ -897,7 +898,7 @@ mod tests {
     fn between_the_starts_of_many_the_reactor_hears_what_else_happens() {
         const MANY: usize = 1_000;
         let _alone = crate::testing::has_reactor_alone();
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(StartCounts::default());
         let (waits, all_started) = mpsc::channel();
         let fakes: Vec<Arc<dyn Waiting>> = (0..MANY)
             .map(|_| Arc::new(Fake(Arc::clone(&counts), Mutex::new(Some(waits.clone())))) as Arc<dyn Waiting>)

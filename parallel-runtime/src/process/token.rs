@@ -19,7 +19,7 @@ const ZYGOTE: &str = "zygote";
 
 /// What a process that was started with a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum Purpose {
     Worker,
     Zygote,
 }
@@ -37,12 +37,12 @@ pub(crate) fn has_token() -> bool {
     program::has_variable(environment::TOKEN_C)
 }
 
-/// The entry in the environment that makes a new process what `role` says, on `channel`, without the rights that exec gives
+/// The entry in the environment that makes a new process what `purpose` says, on `channel`, without the rights that exec gives
 /// it beyond what is `kept`.
-pub(crate) fn token(role: Role, kept: Option<Kept>, channel: &Socket) -> io::Result<CString> {
-    let mut behind = match role {
-        Role::Worker => String::new(),
-        Role::Zygote => format!(":{ZYGOTE}"),
+pub(crate) fn token(purpose: Purpose, kept: Option<Kept>, channel: &Socket) -> io::Result<CString> {
+    let mut behind = match purpose {
+        Purpose::Worker => String::new(),
+        Purpose::Zygote => format!(":{ZYGOTE}"),
     };
     if let Some(kept) = kept {
         behind.push(':');
@@ -57,17 +57,18 @@ pub(crate) fn token(role: Role, kept: Option<Kept>, channel: &Socket) -> io::Res
 ///
 /// # Errors
 ///
-/// Where the system refuses that. When the token is not one of this version, or names no channel: somebody set the variable by hand, or handed it on.
-pub(crate) fn connect(token: &CStr) -> io::Result<(Role, Socket)> {
+/// Where the system refuses that. When the token is not one of this version, or names no channel: a user or
+/// another program set the variable.
+pub(crate) fn connect(token: &CStr) -> io::Result<(Purpose, Socket)> {
     let malformed = || io::Error::new(io::ErrorKind::InvalidInput, "the token is malformed");
-    let Token { channel, depth, role, kept } = token.to_str().ok().and_then(Token::read).ok_or_else(malformed)?;
-    // Before rights are laid down: by those that the file gave it, this process knows whose orders it may take.
+    let Token { channel, depth, purpose, kept } = token.to_str().ok().and_then(Token::read).ok_or_else(malformed)?;
+    // Before rights are laid down: `inherit` compares those that the file gave this process with its parent's.
     let socket = Socket::inherit(channel)?;
     if let Some(kept) = kept {
         kept.lay_down()?;
     }
     DEPTH.store(depth, Ordering::Relaxed);
-    Ok((role, socket))
+    Ok((purpose, socket))
 }
 
 /// What a token says.
@@ -75,7 +76,7 @@ pub(crate) fn connect(token: &CStr) -> io::Result<(Role, Socket)> {
 struct Token {
     channel: Number,
     depth: u32,
-    role: Role,
+    purpose: Purpose,
     kept: Option<Kept>,
 }
 
@@ -84,15 +85,15 @@ impl Token {
         let mut words = text.split(':');
         let version = words.next()?.parse();
         let channel = words.next()?.parse().ok()?;
-        let (mut depth, mut role, mut kept) = (1, Role::Worker, None);
+        let (mut depth, mut purpose, mut kept) = (1, Purpose::Worker, None);
         for word in words {
             match word {
-                ZYGOTE => role = Role::Zygote,
+                ZYGOTE => purpose = Purpose::Zygote,
                 word if word.contains('.') => kept = Some(Kept::from_text(word)?),
                 number => depth = number.parse().ok()?,
             }
         }
-        (version == Ok(VERSION) && channel > 2).then_some(Self { channel, depth, role, kept })
+        (version == Ok(VERSION) && channel > 2).then_some(Self { channel, depth, purpose, kept })
     }
 }
 
@@ -103,15 +104,15 @@ mod tests {
     #[test]
     fn a_token_is_read_as_it_was_written_and_another_not_at_all() {
         let (channel, _other) = Socket::pair().unwrap();
-        for role in [Role::Worker, Role::Zygote] {
+        for purpose in [Purpose::Worker, Purpose::Zygote] {
             for kept in [None, Kept::from_text("1f.1000.100")] {
-                let entry = token(role, kept, &channel).unwrap().into_string().unwrap();
+                let entry = token(purpose, kept, &channel).unwrap().into_string().unwrap();
                 let text = entry.strip_prefix("PARALLEL_WORKER=").unwrap();
-                let expected = Token { channel: channel.number(), depth: depth() + 1, role, kept };
+                let expected = Token { channel: channel.number(), depth: depth() + 1, purpose, kept };
                 assert_eq!(Token::read(text), Some(expected), "{text}");
             }
         }
-        let plain = Token { channel: 3, depth: 1, role: Role::Worker, kept: None };
+        let plain = Token { channel: 3, depth: 1, purpose: Purpose::Worker, kept: None };
         assert_eq!(Token::read("1:3"), Some(plain));
         for other in ["", "1", "1:", "1:2", "2:3", "1:x:1", "1:3:x", "1:3:", "1:3:-1", "1:3:1:", "1:3:Zygote", "zygote"]
         {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::control::{Body, Control, Delivery, Kind, Note, Opening, Package, Report};
+use super::control::{Body, Control, Delivery, HandleKind, Note, Opening, Package, Report};
 use crate::lane::bulk::Arrived;
 use crate::sys::memory::{Access, Block, Region, random_id};
 use crate::sys::socket::MAX_DESCRIPTORS;
@@ -39,13 +39,13 @@ impl Ahead for Report {
 }
 
 /// The numbers of the memory that a worker keeps.
-pub(crate) type Known = HashSet<u64, BuildHasherDefault<Random>>;
+pub(crate) type KnownMemory = HashSet<u64, BuildHasherDefault<IdHash>>;
 
 /// A hash of numbers that are random as they are: to hash them once more took a third of what a handle costs a call.
 #[derive(Default)]
-pub(crate) struct Random(u64);
+pub(crate) struct IdHash(u64);
 
-impl Hasher for Random {
+impl Hasher for IdHash {
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(byte);
@@ -66,7 +66,7 @@ impl Hasher for Random {
 pub(crate) fn send_ahead<M: Ahead>(
     control: &Control,
     handles: &[Handle],
-    mut known: Option<&mut Known>,
+    mut known: Option<&mut KnownMemory>,
     wait: bool,
 ) -> io::Result<Ids> {
     let mut ids = Ids::with_capacity(handles.len());
@@ -101,7 +101,7 @@ pub(crate) fn send_ahead<M: Ahead>(
 }
 
 /// Takes what was not sent out of what the receiver keeps.
-fn unlearn(known: Option<&mut Known>, unsent: &[(Note, BorrowedDescriptor<'_>)]) {
+fn unlearn(known: Option<&mut KnownMemory>, unsent: &[(Note, BorrowedDescriptor<'_>)]) {
     if let Some(known) = known {
         for (note, _) in unsent {
             known.remove(&note.id);
@@ -116,14 +116,14 @@ fn note(handle: &Handle) -> io::Result<Option<Note>> {
     Ok(Some(match handle {
         Handle::Memory(region) => {
             let kind = match region.access() {
-                Access::Shared => Kind::Shared,
-                Access::InParts => Kind::InParts,
-                Access::Frozen => Kind::Frozen,
+                Access::Shared => HandleKind::Shared,
+                Access::InParts => HandleKind::InParts,
+                Access::Frozen => HandleKind::Frozen,
             };
             Note { id: region.id(), kind }
         }
-        Handle::Descriptor(_) => Note { id: random_id()?, kind: Kind::Descriptor },
-        Handle::Bulk(bulk) => Note { id: bulk.announce(), kind: Kind::Bulk },
+        Handle::Descriptor(_) => Note { id: random_id()?, kind: HandleKind::Descriptor },
+        Handle::Bulk(bulk) => Note { id: bulk.announce(), kind: HandleKind::Bulk },
         Handle::Kept(_) | Handle::Arrived(_) => return Ok(None),
     }))
 }
@@ -144,8 +144,8 @@ pub(crate) fn pack<'b, M: Ahead>(
 /// The handles that came ahead of a message.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    handles: HashMap<u64, Handle, BuildHasherDefault<Random>>,
-    /// Why the latest thing that came did not arrive, for who looks for it later.
+    handles: HashMap<u64, Handle, BuildHasherDefault<IdHash>>,
+    /// Why the latest loss happened, told when the lost thing is looked for.
     lost: Option<String>,
 }
 
@@ -177,11 +177,11 @@ impl Store {
         }
         for (note, descriptor) in notes.iter().zip(descriptors) {
             let handle = match note.kind {
-                Kind::Shared => Handle::Memory(Region::adopt(note.id, Access::Shared, descriptor)?),
-                Kind::InParts => Handle::Memory(Region::adopt(note.id, Access::InParts, descriptor)?),
-                Kind::Frozen => Handle::Memory(Region::adopt(note.id, Access::Frozen, descriptor)?),
-                Kind::Descriptor => Handle::Descriptor(Arc::new(descriptor)),
-                Kind::Bulk => Handle::Arrived(Arc::new(Arrived::open(note.id, descriptor)?)),
+                HandleKind::Shared => Handle::Memory(Region::adopt(note.id, Access::Shared, descriptor)?),
+                HandleKind::InParts => Handle::Memory(Region::adopt(note.id, Access::InParts, descriptor)?),
+                HandleKind::Frozen => Handle::Memory(Region::adopt(note.id, Access::Frozen, descriptor)?),
+                HandleKind::Descriptor => Handle::Descriptor(Arc::new(descriptor)),
+                HandleKind::Bulk => Handle::Arrived(Arc::new(Arrived::open(note.id, descriptor)?)),
             };
             self.handles.insert(note.id, handle);
         }

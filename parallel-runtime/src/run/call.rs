@@ -13,7 +13,7 @@ use crate::wire::parcel::Items;
 use crate::wire::payload::Payload;
 use crate::wire::plain;
 
-/// What becomes of each item's outcome in the process that runs it.
+/// Takes each item's outcome in the process that runs it.
 pub(crate) trait Finish {
     /// Ends the item with the value in `value`, or with a failure; false: no further item is to be run.
     fn finish(
@@ -25,29 +25,29 @@ pub(crate) trait Finish {
 }
 
 /// Calls of one function in the process that runs them, one after the other.
-pub struct Call<'a> {
+pub struct ItemLoop<'a> {
     items: Items<'a>,
     handles: &'a [Handle],
     /// The value of the item that runs, where it does not go straight into the reply.
     value: &'a mut Payload,
-    /// Whether anybody wants the values.
+    /// Whether the values are wanted.
     wanted: bool,
     /// Whether a large value may travel in memory of its own.
     bulk: bool,
     /// `None` while a row of it is open.
     reply: Option<ReplyWriter<'a>>,
-    /// The row that is open. Also a panic leaves it here: a `Drop` on the unwinding's way would take it a fifth of its time.
+    /// The row that is open. A panic leaves it here too: a `Drop` on the unwinding's way would cost the panic a fifth of its time.
     row: Option<RowWriter<'a>>,
     finish: &'a mut dyn Finish,
 }
 
-impl std::fmt::Debug for Call<'_> {
+impl std::fmt::Debug for ItemLoop<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call").field("items", &self.items).field("wanted", &self.wanted).finish_non_exhaustive()
+        f.debug_struct("ItemLoop").field("items", &self.items).field("wanted", &self.wanted).finish_non_exhaustive()
     }
 }
 
-impl<'a> Call<'a> {
+impl<'a> ItemLoop<'a> {
     pub(crate) fn new(
         items: Items<'a>,
         handles: &'a [Handle],
@@ -59,7 +59,7 @@ impl<'a> Call<'a> {
         Self { items, handles, value, wanted, bulk: true, reply, row: None, finish }
     }
 
-    /// Keeps the bytes of all values together, for who works on them here.
+    /// Keeps all values in the bytes, none in memory of its own: they are read in this process.
     pub(crate) fn without_bulk(self) -> Self {
         Self { bulk: false, ..self }
     }
@@ -80,7 +80,7 @@ impl<'a> Call<'a> {
     where
         F: FnOnce() -> H::Output,
     {
-        // One frame that catches serves many items: it is left where one of them panics.
+        // One `catch` serves many items: the panic of one leaves it, and the items behind it get another.
         while let Err(report) = panic::catch(|| self.run_items::<H, F>(&decode)) {
             self.close_row();
             if !self.end(Some(CallFailure::Panicked(report))) {
@@ -94,7 +94,7 @@ impl<'a> Call<'a> {
         F: FnOnce() -> H::Output,
     {
         let short = !self.wanted || plain::is_short::<H::Output>();
-        // What nobody wants is never encoded, and so nobody learns how deep it is.
+        // A value that is not wanted is never encoded, so its depth stays unknown.
         let _keeping = (!self.wanted && plain::may_be_deep::<H::Output>()).then(Keeping::new);
         loop {
             let reply = if short { self.reply.take() } else { None };
@@ -113,8 +113,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Runs items whose values make a row, or are dropped, until one fails; `None`: all are done. In a frame of its own, where
-    /// the few words of the loop are registers. `PLAIN`: nobody wants to know more of the items than their values.
+    /// Runs items until one fails; `None`: all are done. Their values make a row, or are dropped. In a frame of its own, where
+    /// the few words of the loop are registers. `PLAIN`: the values are wanted, and the items' times are not.
     #[inline(never)]
     fn run_row<H: Returns, F, const PLAIN: bool>(
         &mut self,
@@ -149,7 +149,7 @@ impl<'a> Call<'a> {
         None
     }
 
-    /// Runs items whose values are encoded first, until one fails or no other is to follow; `None`: all are done.
+    /// Runs items, and encodes their values, until one fails or no other is to follow; `None`: all are done.
     fn run_others<H: Returns, F>(
         &mut self,
         decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
@@ -174,7 +174,7 @@ impl<'a> Call<'a> {
         None
     }
 
-    /// Begins the next item; `None` when there is none, or no room for its reply, or nobody wants it.
+    /// Begins the next item; `None` when there is none, or no room for its reply, or the limit forbids it.
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         if let Some(reply) = &self.reply {
@@ -270,7 +270,7 @@ fn left_over(bytes: usize) -> CallFailure {
     CallFailure::Decode(error.seen_by_worker())
 }
 
-/// Runs one call whose value is wanted; a failure when it gave none. `leaves`: the value is to be sent, not worked on here.
+/// Runs one call; returns its failure, if it gave no value. `leaves`: the value is to be sent, not read in this process.
 pub(crate) fn call_one(
     entry: &Entry,
     arguments: &[u8],
@@ -289,12 +289,12 @@ pub(crate) fn call_one(
     }
 
     let mut kept = Keep(None);
-    let call = Call::new(Items::one(arguments), handles, value, true, None, &mut kept);
+    let call = ItemLoop::new(Items::one(arguments), handles, value, true, None, &mut kept);
     entry.call(&mut if leaves { call } else { call.without_bulk() });
     kept.0
 }
 
-/// The bytes of a value that is merged with others here.
+/// The bytes of a value that is to be merged with others in this process.
 pub(crate) fn value_from(entry: &Entry, arguments: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
     let mut value = Payload::default();
     if let Some(failure) = call_one(entry, arguments, handles, &mut value, false) {

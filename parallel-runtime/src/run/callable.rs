@@ -32,7 +32,7 @@ pub trait Callable: Returns + Sized + 'static {
 )]
 pub trait NamedArguments: Callable {}
 
-/// A function whose maps take structs of its arguments.
+/// A function with maps that take structs of its arguments.
 pub struct ByArguments<H>(PhantomData<H>);
 
 impl<H: Callable> Returns for ByArguments<H> {

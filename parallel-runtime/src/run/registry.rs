@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::call::Call;
+use super::call::ItemLoop;
 
 /// One `#[parallel]` function, as the attribute registers it.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Entry {
     key: &'static str,
     hash: u64,
     name: &'static str,
-    call: fn(&mut Call<'_>),
+    call: fn(&mut ItemLoop<'_>),
     /// How long an item took lately, in nanoseconds and one more; 0 where none was measured.
     pace: AtomicU64,
 }
@@ -25,7 +25,7 @@ pub struct Entry {
 impl Entry {
     /// Describes a function: `key` tells it from every other of the program, `name` is what its user calls it, `call`
     /// runs it on arguments in bytes.
-    pub const fn new(key: &'static str, name: &'static str, call: fn(&mut Call<'_>)) -> Self {
+    pub const fn new(key: &'static str, name: &'static str, call: fn(&mut ItemLoop<'_>)) -> Self {
         Self { key, hash: fnv1a(key.as_bytes()), name, call, pace: AtomicU64::new(0) }
     }
 
@@ -48,7 +48,7 @@ impl Entry {
         self.pace.store(nanos.saturating_add(1), Relaxed);
     }
 
-    pub(crate) fn call(&self, call: &mut Call<'_>) {
+    pub(crate) fn call(&self, call: &mut ItemLoop<'_>) {
         (self.call)(call);
     }
 }
@@ -128,7 +128,7 @@ pub(crate) fn find(hash: u64) -> Option<&'static Entry> {
 mod tests {
     use super::*;
 
-    fn nothing(_: &mut Call<'_>) {}
+    fn nothing(_: &mut ItemLoop<'_>) {}
 
     #[test]
     fn only_functions_with_equal_keys_are_refused() {

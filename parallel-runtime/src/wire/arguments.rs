@@ -49,7 +49,7 @@ impl Arguments {
         let before = bytes.len();
         bytes.resize(before + most * width, 0);
         let mut taken = 0;
-        // A place first: no number is taken that has none.
+        // The places come first in the zip: no number is taken without one.
         for (place, number) in bytes[before..].chunks_exact_mut(width).zip(numbers) {
             if let Some(Plain::Number(number)) = plain::as_plain(&number) {
                 place[..number.len()].copy_from_slice(number);
@@ -137,16 +137,18 @@ impl<'a> Parameters<'a> {
     ///
     /// What the owned type's `Deserialize` says when it refuses.
     #[inline]
-    pub fn take_borrowed<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Owner<'a, F::Type>, CodecError> {
+    pub fn take_borrowed<F: Parameter<INDEX>, const INDEX: usize>(
+        &mut self,
+    ) -> Result<BorrowedArgument<'a, F::Type>, CodecError> {
         if let Some((view, used)) = plain::view(self.bytes) {
             self.bytes = &self.bytes[used..];
-            return Ok(Owner(Held::Here(view)));
+            return Ok(BorrowedArgument(Argument::Here(view)));
         }
-        self.take::<F, INDEX>().map(|owned| Owner(Held::Owned(owned)))
+        self.take::<F, INDEX>().map(|owned| BorrowedArgument(Argument::Owned(owned)))
     }
 }
 
-// Out of the way of plain arguments, whose loops are to stay small, and with nothing of theirs that would be kept in memory.
+// Not inlined: the loops over plain arguments stay small, and their variables in registers.
 #[inline(never)]
 fn take_through_codec<F: Parameter<INDEX>, const INDEX: usize>(
     bytes: &[u8],
@@ -162,28 +164,28 @@ fn take_through_codec<F: Parameter<INDEX>, const INDEX: usize>(
 }
 
 /// Holds a borrowed argument while the function runs.
-pub struct Owner<'a, B: Borrowed + ?Sized>(Held<'a, B>);
+pub struct BorrowedArgument<'a, B: Borrowed + ?Sized>(Argument<'a, B>);
 
-impl<B: Borrowed + ?Sized> std::fmt::Debug for Owner<'_, B> {
+impl<B: Borrowed + ?Sized> std::fmt::Debug for BorrowedArgument<'_, B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Owner").finish_non_exhaustive()
+        f.debug_struct("BorrowedArgument").finish_non_exhaustive()
     }
 }
 
-enum Held<'a, B: Borrowed + ?Sized> {
+enum Argument<'a, B: Borrowed + ?Sized> {
     /// In its owned form.
     Owned(Given<B::Owned>),
     /// Where it arrived.
     Here(&'a B),
 }
 
-impl<B: Borrowed + ?Sized> Owner<'_, B> {
+impl<B: Borrowed + ?Sized> BorrowedArgument<'_, B> {
     /// Borrows it as the parameter says.
     #[inline]
     pub fn get(&self) -> &B {
         match &self.0 {
-            Held::Owned(owned) => (**owned).borrow(),
-            Held::Here(view) => view,
+            Argument::Owned(owned) => (**owned).borrow(),
+            Argument::Here(view) => view,
         }
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn same_text<T: ?Sized>(value: &T) -> Option<&str> {
     Some(unsafe { std::mem::transmute_copy::<&T, &str>(&value) })
 }
 
-/// The reference as one to a `T`, if that is what it is to.
+/// The reference as one to a `T`, if it refers to a `T`.
 pub(crate) fn same_ref<U: Known + ?Sized, T: ?Sized>(value: &U) -> Option<&T> {
     if typeid::of::<T>() != TypeId::of::<U>() {
         return None;
@@ -76,7 +76,7 @@ pub(crate) fn same_ref<U: Known + ?Sized, T: ?Sized>(value: &U) -> Option<&T> {
     Some(unsafe { std::mem::transmute_copy::<&U, &T>(&value) })
 }
 
-/// The value as a `T`, if that is what it is.
+/// The value as a `T`, if it is one.
 pub(crate) fn into<U: Known, T>(value: U) -> Option<T> {
     if typeid::of::<T>() != TypeId::of::<U>() {
         return None;

@@ -18,7 +18,7 @@ use super::strict::Strictly;
 use crate::panic::PanicReport;
 use crate::tuning::{LARGER_STACK, STACK_FOR_NOTHING, STACK_PER_BYTE, USUAL_VALUE};
 
-/// Fixed width, little-endian, and no limit: what is read is a slice, which has an end.
+/// Fixed width, little-endian, and no limit on lengths: the input is a slice, which has an end.
 const FORMAT: Configuration<LittleEndian, Fixint> = bincode::config::standard().with_fixed_int_encoding();
 
 /// Tells which type could not be turned into bytes or back, what the codec said, and in which process.
@@ -193,7 +193,7 @@ pub(crate) fn decode_whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Codec
     }
 }
 
-/// What to do about a type whose bytes would have to describe themselves.
+/// What to do about a type that needs bytes that describe themselves.
 const SEND_A_PLAIN_ONE: &str = "send a plain struct or enum, or a `String` of JSON";
 
 fn encode_words(error: EncodeError) -> String {
@@ -207,7 +207,7 @@ fn encode_words(error: EncodeError) -> String {
 
 fn decode_words(error: DecodeError) -> String {
     match error {
-        // What serde's derive says of the number of a variant, which nobody but the format has written.
+        // serde's derive refuses the number of a variant, which the format has written, not the type.
         DecodeError::OtherString(text) if text.contains("expected variant index") => misread(&text),
         DecodeError::OtherString(text) => text,
         DecodeError::Other(text) => text.to_string(),

@@ -4,7 +4,7 @@
 
 /// The ends of items that stand one after the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Ends {
+pub(crate) struct ItemEnds {
     /// The length of each, as long as all have the same.
     width: usize,
     count: usize,
@@ -12,7 +12,7 @@ pub(crate) struct Ends {
     uneven: Vec<usize>,
 }
 
-impl Ends {
+impl ItemEnds {
     /// The only item, of `len` bytes.
     pub(crate) fn one(len: usize) -> Self {
         Self::even(len, 1)
@@ -42,7 +42,7 @@ impl Ends {
         self.uneven.push(end);
     }
 
-    /// Takes memory for so many more items, whose lengths are expected to differ.
+    /// Takes memory for so many more items of different lengths.
     pub(crate) fn reserve(&mut self, items: usize) {
         self.uneven.reserve_exact(items);
     }
@@ -101,8 +101,8 @@ impl Ends {
 mod tests {
     use super::*;
 
-    fn of(lengths: &[usize]) -> Ends {
-        let (mut ends, mut at) = (Ends::default(), 0);
+    fn of(lengths: &[usize]) -> ItemEnds {
+        let (mut ends, mut at) = (ItemEnds::default(), 0);
         for len in lengths {
             at += len;
             ends.push(at);
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn items_of_one_length_need_no_table() {
-        assert_eq!(of(&[8; 1000]), Ends::even(8, 1000));
-        assert_eq!(of(&[0; 3]), Ends::even(0, 3));
+        assert_eq!(of(&[8; 1000]), ItemEnds::even(8, 1000));
+        assert_eq!(of(&[0; 3]), ItemEnds::even(0, 3));
         assert_eq!(of(&[8, 8]).width(), Some(8));
         assert_eq!(of(&[8, 0]).width(), None);
     }

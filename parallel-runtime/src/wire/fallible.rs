@@ -1,7 +1,6 @@
-//! Values of a reduction whose function returns `Result`s: what is merged stands inside of `Ok`, and an `Err` ends it.
+//! Values of a reduction of a function that returns `Result`s: the values inside of `Ok` are merged, and an `Err` ends it.
 //!
-//! What a worker replies is the merged value, or the whole `Result` and which item gave it, with one byte behind that says
-//! which.
+//! A worker replies with the merged value, or with the `Err` and its item's number; one byte behind that says which it is.
 
 /// How an `Ok` begins, in front of the value in it.
 const OK: [u8; 4] = 0_u32.to_le_bytes();
@@ -30,7 +29,7 @@ pub(crate) fn merged(mut value: Vec<u8>) -> Vec<u8> {
     value
 }
 
-/// The reply of a chunk whose item number `item` gave an `Err`.
+/// The reply of a chunk in which item number `item` gave an `Err`.
 pub(crate) fn stopped(mut result: Vec<u8>, item: u32) -> Vec<u8> {
     result.extend_from_slice(&item.to_le_bytes());
     result.push(STOPPED);

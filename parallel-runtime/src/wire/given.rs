@@ -1,8 +1,8 @@
 //! Values that are ours to drop, of which some are nested more deeply than a stack is long.
 //!
-//! Whoever encodes or decodes a value learns how deep it is, and says so here when it is deep, or when nobody can know. A
-//! [`Given`] that sees that something of the kind was met since it was made drops its value on a larger stack. That it may
-//! have been another value costs some microseconds, and nothing else.
+//! Encoding and decoding find out how deep a value is, and count it here where it is deep or its depth stays unknown. A
+//! [`Given`] drops its value on a larger stack if any such value was counted since it was made. Where that was another value,
+//! it costs some microseconds, and nothing else.
 
 use std::cell::Cell;
 use std::io;
@@ -14,13 +14,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::sys::stack::{self, Stack};
 use crate::tuning;
 
-/// How many deep values this process has met, and such as nobody knows the depth of.
+/// How many deep values this process has met, and values of unknown depth.
 static MET: AtomicU64 = AtomicU64::new(0);
 
 /// How many deep values have been met.
 #[inline]
 pub(crate) fn met() -> u64 {
-    // A value that goes to another thread takes what this one knew along.
+    // Relaxed is enough: handing the value to another thread orders what this one has counted before.
     MET.load(Relaxed)
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn drop_apart<T>(value: T) {
 thread_local! {
     /// A larger stack for the next use, while this thread has many.
     static SPARE: Cell<Option<Stack>> = const { Cell::new(None) };
-    /// Whether it has.
+    /// Whether this thread keeps a stack from one use to the next.
     static KEEPS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -161,7 +161,7 @@ pub(crate) fn apart<T>(body: impl FnOnce() -> T) -> T {
 mod tests {
     use super::*;
 
-    /// A chain whose links are dropped one inside the other.
+    /// A chain of links that are dropped one inside the other.
     struct Link(#[allow(dead_code, reason = "it is there to be dropped")] Option<Box<Link>>);
 
     fn chain(links: usize) -> Link {

@@ -21,7 +21,7 @@ pub(crate) enum Handle {
     /// Shared memory. The receiver keeps it until it is forgotten, so that it is sent to each process once.
     Memory(Arc<Region>),
     /// Something that stays here, and is kept as long as the call.
-    Kept(#[allow(dead_code, reason = "kept for its drop")] Arc<Kept>),
+    Kept(#[allow(dead_code, reason = "kept for its drop")] Arc<AnyKept>),
     /// An open descriptor. It is sent anew each time, so that it closes when its last user drops it.
     Descriptor(Arc<Descriptor>),
     /// A large row, to be sent.
@@ -31,7 +31,7 @@ pub(crate) enum Handle {
 }
 
 /// Anything, behind one pointer, so that a handle is two words.
-type Kept = Box<dyn Any + Send + Sync>;
+type AnyKept = Box<dyn Any + Send + Sync>;
 
 /// The handles of a call, by their places. Mostly it is one, if any.
 pub(crate) type Handles = SmallVec<[Handle; 1]>;
@@ -44,7 +44,7 @@ impl Handle {
         Self::Kept(Arc::new(Box::new(thing)))
     }
 
-    /// As it arrives where it was sent, for who reads it in this process.
+    /// The handle as a receiver would have it, to be read in this process.
     pub(crate) fn arrive_here(&self) -> io::Result<Self> {
         match self {
             Self::Bulk(bulk) => Ok(Self::Arrived(Arc::new(bulk.arrive_here()?))),
@@ -171,7 +171,7 @@ mod tests {
         let region = Region::zeroed(8).unwrap();
         let mut handles = Handles::new();
         let places = gathering(&mut handles, || {
-            [0, 1].map(|_| give::<refusal::Refused>(Handle::Memory(Arc::clone(&region))).unwrap())
+            [0, 1].map(|_| give::<refusal::TextError>(Handle::Memory(Arc::clone(&region))).unwrap())
         });
         assert_eq!((places, handles.len()), ([0, 0], 1));
         let back = providing(&handles, || take_memory::<Error>(0).unwrap());
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn outside_a_call_there_is_no_table() {
         let region = Region::zeroed(8).unwrap();
-        assert!(give::<refusal::Refused>(Handle::Memory(region)).unwrap_err().0.contains("pass it as"));
+        assert!(give::<refusal::TextError>(Handle::Memory(region)).unwrap_err().0.contains("pass it as"));
         assert!(take::<Error>(0).is_err());
     }
 
@@ -190,20 +190,20 @@ mod tests {
     fn a_panic_leaves_no_table_behind() {
         let mut handles = Handles::new();
         assert!(crate::panic::catch(|| gathering(&mut handles, || panic!("stop"))).is_err());
-        assert!(give::<refusal::Refused>(Handle::Memory(Region::zeroed(8).unwrap())).is_err());
+        assert!(give::<refusal::TextError>(Handle::Memory(Region::zeroed(8).unwrap())).is_err());
     }
 
     /// An error for serializing that keeps its text.
     mod refusal {
         #[derive(Debug)]
-        pub(super) struct Refused(pub(super) String);
-        impl std::fmt::Display for Refused {
+        pub(super) struct TextError(pub(super) String);
+        impl std::fmt::Display for TextError {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
-        impl std::error::Error for Refused {}
-        impl serde::ser::Error for Refused {
+        impl std::error::Error for TextError {}
+        impl serde::ser::Error for TextError {
             fn custom<T: std::fmt::Display>(text: T) -> Self {
                 Self(text.to_string())
             }

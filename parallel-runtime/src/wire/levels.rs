@@ -2,9 +2,9 @@
 //!
 //! serde recurses once for each value inside a value, in users' code, so a deep value can be longer than the stack. Each value
 //! that has values inside is [`enter`]ed on the way in: its level is counted, and the address of the stack's end compared with
-//! a limit. The first limit is near, so that a value of the usual kind never asks where its stack ends. Whoever passes it asks,
-//! once; whoever finds too little left gives up, and all is done anew on a larger stack of our own: the same value gives the
-//! same bytes again, and the same bytes the same value. What is too deep for that is an error.
+//! a limit. The first limit is near, so that for a usual value the system is never asked where the stack ends. A value that
+//! passes it has that asked, once; where too little is left, the attempt is given up and made anew on a larger stack of our own:
+//! the same value gives the same bytes again, and the same bytes the same value. A value too deep for that is an error.
 
 use std::cell::Cell;
 
@@ -52,7 +52,7 @@ thread_local! {
     };
 }
 
-/// What this thread was at before, so that a value inside a value's own code leaves it as it was, also by a panic.
+/// The state of an outer value: put back when a value inside its own code is through, also by a panic.
 struct Restore {
     start: usize,
     limit: usize,
@@ -88,7 +88,7 @@ impl Drop for Restore {
             watch.bytes.set(self.bytes);
             watch.unwritten.set(self.unwritten);
         });
-        // How deep the value is was not found out.
+        // The value's depth was not found out.
         if std::thread::panicking() {
             given::meet();
         }
@@ -125,7 +125,7 @@ pub(super) fn claim(values: usize) -> Option<usize> {
     })
 }
 
-/// There is too little stack for what is inside. Nobody reads it: all is done anew, or another error says so.
+/// There is too little stack for the values inside. Its text is never shown: the attempt is made anew, or another error says so.
 #[derive(Debug)]
 pub(super) struct TooDeep;
 
@@ -140,7 +140,7 @@ impl std::fmt::Display for TooDeep {
 fn pass(here: usize) -> Result<(), TooDeep> {
     WATCH.with(|watch| {
         let lowest = stack::bounds().map(|bounds| bounds.start + RESERVE.min(bounds.len() / PART_OF_STACK));
-        // Where nobody knows how long the stack is, it is as short as can be.
+        // Where the system does not tell the stack's length, assume the shortest.
         let Some(lowest) = lowest.filter(|&lowest| here >= lowest) else {
             if !matches!(watch.passed.get(), Passed::GaveUp { .. }) {
                 watch.passed.set(Passed::GaveUp { levels: watch.levels.get() });
@@ -221,7 +221,7 @@ mod tests {
     use crate::wire::codec;
     use crate::wire::given::{self, Given};
 
-    /// A type whose values can be nested, and are dropped one inside the other.
+    /// A type of values that can be nested, and are dropped one inside the other.
     trait Nest: Serialize + DeserializeOwned {
         fn innermost() -> Self;
         fn around(inner: Self) -> Self;
@@ -481,7 +481,7 @@ mod tests {
                 let before = given::met();
                 let report = crate::panic::catch(|| codec::encode(&Panics(levels), &mut Vec::new())).unwrap_err();
                 assert_eq!(report.message(), "at the end");
-                // Nobody knows how deep it is.
+                // Its depth is unknown.
                 assert_ne!(given::met(), before);
                 travels::<Tree>(5_000);
             }

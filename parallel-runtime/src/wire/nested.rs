@@ -13,7 +13,7 @@ use serde::de::{
 
 use super::levels;
 
-/// A value that is deserialized so.
+/// A value that is deserialized with its levels counted.
 pub(super) struct Nested<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {

@@ -150,7 +150,7 @@ impl<T: Serialize + DeserializeOwned> ResultCodec<T> for Serde {
     }
 }
 
-/// Stands where a codec is missing of which an error has told; never used.
+/// Stands for a codec that an error has told to be missing; never used.
 #[derive(Clone, Copy, Debug)]
 pub struct Foreign;
 

@@ -11,18 +11,18 @@
 //! line of the processor's cache: another one costs its way between two cores.
 
 use super::consecutive;
-use super::ends::Ends;
+use super::ends::ItemEnds;
 use crate::tuning::LANE_AREA;
 
 /// The worker notes when it starts an item, because the item has a timeout.
 pub(crate) const TIMED: u32 = 1;
-/// Nobody wants the values.
+/// The values are not wanted.
 pub(crate) const DISCARD: u32 = 2;
 /// The items are consecutive numbers.
 pub(crate) const CONSECUTIVE: u32 = 4;
 /// The values become one.
 const MERGED: u32 = 8;
-/// What is merged is inside of `Ok`, and an `Err` ends it.
+/// The values inside of `Ok` are merged, and an `Err` ends it.
 pub(crate) const FALLIBLE: u32 = 16;
 
 /// The `width` of items of different lengths.
@@ -40,7 +40,7 @@ pub(crate) struct Parcel<'a> {
     /// The numbers of the handles that the items name by their places.
     pub(crate) handles: &'a [u64],
     /// Where in the items each one ends.
-    pub(crate) ends: &'a Ends,
+    pub(crate) ends: &'a ItemEnds,
 }
 
 impl Parcel<'_> {
@@ -75,7 +75,7 @@ impl Parcel<'_> {
 
 /// A parcel as its worker reads it.
 #[derive(Debug)]
-pub(crate) struct Opened<'a> {
+pub(crate) struct ParcelReader<'a> {
     pub(crate) function: u64,
     pub(crate) merge: u64,
     pub(crate) flags: u32,
@@ -84,7 +84,7 @@ pub(crate) struct Opened<'a> {
     items: Items<'a>,
 }
 
-impl<'a> Opened<'a> {
+impl<'a> ParcelReader<'a> {
     /// Reads a parcel; `None` when the bytes are not one.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (function, rest) = u64_at(bytes)?;
@@ -122,7 +122,7 @@ impl<'a> Opened<'a> {
         }
         let Items { width, bytes, left, .. } = &mut self.items;
         let all = width.and_then(|width| width.checked_mul(*left)).filter(|len| *len <= LANE_AREA)?;
-        // Kept as long as it ever was: what is not overwritten need not be cleared.
+        // Never shortened: bytes that it already has need not be cleared again.
         numbers.resize(numbers.len().max(all), 0);
         let first = std::mem::take(bytes);
         let written = first.len().checked_mul(*left) == Some(all) && consecutive::write(first, 0, &mut numbers[..all]);
@@ -217,8 +217,8 @@ fn u32_at(bytes: &[u8]) -> Option<(u32, &[u8])> {
 mod tests {
     use super::*;
 
-    fn ends(lengths: &[usize]) -> Ends {
-        let mut ends = Ends::default();
+    fn ends(lengths: &[usize]) -> ItemEnds {
+        let mut ends = ItemEnds::default();
         lengths.iter().for_each(|len| ends.push(ends.last() + len));
         ends
     }
@@ -233,7 +233,7 @@ mod tests {
             parcel.write_head(&mut bytes);
             assert_eq!(bytes.len() % 8, 0);
             bytes.extend_from_slice(items);
-            let opened = Opened::read(&bytes).unwrap();
+            let opened = ParcelReader::read(&bytes).unwrap();
             assert_eq!((opened.function, opened.merge, opened.flags, opened.name), (7, 9, TIMED, Some("näme")));
             assert_eq!(opened.handles().collect::<Vec<_>>(), [4, 5]);
             assert_eq!(opened.count(), lengths.len());
@@ -250,14 +250,14 @@ mod tests {
             Parcel { function: 1, merge: 0, flags: 0, name: None, handles: &[], ends: &ends }.write_head(&mut bytes);
             bytes.extend_from_slice(b"abc");
             for cut in 0..bytes.len() {
-                if let Some(opened) = Opened::read(&bytes[..cut]) {
+                if let Some(opened) = ParcelReader::read(&bytes[..cut]) {
                     assert!(opened.items().count() < lengths.len(), "cut at {cut}");
                 }
             }
             for at in 0..bytes.len() {
                 let mut changed = bytes.clone();
                 changed[at] = 0xff;
-                if let Some(opened) = Opened::read(&changed) {
+                if let Some(opened) = ParcelReader::read(&changed) {
                     let nothing_in_each = opened.items().next().is_none_or(<[u8]>::is_empty);
                     assert!(nothing_in_each || opened.items().map(<[u8]>::len).sum::<usize>() <= bytes.len());
                 }

@@ -1,7 +1,7 @@
 //! Plain data: numbers, truth values, rows of numbers and text, copied as they are.
 //!
 //! What is written is what the codec writes, a length of 64 bits and little-endian numbers of fixed width; so a value may
-//! be written by one and read by the other. It only goes faster: one copy in place of a call for each number.
+//! be written by one of the two and read by the other. This file is only faster: one copy in place of a call for each number.
 
 use bytemuck::Pod;
 
@@ -39,7 +39,7 @@ pub(crate) const LARGEST_NUMBER: usize = 16;
 /// The bytes of a value that needs no encoding, as they stand in memory.
 pub(crate) enum Plain<'a> {
     Number(&'a [u8]),
-    /// How many numbers, or bytes of text, there are, and they.
+    /// How many numbers, or bytes of text, there are; and their bytes.
     Row([u8; 8], &'a [u8]),
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn encode<T: ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Set in the length of a row that is not in the bytes, but the handle whose place follows.
+/// Set in the length of a row that is not in the bytes but in a handle, the place of which follows.
 const ELSEWHERE: u64 = 1 << 63;
 
 /// Appends a row that is large enough to travel in memory of its own, which it puts into `handles`; `None` where it is not, or
@@ -205,7 +205,7 @@ pub(crate) fn is_short<T>() -> bool {
     COPIED && (size_of_number::<T>().is_some() || is::<T, bool>() || is::<T, ()>())
 }
 
-/// Whether a value of this type may be nested more deeply than anybody sees from its type.
+/// Whether a value of this type may be nested more deeply than its type shows.
 #[inline]
 pub(crate) fn may_be_deep<T>() -> bool {
     fn is_flat<T>() -> Option<()> {
@@ -273,7 +273,7 @@ mod tests {
     use serde::de::DeserializeOwned;
     use std::fmt::Debug;
 
-    /// Written and read by one and by the other, in all four ways.
+    /// Written and read by this file and by the codec, in all four ways.
     fn agree<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
         let (mut plain, mut coded) = (vec![9], vec![9]);
         encode(&value, &mut plain).unwrap();

@@ -1,4 +1,4 @@
-//! The reply to a parcel, as the parent reads it. [`memory::reply`](crate::lane::reply) has its layout, and writes it.
+//! The reply to a parcel, as the parent reads it. [`lane::reply`](crate::lane::reply) has its layout, and writes it.
 
 use super::codec::{self, CodecError};
 use super::outcome::CallFailure;
@@ -8,7 +8,7 @@ use crate::lane::reply::{ROW_HEAD, tag};
 
 /// What became of one item, or of several.
 #[derive(Debug)]
-pub(crate) enum Entry<'a> {
+pub(crate) enum ReplyEntry<'a> {
     Value(&'a [u8]),
     Failure(Result<CallFailure, CodecError>),
     /// A value that travels beside the lane.
@@ -23,7 +23,7 @@ pub(crate) enum Entry<'a> {
 
 /// The entries of a reply to `done` items, in order.
 #[derive(Debug, Clone)]
-pub(crate) struct Entries<'a> {
+pub(crate) struct ReplyEntries<'a> {
     reply: &'a [u8],
     /// How many items have no entry yet.
     left: usize,
@@ -31,14 +31,14 @@ pub(crate) struct Entries<'a> {
     skip: usize,
 }
 
-impl<'a> Entries<'a> {
+impl<'a> ReplyEntries<'a> {
     /// The entries of all but the first `skip` items.
     pub(crate) fn of(reply: &'a [u8], done: usize, skip: usize) -> Self {
         Self { reply, left: done, skip }
     }
 
     /// Reads a row behind its first word.
-    fn row(&self, width: usize, rest: &'a [u8]) -> Option<(Entry<'a>, &'a [u8])> {
+    fn row(&self, width: usize, rest: &'a [u8]) -> Option<(ReplyEntry<'a>, &'a [u8])> {
         let (count, rest) = u64_at(rest)?;
         let count = match usize::try_from(count).ok()? {
             0 => self.left,
@@ -49,18 +49,18 @@ impl<'a> Entries<'a> {
         let len = width.checked_mul(count)?;
         let (bytes, after) = rest.split_at_checked(len)?;
         let after = after.get(len.next_multiple_of(8) - len..).unwrap_or_default();
-        (count > 0).then_some((Entry::Row { width, count, bytes }, after))
+        (count > 0).then_some((ReplyEntry::Row { width, count, bytes }, after))
     }
 }
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = Entry<'a>;
+impl<'a> Iterator for ReplyEntries<'a> {
+    type Item = ReplyEntry<'a>;
 
     /// Ends early where the bytes are not entries.
-    fn next(&mut self) -> Option<Entry<'a>> {
+    fn next(&mut self) -> Option<ReplyEntry<'a>> {
         loop {
             let entry = self.read()?;
-            let Entry::Row { width, count, bytes } = entry else {
+            let ReplyEntry::Row { width, count, bytes } = entry else {
                 if self.skip == 0 {
                     return Some(entry);
                 }
@@ -70,14 +70,14 @@ impl<'a> Iterator for Entries<'a> {
             let skipped = self.skip.min(count);
             self.skip -= skipped;
             if skipped < count {
-                return Some(Entry::Row { width, count: count - skipped, bytes: &bytes[skipped * width..] });
+                return Some(ReplyEntry::Row { width, count: count - skipped, bytes: &bytes[skipped * width..] });
             }
         }
     }
 }
 
-impl<'a> Entries<'a> {
-    fn read(&mut self) -> Option<Entry<'a>> {
+impl<'a> ReplyEntries<'a> {
+    fn read(&mut self) -> Option<ReplyEntry<'a>> {
         if self.left == 0 {
             return None;
         }
@@ -89,16 +89,16 @@ impl<'a> Entries<'a> {
             let (padded, after) = rest.split_at_checked(len.checked_next_multiple_of(8)?)?;
             let bytes = &padded[..len];
             let entry = match kind {
-                tag::VALUE => Entry::Value(bytes),
-                tag::FAILURE => Entry::Failure(codec::decode_whole(bytes)),
-                tag::LARGE => Entry::Large,
+                tag::VALUE => ReplyEntry::Value(bytes),
+                tag::FAILURE => ReplyEntry::Failure(codec::decode_whole(bytes)),
+                tag::LARGE => ReplyEntry::Large,
                 _ => return None,
             };
             (entry, after)
         };
         self.reply = after;
         self.left -= match entry {
-            Entry::Row { count, .. } => count,
+            ReplyEntry::Row { count, .. } => count,
             _ => 1,
         };
         Some(entry)
@@ -180,24 +180,27 @@ mod tests {
             row(writer, &[(); 4])
         });
         assert_eq!(done, 12);
-        let mut read = Entries::of(&reply, done, 0);
-        assert!(matches!(read.next(), Some(Entry::Value(b"12345"))));
-        assert!(matches!(read.next(), Some(Entry::Row { width: 1, count: 3, bytes: [1, 2, 3] })));
-        assert!(matches!(read.next(), Some(Entry::Failure(Ok(CallFailure::UnknownFunction { key: 3 })))));
-        assert!(matches!(read.next(), Some(Entry::Row { width: 8, count: 2, bytes: [1, .., 2, 0, 0, 0, 0, 0, 0, 0] })));
-        assert!(matches!(read.next(), Some(Entry::Large)));
-        assert!(matches!(read.next(), Some(Entry::Row { width: 0, count: 4, bytes: [] })));
+        let mut read = ReplyEntries::of(&reply, done, 0);
+        assert!(matches!(read.next(), Some(ReplyEntry::Value(b"12345"))));
+        assert!(matches!(read.next(), Some(ReplyEntry::Row { width: 1, count: 3, bytes: [1, 2, 3] })));
+        assert!(matches!(read.next(), Some(ReplyEntry::Failure(Ok(CallFailure::UnknownFunction { key: 3 })))));
+        assert!(matches!(
+            read.next(),
+            Some(ReplyEntry::Row { width: 8, count: 2, bytes: [1, .., 2, 0, 0, 0, 0, 0, 0, 0] })
+        ));
+        assert!(matches!(read.next(), Some(ReplyEntry::Large)));
+        assert!(matches!(read.next(), Some(ReplyEntry::Row { width: 0, count: 4, bytes: [] })));
         assert!(read.next().is_none());
-        let items = |entry| if let Entry::Row { count, .. } = entry { count } else { 1 };
+        let items = |entry| if let ReplyEntry::Row { count, .. } = entry { count } else { 1 };
         for skip in 0..=done {
-            assert_eq!(Entries::of(&reply, done, skip).map(items).sum::<usize>(), done - skip);
+            assert_eq!(ReplyEntries::of(&reply, done, skip).map(items).sum::<usize>(), done - skip);
         }
         // As it is when the worker goes on while the parent reads: of the second row, one of two was done.
         for known in 1..done {
-            assert_eq!(Entries::of(&reply, known, 0).map(items).sum::<usize>(), known);
+            assert_eq!(ReplyEntries::of(&reply, known, 0).map(items).sum::<usize>(), known);
         }
-        let mut read = Entries::of(&reply, done, 2);
-        assert!(matches!(read.next(), Some(Entry::Row { width: 1, count: 2, bytes: [2, 3] })));
+        let mut read = ReplyEntries::of(&reply, done, 2);
+        assert!(matches!(read.next(), Some(ReplyEntry::Row { width: 1, count: 2, bytes: [2, 3] })));
     }
 
     #[test]
@@ -212,7 +215,7 @@ mod tests {
             writer
         });
         assert!(reply.len() > crate::tuning::LANE_AREA - 64);
-        assert_eq!(Entries::of(&reply, done, 0).count(), 2);
+        assert_eq!(ReplyEntries::of(&reply, done, 0).count(), 2);
     }
 
     #[test]
@@ -229,9 +232,9 @@ mod tests {
             assert!(writer.push_entry(tag::FAILURE, &failure_bytes(CallFailure::UnknownFunction { key: 3 })));
             writer
         });
-        let mut read = Entries::of(&reply, done, 0);
-        assert!(matches!(read.next(), Some(Entry::Row { width: 2, count: 3, bytes: [0xff, ..] })));
-        assert!(matches!(read.next(), Some(Entry::Failure(Ok(_)))));
+        let mut read = ReplyEntries::of(&reply, done, 0);
+        assert!(matches!(read.next(), Some(ReplyEntry::Row { width: 2, count: 3, bytes: [0xff, ..] })));
+        assert!(matches!(read.next(), Some(ReplyEntry::Failure(Ok(_)))));
         assert!(read.next().is_none());
     }
 
@@ -240,8 +243,8 @@ mod tests {
 
     /// The numbers in a reply of one row, behind an entry for `done` of one item.
     fn numbers(reply: &[u8], done: usize) -> Vec<u64> {
-        match Entries::of(reply, done + 1, 1).next() {
-            Some(Entry::Row { width: 8, bytes, .. }) => {
+        match ReplyEntries::of(reply, done + 1, 1).next() {
+            Some(ReplyEntry::Row { width: 8, bytes, .. }) => {
                 bytes.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())).collect()
             }
             _ => Vec::new(),
@@ -300,7 +303,7 @@ mod tests {
                 while !writer.is_finished() {
                     let done = slot.progress.step.read().done();
                     let Some(reply) = read_so_far(&memory, 0, 7) else { continue };
-                    if let Some(Entry::Row { width: 8, count, bytes }) = Entries::of(&reply, done, 0).next() {
+                    if let Some(ReplyEntry::Row { width: 8, count, bytes }) = ReplyEntries::of(&reply, done, 0).next() {
                         let written = bytes.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
                         assert!(written.eq(values[..count].iter().copied()), "{count} of round {round}");
                         met += usize::from(count > 512 && count < values.len());
@@ -322,9 +325,9 @@ mod tests {
                 let mut changed = reply.clone();
                 changed[at] = rubbish;
                 for cut in 0..=changed.len() {
-                    let entries = Entries::of(&changed[..cut], done, 0).take(100);
+                    let entries = ReplyEntries::of(&changed[..cut], done, 0).take(100);
                     let items: usize =
-                        entries.map(|entry| if let Entry::Row { count, .. } = entry { count } else { 1 }).sum();
+                        entries.map(|entry| if let ReplyEntry::Row { count, .. } = entry { count } else { 1 }).sum();
                     assert!(items <= done + reply.len() / 8, "{items}");
                 }
             }

@@ -59,7 +59,7 @@ fn map_of_unknown_length<E: Error>() -> E {
     )
 }
 
-/// Enters a compound value, whose `end` leaves it.
+/// Enters a compound value; its `end` leaves it.
 #[inline(always)]
 fn enter<E: Error>() -> Result<(), E> {
     levels::enter().map_err(E::custom)
@@ -242,7 +242,7 @@ impl<S: Serializer> Serializer for Strict<S> {
     }
 }
 
-/// A trait for compound values whose parts have no names.
+/// A trait for compound values of parts without names.
 macro_rules! wrap_parts {
     ($($trait:ident { $($method:ident)* })*) => {
         $(

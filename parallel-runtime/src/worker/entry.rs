@@ -16,7 +16,7 @@ use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::control::Control;
 use crate::process::start::zygote;
-use crate::process::token::{self, Role};
+use crate::process::token::{self, Purpose};
 use crate::run::registry;
 use crate::sys::early;
 use crate::sys::executable;
@@ -41,33 +41,33 @@ extern "C" fn construct(count: c_int, arguments: *const *const c_char, environme
     if !token::has_token() || !program::is_own_constructor(construct) {
         return current::set_origin(Origin::Program);
     }
-    let (role, control) = connect();
+    let (purpose, control) = connect();
     // SAFETY: called from the constructor with its own arguments; `enter` never returns.
     let run = || unsafe { program::run_constructors_after(construct, count, arguments, environment) };
     early::mark_those_of(run);
-    enter(role, control)
+    enter(purpose, control)
 }
 
 /// Finds the parent, and takes the token out so that nothing this process starts mistakes itself for a worker. In a
 /// zygote it returns only in the copies, which are workers as any other from here on.
-fn connect() -> (Role, &'static Control) {
+fn connect() -> (Purpose, &'static Control) {
     let token = program::raw_variable(environment::TOKEN_C).unwrap_or_default();
-    // Before the token goes, by which other threads, and handlers of `exit`, know it.
+    // Before the token goes: until then other threads, and handlers of `exit`, recognize a worker by it.
     current::set_origin(Origin::Worker);
     // SAFETY: before `main` and before the first task; a thread that an earlier constructor started and that reads the
     // environment right now would have been in danger from any `setenv` of the program as well.
     unsafe { program::remove_variable(environment::TOKEN_C) };
     match token::connect(&token) {
-        // It is needed to the end of the process.
-        Ok((role, socket)) => {
-            let control = match role {
-                Role::Worker => {
+        // Leaked: the channel is needed to the end of the process.
+        Ok((purpose, socket)) => {
+            let control = match purpose {
+                Purpose::Worker => {
                     early::list();
                     Control::new(socket)
                 }
-                Role::Zygote => zygote::serve(socket, get_ready),
+                Purpose::Zygote => zygote::serve(socket, get_ready),
             };
-            (role, Box::leak(Box::new(control)))
+            (purpose, Box::leak(Box::new(control)))
         }
         Err(error) => {
             eprintln!(
@@ -81,12 +81,12 @@ fn connect() -> (Role, &'static Control) {
 }
 
 /// Works until there is nothing left to do, then ends the process as `main` would: with `atexit`, and buffers flushed.
-fn enter(role: Role, control: &'static Control) -> ! {
+fn enter(purpose: Purpose, control: &'static Control) -> ! {
     process::adopt_rust_signal_state();
     program::set_title(program::name());
-    // As long as there is one thread, that is: the memory that the first call of this takes then costs less.
+    // While there is one thread: the memory that the first call takes costs less then.
     end_before_older_handlers(&LAST_END);
-    if role == Role::Worker {
+    if purpose == Purpose::Worker {
         watch_parent(control);
     }
     // A panic here is a defect of ours; it must not unwind into the C library.
@@ -116,7 +116,8 @@ thread_local! {
 }
 
 /// Says that the end of this worker has begun, should a task call `exit`, before destructors and handlers run that are older
-/// than this call. `end` is for the destructors, which the C library runs ahead of the handlers.
+/// than this call. `end` is for the destructors, which the C library runs ahead of the handlers (`__call_tls_dtors` in
+/// glibc's `stdlib/exit.c`).
 fn end_before_older_handlers(end: &'static LocalKey<End>) {
     extern "C" fn begin() {
         ending::begin();
@@ -126,10 +127,10 @@ fn end_before_older_handlers(end: &'static LocalKey<End>) {
     end.with(|_| {});
 }
 
-/// Does in a copy, while it waits, what need not be done when it is to begin.
+/// Does in a waiting copy what would otherwise be done once it may begin.
 fn get_ready(control: &Control) {
-    // It must be done again behind the constructors that are still to come. But then it has memory of its own for it, which takes
-    // longest, and much longer once there is another thread.
+    // Done again behind the constructors that are still to come. But the copy has the memory for it then, which takes longest,
+    // and much longer once there is another thread.
     end_before_older_handlers(&FIRST_END);
     watch_parent(control);
 }
@@ -157,8 +158,8 @@ pub fn init() {
     ONCE.call_once(|| {
         // In a constructor ahead of ours there is nothing to do yet.
         if current::is_unknown() && token::has_token() && !program::is_own_constructor(construct) {
-            let (role, control) = connect();
-            enter(role, control);
+            let (purpose, control) = connect();
+            enter(purpose, control);
         }
     });
 }
@@ -168,8 +169,8 @@ pub fn init() {
 /// # Errors
 ///
 /// `NotParallel` on a system without an entry before `main`, in a library that a foreign program loaded, and where the file that
-/// would be started is not this program; `Closed` once the end of this process has begun; `Start` in a worker whose constructors run,
-/// in the threads that they have started, in calls that are nested too deep, and where a process may have too little stack.
+/// would be started is not this program; `Closed` once the end of this process has begun; `Start` in a worker while its constructors
+/// run, in threads that they have started, in calls that are nested too deep, and where a process may have too little stack.
 pub(crate) fn check() -> Result<()> {
     ending::check()?;
     if let Some(text) = endless() {

@@ -6,7 +6,7 @@ use std::io;
 use crate::process::control::{Control, Delivery, Incoming};
 use crate::process::transfer::Store;
 use crate::wire::handles::Handles;
-use crate::wire::parcel::Opened;
+use crate::wire::parcel::ParcelReader;
 
 /// What the parent sends beside the lane.
 pub(super) struct Mailbox<'a> {
@@ -17,8 +17,8 @@ pub(super) struct Mailbox<'a> {
 }
 
 impl Mailbox<'_> {
-    /// Takes one message; false when there is none, without waiting.
-    pub(super) fn take(&mut self, wait: bool) -> io::Result<bool> {
+    /// Receives one message. `wait`: until there is one; otherwise false when there is none.
+    pub(super) fn receive(&mut self, wait: bool) -> io::Result<bool> {
         check_intact(self.control)?;
         match self.control.receive(wait)? {
             Incoming::Message(Delivery::Handles(notes), descriptors) => self.store.keep(&notes, descriptors)?,
@@ -39,18 +39,18 @@ impl Mailbox<'_> {
             if let Some(parcel) = self.blocks.remove(&number) {
                 return Ok(parcel);
             }
-            self.take(true)?;
+            self.receive(true)?;
         }
     }
 
     /// The handles that a parcel names; they were sent ahead of it.
-    pub(super) fn handles(&mut self, opened: &Opened<'_>) -> io::Result<Handles> {
+    pub(super) fn handles(&mut self, opened: &ParcelReader<'_>) -> io::Result<Handles> {
         if opened.handles().next().is_none() {
             return Ok(Handles::new());
         }
         // What is kept here from an earlier call was not sent again.
         if !self.store.has_all(opened.handles()) {
-            while self.take(false)? {}
+            while self.receive(false)? {}
         }
         self.store.find(opened.handles(), true)
     }

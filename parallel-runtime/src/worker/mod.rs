@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The number of this process, a worker.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// Whether this is no worker, but a process that a task has forked and that has come back here. It has a copy of the channel,
-/// but nothing to say there: it ends as programs do.
+/// Whether this process is no worker but a fork that a task has made, in which the task returned. It has a copy of the channel,
+/// and must not send on it: it ends as programs do.
 pub(super) fn is_forked_by_task() -> bool {
     PROCESS.load(Ordering::Relaxed) != std::process::id()
 }

@@ -7,29 +7,20 @@ use super::is_forked_by_task;
 use super::mailbox::check_intact;
 use crate::lane::reply::{LONGEST_ENTRY, ReplyWriter, tag};
 use crate::lane::worker::WorkerLane;
-use crate::process::control::{Body, Control, Package, Report, borrowed};
+use crate::process::control::{Body, Control, Package, Report, SpareBlock, borrowed};
 use crate::process::transfer;
 use crate::run::call::Finish;
-use crate::sys::memory::Block;
 use crate::wire::codec::CodecError;
 use crate::wire::handles::Ids;
 use crate::wire::outcome::CallFailure;
 use crate::wire::payload::Payload;
 use crate::wire::reply;
 
-/// A block that was used before.
-pub(super) struct Spare {
-    pub(super) block: Block,
-    /// The parcel whose result it held.
-    pub(super) number: u64,
-    pub(super) since: Instant,
-}
-
 /// Where outcomes go: into the lane, or beside it what does not fit there.
 pub(super) struct Outlet<'a> {
     pub(super) control: &'a Control,
     pub(super) lane: &'a WorkerLane,
-    pub(super) spare: &'a mut Option<Spare>,
+    pub(super) spare: &'a mut Option<SpareBlock>,
     pub(super) parcel: u64,
     /// Why nothing can be sent any more.
     pub(super) broken: Option<io::Error>,
@@ -69,7 +60,7 @@ impl Outlet<'_> {
         let sent = self.send_beside(item, value, failed);
         // There is room for it: an item is not started where there is none.
         reply.push_entry(tag::LARGE, &[]);
-        // One large value is no reason to keep so much.
+        // Do not keep the memory of one large value.
         value.handles.clear();
         value.bytes.clear();
         value.bytes.shrink_to(LONGEST_ENTRY);
@@ -85,14 +76,14 @@ impl Outlet<'_> {
         if is_forked_by_task() {
             return Ok(());
         }
-        // Once the parent has taken in the parcel that it was for, nobody reads the block any more.
-        let free = self.spare.take().filter(|spare| self.lane.is_taken_in(spare.number));
+        // The parent reads the block no more once it has taken in the parcel that it was for.
+        let free = self.spare.take().filter(|spare| self.lane.is_taken_in(spare.parcel));
         let mut block = free.map(|spare| spare.block);
         match transfer::pack::<Report>(self.control, value, &mut block, true) {
             Ok((package, filled)) => {
                 let report = Report::Large { parcel: self.parcel, item, package, failed };
                 self.control.send(&report, &borrowed(filled), true)?;
-                *self.spare = block.map(|block| Spare { block, number: self.parcel, since: Instant::now() });
+                *self.spare = block.map(|block| SpareBlock { block, parcel: self.parcel, since: Instant::now() });
                 Ok(())
             }
             Err(error) => {

@@ -2,17 +2,17 @@
 
 use std::io;
 
-use super::outlet::{Outlet, Spare};
+use super::outlet::Outlet;
 use crate::current;
 use crate::lane::worker::WorkerLane;
-use crate::process::control::Control;
-use crate::run::call::{Call, value_from};
+use crate::process::control::{Control, SpareBlock};
+use crate::run::call::{ItemLoop, value_from};
 use crate::run::registry::{self, Entry};
 use crate::sys::forked;
 use crate::wire::fallible;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::outcome::CallFailure;
-use crate::wire::parcel::{self, Opened};
+use crate::wire::parcel::{self, ParcelReader};
 use crate::wire::payload::Payload;
 
 /// A parcel that runs.
@@ -20,9 +20,9 @@ pub(super) struct Run<'a> {
     pub(super) control: &'a Control,
     pub(super) lane: &'a WorkerLane,
     pub(super) value: &'a mut Payload,
-    pub(super) spare: &'a mut Option<Spare>,
+    pub(super) spare: &'a mut Option<SpareBlock>,
     pub(super) number: u64,
-    pub(super) opened: Opened<'a>,
+    pub(super) opened: ParcelReader<'a>,
     pub(super) handles: Handles,
 }
 
@@ -35,7 +35,7 @@ impl Run<'_> {
         let wanted = opened.flags & parcel::DISCARD == 0;
         let mut outlet =
             Outlet { control: self.control, lane: self.lane, spare: self.spare, parcel: self.number, broken: None };
-        let mut call = Call::new(opened.items(), &self.handles, self.value, wanted, Some(reply), &mut outlet);
+        let mut call = ItemLoop::new(opened.items(), &self.handles, self.value, wanted, Some(reply), &mut outlet);
         match entry {
             Some(entry) => {
                 current::set_call(entry.name(), opened.name);
@@ -70,7 +70,7 @@ impl Run<'_> {
                 Ok(value) => value,
                 Err(failure) => return self.finish_merged(count, done + 1, Err(failure)),
             };
-            // What was merged already stands in no `Ok` any more.
+            // Values that were merged before (`function` 0) are in no `Ok` any more.
             if fallible && opened.function != 0 {
                 value = match fallible::unwrap(value) {
                     Ok(value) => value,
@@ -110,7 +110,7 @@ impl Run<'_> {
 }
 
 /// The value of an item of a parcel that is to be merged; it may be one already.
-fn value_of(opened: &Opened<'_>, item: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
+fn value_of(opened: &ParcelReader<'_>, item: &[u8], handles: &[Handle]) -> Result<Vec<u8>, CallFailure> {
     if opened.function == 0 {
         return Ok(item.to_vec());
     }
@@ -120,7 +120,11 @@ fn value_of(opened: &Opened<'_>, item: &[u8], handles: &[Handle]) -> Result<Vec<
 }
 
 /// Merges the last two runs: their values, one after the other, are the arguments of the merge.
-fn merge_last(opened: &Opened<'_>, runs: &mut Vec<(u32, Vec<u8>)>, handles: &[Handle]) -> Result<(), CallFailure> {
+fn merge_last(
+    opened: &ParcelReader<'_>,
+    runs: &mut Vec<(u32, Vec<u8>)>,
+    handles: &[Handle],
+) -> Result<(), CallFailure> {
     let entry = find(opened.merge)?;
     if let (Some((last, value)), Some((before, mut arguments))) = (runs.pop(), runs.pop()) {
         arguments.extend_from_slice(&value);

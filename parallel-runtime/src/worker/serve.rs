@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use super::mailbox::Mailbox;
-use super::outlet::{Spare, not_handed_over};
+use super::outlet::not_handed_over;
 use super::parcel::{Run, find};
 use super::{PROCESS, is_forked_by_task};
 use crate::current::{self, Role};
@@ -15,7 +15,7 @@ use crate::lane::bell::WorkerBell;
 use crate::lane::bulk;
 use crate::lane::worker::{Work, WorkerLane};
 use crate::panic;
-use crate::process::control::{Assignment, Control, Incoming, Invocation, Opening, Report, borrowed};
+use crate::process::control::{Assignment, Control, Incoming, Invocation, Opening, Report, SpareBlock, borrowed};
 use crate::process::transfer::{self, Store};
 use crate::run::call::call_one;
 use crate::sys::forked;
@@ -25,13 +25,13 @@ use crate::sys::watch;
 use crate::sys::{AsDescriptor, Descriptor};
 use crate::tuning;
 use crate::wire::outcome::CallFailure;
-use crate::wire::parcel::Opened;
+use crate::wire::parcel::ParcelReader;
 use crate::wire::payload::Payload;
 
 /// What `main` returns after a panic; a spawned call that gave no value ends so.
 const FAILED: i32 = 101;
 
-/// The channel to the parent, for who has no other way to it.
+/// The channel to the parent, for the report of a panic that aborts.
 static CONTROL: OnceLock<&'static Control> = OnceLock::new();
 
 /// Does what the parent asks for; returns the exit code.
@@ -44,20 +44,23 @@ pub(crate) fn work(control: &'static Control) -> i32 {
             let _ = control.send(&Report::Failed(CallFailure::Panicked(report.clone()).fitting()), &[], true);
         }
     });
-    let done = receive_assignment(control).and_then(|Received { assignment, descriptors, store }| match assignment {
-        Assignment::Call { invocation, share } => {
-            current::set_role(Role::Spawned, share);
-            serve_call(control, invocation, descriptors, store)
-        }
-        Assignment::Serve { index, generation, share, initializer } => {
-            current::set_role(Role::Pooled { index: index as usize, generation }, share);
-            serve_pool(control, initializer, descriptors, store)
-        }
-    });
+    let done =
+        receive_assignment(control).and_then(
+            |ReceivedAssignment { assignment, descriptors, store }| match assignment {
+                Assignment::Call { invocation, share } => {
+                    current::set_role(Role::Spawned, share);
+                    serve_call(control, invocation, descriptors, store)
+                }
+                Assignment::Serve { index, generation, share, initializer } => {
+                    current::set_role(Role::Pooled { index: index as usize, generation }, share);
+                    serve_pool(control, initializer, descriptors, store)
+                }
+            },
+        );
     match done {
         Ok(code) => code,
         Err(error) => {
-            // The parent may be gone, which is one way to get here, or the channel, and another file has its number.
+            // The parent may be gone; or a task has closed the channel, and another file has its number.
             if control.is_intact() && !is_forked_by_task() {
                 let _ = control.send(&Report::Refused(error.to_string()), &[], true);
             }
@@ -67,19 +70,19 @@ pub(crate) fn work(control: &'static Control) -> i32 {
 }
 
 /// The assignment, with the handles and descriptors that came with it.
-struct Received {
+struct ReceivedAssignment {
     assignment: Assignment,
     descriptors: Vec<Descriptor>,
     store: Store,
 }
 
-fn receive_assignment(control: &Control) -> io::Result<Received> {
+fn receive_assignment(control: &Control) -> io::Result<ReceivedAssignment> {
     let mut store = Store::default();
     loop {
         match control.receive(true)? {
             Incoming::Message(Opening::Handles(notes), descriptors) => store.keep(&notes, descriptors)?,
             Incoming::Message(Opening::Assignment(assignment), descriptors) => {
-                return Ok(Received { assignment, descriptors, store });
+                return Ok(ReceivedAssignment { assignment, descriptors, store });
             }
             Incoming::Nothing | Incoming::End => {
                 return Err(io::Error::other("the parent ended before it said what to do"));
@@ -157,7 +160,7 @@ fn serve_pool(
     let mut bell = WorkerBell::open(bell_fd.as_descriptor(), Event::from_descriptor(attention))?;
     // Before the first task runs.
     forked::hide([lane.mapping(), bell.mapping()]);
-    // The mappings live on without them, and the task has two more numbers to itself.
+    // The mappings live on without their descriptors, and tasks have two more numbers.
     drop((lane_fd, bell_fd));
     let mut mailbox = Mailbox { control, store, blocks: BTreeMap::new() };
     if let Some(invocation) = initializer {
@@ -191,10 +194,10 @@ struct Server<'a> {
     bell: WorkerBell,
     /// The value of the item that runs; kept, so that an item costs no allocation.
     value: Payload,
-    /// Items that did not travel, because the first of them tells the others.
+    /// Consecutive items written out: only the first of them travels.
     numbers: Vec<u8>,
-    /// What a large result travelled in, for the next one.
-    spare: Option<Spare>,
+    /// The block of the latest large result, for the next one.
+    spare: Option<SpareBlock>,
 }
 
 impl Server<'_> {
@@ -213,8 +216,8 @@ impl Server<'_> {
                         self.spare = None;
                     }
                     if !self.mailbox.control.is_intact() {
-                        // The task closed what it found: nothing large can leave, and nobody can be called. Another one
-                        // serves.
+                        // A task has closed descriptors of ours: nothing large can leave, and the reactor cannot be
+                        // called. End, so that the pool starts another worker.
                         return Ok(0);
                     }
                 }
@@ -222,10 +225,10 @@ impl Server<'_> {
                     if in_block {
                         self.mailbox.parcel(number)?;
                     }
-                    // Something may wait for the room.
+                    // A batch may wait for the slot.
                     self.bell.ring(true);
                 }
-                Work::Mail => while self.mailbox.take(false)? {},
+                Work::Mail => while self.mailbox.receive(false)? {},
                 Work::Stop { within } => {
                     within.into_iter().for_each(ending::grant);
                     return Ok(0);
@@ -240,12 +243,12 @@ impl Server<'_> {
         let parcel = block.unwrap_or_else(|| lane.parcel(number, len));
         let lent = forked::lend(parcel);
         let unreadable = || io::Error::other("a parcel that cannot be read");
-        let mut opened = Opened::read(parcel).ok_or_else(unreadable)?;
+        let mut opened = ParcelReader::read(parcel).ok_or_else(unreadable)?;
         opened.write_out(numbers).ok_or_else(unreadable)?;
         let handles = mailbox.handles(&opened)?;
         let mut run = Run { control: mailbox.control, lane, value, spare, number, opened, handles };
         let whole = if run.opened.merge == 0 { run.map()? } else { run.merge()? };
-        // What came with the parcel is the parent's to use again from its end on.
+        // Before the end: from then on the parent uses the memory of the parcel and its handles again.
         drop(run);
         drop(lent);
         flush();

@@ -24,21 +24,21 @@ use crate::engine::call_id::{CallId, History};
 use crate::lot::{Lot, Order};
 use crate::plan::{Deed, End, Nature, Plan, Submission};
 use crate::process::{Parcel, Process, Slot, Step};
-use crate::state::blame::{Cause, Death, Ending, Reached, Sent};
+use crate::state::blame::{BlameCause, Death, Ending, Reached, Sent};
 use crate::state::life::Life;
 use crate::state::load::Load;
 use crate::state::placement::Ask;
 use crate::state::rules::Rules;
-use crate::state::starts::StartError;
-use crate::state::worker::Reading;
-use crate::state::{Action, Attention, Effects, Event, Failure, Phase, Refusal, State, Whereabouts};
+use crate::state::starts::{Recurrence, StartError};
+use crate::state::worker::{ParcelStage, Reading};
+use crate::state::{Action, Attention, BatchFailure, Effects, Event, GiveRefusal, PoolPhase, State, Whereabouts};
 use crate::tuning::{ACCIDENTS, LONGEST_START, SLOTS};
 
 /// What became of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Value,
-    Failed(Failure),
+    Failed(BatchFailure),
     Refused,
 }
 
@@ -176,7 +176,7 @@ impl<'a> World<'a> {
     }
 
     fn look(&mut self) {
-        self.tell(Event::Look);
+        self.tell(Event::LooksAtLanes);
         for seat in 0..self.seats.len() {
             let (Some(worker), Some(process)) = (self.state.worker(seat), &mut self.seats[seat]) else { continue };
             process.full &= process.ended.is_none() && self.rng.bool();
@@ -199,28 +199,27 @@ impl<'a> World<'a> {
         };
         let mut readings = [Reading::default(); SLOTS];
         for (reading, held) in readings.iter_mut().zip(&worker.held) {
-            let (parcel, taken, ended) = match &process.slots[(held.number % SLOTS as u64) as usize] {
-                Slot::Running(parcel) => (parcel, true, false),
-                Slot::Done(parcel) => (parcel, true, true),
-                Slot::Filled(parcel) => (parcel, false, false),
+            let (parcel, stage) = match &process.slots[(held.number % SLOTS as u64) as usize] {
+                Slot::Running(parcel) => (parcel, ParcelStage::Running),
+                Slot::Done(parcel) => (parcel, ParcelStage::Ended),
+                Slot::Filled(parcel) => (parcel, ParcelStage::Waiting),
                 other => panic!("parcel {} of seat {seat} is not in its lane: {other:?}", held.number),
             };
             assert_eq!(parcel.number, held.number, "the lane of seat {seat} holds another parcel");
             // As the driver does, only what is of use is read of a parcel that runs.
-            let runs = taken && !ended;
+            let runs = stage == ParcelStage::Running;
             let ran = self.now.saturating_sub(parcel.begun);
             if runs && held.batch.timeout().is_none() && ran < self.state.rules.shared_after {
                 let begun = (held.batch.len() > 1).then(|| self.base + parcel.begun);
-                *reading = Reading { taken, ended, begun, ..held.reading };
+                *reading = Reading { stage, begun, ..held.reading };
                 continue;
             }
             *reading = Reading {
-                taken,
-                ended,
+                stage,
                 started: parcel.started,
                 done: parcel.done,
-                begun: (taken && !ended).then(|| self.base + parcel.begun),
-                item_since: (taken && !ended).then(|| self.base + parcel.item_since),
+                begun: runs.then(|| self.base + parcel.begun),
+                item_since: runs.then(|| self.base + parcel.item_since),
             };
         }
         let revoked = process.slots.contains(&Slot::Revoked);
@@ -262,7 +261,7 @@ impl<'a> World<'a> {
             }
         }
         for (lot, why) in std::mem::take(&mut self.effects.failed) {
-            assert!(!matches!(why, Failure::Died { .. }), "nobody has died: {lot:?}");
+            assert!(!matches!(why, BatchFailure::Died { .. }), "nobody has died: {lot:?}");
             self.fail(&lot, why);
         }
         self.check();
@@ -289,12 +288,12 @@ impl<'a> World<'a> {
         let process = self.process(seat);
         let gone = process.ended.is_some() || process.cut_off;
         let why = match () {
-            () if process.spoilt => Some(Refusal::Spoilt),
-            () if foreign => Some(Refusal::OwnerDoubted),
+            () if process.spoilt => Some(GiveRefusal::Spoilt),
+            () if foreign => Some(GiveRefusal::OwnerDoubted),
             // What fits the lane goes into it, whoever is there.
-            () if gone && (needs_idle_worker || chance < 100) => Some(Refusal::CutOff),
-            () if process.full && needs_idle_worker => Some(Refusal::Full),
-            () if chance < 2 => Some(Refusal::Here { partly: chance == 1 }),
+            () if gone && (needs_idle_worker || chance < 100) => Some(GiveRefusal::CutOff),
+            () if process.full && needs_idle_worker => Some(GiveRefusal::Full),
+            () if chance < 2 => Some(GiveRefusal::Here { partly: chance == 1 }),
             () => None,
         };
         if let Some(why) = why {
@@ -383,7 +382,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn fail(&mut self, lot: &Lot, why: Failure) {
+    fn fail(&mut self, lot: &Lot, why: BatchFailure) {
         for &item in &lot.items {
             self.settle_item(item, Outcome::Failed(why));
         }
@@ -419,7 +418,7 @@ impl<'a> World<'a> {
         }
         loop {
             self.listener = match self.state.attention() {
-                Attention::Nobody => Listener::Nobody,
+                Attention::Never => Listener::Nobody,
                 Attention::WhenIdle => Listener::WhenIdle,
                 Attention::Always => Listener::Reactor,
             };
@@ -429,7 +428,7 @@ impl<'a> World<'a> {
             self.pump();
         }
         if self.listener != Listener::Nobody {
-            self.arm(self.now + self.state.look_again());
+            self.arm(self.now + self.state.look_again_after());
         }
     }
 
@@ -451,8 +450,8 @@ impl<'a> World<'a> {
             if self.starts_to_fail > 0 && self.rng.u32(..3) > 0 {
                 self.starts_to_fail -= 1;
                 let error = StartError::of(std::io::ErrorKind::Other, "refused".to_string());
-                let may_pass = self.rng.bool();
-                self.tell(Event::StartFailed(StartError { may_pass, ..error }));
+                let recurrence = if self.rng.bool() { Recurrence::Unlikely } else { Recurrence::Likely };
+                self.tell(Event::StartFailed(StartError { recurrence, ..error }));
                 self.carry_out();
                 return;
             }
@@ -472,7 +471,7 @@ impl<'a> World<'a> {
         self.pump();
         self.tell(Event::Time);
         self.carry_out();
-        let heartbeat = (self.state.attention() != Attention::Nobody).then(|| self.now + self.state.look_again());
+        let heartbeat = (self.state.attention() != Attention::Never).then(|| self.now + self.state.look_again_after());
         let deadline = self.state.next_deadline(self.instant()).map(|at| self.at(at));
         if let Some(next) = heartbeat.into_iter().chain(deadline).min() {
             self.arm(next.max(self.now));
@@ -506,7 +505,7 @@ impl<'a> World<'a> {
         let under_way = self.process(seat).under_way();
         self.note_death(seat, under_way, &held, &death, spoilt);
         let start_error = (!life.has_reported_in()).then(|| StartError {
-            may_pass: true,
+            recurrence: Recurrence::Unlikely,
             ..StartError::of(std::io::ErrorKind::Other, "it died as it started".to_string())
         });
         self.tell(Event::Gone { worker: seat, death, reached, start_error });
@@ -514,7 +513,7 @@ impl<'a> World<'a> {
         let failed = std::mem::take(&mut self.effects.failed);
         let process = self.seats[seat].take();
         for (lot, why) in failed {
-            if let (Failure::Died { cause, .. }, Some(process)) = (why, &process) {
+            if let (BatchFailure::Died { cause, .. }, Some(process)) = (why, &process) {
                 self.check_blame(&lot, cause, process, under_way, &death);
             }
             self.fail(&lot, why);
@@ -635,7 +634,7 @@ impl<'a> World<'a> {
             self.seats.iter().flatten().filter(|one| one.ended.is_none()).map(|one| one.name).collect();
         let its = &mut self.items[item];
         // A worker that is killed may go on for a moment.
-        let was_given_up = its.outcome == Some(Outcome::Failed(Failure::Terminated)) || !its.order.wanted.get();
+        let was_given_up = its.outcome == Some(Outcome::Failed(BatchFailure::Terminated)) || !its.order.wanted.get();
         assert!(its.outcome.is_none() || was_given_up, "item {item} is started after its outcome");
         let twice = its.started_in.iter().find(|name| living.contains(name));
         assert_eq!(twice, None, "item {item} is started while another worker has it");
@@ -675,19 +674,19 @@ impl<'a> World<'a> {
                 assert!(self.foreign || self.plan.deeds.iter().any(|deed| matches!(deed, Deed::ChangeUser)))
             }
             Some(Killed::Stop) => assert!(
-                self.state.phase == Phase::Terminated || process.told_to_stop,
+                self.state.phase == PoolPhase::Terminated || process.told_to_stop,
                 "a worker is killed that was not told to stop"
             ),
             None => panic!("a worker is killed for nothing"),
         }
     }
 
-    fn check_blame(&self, lot: &Lot, cause: Cause, process: &Process, under_way: Option<usize>, death: &Death) {
+    fn check_blame(&self, lot: &Lot, cause: BlameCause, process: &Process, under_way: Option<usize>, death: &Death) {
         let first = lot.items[0];
         let runs = |item: &usize| process.running().is_some_and(|parcel| parcel.items.contains(item));
         let is_guilty = if lot.is_merged() { lot.items.iter().all(runs) } else { under_way == Some(first) };
         match cause {
-            Cause::Died => {
+            BlameCause::Died => {
                 assert!(is_guilty, "item {first} is blamed, and {under_way:?} was under way");
                 assert!(death.killed.is_none() || death.ending == Ending::Runs, "we killed it: {death:?}");
                 if let Some(Sent { item, parcel, signal }) = death.sent
@@ -698,14 +697,14 @@ impl<'a> World<'a> {
                     assert!(meant, "item {first} is blamed for a signal that was meant for another");
                 }
             }
-            Cause::TimedOut => {
+            BlameCause::TimedOut => {
                 assert!(is_guilty, "item {first} is blamed for its time, and {under_way:?} was under way");
                 let its = process.running().expect("it ran something");
                 let ran = process.kill_decided.expect("it was killed") - its.item_since;
                 assert!(Some(ran) >= lot.timeout(), "item {first} timed out after {ran:?}");
             }
-            Cause::Overwritten => assert!(process.spoilt, "nothing was written over"),
-            Cause::NeverStarted => {
+            BlameCause::Overwritten => assert!(process.spoilt, "nothing was written over"),
+            BlameCause::NeverStarted => {
                 let deaths = self.items[first].unstarted_deaths;
                 assert!(deaths > ACCIDENTS + lot.retries(), "it is given up after {deaths} deaths");
             }
@@ -761,7 +760,7 @@ impl<'a> World<'a> {
         if call {
             self.calls.push(first);
         }
-        if self.state.phase != Phase::Open {
+        if self.state.phase != PoolPhase::Open {
             items.iter().for_each(|&item| self.settle_item(item, Outcome::Refused));
             return;
         }
@@ -895,7 +894,7 @@ impl<'a> World<'a> {
                 can.push((seat, 0));
             }
         }
-        if self.rung || (self.waits && self.now >= self.looked_at + self.state.look_again()) {
+        if self.rung || (self.waits && self.now >= self.looked_at + self.state.look_again_after()) {
             can.push((0, 4));
         }
         if self.alarm.is_some_and(|at| at <= self.now) {
@@ -956,7 +955,7 @@ impl<'a> World<'a> {
     /// When something is next to happen by itself.
     fn next_moment(&self) -> Option<Duration> {
         let steps = (0..self.seats.len()).filter_map(|seat| self.next_step(seat)).map(|(_, at)| at);
-        let looks = self.waits.then(|| self.looked_at + self.state.look_again());
+        let looks = self.waits.then(|| self.looked_at + self.state.look_again_after());
         steps.chain(looks).chain(self.alarm).filter(|&at| at > self.now && at < NEVER).min()
     }
 
@@ -997,8 +996,8 @@ impl<'a> World<'a> {
         if self.rng.bool() {
             self.waits = false;
             self.settle();
-            self.comes_to_rest(|world| world.state.attention() == Attention::Nobody && !world.rung);
-            let drained = self.state.queue.is_empty() || self.state.phase != Phase::Open;
+            self.comes_to_rest(|world| world.state.attention() == Attention::Never && !world.rung);
+            let drained = self.state.queue.is_empty() || self.state.phase != PoolPhase::Open;
             assert!(drained, "something waits, and nobody looks: {:?}", self.state.queue);
         }
         self.waits = true;
@@ -1027,7 +1026,7 @@ impl<'a> World<'a> {
         for (item, its) in self.items.iter().enumerate() {
             let is_settled = its.outcome.is_some() || !its.order.wanted.get();
             assert!(is_settled, "item {item} has no outcome");
-            if plan.end == End::Joined && its.outcome == Some(Outcome::Failed(Failure::Terminated)) {
+            if plan.end == End::Joined && its.outcome == Some(Outcome::Failed(BatchFailure::Terminated)) {
                 panic!("item {item} was given up by a pool that was joined");
             }
         }

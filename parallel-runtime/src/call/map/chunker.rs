@@ -9,11 +9,11 @@ use crate::tuning::{CHUNK_TIME, CHUNK_WEIGHT, CHUNKS_EACH, GROWTH, LONG_CHUNK_TI
 /// and less and less towards it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunker {
-    /// Chosen by the caller, then nothing is measured.
+    /// The size that the caller chose; nothing is measured then.
     fixed: Option<usize>,
     /// Nanoseconds an item takes, a moving average.
     per_item: Option<f64>,
-    /// How many items the chunk had that it learned from last.
+    /// How many items the latest measured chunk had.
     learned: usize,
     /// A chunk was sent.
     begun: bool,
@@ -118,7 +118,7 @@ fn items_in(time: Duration, nanos_per_item: f64) -> usize {
 mod tests {
     use super::*;
 
-    fn settle(per_item: Duration, left: Option<usize>) -> usize {
+    fn size_after_learning(per_item: Duration, left: Option<usize>) -> usize {
         let mut chunker = Chunker::new(None, usize::MAX, None);
         for _ in 0..100 {
             let size = chunker.next(left, 2);
@@ -178,9 +178,9 @@ mod tests {
 
     #[test]
     fn chunks_settle_at_the_time_they_should_take() {
-        assert_eq!(settle(Duration::from_micros(1), None), 100);
-        assert_eq!(settle(Duration::from_secs(1), None), 1);
-        assert_eq!(settle(Duration::from_micros(1), Some(1_000_000)), 2_000);
+        assert_eq!(size_after_learning(Duration::from_micros(1), None), 100);
+        assert_eq!(size_after_learning(Duration::from_secs(1), None), 1);
+        assert_eq!(size_after_learning(Duration::from_micros(1), Some(1_000_000)), 2_000);
     }
 
     #[test]
@@ -196,14 +196,14 @@ mod tests {
 
     #[test]
     fn near_the_end_everyone_gets_a_share() {
-        assert_eq!(settle(Duration::from_micros(10), Some(80)), 10);
-        assert_eq!(settle(Duration::from_millis(10), Some(3)), 1);
+        assert_eq!(size_after_learning(Duration::from_micros(10), Some(80)), 10);
+        assert_eq!(size_after_learning(Duration::from_millis(10), Some(3)), 1);
         // But none that is shorter than it takes to hand it over,
-        assert_eq!(settle(Duration::from_nanos(10), Some(80)), 80);
-        assert_eq!(settle(Duration::from_nanos(10), Some(2_000)), 2_000);
+        assert_eq!(size_after_learning(Duration::from_nanos(10), Some(80)), 80);
+        assert_eq!(size_after_learning(Duration::from_nanos(10), Some(2_000)), 2_000);
         // and where that leaves two for two, half of it.
-        assert_eq!(settle(Duration::from_nanos(10), Some(3_000)), 1_500);
-        assert_eq!(settle(Duration::from_nanos(10), Some(10_000)), 2_000);
+        assert_eq!(size_after_learning(Duration::from_nanos(10), Some(3_000)), 1_500);
+        assert_eq!(size_after_learning(Duration::from_nanos(10), Some(10_000)), 2_000);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::tuning;
 use crate::wire::arguments::Arguments;
 use crate::wire::codec::CodecError;
 use crate::wire::consecutive;
-use crate::wire::ends::Ends;
+use crate::wire::ends::ItemEnds;
 use crate::wire::given::Given;
 use crate::wire::parcel;
 use crate::wire::payload::Payload;
@@ -31,7 +31,7 @@ use crate::wire::plain;
 
 /// A map to be run.
 #[derive(Clone)]
-pub(crate) struct Plan {
+pub(crate) struct MapPlan {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) terms: Arc<Terms>,
     /// Merges the values of each chunk into one.
@@ -41,35 +41,35 @@ pub(crate) struct Plan {
     pub(crate) window: Option<usize>,
 }
 
-/// What came back.
-pub(crate) enum Arrival {
+/// Outcomes of a map that came back.
+pub(crate) enum Outcomes {
     Values { first: usize, values: Values },
     Failed { index: usize, error: Error },
 }
 
-/// Where it comes back to.
-struct Arrivals {
+/// Where a map's outcomes arrive.
+struct MapSink {
     inbox: Mutex<Inbox>,
     wanted: AtomicBool,
 }
 
 #[derive(Default)]
 struct Inbox {
-    arrived: Vec<Arrival>,
+    arrived: Vec<Outcomes>,
     timings: Vec<(usize, Duration)>,
-    /// Where numbers go right away, if they are wanted so.
+    /// Where numbers are put as they arrive, if the map wants a row of them.
     rows: Option<Box<dyn Rows>>,
-    /// How many items have gone there.
+    /// How many items were put into `rows`.
     placed: usize,
 }
 
-impl Sink for Arrivals {
+impl Sink for MapSink {
     fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Relaxed)
     }
 
     fn values(&self, first: usize, values: Values) -> Vec<Callback> {
-        lock(&self.inbox).arrived.push(Arrival::Values { first, values });
+        lock(&self.inbox).arrived.push(Outcomes::Values { first, values });
         Vec::new()
     }
 
@@ -83,7 +83,7 @@ impl Sink for Arrivals {
     }
 
     fn failed(&self, index: usize, error: Error) -> Vec<Callback> {
-        lock(&self.inbox).arrived.push(Arrival::Failed { index, error });
+        lock(&self.inbox).arrived.push(Outcomes::Failed { index, error });
         Vec::new()
     }
 
@@ -94,12 +94,11 @@ impl Sink for Arrivals {
 
 /// A chunk is cut off at this many bytes, so that two fit where one is expected.
 const CHUNK_BYTES: usize = tuning::LANE_AREA / 2;
-
-/// What is under way: batches go out, arrivals come back. Dropping it abandons what has not come back.
+/// What is under way: batches go out, outcomes come back. Dropping it abandons what has not come back.
 pub(crate) struct Outbox {
     engine: Arc<dyn Engine>,
     terms: Arc<Terms>,
-    arrivals: Arc<Arrivals>,
+    sink: Arc<MapSink>,
     /// How many items were sent and have not come back.
     outstanding: usize,
     /// How many of them are values that are being merged.
@@ -108,8 +107,8 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(engine: Arc<dyn Engine>, terms: Arc<Terms>) -> Self {
-        let arrivals = Arrivals { inbox: Mutex::default(), wanted: AtomicBool::new(true) };
-        Self { engine, terms, arrivals: Arc::new(arrivals), outstanding: 0, merging: 0 }
+        let sink = MapSink { inbox: Mutex::default(), wanted: AtomicBool::new(true) };
+        Self { engine, terms, sink: Arc::new(sink), outstanding: 0, merging: 0 }
     }
 
     /// Sends items to be mapped, to be mapped and merged, or to be merged.
@@ -142,7 +141,7 @@ impl Outbox {
             first,
             history: History::default(),
             terms: Arc::clone(terms),
-            sink: Arc::clone(&self.arrivals) as Arc<dyn Sink>,
+            sink: Arc::clone(&self.sink) as Arc<dyn Sink>,
         }));
         let Err(error) = sent else {
             self.outstanding += items;
@@ -155,11 +154,11 @@ impl Outbox {
         Err(error)
     }
 
-    /// Lets an item fail that was never sent; it arrives like others.
+    /// Lets an item fail that was never sent; its outcome arrives like others.
     fn fail(&mut self, index: usize, error: Error) {
         self.outstanding += 1;
         // An inbox has no callbacks.
-        let _ = self.arrivals.failed(index, error);
+        let _ = self.sink.failed(index, error);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -167,14 +166,14 @@ impl Outbox {
     }
 
     /// Waits until something has come back; empty when nothing is under way.
-    pub(crate) fn collect(&mut self) -> (Vec<Arrival>, Vec<(usize, Duration)>) {
+    pub(crate) fn collect(&mut self) -> (Vec<Outcomes>, Vec<(usize, Duration)>) {
         if self.is_empty() {
             return (Vec::new(), Vec::new());
         }
-        let arrivals = &self.arrivals;
+        let sink = &self.sink;
         let mut arrived_so_far = None;
         self.engine.drive(None, &mut || {
-            let mut inbox = lock(&arrivals.inbox);
+            let mut inbox = lock(&sink.inbox);
             let Inbox { arrived, timings, placed, .. } = &mut *inbox;
             let any = *placed > 0 || !arrived.is_empty();
             arrived_so_far = any.then(|| (std::mem::take(placed), std::mem::take(arrived), std::mem::take(timings)));
@@ -182,10 +181,10 @@ impl Outbox {
         });
         let (placed, arrived, timings) = arrived_so_far.unwrap_or_default();
         self.outstanding -= placed;
-        for arrival in &arrived {
-            self.outstanding -= match arrival {
-                Arrival::Values { values, .. } => values.items(),
-                Arrival::Failed { .. } => 1,
+        for outcomes in &arrived {
+            self.outstanding -= match outcomes {
+                Outcomes::Values { values, .. } => values.items(),
+                Outcomes::Failed { .. } => 1,
             };
         }
         (arrived, timings)
@@ -194,7 +193,7 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.arrivals.wanted.store(false, Ordering::Relaxed);
+        self.sink.wanted.store(false, Ordering::Relaxed);
         if !self.is_empty() {
             self.engine.abandon();
         }
@@ -222,12 +221,12 @@ pub(crate) struct Feeder<I: Iterator, H> {
 }
 
 impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
-    pub(crate) fn new(plan: Plan, items: I) -> Self {
+    pub(crate) fn new(plan: MapPlan, items: I) -> Self {
         let shape = plan.engine.shape();
         let most =
             plan.window.map_or(usize::MAX, |window| window / (tuning::SLOTS * shape.workers)).min(shape.most_items);
         let counts = consecutive::counts::<I>() && plan.chunk_size.is_none();
-        // What finds no room for its reply would come back and be sent again.
+        // Items without room for their reply would come back and be sent again.
         let replies = plain::size_of_number::<H::Output>().map_or(usize::MAX, reply::room_for);
         let width = plain::size_of_number::<I::Item>().filter(|_| plan.chunk_size.is_none());
         let numbers = width.map_or(usize::MAX, |width| if counts { tuning::LANE_AREA } else { CHUNK_BYTES } / width);
@@ -282,7 +281,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         self.items.size_hint().1
     }
 
-    /// How many there will be, where the input says so; else a size to start with.
+    /// How many items there will be, where the input says so; else a size to start with.
     pub(crate) fn forecast(&self) -> usize {
         self.left().unwrap_or(self.expected().min(tuning::RESERVED_RESULTS))
     }
@@ -394,21 +393,21 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             taken
         };
         self.next += taken;
-        chunk.ends = Ends::even(width, 1 + taken);
+        chunk.ends = ItemEnds::even(width, 1 + taken);
     }
 
-    /// Lets numbers go where they belong as they come back; they do not arrive then.
+    /// Has numbers put into `rows` as they come back; [`collect`](Self::collect) does not give them then.
     pub(crate) fn place_in(&self, rows: Box<dyn Rows>) {
-        lock(&self.outbox.arrivals.inbox).rows = Some(rows);
+        lock(&self.outbox.sink.inbox).rows = Some(rows);
     }
 
-    /// What [`place_in`](Self::place_in) was given.
+    /// The rows that [`place_in`](Self::place_in) was given.
     pub(crate) fn placed(&self) -> Option<Box<dyn Rows>> {
-        lock(&self.outbox.arrivals.inbox).rows.take()
+        lock(&self.outbox.sink.inbox).rows.take()
     }
 
     /// Waits until something has come back; empty when nothing is under way, or all of it was put in its place.
-    pub(crate) fn collect(&mut self) -> Vec<Arrival> {
+    pub(crate) fn collect(&mut self) -> Vec<Outcomes> {
         let (arrived, timings) = self.outbox.collect();
         for (items, elapsed) in timings {
             self.chunker.learn(items, elapsed);
@@ -429,7 +428,7 @@ struct Extent {
 /// Items that were encoded and not yet sent.
 pub(crate) struct Chunk {
     arguments: Arguments,
-    ends: Ends,
+    ends: ItemEnds,
     /// The items are consecutive numbers, and only the first of them is in the arguments.
     consecutive: bool,
     /// How long an item took before, where that is known.
@@ -439,7 +438,7 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     pub(crate) fn new(first: usize) -> Self {
-        Self { arguments: Arguments::default(), ends: Ends::default(), consecutive: false, pace: None, first }
+        Self { arguments: Arguments::default(), ends: ItemEnds::default(), consecutive: false, pace: None, first }
     }
 
     /// Takes memory for so many items, in one go, if they are like those of an earlier chunk.

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::feeder::{Arrival, Feeder, Plan};
-use super::ordered::{Reorder, unpack};
+use super::feeder::{Feeder, MapPlan, Outcomes};
+use super::ordered::{Reorder, decode_outcomes};
 use crate::error::{Error, Result};
 use crate::run::callable::{Accepts, Callable};
 use crate::tuning::REFILLED_PART;
@@ -11,30 +11,30 @@ use crate::wire::given::{self, Given};
 
 /// Which outcomes a lazy map gives next.
 pub(crate) trait Sequence {
-    fn put(&mut self, arrival: Arrival);
-    fn take(&mut self) -> Option<Arrival>;
+    fn push(&mut self, outcomes: Outcomes);
+    fn pop(&mut self) -> Option<Outcomes>;
 }
 
 impl Sequence for Reorder {
-    fn put(&mut self, arrival: Arrival) {
-        Self::put(self, arrival);
+    fn push(&mut self, outcomes: Outcomes) {
+        Self::push(self, outcomes);
     }
 
-    fn take(&mut self) -> Option<Arrival> {
-        Self::take(self)
+    fn pop(&mut self) -> Option<Outcomes> {
+        Self::pop(self)
     }
 }
 
 /// Outcomes in the order in which they arrive.
 #[derive(Default)]
-pub(crate) struct AsTheyCome(VecDeque<Arrival>);
+pub(crate) struct AsTheyCome(VecDeque<Outcomes>);
 
 impl Sequence for AsTheyCome {
-    fn put(&mut self, arrival: Arrival) {
-        self.0.push_back(arrival);
+    fn push(&mut self, outcomes: Outcomes) {
+        self.0.push_back(outcomes);
     }
 
-    fn take(&mut self) -> Option<Arrival> {
+    fn pop(&mut self) -> Option<Outcomes> {
         self.0.pop_front()
     }
 }
@@ -46,14 +46,14 @@ pub(crate) struct Lazy<I: Iterator, H: Callable, S> {
     window: usize,
     ready: Given<VecDeque<(usize, Result<H::Output>)>>,
     given: usize,
-    /// Why there is no map at all; given once.
+    /// Why there is no map at all; given as the only outcome.
     refusal: Option<Error>,
     /// The pool has ended: nothing more is sent.
     over: bool,
 }
 
 impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
-    pub(crate) fn new(plan: Result<Plan>, items: I, sequence: S) -> Self {
+    pub(crate) fn new(plan: Result<MapPlan>, items: I, sequence: S) -> Self {
         let mut lazy = Self {
             feeder: None,
             sequence,
@@ -70,7 +70,7 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
             }
             Err(error) => {
                 lazy.refusal = Some(error);
-                // Nobody looks at the items.
+                // The items are not encoded, so their depth stays unknown.
                 given::drop_apart(items);
             }
         }
@@ -96,7 +96,7 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
         };
         let room = self.window.saturating_sub(feeder.taken() - self.given);
         if room >= (self.window / REFILLED_PART).max(1) || feeder.is_idle() {
-            // The items that were taken tell why.
+            // The items that were taken arrive with the error.
             self.over = feeder.feed(room).is_err();
         }
         self.feeder = Some(feeder);
@@ -114,11 +114,11 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
                 return Some((0, Err(error)));
             }
             let feeder = self.feeder.as_mut().filter(|feeder| !feeder.is_idle())?;
-            for arrival in feeder.collect() {
-                self.sequence.put(arrival);
+            for outcomes in feeder.collect() {
+                self.sequence.push(outcomes);
             }
-            while let Some(arrival) = self.sequence.take() {
-                unpack::<H>(arrival, &mut *self.ready);
+            while let Some(outcomes) = self.sequence.pop() {
+                decode_outcomes::<H>(outcomes, &mut *self.ready);
             }
         }
     }

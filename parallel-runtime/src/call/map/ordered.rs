@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::feeder::{Arrival, Feeder, Plan};
+use super::feeder::{Feeder, MapPlan, Outcomes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::rows::Rows;
 use crate::run::callable::{Accepts, Callable};
@@ -15,7 +15,7 @@ use crate::wire::plain;
 /// Puts what comes back into the order of the items.
 pub(crate) struct Reorder {
     next: usize,
-    held: BTreeMap<usize, Arrival>,
+    held: BTreeMap<usize, Outcomes>,
 }
 
 impl Reorder {
@@ -23,22 +23,22 @@ impl Reorder {
         Self { next: 0, held: BTreeMap::new() }
     }
 
-    pub(crate) fn put(&mut self, arrival: Arrival) {
-        let at = match &arrival {
-            Arrival::Values { first, .. } => *first,
-            Arrival::Failed { index, .. } => *index,
+    pub(crate) fn push(&mut self, outcomes: Outcomes) {
+        let at = match &outcomes {
+            Outcomes::Values { first, .. } => *first,
+            Outcomes::Failed { index, .. } => *index,
         };
-        self.held.insert(at, arrival);
+        self.held.insert(at, outcomes);
     }
 
-    /// The next arrival in order, if it is there.
-    pub(crate) fn take(&mut self) -> Option<Arrival> {
-        let arrival = self.held.remove(&self.next)?;
-        self.next += match &arrival {
-            Arrival::Values { values, .. } => values.len(),
-            Arrival::Failed { .. } => 1,
+    /// The next outcomes in order, if they are there.
+    pub(crate) fn pop(&mut self) -> Option<Outcomes> {
+        let outcomes = self.held.remove(&self.next)?;
+        self.next += match &outcomes {
+            Outcomes::Values { values, .. } => values.len(),
+            Outcomes::Failed { .. } => 1,
         };
-        Some(arrival)
+        Some(outcomes)
     }
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn decode<H: Callable>((bytes, handles): (&[u8], &[Handle]), index: u
 }
 
 /// Runs a map to its end, in order; the first failure ends it.
-pub(crate) fn map<I: Iterator, H: Accepts<I::Item>>(plan: Plan, items: I) -> Result<Vec<H::Output>> {
+pub(crate) fn map<I: Iterator, H: Accepts<I::Item>>(plan: MapPlan, items: I) -> Result<Vec<H::Output>> {
     let feeder = Feeder::<I, H>::new(plan, items);
     match plain::rows::<H::Output>(feeder.forecast()) {
         Some(rows) => map_numbers(feeder, rows),
@@ -58,23 +58,23 @@ pub(crate) fn map<I: Iterator, H: Accepts<I::Item>>(plan: Plan, items: I) -> Res
     }
 }
 
-/// Runs a map whose values are numbers.
+/// Runs a map of values that are numbers.
 fn map_numbers<I: Iterator, H: Accepts<I::Item>>(
     mut feeder: Feeder<I, H>,
     rows: Box<dyn Rows>,
 ) -> Result<Vec<H::Output>> {
     feeder.place_in(rows);
-    // What comes back in another form, because something near it failed.
+    // Values that come back as entries, because an item near them failed.
     let mut others = Vec::new();
     loop {
         feeder.feed(usize::MAX)?;
         if feeder.is_done() {
             break;
         }
-        for arrival in feeder.collect() {
-            match arrival {
-                Arrival::Failed { error, .. } => return Err(error),
-                Arrival::Values { first, values } => others.push((first, values)),
+        for outcomes in feeder.collect() {
+            match outcomes {
+                Outcomes::Failed { error, .. } => return Err(error),
+                Outcomes::Values { first, values } => others.push((first, values)),
             }
         }
     }
@@ -88,10 +88,10 @@ fn map_numbers<I: Iterator, H: Accepts<I::Item>>(
     Ok(outputs)
 }
 
-/// Runs a map whose values are anything.
+/// Runs a map of any values.
 fn map_values<I: Iterator, H: Accepts<I::Item>>(feeder: Feeder<I, H>) -> Result<Vec<H::Output>> {
     let mut outputs = Given::new(Vec::with_capacity(feeder.expected().min(RESERVED_RESULTS)));
-    take_values(feeder, |_, value| {
+    for_each_value(feeder, |_, value| {
         outputs.push(value);
         Ok::<(), Error>(())
     })?;
@@ -100,14 +100,14 @@ fn map_values<I: Iterator, H: Accepts<I::Item>>(feeder: Feeder<I, H>) -> Result<
 
 /// Runs a map to its end, and has each value taken, in order; the first failure, of an item or in taking a value, ends it.
 pub(crate) fn each<I: Iterator, H: Accepts<I::Item>, E: From<Error>>(
-    plan: Plan,
+    plan: MapPlan,
     items: I,
     take: impl FnMut(usize, H::Output) -> Result<(), E>,
 ) -> Result<(), E> {
-    take_values(Feeder::<I, H>::new(plan, items), take)
+    for_each_value(Feeder::<I, H>::new(plan, items), take)
 }
 
-fn take_values<I: Iterator, H: Accepts<I::Item>, E: From<Error>>(
+fn for_each_value<I: Iterator, H: Accepts<I::Item>, E: From<Error>>(
     mut feeder: Feeder<I, H>,
     mut take: impl FnMut(usize, H::Output) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -117,13 +117,13 @@ fn take_values<I: Iterator, H: Accepts<I::Item>, E: From<Error>>(
         if feeder.is_done() {
             return Ok(());
         }
-        for arrival in feeder.collect() {
-            match arrival {
-                Arrival::Failed { error, .. } => return Err(error.into()),
-                values @ Arrival::Values { .. } => order.put(values),
+        for outcomes in feeder.collect() {
+            match outcomes {
+                Outcomes::Failed { error, .. } => return Err(error.into()),
+                values @ Outcomes::Values { .. } => order.push(values),
             }
         }
-        while let Some(Arrival::Values { first, values }) = order.take() {
+        while let Some(Outcomes::Values { first, values }) = order.pop() {
             for (index, value) in (first..).zip(values.iter()) {
                 take(index, decode::<H>(value, index)?)?;
             }
@@ -132,7 +132,7 @@ fn take_values<I: Iterator, H: Accepts<I::Item>, E: From<Error>>(
 }
 
 /// Runs a map to its end; every item has its own outcome, in order.
-pub(crate) fn map_results<I: Iterator, H: Accepts<I::Item>>(plan: Result<Plan>, items: I) -> Vec<Result<H::Output>> {
+pub(crate) fn map_results<I: Iterator, H: Accepts<I::Item>>(plan: Result<MapPlan>, items: I) -> Vec<Result<H::Output>> {
     let plan = match plan {
         Ok(plan) => plan,
         Err(error) => return refuse_all(items, &error, 0).collect(),
@@ -148,11 +148,11 @@ pub(crate) fn map_results<I: Iterator, H: Accepts<I::Item>>(plan: Result<Plan>, 
         } else if feeder.is_idle() {
             break;
         }
-        for arrival in feeder.collect() {
-            order.put(arrival);
+        for arrived in feeder.collect() {
+            order.push(arrived);
         }
-        while let Some(arrival) = order.take() {
-            unpack::<H>(arrival, &mut *outcomes);
+        while let Some(next) = order.pop() {
+            decode_outcomes::<H>(next, &mut *outcomes);
         }
     }
     let mut outcomes: Given<Vec<_>> =
@@ -165,7 +165,8 @@ pub(crate) fn map_results<I: Iterator, H: Accepts<I::Item>>(plan: Result<Plan>, 
     outcomes.into_inner()
 }
 
-/// The outcomes of items that are not sent, the first of which is number `first`. Nobody learns how deep they are.
+/// The outcomes of items that are not sent, the first of which is number `first`. They are not encoded, so their depth stays
+/// unknown.
 fn refuse_all<I: Iterator, T>(items: I, error: &Error, first: usize) -> impl Iterator<Item = Result<T>> {
     items.enumerate().map(move |(at, item)| {
         if plain::may_be_deep::<I::Item>() {
@@ -176,15 +177,15 @@ fn refuse_all<I: Iterator, T>(items: I, error: &Error, first: usize) -> impl Ite
 }
 
 /// Runs a map to its end and drops what comes back; the first failure ends it.
-pub(crate) fn for_each<I: Iterator, H: Accepts<I::Item>>(plan: Plan, items: I) -> Result<()> {
+pub(crate) fn for_each<I: Iterator, H: Accepts<I::Item>>(plan: MapPlan, items: I) -> Result<()> {
     let mut feeder = Feeder::<I, H>::new(plan, items);
     loop {
         feeder.feed(usize::MAX)?;
         if feeder.is_done() {
             return Ok(());
         }
-        for arrival in feeder.collect() {
-            if let Arrival::Failed { error, .. } = arrival {
+        for outcomes in feeder.collect() {
+            if let Outcomes::Failed { error, .. } = outcomes {
                 return Err(error);
             }
         }
@@ -192,10 +193,10 @@ pub(crate) fn for_each<I: Iterator, H: Accepts<I::Item>>(plan: Plan, items: I) -
 }
 
 /// Decodes what arrived, item by item.
-pub(crate) fn unpack<H: Callable>(arrival: Arrival, ready: &mut impl Extend<(usize, Result<H::Output>)>) {
-    match arrival {
-        Arrival::Failed { index, error } => ready.extend([(index, Err(error))]),
-        Arrival::Values { first, values } => {
+pub(crate) fn decode_outcomes<H: Callable>(outcomes: Outcomes, ready: &mut impl Extend<(usize, Result<H::Output>)>) {
+    match outcomes {
+        Outcomes::Failed { index, error } => ready.extend([(index, Err(error))]),
+        Outcomes::Values { first, values } => {
             ready.extend(values.iter().enumerate().map(|(at, value)| (first + at, decode::<H>(value, first + at))));
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::feeder::{Arrival, Chunk, Feeder, Outbox, Plan};
+use super::feeder::{Chunk, Feeder, MapPlan, Outbox, Outcomes};
 use super::ordered::decode;
 use crate::engine::batch::Terms;
 use crate::engine::values::Values;
@@ -18,14 +18,14 @@ use crate::wire::codec::CodecError;
 use crate::wire::fallible::{self, Reply};
 
 /// Why a reduction gives no value.
-pub(crate) enum Stop<R> {
-    /// Something befell a call.
+pub(crate) enum ReduceError<R> {
+    /// A call failed.
     Failed(Error),
     /// The function returned this for the item at `index`, which cannot be merged.
     Returned { index: usize, result: R },
 }
 
-impl<R> From<Error> for Stop<R> {
+impl<R> From<Error> for ReduceError<R> {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
@@ -33,42 +33,43 @@ impl<R> From<Error> for Stop<R> {
 
 /// Runs a map and merges its values; `None` for no items.
 pub(crate) fn map_reduce<I: Iterator, H: Accepts<I::Item>>(
-    plan: Plan,
+    plan: MapPlan,
     items: I,
     merge: &'static Entry,
 ) -> Result<Option<H::Output>> {
     match merged::<I, H>(plan, items, merge) {
         Ok(value) => value.map(|value| decode::<H>((&value, &[]), 0)).transpose(),
-        Err(Stop::Failed(error)) => Err(error),
+        Err(ReduceError::Failed(error)) => Err(error),
         // Plain values never end it early.
-        Err(Stop::Returned { index, result }) => decode::<H>((&result, &[]), index).map(Some),
+        Err(ReduceError::Returned { index, result }) => decode::<H>((&result, &[]), index).map(Some),
     }
 }
 
-/// Runs a map whose function returns `Result`s, and merges the values in them; the first `Err` ends it, and is returned as it is.
+/// Runs a map of a function that returns `Result`s, and merges the values in them; the first `Err` ends it, and is returned as
+/// it is.
 pub(crate) fn try_map_reduce<I: Iterator, H: Accepts<I::Item>>(
-    plan: Plan,
+    plan: MapPlan,
     items: I,
     merge: &'static Entry,
-) -> std::result::Result<Option<H::Output>, Stop<H::Output>> {
+) -> std::result::Result<Option<H::Output>, ReduceError<H::Output>> {
     let terms = Arc::new(Terms { fallible: true, ..(*plan.terms).clone() });
-    match merged::<I, H>(Plan { terms, ..plan }, items, merge) {
+    match merged::<I, H>(MapPlan { terms, ..plan }, items, merge) {
         Ok(value) => Ok(value.map(|value| decode::<H>((&fallible::wrap(&value), &[]), 0)).transpose()?),
-        Err(Stop::Failed(error)) => Err(error.into()),
-        Err(Stop::Returned { index, result }) => {
-            Err(Stop::Returned { index, result: decode::<H>((&result, &[]), index)? })
+        Err(ReduceError::Failed(error)) => Err(error.into()),
+        Err(ReduceError::Returned { index, result }) => {
+            Err(ReduceError::Returned { index, result: decode::<H>((&result, &[]), index)? })
         }
     }
 }
 
 fn merged<I: Iterator, H: Accepts<I::Item>>(
-    plan: Plan,
+    plan: MapPlan,
     items: I,
     merge: &'static Entry,
-) -> std::result::Result<Option<Vec<u8>>, Stop<Vec<u8>>> {
+) -> std::result::Result<Option<Vec<u8>>, ReduceError<Vec<u8>>> {
     let merges_at_once = SLOTS * plan.engine.shape().workers;
     let terms = Arc::new(Terms { indexed: false, ..(*plan.terms).clone() });
-    let mut feeder = Feeder::<I, H>::new(Plan { merge: Some(merge), ..plan.clone() }, items);
+    let mut feeder = Feeder::<I, H>::new(MapPlan { merge: Some(merge), ..plan.clone() }, items);
     let mut tree = Tree::default();
     loop {
         // Values that wait for their neighbours' merges take memory; items that were not taken do not.
@@ -81,10 +82,10 @@ fn merged<I: Iterator, H: Accepts<I::Item>>(
         if feeder.is_done() {
             break;
         }
-        for arrival in feeder.collect() {
-            let (first, values) = match arrival {
-                Arrival::Values { first, values } => (first, values),
-                Arrival::Failed { error, .. } => return Err(error.into()),
+        for outcomes in feeder.collect() {
+            let (first, values) = match outcomes {
+                Outcomes::Values { first, values } => (first, values),
+                Outcomes::Failed { error, .. } => return Err(error.into()),
             };
             let items = values.items();
             let value = value_of(&terms, merge, first, values)?;
@@ -104,14 +105,19 @@ fn merged<I: Iterator, H: Accepts<I::Item>>(
 }
 
 /// The value that has come back for items from `first` on.
-fn value_of(terms: &Terms, merge: &Entry, first: usize, values: Values) -> std::result::Result<Vec<u8>, Stop<Vec<u8>>> {
+fn value_of(
+    terms: &Terms,
+    merge: &Entry,
+    first: usize,
+    values: Values,
+) -> std::result::Result<Vec<u8>, ReduceError<Vec<u8>>> {
     let bytes = values.into_payload().bytes;
     if !terms.fallible {
         return Ok(bytes);
     }
     match fallible::read(bytes) {
         Some(Reply::Merged(value)) => Ok(value),
-        Some(Reply::Stopped { result, item }) => Err(Stop::Returned { index: first + item, result }),
+        Some(Reply::Stopped { result, item }) => Err(ReduceError::Returned { index: first + item, result }),
         None => {
             let error = CodecError::new::<Reply>("a reply that cannot be read");
             Err(Error::new(ErrorKind::Decode(error)).in_function(merge.name()).into())
@@ -120,9 +126,9 @@ fn value_of(terms: &Terms, merge: &Entry, first: usize, values: Values) -> std::
 }
 
 /// Merged values, by the index of the first item that went into each.
-type Parts = BTreeMap<usize, Vec<u8>>;
+type PartValues = BTreeMap<usize, Vec<u8>>;
 
-fn chunk_of(parts: &Parts) -> Chunk {
+fn chunk_of(parts: &PartValues) -> Chunk {
     let mut chunk = Chunk::new(parts.keys().next().copied().unwrap_or(0));
     for part in parts.values() {
         chunk.push_bytes(part);
@@ -132,11 +138,11 @@ fn chunk_of(parts: &Parts) -> Chunk {
 
 /// Merges neighbours, each worker a run of them; with few parts, one worker all.
 fn merge_round(
-    plan: &Plan,
+    plan: &MapPlan,
     terms: &Arc<Terms>,
     merge: &'static Entry,
-    parts: &Parts,
-) -> std::result::Result<Parts, Stop<Vec<u8>>> {
+    parts: &PartValues,
+) -> std::result::Result<PartValues, ReduceError<Vec<u8>>> {
     let workers = plan.engine.shape().workers;
     let groups = if parts.len() <= 2 * workers { 1 } else { workers };
     let mut outbox = Outbox::new(Arc::clone(&plan.engine), Arc::clone(terms));
@@ -150,12 +156,12 @@ fn merge_round(
             outbox.send(terms, None, Some(merge), chunk)?;
         }
     }
-    let mut merged = Parts::new();
+    let mut merged = PartValues::new();
     while !outbox.is_empty() {
-        for arrival in outbox.collect().0 {
-            match arrival {
-                Arrival::Values { first, values } => merged.insert(first, value_of(terms, merge, first, values)?),
-                Arrival::Failed { error, .. } => return Err(error.into()),
+        for outcomes in outbox.collect().0 {
+            match outcomes {
+                Outcomes::Values { first, values } => merged.insert(first, value_of(terms, merge, first, values)?),
+                Outcomes::Failed { error, .. } => return Err(error.into()),
             };
         }
     }
@@ -171,15 +177,15 @@ struct Tree {
     chunks: usize,
     /// Those that have not come back whole, by their first items.
     under_way: BTreeMap<usize, Leaf>,
-    /// The nodes of which something is there.
-    nodes: BTreeMap<Place, Node>,
-    /// The nodes whose values are being made, by their first items.
-    merging: BTreeMap<usize, Place>,
+    /// The nodes with at least one child's value.
+    nodes: BTreeMap<NodeId, Node>,
+    /// The nodes that are being merged, by their first items.
+    merging: BTreeMap<usize, NodeId>,
 }
 
 /// A node: its level above the chunks, and its number on that level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct NodeId {
     level: u32,
     number: usize,
 }
@@ -194,7 +200,7 @@ struct Leaf {
 struct Node {
     /// How many of its children are whole.
     whole: usize,
-    parts: Parts,
+    parts: PartValues,
 }
 
 impl Tree {
@@ -210,9 +216,9 @@ impl Tree {
     }
 
     /// A value has come back, of `items` chunk's items or node's children. Returns those that are to be merged now.
-    fn arrived(&mut self, first: usize, items: usize, value: Vec<u8>) -> Option<Parts> {
-        if let Some(Place { level, number }) = self.merging.remove(&first) {
-            return self.place(level, number, true, Parts::from([(first, value)]));
+    fn arrived(&mut self, first: usize, items: usize, value: Vec<u8>) -> Option<PartValues> {
+        if let Some(NodeId { level, number }) = self.merging.remove(&first) {
+            return self.place(level, number, true, PartValues::from([(first, value)]));
         }
         let (&chunk, leaf) = self.under_way.range_mut(..=first).next_back()?;
         leaf.missing = leaf.missing.saturating_sub(items);
@@ -220,12 +226,12 @@ impl Tree {
         if is_whole {
             self.under_way.remove(&chunk);
         }
-        self.place(0, number, is_whole, Parts::from([(first, value)]))
+        self.place(0, number, is_whole, PartValues::from([(first, value)]))
     }
 
     /// Puts values of a child where they belong: of the chunk of this number, which is level 0, or of a node.
-    fn place(&mut self, level: u32, number: usize, is_whole: bool, parts: Parts) -> Option<Parts> {
-        let parent = Place { level: level + 1, number: number / CHILDREN };
+    fn place(&mut self, level: u32, number: usize, is_whole: bool, parts: PartValues) -> Option<PartValues> {
+        let parent = NodeId { level: level + 1, number: number / CHILDREN };
         let node = self.nodes.entry(parent).or_default();
         node.parts.extend(parts);
         node.whole += usize::from(is_whole);
@@ -238,7 +244,7 @@ impl Tree {
     }
 
     /// What is there, once all chunks have come back and nothing is being merged.
-    fn into_rest(self) -> Parts {
+    fn into_rest(self) -> PartValues {
         self.nodes.into_values().flat_map(|node| node.parts).collect()
     }
 }

@@ -2,55 +2,55 @@
 
 use std::time::{Duration, Instant};
 
-use super::life::{Killed, Stop};
+use super::life::{Killed, StopReason};
 use super::load::Load;
 use super::rules::Rules;
 use super::worker::Worker;
-use super::{Action, Attention, Effects, Failure, Phase, State, Whereabouts, placement};
+use super::{Action, Attention, BatchFailure, Effects, PoolPhase, State, Whereabouts, placement};
 use crate::engine::call_id::CallId;
 
 impl<B: Load> State<B> {
     /// Takes nothing new, and finishes what it has.
     pub(crate) fn join(&mut self) {
-        self.phase = Phase::Joining;
+        self.phase = PoolPhase::Joining;
     }
 
-    /// All is done: the workers end.
+    /// All is done: tells the workers to end.
     pub(crate) fn close(&mut self, now: Instant, effects: &mut Effects<B>) {
-        self.phase = Phase::Closed;
+        self.phase = PoolPhase::Closed;
         for index in 0..self.seats.len() {
-            self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
+            self.stop(index, self.rules.stop_grace, StopReason::Dismissed, now, effects);
         }
     }
 
-    /// Ends at once: what is pending fails. Workers that are at something are killed, and the others too unless they get some
-    /// time to end as programs do.
+    /// Ends at once: pending batches fail. Busy workers are killed; idle ones get `grace` to end as programs do, or are killed
+    /// too.
     pub(crate) fn terminate(&mut self, grace: Option<Duration>, now: Instant, effects: &mut Effects<B>) {
-        if matches!(self.phase, Phase::Open | Phase::Joining) {
-            self.phase = Phase::Terminated;
+        if matches!(self.phase, PoolPhase::Open | PoolPhase::Joining) {
+            self.phase = PoolPhase::Terminated;
         }
-        let mut pending = self.queue.take_where(|_| true);
+        let mut pending = self.queue.drain_where(|_| true);
         for index in 0..self.seats.len() {
             let Some(worker) = self.seats[index].as_mut() else { continue };
             let is_idle = worker.held.is_empty() && (worker.life.has_reported_in() || !self.rules.initializes);
             pending.extend(worker.held.drain(..).map(|held| held.batch));
             match grace.filter(|_| is_idle) {
                 Some(grace) => {
-                    // What it has started in its group does not outlive it either.
+                    // Processes that it has started in its group do not outlive it either.
                     effects.actions.push_back(Action::EndGroup { worker: index });
-                    self.stop(index, grace, Stop::Dismissed, now, effects);
+                    self.stop(index, grace, StopReason::Dismissed, now, effects);
                 }
                 None => self.kill(index, Killed::Stop, effects),
             }
         }
-        effects.failed.extend(pending.into_iter().map(|batch| (batch, Failure::Terminated)));
+        effects.failed.extend(pending.into_iter().map(|batch| (batch, BatchFailure::Terminated)));
     }
 
     /// Lets a call fail that waits in the queue; false where it does not wait.
     pub(crate) fn withdraw(&mut self, call: CallId, effects: &mut Effects<B>) -> bool {
         let withdrawn = self.queue.withdraw(call);
         let is_withdrawn = withdrawn.is_some();
-        effects.failed.extend(withdrawn.map(|batch| (batch, Failure::Cancelled)));
+        effects.failed.extend(withdrawn.map(|batch| (batch, BatchFailure::Cancelled)));
         is_withdrawn
     }
 
@@ -79,7 +79,7 @@ impl<B: Load> State<B> {
         self.generations[index]
     }
 
-    /// Whether all that waits is held back for other calls.
+    /// Whether all waiting batches are calls held back for company.
     pub(crate) fn is_holding_back(&self) -> bool {
         self.holds_back && !self.queue.is_empty()
     }
@@ -115,27 +115,27 @@ impl<B: Load> State<B> {
 
     /// Whether its empty seats are to be filled.
     pub(crate) fn needs_workers(&self) -> bool {
-        self.phase == Phase::Open || (self.phase == Phase::Joining && !self.is_drained())
+        self.phase == PoolPhase::Open || (self.phase == PoolPhase::Joining && !self.is_drained())
     }
 
-    /// Who must hear the workers while no caller waits.
+    /// Whether the reactor must hear the workers while no caller waits.
     pub(crate) fn attention(&self) -> Attention {
         if self.workers().flat_map(|worker| &worker.held).any(|held| held.batch.is_watched()) {
             return Attention::Always;
         }
         let waits = !self.queue.is_empty()
             || self.workers().any(|worker| worker.budget.is_some() && !worker.held.is_empty())
-            // Should another worker have nothing first, the second parcel is to go there.
+            // A worker that becomes idle first is to get the second parcel.
             || (self.seats.len() > 1 && self.workers().any(|worker| worker.held.len() > 1))
             || placement::can_divide(&self.seats);
-        if waits { Attention::WhenIdle } else { Attention::Nobody }
+        if waits { Attention::WhenIdle } else { Attention::Never }
     }
 
-    /// How soon to look again whether something is to be shared or delivered, if nothing is heard before.
-    pub(crate) fn look_again(&self) -> Duration {
+    /// How soon to pump again if no worker rings before: something may be to be shared or delivered.
+    pub(crate) fn look_again_after(&self) -> Duration {
         let Rules { shared_after, long_parcel, heartbeat, .. } = self.rules;
         let idle = self.workers().any(|worker| worker.capacity(long_parcel) == Some(0));
-        // Those that are at such items may wait for something, and others are needed.
+        // Workers at short items may be blocked in one, so idle ones are needed.
         if idle && self.queue.front().is_some_and(|batch| batch.is_calls() || batch.is_short()) {
             return shared_after;
         }
@@ -156,18 +156,18 @@ impl<B: Load> State<B> {
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let alive = || self.workers().filter(|worker| worker.life.killed().is_none());
         let ends = alive().flat_map(|worker| self.deadlines(worker)).map(|(at, _)| at);
-        // An item that has not started may do so now.
+        // A parcel without an item under way may start one now.
         let waiting = alive().flat_map(|worker| &worker.held).filter(|held| held.reading.under_way().is_none());
         let starts = waiting.filter_map(|held| now.checked_add(held.batch.timeout()?));
         ends.chain(starts).chain(self.starts.retry_after(now)).min()
     }
 
-    /// What a worker may take time for, until when, and what it is killed for then.
+    /// A worker's deadlines, each with what the worker is killed for then.
     pub(super) fn deadlines(&self, worker: &Worker<B>) -> impl Iterator<Item = (Instant, Killed)> {
         let start_by = worker.born.checked_add(self.rules.start_timeout).filter(|_| !worker.life.has_reported_in());
         let stop_by = worker.life.stop_by().filter(|_| worker.held.is_empty());
         let end_by = worker.held.iter().filter_map(|held| {
-            // The start is read last, so it is never that of an earlier item: nobody is killed early.
+            // The start is read last, so it is never that of an earlier item: no item is killed early.
             let (item, since) = (held.reading.under_way()?, held.reading.item_since?);
             Some((since.checked_add(held.batch.timeout()?)?, Killed::Timeout { parcel: held.number, item }))
         });

@@ -1,4 +1,4 @@
-//! Whose death was it? What becomes of each parcel that a dead worker held, as a pure function of what is known.
+//! Blame: which item did a worker die of, and what becomes of each parcel that it held? A pure function of what is known.
 //!
 //! A crash names one item. A worker publishes that it starts an item before it touches it, and that an item is done after its
 //! reply is written; so the item that was under way is the first one that is not done, and there is at most one. It is
@@ -17,7 +17,7 @@ pub(crate) enum Ending {
     Signal(i32),
     /// The system does not tell.
     Unknown,
-    /// It could not be ended: it may run on, and nobody waits for it any more.
+    /// It could not be ended: it may run on, and the pool has given it up.
     Runs,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Death {
     pub(crate) sent: Option<Sent>,
     /// It has ended a parcel before.
     pub(crate) has_served: bool,
-    /// It said which panic it dies of, where a panic aborts.
+    /// It reported the panic that it dies of, in a program built with `panic = "abort"`.
     pub(crate) told_panic: bool,
 }
 
@@ -49,15 +49,15 @@ pub(crate) struct Death {
 pub(crate) struct Reached {
     /// It had taken the parcel up.
     pub(crate) taken: bool,
-    /// So many items it had started.
+    /// How many items it had started.
     pub(crate) started: usize,
-    /// So many items were done, and delivered by now.
+    /// How many items were done; they are delivered by now.
     pub(crate) done: usize,
 }
 
 /// A parcel of a worker that is gone, of which something is not done.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Left {
+pub(crate) struct LeftParcel {
     pub(crate) number: u64,
     /// The worker had it before its other parcel.
     pub(crate) is_first: bool,
@@ -76,10 +76,10 @@ pub(crate) struct Left {
 
 /// Why an item fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub(crate) enum BlameCause {
     /// It ran longer than it may.
     TimedOut,
-    /// Its worker died of it, or could not be ended.
+    /// Its worker died while it ran, or could not be ended.
     Died,
     /// Its worker wrote over memory that it shares with its parent.
     Overwritten,
@@ -90,28 +90,28 @@ pub(crate) enum Cause {
 /// What becomes of a parcel, or of what is left of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Nothing of it is to blame: another worker runs all of it. With a note where its worker may have died of it all the same.
+    /// No item of it is blamed: another worker runs all of it. `suspected`: the worker may have died of it all the same.
     Elsewhere { suspected: bool },
     /// Its first item was under way, and is tried again; another worker runs the rest.
     Retry,
     /// Its first item was under way, and fails; another worker runs the rest.
-    FailFirst(Cause),
+    FailFirst(BlameCause),
     /// All of it is tried again.
     RetryAll,
     /// All of it fails.
-    FailAll(Cause),
+    FailAll(BlameCause),
 }
 
 /// Tells what becomes of a parcel that a worker held when it died.
-pub(crate) fn judge(left: &Left, death: &Death) -> Fate {
+pub(crate) fn judge(left: &LeftParcel, death: &Death) -> Fate {
     let Some(reached) = left.reached.filter(|_| death.killed != Some(Killed::Spoilt)) else {
         return overwritten(left, death);
     };
     let under_way = reached.taken && reached.started > reached.done;
     match culprit(left, death, reached) {
-        Culprit::This if under_way => blamed(left, death, Cause::TimedOut),
-        Culprit::Nobody if under_way => blamed(left, death, Cause::Died),
-        Culprit::Nobody => not_begun(left, death, reached),
+        Culprit::This if under_way => blamed(left, death, BlameCause::TimedOut),
+        Culprit::Unknown if under_way => blamed(left, death, BlameCause::Died),
+        Culprit::Unknown => not_begun(left, death, reached),
         Culprit::This | Culprit::Another => Fate::Elsewhere { suspected: false },
     }
 }
@@ -122,18 +122,18 @@ enum Culprit {
     This,
     /// Something else: a stop, its start, or a call that it was signalled for.
     Another,
-    /// Nobody has had a hand in it.
-    Nobody,
+    /// Nothing that is known.
+    Unknown,
 }
 
-fn culprit(left: &Left, death: &Death, reached: Reached) -> Culprit {
+fn culprit(left: &LeftParcel, death: &Death, reached: Reached) -> Culprit {
     let latest = reached.started.saturating_sub(1);
     match death.killed {
         Some(Killed::Timeout { parcel, item }) if (parcel, item) == (left.number, latest) => Culprit::This,
         Some(_) => Culprit::Another,
         None => match death.sent {
             Some(sent) if (sent.parcel, sent.item) != (left.number, latest) && died_of(sent, death) => Culprit::Another,
-            _ => Culprit::Nobody,
+            _ => Culprit::Unknown,
         },
     }
 }
@@ -142,22 +142,22 @@ fn died_of(sent: Sent, death: &Death) -> bool {
     matches!(death.ending, Ending::Runs) || death.ending == Ending::Signal(sent.signal)
 }
 
-/// Nothing of it was under way. A worker that had ended other parcels and not taken up this one died of those, or of its own
-/// accord, and one that ended well had its own reasons.
-fn not_begun(left: &Left, death: &Death, reached: Reached) -> Fate {
+/// Nothing of it was under way. It is suspected if it was the first parcel, and the worker had taken it up or had ended none
+/// before; never if the worker exited with 0.
+fn not_begun(left: &LeftParcel, death: &Death, reached: Reached) -> Fate {
     let may_be_its_doing = left.is_first && (reached.taken || !death.has_served);
     let suspected = may_be_its_doing && death.ending != Ending::Exited { success: true };
     if suspected && left.deaths >= left.unblamed_deaths.saturating_add(left.retries) {
-        return Fate::FailAll(Cause::NeverStarted);
+        return Fate::FailAll(BlameCause::NeverStarted);
     }
     Fate::Elsewhere { suspected }
 }
 
-fn blamed(left: &Left, death: &Death, cause: Cause) -> Fate {
-    // That a worker could not be ended is to be told, whatever it was to be ended for.
-    let cause = if death.ending == Ending::Runs { Cause::Died } else { cause };
-    // What the function said itself it would say again, and one that may still run would run twice at a time.
-    let is_final = death.ending == Ending::Runs || (death.told_panic && cause == Cause::Died);
+fn blamed(left: &LeftParcel, death: &Death, cause: BlameCause) -> Fate {
+    // That a worker could not be ended matters more than what it was to be ended for.
+    let cause = if death.ending == Ending::Runs { BlameCause::Died } else { cause };
+    // A panic would come again, and a function that may still run would run twice at a time.
+    let is_final = death.ending == Ending::Runs || (death.told_panic && cause == BlameCause::Died);
     match (left.attempts < left.retries && !is_final, left.is_merged) {
         (true, false) => Fate::Retry,
         (true, true) => Fate::RetryAll,
@@ -166,14 +166,14 @@ fn blamed(left: &Left, death: &Death, cause: Cause) -> Fate {
     }
 }
 
-/// Its lane tells nothing. The parcel that was under way is blamed as a whole, the one behind it is not.
-fn overwritten(left: &Left, death: &Death) -> Fate {
+/// The lane cannot be believed. The first parcel is blamed as a whole, the one behind it is not.
+fn overwritten(left: &LeftParcel, death: &Death) -> Fate {
     if !left.is_first {
         Fate::Elsewhere { suspected: false }
     } else if left.attempts < left.retries && death.ending != Ending::Runs {
         Fate::RetryAll
     } else {
-        Fate::FailAll(Cause::Overwritten)
+        Fate::FailAll(BlameCause::Overwritten)
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
         Death { ending: Ending::Signal(11), killed: None, sent: None, has_served: true, told_panic: false };
 
     /// The parcel that it was at: the third item was under way.
-    const AT_WORK: Left = Left {
+    const AT_WORK: LeftParcel = LeftParcel {
         number: 7,
         is_first: true,
         reached: Some(Reached { taken: true, started: 3, done: 2 }),
@@ -219,9 +219,9 @@ mod tests {
             Ending::Runs,
         ] {
             let death = Death { ending, ..CRASH };
-            assert_eq!(judge(&AT_WORK, &death), Fate::FailFirst(Cause::Died), "{ending:?}");
-            let merged = Left { is_merged: true, ..AT_WORK };
-            assert_eq!(judge(&merged, &death), Fate::FailAll(Cause::Died), "{ending:?}");
+            assert_eq!(judge(&AT_WORK, &death), Fate::FailFirst(BlameCause::Died), "{ending:?}");
+            let merged = LeftParcel { is_merged: true, ..AT_WORK };
+            assert_eq!(judge(&merged, &death), Fate::FailAll(BlameCause::Died), "{ending:?}");
         }
     }
 
@@ -232,30 +232,30 @@ mod tests {
         let late = Death { killed: Some(Killed::Timeout { parcel: 7, item: 2 }), ..CRASH };
         for (attempts, retries, death, fate) in [
             (0, 1, CRASH, Fate::Retry),
-            (1, 1, CRASH, Fate::FailFirst(Cause::Died)),
+            (1, 1, CRASH, Fate::FailFirst(BlameCause::Died)),
             (1, 2, CRASH, Fate::Retry),
-            (0, 0, late, Fate::FailFirst(Cause::TimedOut)),
+            (0, 0, late, Fate::FailFirst(BlameCause::TimedOut)),
             (0, 1, late, Fate::Retry),
             // The function said itself why it ends.
-            (0, 9, abort, Fate::FailFirst(Cause::Died)),
+            (0, 9, abort, Fate::FailFirst(BlameCause::Died)),
             // It may still run.
-            (0, 9, runs, Fate::FailFirst(Cause::Died)),
+            (0, 9, runs, Fate::FailFirst(BlameCause::Died)),
         ] {
-            let left = Left { attempts, retries, ..AT_WORK };
+            let left = LeftParcel { attempts, retries, ..AT_WORK };
             assert_eq!(judge(&left, &death), fate, "{attempts} of {retries}, {death:?}");
             let all = match fate {
                 Fate::Retry => Fate::RetryAll,
                 Fate::FailFirst(cause) => Fate::FailAll(cause),
                 other => other,
             };
-            assert_eq!(judge(&Left { is_merged: true, ..left }, &death), all);
+            assert_eq!(judge(&LeftParcel { is_merged: true, ..left }, &death), all);
         }
         // It ran too long, and could not be ended either.
         let runs = Death { ending: Ending::Runs, ..late };
-        assert_eq!(judge(&Left { retries: 1, ..AT_WORK }, &runs), Fate::FailFirst(Cause::Died));
+        assert_eq!(judge(&LeftParcel { retries: 1, ..AT_WORK }, &runs), Fate::FailFirst(BlameCause::Died));
         // Killed for its time while it told a panic: it was too late.
         let late = Death { told_panic: true, ..late };
-        assert_eq!(judge(&Left { retries: 1, ..AT_WORK }, &late), Fate::Retry);
+        assert_eq!(judge(&LeftParcel { retries: 1, ..AT_WORK }, &late), Fate::Retry);
     }
 
     #[test]
@@ -277,9 +277,9 @@ mod tests {
         let sent = |parcel, item, signal| Some(Sent { parcel, item, signal });
         for (sent, ending, fate) in [
             // Its own handle's, or another's that had no effect.
-            (sent(7, 2, KILL), Ending::Signal(KILL), Fate::FailFirst(Cause::Died)),
-            (sent(7, 1, KILL), Ending::Signal(11), Fate::FailFirst(Cause::Died)),
-            (sent(7, 1, TERM), Ending::Signal(KILL), Fate::FailFirst(Cause::Died)),
+            (sent(7, 2, KILL), Ending::Signal(KILL), Fate::FailFirst(BlameCause::Died)),
+            (sent(7, 1, KILL), Ending::Signal(11), Fate::FailFirst(BlameCause::Died)),
+            (sent(7, 1, TERM), Ending::Signal(KILL), Fate::FailFirst(BlameCause::Died)),
             // It was meant for a call that had just ended.
             (sent(7, 1, KILL), Ending::Signal(KILL), elsewhere(false)),
             (sent(6, 2, TERM), Ending::Signal(TERM), elsewhere(false)),
@@ -303,7 +303,7 @@ mod tests {
             (true, reached(true, 2, 2), well, false),
             (false, reached(false, 0, 0), fresh, false),
         ] {
-            let left = Left { is_first, reached, ..AT_WORK };
+            let left = LeftParcel { is_first, reached, ..AT_WORK };
             assert_eq!(judge(&left, &death), elsewhere(suspected), "{left:?} {death:?}");
         }
     }
@@ -312,9 +312,9 @@ mod tests {
     fn a_parcel_fails_once_too_many_workers_have_died_before_they_could_start_it() {
         for retries in [0, 5] {
             for deaths in 0..AT_WORK.unblamed_deaths + retries + 2 {
-                let left = Left { reached: reached(true, 0, 0), deaths, retries, ..AT_WORK };
+                let left = LeftParcel { reached: reached(true, 0, 0), deaths, retries, ..AT_WORK };
                 let fate = match deaths >= AT_WORK.unblamed_deaths + retries {
-                    true => Fate::FailAll(Cause::NeverStarted),
+                    true => Fate::FailAll(BlameCause::NeverStarted),
                     false => elsewhere(true),
                 };
                 assert_eq!(judge(&left, &CRASH), fate, "{deaths} deaths, {retries} retries");
@@ -327,16 +327,16 @@ mod tests {
         let spoilt = Death { killed: Some(Killed::Spoilt), ..CRASH };
         let runs = Death { ending: Ending::Runs, ..spoilt };
         for (is_first, attempts, retries, death, fate) in [
-            (true, 0, 0, spoilt, Fate::FailAll(Cause::Overwritten)),
+            (true, 0, 0, spoilt, Fate::FailAll(BlameCause::Overwritten)),
             (true, 0, 1, spoilt, Fate::RetryAll),
-            (true, 1, 1, spoilt, Fate::FailAll(Cause::Overwritten)),
-            (true, 0, 1, runs, Fate::FailAll(Cause::Overwritten)),
+            (true, 1, 1, spoilt, Fate::FailAll(BlameCause::Overwritten)),
+            (true, 0, 1, runs, Fate::FailAll(BlameCause::Overwritten)),
             (false, 0, 0, spoilt, elsewhere(false)),
         ] {
-            let left = Left { is_first, attempts, retries, ..AT_WORK };
+            let left = LeftParcel { is_first, attempts, retries, ..AT_WORK };
             assert_eq!(judge(&left, &death), fate, "{left:?}");
             // The replies alone may be spoilt.
-            let unread = Left { reached: None, ..left };
+            let unread = LeftParcel { reached: None, ..left };
             assert_eq!(judge(&unread, &Death { killed: None, ..death }), fate, "{unread:?}");
         }
     }

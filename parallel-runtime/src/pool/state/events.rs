@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::blame::{Cause, Death, Reached, Sent};
+use super::blame::{BlameCause, Death, Reached, Sent};
 use super::placement::Ask;
 use super::starts::StartError;
 use super::worker::Reading;
@@ -11,7 +11,7 @@ use crate::tuning::SLOTS;
 
 /// Where a pool is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum PoolPhase {
     Open,
     /// Takes nothing new; finishes what it has.
     Joining,
@@ -25,7 +25,7 @@ pub(crate) enum Event<B> {
     /// A caller hands a batch over. `is_awaited`: some caller waits for outcomes, so that none is held back.
     Submitted { batch: B, is_awaited: bool },
     /// The driver begins to look at the lanes.
-    Look,
+    LooksAtLanes,
     /// How far a worker is with what it holds, in order; and whether it has passed by what was revoked.
     Seen { worker: usize, readings: [Reading; SLOTS], has_passed: bool },
     /// A parcel was [taken in](State::take_ended), which ran so long.
@@ -33,7 +33,7 @@ pub(crate) enum Event<B> {
     /// The driver has looked: what waits may be handed out.
     HandOut,
     /// A parcel could not be given to its worker.
-    NotGiven { worker: usize, parcel: u64, why: Refusal },
+    NotGiven { worker: usize, parcel: u64, why: GiveRefusal },
     /// A worker was asked for a parcel: whether it is back.
     Revoked { worker: usize, parcel: u64, is_back: bool },
     /// A worker was asked to leave items of a parcel: how many it runs at most; `None` where that cannot be told.
@@ -47,15 +47,15 @@ pub(crate) enum Event<B> {
     /// A worker is gone, and what it had done was delivered. `reached`: how far it had come with each parcel, where that can be
     /// told; `start_error`: why it did not become a worker, unless it is to be replaced without a word.
     Gone { worker: usize, death: Death, reached: [Option<Reached>; SLOTS], start_error: Option<StartError> },
-    /// Something in a worker wrote over its lane.
+    /// The words of a worker's lane were written over.
     Spoilt { worker: usize },
     /// A worker is another user's than the program is by now.
     Foreign { worker: usize },
     /// The handle of a call has signalled the worker that runs it.
     Signalled { worker: usize, sent: Sent },
-    /// Nobody wants some batches any more.
+    /// The outcomes of some batches are not wanted any more.
     Abandoned,
-    /// It becomes doubtful, or certain again, whose the program is.
+    /// The program's user may have changed (`true`), or was looked up (`false`).
     OwnerDoubted(bool),
     /// Time has passed: what has run into a deadline is killed.
     Time,
@@ -63,16 +63,16 @@ pub(crate) enum Event<B> {
 
 /// Why a parcel could not be given to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum GiveRefusal {
     /// The worker is gone, or has closed its channel.
     CutOff,
-    /// Its channel has no room just now.
+    /// The worker's channel has no room just now.
     Full,
-    /// It became doubtful whose the program is.
+    /// The program's user may have changed.
     OwnerDoubted,
-    /// Something had written over its lane.
+    /// The words of its lane were written over.
     Spoilt,
-    /// This process was refused, or what is to be sent is too large. `partly`: some of it is on its way.
+    /// The system refused this process, or the message is too large. `partly`: some of its handles are on their way.
     Here { partly: bool },
 }
 
@@ -120,7 +120,7 @@ pub(crate) enum Action {
 
 /// Why a batch fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum BatchFailure {
     /// No worker serves, and none could be started.
     NoWorkers,
     /// The pool has ended.
@@ -130,15 +130,15 @@ pub(crate) enum Failure {
     /// It could not be handed to any worker.
     NotGiven,
     /// Its worker died with it; `started`: how many items, or steps of a merge, the worker had begun.
-    Died { cause: Cause, started: usize },
+    Died { cause: BlameCause, started: usize },
 }
 
 /// What follows from an event.
 #[derive(Debug)]
 pub(crate) struct Effects<B> {
     pub(crate) actions: VecDeque<Action>,
-    /// Batches all of whose items fail, with the items' attempts counted.
-    pub(crate) failed: Vec<(B, Failure)>,
+    /// Batches that fail as a whole, with the items' attempts counted.
+    pub(crate) failed: Vec<(B, BatchFailure)>,
 }
 
 impl<B> Default for Effects<B> {
@@ -159,17 +159,17 @@ pub(crate) enum Whereabouts {
     },
 }
 
-/// Who is to hear the workers while no caller waits.
+/// When the reactor is to hear the workers while no caller waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attention {
-    Nobody,
-    /// Somebody, once a worker has nothing to do.
+    Never,
+    /// Once a worker has nothing to do.
     WhenIdle,
-    /// Somebody, at every end of a parcel.
+    /// At every end of a parcel.
     Always,
 }
 
-/// What has come to pass.
+/// What has happened so far, in numbers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
     pub(crate) retried: u64,

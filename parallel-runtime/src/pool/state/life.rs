@@ -35,16 +35,16 @@ pub(crate) enum Stage {
     Starting,
     /// A worker lost, and replaced.
     Serving,
-    /// The pool was about to be rid of it anyway.
+    /// The pool was ending it anyway.
     Leaving,
 }
 
 /// Why a worker is told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub(crate) enum StopReason {
     /// The pool needs it no more: it has had its tasks, or the pool ends.
     Dismissed,
-    /// Its channel is closed at its end: it is dead, or a task has closed what it found.
+    /// Its end of the channel is closed: it is dead, or a task has closed the descriptor.
     CutOff,
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum Life {
     Serving,
     /// It gets no more parcels, and is told to stop once it has done what it runs.
     Retiring,
-    /// It ends once it has done what it holds; should it have nothing and still be there, it is killed at `by`.
+    /// It ends once it has done what it holds. If it holds nothing and has not ended by `by`, it is killed.
     Stopping {
         by: Instant,
         stage: Stage,
@@ -125,11 +125,11 @@ impl Life {
 
     /// It is to end until `by`. False: it was told to be quicker before, or was killed.
     #[must_use]
-    pub(crate) fn stop(&mut self, by: Instant, why: Stop) -> bool {
+    pub(crate) fn stop(&mut self, by: Instant, why: StopReason) -> bool {
         let stage = match (*self, why) {
             (Self::Killed { .. }, _) => return false,
             (Self::Stopping { by: earlier, .. }, _) if earlier <= by => return false,
-            (Self::Serving, Stop::Dismissed) => Stage::Leaving,
+            (Self::Serving, StopReason::Dismissed) => Stage::Leaving,
             (life, _) => life.stage(),
         };
         *self = Self::Stopping { by, stage };
@@ -163,14 +163,14 @@ mod tests {
         let starting = Life::Starting;
         let serving = after(starting, Life::report_in);
         let retiring = after(serving, |life| assert!(life.retire()));
-        let dismissed = after(serving, |life| assert!(life.stop(by, Stop::Dismissed)));
-        let cut_off = after(serving, |life| assert!(life.stop(by, Stop::CutOff)));
-        let stopped_early = after(starting, |life| assert!(life.stop(by, Stop::Dismissed)));
+        let dismissed = after(serving, |life| assert!(life.stop(by, StopReason::Dismissed)));
+        let cut_off = after(serving, |life| assert!(life.stop(by, StopReason::CutOff)));
+        let stopped_early = after(starting, |life| assert!(life.stop(by, StopReason::Dismissed)));
         for (life, stage) in [
             (starting, Stage::Starting),
             (serving, Stage::Serving),
             (retiring, Stage::Leaving),
-            (after(retiring, |life| assert!(life.stop(by, Stop::CutOff))), Stage::Leaving),
+            (after(retiring, |life| assert!(life.stop(by, StopReason::CutOff))), Stage::Leaving),
             (dismissed, Stage::Leaving),
             (cut_off, Stage::Serving),
             (stopped_early, Stage::Starting),
@@ -195,12 +195,12 @@ mod tests {
     fn the_first_reason_to_kill_it_stays_and_so_does_the_earliest_end() {
         let now = Instant::now();
         let mut life = Life::Serving;
-        assert!(life.stop(now + Duration::from_secs(10), Stop::Dismissed));
-        assert!(!life.stop(now + Duration::from_secs(11), Stop::CutOff));
-        assert!(life.stop(now + Duration::from_secs(1), Stop::CutOff));
+        assert!(life.stop(now + Duration::from_secs(10), StopReason::Dismissed));
+        assert!(!life.stop(now + Duration::from_secs(11), StopReason::CutOff));
+        assert!(life.stop(now + Duration::from_secs(1), StopReason::CutOff));
         assert_eq!(life, Life::Stopping { by: now + Duration::from_secs(1), stage: Stage::Leaving });
         assert!(life.kill(Killed::Stop) && !life.kill(Killed::Spoilt));
-        assert!(!life.stop(now, Stop::Dismissed));
+        assert!(!life.stop(now, StopReason::Dismissed));
         life.report_in();
         assert_eq!(life.killed(), Some(Killed::Stop));
     }

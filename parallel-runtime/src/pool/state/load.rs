@@ -15,9 +15,9 @@ pub(crate) trait Load: Sized {
 
     /// How much of a worker's budget it takes: one for each task; values to be merged are one together.
     fn cost(&self) -> usize;
-    /// Whether anybody still waits for its outcomes; if not, what has not started is dropped.
+    /// Whether its outcomes are still wanted; if not, items that have not started are dropped.
     fn is_wanted(&self) -> bool;
-    /// Whether its end must be noticed although nobody waits for it here.
+    /// Whether its end must be noticed although no caller waits for it.
     fn is_watched(&self) -> bool;
     /// It has one value, merged from all items.
     fn is_merged(&self) -> bool;

@@ -1,4 +1,4 @@
-//! What a pool decides, apart from what it does: no descriptor, no clock, no lock, and nobody is called.
+//! What a pool decides, apart from what it does: without a descriptor, a clock, a lock, or a call of other code.
 //!
 //! The [driver](super::driver) tells the [`State`] what happens ([`Event`]), and carries out what it answers ([`Effects`]) before
 //! it tells anything else. What the state knows of a worker's lane is what the driver has read from it ([`Reading`]). It knows
@@ -19,15 +19,15 @@ pub(crate) mod rules;
 pub(crate) mod starts;
 pub(crate) mod worker;
 
-use self::blame::{Cause, Death, Fate, Left, Reached, Sent};
+use self::blame::{BlameCause, Death, Fate, LeftParcel, Reached, Sent};
 pub(crate) use self::events::*;
-use self::life::{Killed, Life, Stage, Stop};
+use self::life::{Killed, Life, Stage, StopReason};
 use self::load::Load;
 use self::placement::Ask;
 use self::queue::Queue;
 use self::rules::Rules;
 use self::starts::{StartError, Starts};
-use self::worker::{Reading, Worker};
+use self::worker::{ParcelStage, Reading, Worker};
 use crate::engine::call_id::History;
 use crate::tuning::SLOTS;
 
@@ -35,18 +35,18 @@ use crate::tuning::SLOTS;
 #[derive(Debug)]
 pub(crate) struct State<B> {
     pub(crate) rules: Rules,
-    pub(crate) phase: Phase,
+    pub(crate) phase: PoolPhase,
     pub(crate) queue: Queue<B>,
     pub(crate) seats: Vec<Option<Worker<B>>>,
     pub(crate) starts: Starts,
     pub(crate) counts: Counts,
-    /// The empty seats for which somebody else starts a worker.
+    /// The empty seats for which a deputy starts a worker.
     pub(crate) awaited: BTreeSet<usize>,
     /// How many workers have served in each seat and are gone.
     generations: Vec<u32>,
-    /// What waits is held back for other calls, and nothing else waits.
+    /// All waiting batches are calls held back for company.
     holds_back: bool,
-    /// Nothing is handed out until it is known whose the program is.
+    /// The program's user may have changed; nothing is handed out until that is known.
     owner_in_doubt: bool,
 }
 
@@ -54,7 +54,7 @@ impl<B: Load> State<B> {
     pub(crate) fn new(workers: usize, rules: Rules) -> Self {
         Self {
             rules,
-            phase: Phase::Open,
+            phase: PoolPhase::Open,
             queue: Queue::default(),
             seats: std::iter::repeat_with(|| None).take(workers).collect(),
             starts: Starts::default(),
@@ -68,11 +68,11 @@ impl<B: Load> State<B> {
 
     // What happens.
 
-    /// Takes in what has happened, and says what is to be done.
+    /// Applies an event, and adds what is to be done to `effects`.
     pub(crate) fn handle(&mut self, event: Event<B>, now: Instant, effects: &mut Effects<B>) {
         match event {
             Event::Submitted { batch, is_awaited } => self.submitted(batch, is_awaited, now),
-            Event::Look => self.look(),
+            Event::LooksAtLanes => self.looks_at_lanes(),
             Event::Seen { worker, readings, has_passed } => self.seen(worker, readings, has_passed, now, effects),
             Event::Ended { worker, parcel, elapsed } => self.ended(worker, parcel, elapsed, now, effects),
             Event::HandOut => self.hand_out(now, effects),
@@ -103,7 +103,7 @@ impl<B: Load> State<B> {
         self.queue.push_back(batch);
     }
 
-    fn look(&mut self) {
+    fn looks_at_lanes(&mut self) {
         self.holds_back = false;
         self.seats.iter_mut().flatten().filter(|worker| worker.is_full).for_each(|worker| worker.is_full = false);
     }
@@ -126,10 +126,12 @@ impl<B: Load> State<B> {
         if worker.life.is_spoilt() {
             return;
         }
-        let ended = worker.held.iter().take_while(|held| held.reading.ended);
+        let ended = worker.held.iter().take_while(|held| held.reading.stage == ParcelStage::Ended);
         effects.actions.extend(ended.map(|held| Action::TakeIn { worker: index, parcel: held.number }));
-        // What a long parcel has done is not kept until its end.
-        let Some(front) = worker.held.front().filter(|held| !held.reading.ended && held.batch.len() > 1) else {
+        // Values of a long parcel are delivered before its end.
+        let Some(front) =
+            worker.held.front().filter(|held| held.reading.stage != ParcelStage::Ended && held.batch.len() > 1)
+        else {
             return;
         };
         let done = front.reading.done.saturating_sub(front.delivered);
@@ -146,7 +148,7 @@ impl<B: Load> State<B> {
         self.counts.busy += elapsed;
         let is_through = worker.budget == Some(0) || worker.life == Life::Retiring;
         if worker.held.is_empty() && is_through {
-            self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
+            self.stop(index, self.rules.stop_grace, StopReason::Dismissed, now, effects);
         }
     }
 
@@ -173,7 +175,7 @@ impl<B: Load> State<B> {
                 batch = now;
             }
             let deadline = batch.timeout().and_then(|timeout| now.checked_add(timeout));
-            let parcel = worker.take_on(batch, now);
+            let parcel = worker.assign(batch, now);
             effects.actions.push_back(Action::Give { worker: index, parcel });
             effects.actions.extend(deadline.map(Action::Arm));
         }
@@ -182,24 +184,24 @@ impl<B: Load> State<B> {
         }
     }
 
-    fn not_given(&mut self, index: usize, parcel: u64, why: Refusal, now: Instant, effects: &mut Effects<B>) {
+    fn not_given(&mut self, index: usize, parcel: u64, why: GiveRefusal, now: Instant, effects: &mut Effects<B>) {
         let Some(worker) = self.seats[index].as_mut() else { return };
-        // What was to follow it into the lane comes back as well.
+        // Later parcels for the same lane come back as well.
         effects.actions.retain(|action| !matches!(action, Action::Give { worker, .. } if *worker == index));
         while let Some(later) = worker.held.back().map(|held| held.number).filter(|&number| number > parcel) {
             worker.not_given(later).into_iter().for_each(|batch| self.queue.push_front(batch));
         }
         let Some(batch) = worker.not_given(parcel) else { return };
-        worker.is_full |= why == Refusal::Full;
-        if matches!(why, Refusal::CutOff | Refusal::Here { partly: true }) {
-            self.stop(index, self.rules.stop_grace, Stop::CutOff, now, effects);
+        worker.is_full |= why == GiveRefusal::Full;
+        if matches!(why, GiveRefusal::CutOff | GiveRefusal::Here { partly: true }) {
+            self.stop(index, self.rules.stop_grace, StopReason::CutOff, now, effects);
         }
-        if why == Refusal::Spoilt {
+        if why == GiveRefusal::Spoilt {
             self.kill(index, Killed::Spoilt, effects);
         }
-        self.owner_in_doubt |= why == Refusal::OwnerDoubted;
+        self.owner_in_doubt |= why == GiveRefusal::OwnerDoubted;
         match why {
-            Refusal::Here { .. } => effects.failed.push((batch, Failure::NotGiven)),
+            GiveRefusal::Here { .. } => effects.failed.push((batch, BatchFailure::NotGiven)),
             _ => self.queue.push_front(batch),
         }
         self.hand_out(now, effects);
@@ -211,17 +213,17 @@ impl<B: Load> State<B> {
         if is_back {
             worker.give_back(parcel, now).into_iter().for_each(|batch| self.queue.push_front(batch));
             if retires && worker.held.is_empty() {
-                self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
+                self.stop(index, self.rules.stop_grace, StopReason::Dismissed, now, effects);
             }
             return;
         }
         let Some(held) = worker.held.iter_mut().find(|held| held.number == parcel) else { return };
-        held.reading.taken = true;
+        held.reading.stage = held.reading.stage.max(ParcelStage::Running);
         if !retires {
             return;
         }
         effects.actions.push_back(match held.batch.is_merged() {
-            // Half a merge is nothing: all of it is done elsewhere.
+            // A merge has no part results: another worker does all of it.
             true => Action::Cancel { worker: index, parcel },
             false => {
                 let keep = held.reading.started.max(held.delivered);
@@ -250,7 +252,7 @@ impl<B: Load> State<B> {
     fn start_failed(&mut self, error: StartError, now: Instant, effects: &mut Effects<B>) {
         let retry_at = self.starts.failed(error, now, &self.rules);
         if self.is_hopeless() {
-            // Who allows retries has had one more try.
+            // The failed start counts as an attempt of each waiting batch, until its retries are used up.
             for batch in self.queue.iter_mut() {
                 let retries = batch.retries();
                 let history = batch.history_mut();
@@ -278,7 +280,7 @@ impl<B: Load> State<B> {
         effects: &mut Effects<B>,
     ) {
         let Some(worker) = self.seats[index].take() else { return };
-        // What it was at is no idleness.
+        // The parcel that it ran counts as busy time, not idle.
         self.counts.busy += worker.running(now);
         self.counts.idle += worker.idle(now);
         self.generations[index] += u32::from(worker.life.has_reported_in());
@@ -286,7 +288,7 @@ impl<B: Load> State<B> {
         for (at, held) in worker.held.into_iter().enumerate().filter(|(_, held)| held.batch.len() > 0) {
             let mut batch = held.batch;
             let History { attempts, deaths } = batch.history();
-            let left = Left {
+            let left = LeftParcel {
                 number: held.number,
                 is_first: at == 0,
                 reached: reached[at],
@@ -306,12 +308,12 @@ impl<B: Load> State<B> {
                 Fate::FailFirst(cause) => {
                     batch.history_mut().attempts += 1;
                     let (first, rest) = batch.split(1);
-                    effects.failed.push((first, Failure::Died { cause, started }));
+                    effects.failed.push((first, BatchFailure::Died { cause, started }));
                     batch = rest;
                 }
                 Fate::FailAll(cause) => {
-                    batch.history_mut().attempts += u32::from(cause != Cause::NeverStarted);
-                    effects.failed.push((batch, Failure::Died { cause, started }));
+                    batch.history_mut().attempts += u32::from(cause != BlameCause::NeverStarted);
+                    effects.failed.push((batch, BatchFailure::Died { cause, started }));
                     continue;
                 }
             }
@@ -325,7 +327,7 @@ impl<B: Load> State<B> {
                 }
             }
             Stage::Serving => self.counts.restarts += 1,
-            Stage::Leaving => self.counts.recycled += u64::from(self.phase == Phase::Open),
+            Stage::Leaving => self.counts.recycled += u64::from(self.phase == PoolPhase::Open),
         }
     }
 
@@ -333,21 +335,21 @@ impl<B: Load> State<B> {
     fn retire(&mut self, index: usize, now: Instant, effects: &mut Effects<B>) {
         let Some(worker) = self.seats[index].as_mut() else { return };
         if !worker.life.retire() {
-            // Its initializer has run for nothing, or not at all.
+            // It has run no task, so nothing is lost with it.
             self.kill(index, Killed::Retired, effects);
             return;
         }
         let parcels = worker.held.iter().rev().map(|held| held.number);
         effects.actions.extend(parcels.map(|parcel| Action::Ask(Ask::Revoke { worker: index, parcel })));
         if worker.held.is_empty() {
-            self.stop(index, self.rules.stop_grace, Stop::Dismissed, now, effects);
+            self.stop(index, self.rules.stop_grace, StopReason::Dismissed, now, effects);
         }
     }
 
     fn signalled(&mut self, index: usize, sent: Sent) {
         let Some(worker) = self.seats[index].as_mut() else { return };
         worker.sent = Some(sent);
-        // Who ends a call does not want it tried again.
+        // A call that its handle has signalled is not tried again.
         if let Some(held) = worker.held.iter_mut().find(|held| held.number == sent.parcel) {
             held.batch.forbid_retries();
         }
@@ -382,18 +384,25 @@ impl<B: Load> State<B> {
         }
     }
 
-    pub(super) fn stop(&mut self, index: usize, grace: Duration, why: Stop, now: Instant, effects: &mut Effects<B>) {
+    pub(super) fn stop(
+        &mut self,
+        index: usize,
+        grace: Duration,
+        why: StopReason,
+        now: Instant,
+        effects: &mut Effects<B>,
+    ) {
         let by = now + grace;
         if self.seats[index].as_mut().is_some_and(|worker| worker.life.stop(by, why)) {
             effects.actions.extend([Action::Stop { worker: index, grace }, Action::Arm(by)]);
         }
     }
 
-    /// Fails what waits for a worker when there is none and another try is some time off; not what is to be tried again.
+    /// Fails waiting batches when there is no worker and the next try is some time off, except those with retries left.
     fn fail_hopeless(&mut self, effects: &mut Effects<B>) {
         if self.is_hopeless() && !self.queue.is_empty() {
-            let lost = self.queue.take_where(|batch| batch.history().attempts.max(1) > batch.retries());
-            effects.failed.extend(lost.into_iter().map(|batch| (batch, Failure::NoWorkers)));
+            let lost = self.queue.drain_where(|batch| batch.history().attempts.max(1) > batch.retries());
+            effects.failed.extend(lost.into_iter().map(|batch| (batch, BatchFailure::NoWorkers)));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::load::Load;
 use super::queue::Queue;
 use super::rules::Rules;
-use super::worker::Worker;
+use super::worker::{ParcelStage, Worker};
 use crate::tuning::SLOTS;
 
 /// The seats of a pool; those without a worker are empty.
@@ -31,17 +31,17 @@ fn has_enough<B: Load>(seats: &Seats<B>, now: Instant, rules: &Rules) -> bool {
 /// Short items go to workers that are at some already, where those are enough.
 fn worker_for<B: Load>(seats: &Seats<B>, batch: &B, now: Instant, rules: &Rules) -> Option<usize> {
     let most = if batch.needs_idle_worker() { 0 } else { SLOTS - 1 };
-    let wakes_nobody = batch.is_short() && has_enough(seats, now, rules);
+    let wakes_none = batch.is_short() && has_enough(seats, now, rules);
     let load = |worker: &Worker<B>| {
         let held = worker.capacity(rules.long_parcel).filter(|&held| held <= most)?;
-        (!wakes_nobody || worker.is_at_short_items(now, rules.shared_after)).then_some(held)
+        (!wakes_none || worker.is_at_short_items(now, rules.shared_after)).then_some(held)
     };
     let takers = seats.iter().enumerate().filter_map(|(index, seat)| Some((load(seat.as_ref()?)?, index)));
     takers.min().map(|(_, index)| index)
 }
 
-/// The place in the queue of what is handed out next, and the worker that gets it: the first batch, or where that waits for
-/// some workers only, the first that is for any.
+/// The place in the queue of the batch that is handed out next, and the worker that gets it. Where the first batch is short and
+/// waits for workers at short items, the first that is not short may go ahead of it.
 pub(crate) fn next<B: Load>(queue: &Queue<B>, seats: &Seats<B>, now: Instant, rules: &Rules) -> Option<(usize, usize)> {
     let first = queue.front()?;
     if let Some(worker) = worker_for(seats, first, now, rules) {
@@ -52,15 +52,16 @@ pub(crate) fn next<B: Load>(queue: &Queue<B>, seats: &Seats<B>, now: Instant, ru
     Some((at, worker_for(seats, queue.get(at)?, now, rules)?))
 }
 
-/// What some worker is to be asked for, because another has nothing: what waits in its lane, or what it does not take up, or half
-/// of what it has not started.
+/// What a busy worker is asked to leave to an idle one: the second parcel in its lane; else a first parcel that it has not taken
+/// up for long; else half of the items that it has not started.
 pub(crate) fn share<B: Load>(seats: &Seats<B>, now: Instant, rules: &Rules) -> Option<Ask> {
     let is_idle = |worker: &Worker<B>| worker.capacity(rules.long_parcel) == Some(0);
     seats.iter().flatten().find(|worker| is_idle(worker))?;
     let enough = || has_enough(seats, now, rules);
     let busy = || seats.iter().enumerate().filter_map(|(index, seat)| Some((index, seat.as_ref()?)));
     let waiting = busy().find_map(|(worker, its)| {
-        let second = its.held.get(1).filter(|held| !held.reading.taken && its.life.killed().is_none())?;
+        let second =
+            its.held.get(1).filter(|held| held.reading.stage == ParcelStage::Waiting && its.life.killed().is_none())?;
         let stays = second.batch.is_short() && its.is_at_short_items(now, rules.shared_after) && enough();
         (!stays).then_some(Ask::Revoke { worker, parcel: second.number })
     });

@@ -44,7 +44,7 @@ impl<B: Load> Queue<B> {
         self.batches.get(at)
     }
 
-    /// What waits, to note something about it.
+    /// The waiting batches, to change their histories.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut B> {
         self.batches.iter_mut()
     }
@@ -54,7 +54,7 @@ impl<B: Load> Queue<B> {
         self.batches.iter().any(|batch| batch.position(call).is_some())
     }
 
-    /// The place of the first batch that is so.
+    /// The place of the first batch for which this is true.
     pub(crate) fn position(&self, is_so: impl FnMut(&B) -> bool) -> Option<usize> {
         self.batches.iter().position(is_so)
     }
@@ -64,7 +64,7 @@ impl<B: Load> Queue<B> {
         self.batches.push_back(batch);
     }
 
-    /// Puts what was on its way before ahead of all others; nothing of a batch that has no items, or that nobody wants.
+    /// Puts a batch that was handed out before ahead of all others; drops one that is empty or not wanted any more.
     pub(crate) fn push_front(&mut self, batch: B) {
         if batch.len() > 0 && batch.is_wanted() {
             self.items += batch.len();
@@ -82,8 +82,8 @@ impl<B: Load> Queue<B> {
         Some(batch)
     }
 
-    /// Takes the batches out for which this is true, and gives them back in order.
-    pub(crate) fn take_where(&mut self, is_so: impl Fn(&B) -> bool) -> Vec<B> {
+    /// Takes out the batches for which this is true; returns them in order.
+    pub(crate) fn drain_where(&mut self, is_so: impl Fn(&B) -> bool) -> Vec<B> {
         let mut taken = Vec::new();
         for batch in std::mem::take(&mut self.batches) {
             match is_so(&batch) {
@@ -95,9 +95,9 @@ impl<B: Load> Queue<B> {
         taken
     }
 
-    /// Drops what nobody wants any more.
+    /// Drops batches that are not wanted any more.
     pub(crate) fn forget_unwanted(&mut self) {
-        self.take_where(|batch| !batch.is_wanted());
+        self.drain_where(|batch| !batch.is_wanted());
     }
 
     /// Takes a call out, if it is here.

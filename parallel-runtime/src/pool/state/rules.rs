@@ -12,7 +12,7 @@ pub(crate) struct Rules {
     pub(crate) cores: usize,
     /// How many tasks a worker may take.
     pub(crate) tasks_per_worker: Option<usize>,
-    /// Workers run something of the user's before they can work.
+    /// Workers run an initializer before they can work.
     pub(crate) initializes: bool,
     /// How long a worker may take until it can work.
     pub(crate) start_timeout: Duration,

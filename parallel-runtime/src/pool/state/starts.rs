@@ -12,18 +12,26 @@ use super::rules::Rules;
 pub(crate) struct StartError {
     pub(crate) kind: io::ErrorKind,
     pub(crate) text: String,
-    /// Another try gives the same.
-    pub(crate) for_good: bool,
-    /// The end that somebody brought about.
+    /// How it ended, where a signal from outside ended it.
     pub(crate) ended_by: Option<ExitStatus>,
-    /// A worker has died, which the next one need not: the pool is not given up for one.
-    pub(crate) may_pass: bool,
+    pub(crate) recurrence: Recurrence,
+}
+
+/// Whether the next start will fail alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recurrence {
+    /// The worker died, which the next need not: one such failure is no reason to give the pool up.
+    Unlikely,
+    /// The system, or the worker itself, refused.
+    Likely,
+    /// The initializer failed: another try gives the same.
+    Certain,
 }
 
 impl StartError {
     /// A worker that could not work.
     pub(crate) fn of(kind: io::ErrorKind, text: String) -> Self {
-        Self { kind, text, for_good: false, ended_by: None, may_pass: false }
+        Self { kind, text, ended_by: None, recurrence: Recurrence::Likely }
     }
 }
 
@@ -32,11 +40,11 @@ impl StartError {
 pub(crate) struct Starts {
     /// Those that failed since the last that went well.
     failures: u32,
-    /// What the latest of them said.
+    /// Why the latest of them failed.
     latest: Option<StartError>,
-    /// What the first of all said that was no accident: another worker's good start does not mend it.
+    /// Why the first start failed that is likely to fail again; a later good start does not clear it.
     first: Option<StartError>,
-    /// Whether calls fail with the latest until the next try, rather than wait.
+    /// Whether calls fail with the latest error until the next try, rather than wait.
     hopeless: bool,
     retry_at: Option<Instant>,
 }
@@ -45,8 +53,8 @@ impl Starts {
     /// A worker could not be started, or could not become one; returns when the next try is.
     pub(crate) fn failed(&mut self, error: StartError, now: Instant, rules: &Rules) -> Instant {
         self.failures += 1;
-        self.hopeless = error.for_good || self.failures >= rules.hopeless_starts;
-        if !error.may_pass || self.hopeless {
+        self.hopeless = error.recurrence == Recurrence::Certain || self.failures >= rules.hopeless_starts;
+        if error.recurrence != Recurrence::Unlikely || self.hopeless {
             self.first.get_or_insert_with(|| error.clone());
         }
         self.latest = Some(error);
@@ -67,7 +75,7 @@ impl Starts {
         self.latest.as_ref()
     }
 
-    /// Why a start failed, the first that did so by no accident.
+    /// Why the first start failed that is likely to fail again.
     pub(crate) fn first(&self) -> Option<&StartError> {
         self.first.as_ref()
     }
@@ -76,7 +84,7 @@ impl Starts {
         self.hopeless
     }
 
-    /// When the empty seats are tried again, if that is to be waited for.
+    /// When the empty seats may be filled again, if not yet.
     pub(crate) fn retry_after(&self, now: Instant) -> Option<Instant> {
         self.retry_at.filter(|&at| at > now)
     }
@@ -106,8 +114,8 @@ mod tests {
         let (now, rules) = (Instant::now(), Rules::default());
         let most = rules.hopeless_starts;
         let stays = StartError::of(io::ErrorKind::Other, "no".to_string());
-        let may_pass = StartError { may_pass: true, ..stays.clone() };
-        let for_good = StartError { for_good: true, ..may_pass.clone() };
+        let may_pass = StartError { recurrence: Recurrence::Unlikely, ..stays.clone() };
+        let for_good = StartError { recurrence: Recurrence::Certain, ..stays.clone() };
         for (error, told_after, hopeless_after) in [(stays, 1, most), (may_pass, most, most), (for_good, 1, 1)] {
             let mut starts = Starts::default();
             for failures in 1..=most {

@@ -8,12 +8,20 @@ use super::life::Life;
 use super::load::Load;
 use crate::tuning::SLOTS;
 
+/// What the slot of a parcel says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum ParcelStage {
+    /// The worker has not taken it up: it may be revoked.
+    #[default]
+    Waiting,
+    Running,
+    Ended,
+}
+
 /// How far a worker was with a parcel when its lane was last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Reading {
-    /// The worker has taken it up: it cannot be revoked any more.
-    pub(crate) taken: bool,
-    pub(crate) ended: bool,
+    pub(crate) stage: ParcelStage,
     pub(crate) started: usize,
     pub(crate) done: usize,
     /// When the worker took it up.
@@ -30,13 +38,13 @@ impl Reading {
 
     /// The item that is under way.
     pub(crate) fn under_way(&self) -> Option<usize> {
-        (self.taken && !self.ended && self.started > self.done).then(|| self.started - 1)
+        (self.stage == ParcelStage::Running && self.started > self.done).then(|| self.started - 1)
     }
 }
 
 /// A batch in a worker's lane.
 #[derive(Debug)]
-pub(crate) struct Held<B> {
+pub(crate) struct HeldParcel<B> {
     /// The parcel's number: each that goes into a lane gets the next.
     pub(crate) number: u64,
     /// The items of which nothing has been delivered yet.
@@ -44,11 +52,11 @@ pub(crate) struct Held<B> {
     /// How many items of the parcel stand before those.
     pub(crate) delivered: usize,
     pub(crate) reading: Reading,
-    /// The worker was asked to leave some of its items, and that cannot be told.
+    /// The worker was asked to leave items, and it cannot be told which it will run: it keeps all.
     pub(crate) stays: bool,
 }
 
-impl<B: Load> Held<B> {
+impl<B: Load> HeldParcel<B> {
     /// How many of its items the worker has certainly not started.
     fn not_started(&self) -> usize {
         self.batch.len().saturating_sub(self.reading.started.saturating_sub(self.delivered))
@@ -57,7 +65,7 @@ impl<B: Load> Held<B> {
 
 /// What a slot of the lane holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slot {
+enum SlotState {
     Empty,
     Held,
     /// A parcel that was taken back, until the worker has passed it by.
@@ -70,12 +78,12 @@ pub(crate) struct Worker<B> {
     pub(crate) life: Life,
     pub(crate) born: Instant,
     /// At most [`SLOTS`].
-    pub(crate) held: VecDeque<Held<B>>,
+    pub(crate) held: VecDeque<HeldParcel<B>>,
     /// Since when its first parcel is the first.
     pub(crate) front_since: Instant,
     /// How many more tasks it may take.
     pub(crate) budget: Option<usize>,
-    /// Its channel had no room for what was last to go there; the next look clears this.
+    /// Its channel had no room for the latest message; the next look at the lanes clears this.
     pub(crate) is_full: bool,
     /// Whether a parcel that it runs can be divided.
     pub(crate) divides: bool,
@@ -85,7 +93,7 @@ pub(crate) struct Worker<B> {
     pub(crate) latest: Option<Duration>,
     /// The latest signal that a call's handle asked for.
     pub(crate) sent: Option<Sent>,
-    slots: [Slot; SLOTS],
+    slots: [SlotState; SLOTS],
     next: u64,
 }
 
@@ -102,7 +110,7 @@ impl<B: Load> Worker<B> {
             busy: Duration::ZERO,
             latest: None,
             sent: None,
-            slots: [Slot::Empty; SLOTS],
+            slots: [SlotState::Empty; SLOTS],
             next: 0,
         }
     }
@@ -115,44 +123,44 @@ impl<B: Load> Worker<B> {
     }
 
     fn has_room(&self) -> bool {
-        self.slots[slot_of(self.next)] == Slot::Empty
+        self.slots[slot_of(self.next)] == SlotState::Empty
     }
 
-    /// Whether a slot may become empty without a word from here.
+    /// Whether a slot holds a revoked parcel, which the worker has yet to pass by.
     pub(crate) fn has_revoked(&self) -> bool {
-        self.slots.contains(&Slot::Revoked)
+        self.slots.contains(&SlotState::Revoked)
     }
 
     /// The worker has passed by what was revoked: the numbers' slots are empty.
     pub(crate) fn has_passed(&mut self) {
         for slot in &mut self.slots {
-            if *slot == Slot::Revoked {
-                *slot = Slot::Empty;
+            if *slot == SlotState::Revoked {
+                *slot = SlotState::Empty;
             }
         }
     }
 
-    /// Where in its hands a parcel is.
+    /// The place of a parcel among those that it holds.
     pub(crate) fn at(&self, number: u64) -> Option<usize> {
         self.held.iter().position(|held| held.number == number)
     }
 
-    pub(crate) fn held(&self, number: u64) -> Option<&Held<B>> {
+    pub(crate) fn held(&self, number: u64) -> Option<&HeldParcel<B>> {
         self.held.iter().find(|held| held.number == number)
     }
 
     /// Gives it a batch, within its budget.
-    pub(crate) fn take_on(&mut self, batch: B, now: Instant) -> u64 {
+    pub(crate) fn assign(&mut self, batch: B, now: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.slots[slot_of(number)] = Slot::Held;
+        self.slots[slot_of(number)] = SlotState::Held;
         if let Some(budget) = &mut self.budget {
             *budget -= batch.cost().min(*budget);
         }
         if self.held.is_empty() {
             self.front_since = now;
         }
-        self.held.push_back(Held { number, batch, delivered: 0, reading: Reading::default(), stays: false });
+        self.held.push_back(HeldParcel { number, batch, delivered: 0, reading: Reading::default(), stays: false });
         number
     }
 
@@ -161,7 +169,7 @@ impl<B: Load> Worker<B> {
         self.held.back().filter(|held| held.number == number)?;
         let batch = self.held.pop_back()?.batch;
         self.next = number;
-        self.slots[slot_of(number)] = Slot::Empty;
+        self.slots[slot_of(number)] = SlotState::Empty;
         self.refund(batch.cost());
         Some(batch)
     }
@@ -170,7 +178,7 @@ impl<B: Load> Worker<B> {
     pub(crate) fn give_back(&mut self, number: u64, now: Instant) -> Option<B> {
         let at = self.at(number)?;
         let batch = self.held.remove(at)?.batch;
-        self.slots[slot_of(number)] = Slot::Revoked;
+        self.slots[slot_of(number)] = SlotState::Revoked;
         if at == 0 {
             self.front_since = now;
         }
@@ -189,12 +197,12 @@ impl<B: Load> Worker<B> {
         }
         let held = self.held.remove(at)?;
         let (batch, tail) = held.batch.split(kept);
-        self.held.insert(at, Held { batch, ..held });
+        self.held.insert(at, HeldParcel { batch, ..held });
         self.refund(tail.cost());
         Some(tail)
     }
 
-    /// Items of a parcel up to the `done`th are delivered now: what of them had not been. Nothing of half a merge.
+    /// Items of a parcel up to the `done`th are delivered now: those that had not been. None of an unfinished merge.
     pub(crate) fn deliver(&mut self, number: u64, done: usize) -> Option<(usize, B)> {
         let at = self.at(number)?;
         let fresh = done.saturating_sub(self.held[at].delivered).min(self.held[at].batch.len());
@@ -204,12 +212,12 @@ impl<B: Load> Worker<B> {
         let held = self.held.remove(at)?;
         let delivered = held.delivered;
         let (head, batch) = held.batch.split(fresh);
-        self.held.insert(at, Held { batch, delivered: delivered + fresh, ..held });
+        self.held.insert(at, HeldParcel { batch, delivered: delivered + fresh, ..held });
         Some((delivered, head))
     }
 
-    /// Its first parcel has ended, with so many items done: those of them that had not been delivered, with how many items stand
-    /// before them, and what was not run. Of a merge that is not whole, all of it was not run.
+    /// Its first parcel has ended with `done` items done. Returns how many were delivered before, those to deliver now, and those
+    /// that were not run: of an unfinished merge, all.
     pub(crate) fn take_ended(&mut self, number: u64, done: usize, now: Instant) -> (usize, Option<B>, Option<B>) {
         if self.held.front().is_none_or(|held| held.number != number) {
             return (0, None, None);
@@ -226,15 +234,15 @@ impl<B: Load> Worker<B> {
             let (head, rest) = held.batch.split(fresh);
             (Some(head), rest)
         };
-        // What it has not begun is none of its tasks; of half a merge it has begun some.
+        // Items that it has not begun do not count as its tasks; of an unfinished merge, those that it has begun do.
         let begun = if rest.is_merged() { held.reading.started.saturating_sub(held.delivered) } else { 0 };
         self.refund(rest.cost().saturating_sub(begun));
         (held.delivered, head, Some(rest))
     }
 
-    /// A parcel that was taken in ran so long, and its slot is empty.
+    /// A parcel was taken in, which ran so long: its slot is empty.
     pub(crate) fn end(&mut self, number: u64, elapsed: Duration) {
-        self.slots[slot_of(number)] = Slot::Empty;
+        self.slots[slot_of(number)] = SlotState::Empty;
         self.busy += elapsed;
         self.latest = Some(elapsed);
     }
@@ -245,7 +253,7 @@ impl<B: Load> Worker<B> {
         }
     }
 
-    /// How long what it holds has run. What a worker says is bounded by what can be: it may scribble.
+    /// How long what it holds has run. Bounded by the worker's age: it may have written over the times in its lane.
     pub(crate) fn running(&self, now: Instant) -> Duration {
         let ran = if self.held.is_empty() { Duration::ZERO } else { self.at_front(now) };
         ran.min(now.saturating_duration_since(self.born).saturating_sub(self.busy))
@@ -262,15 +270,15 @@ impl<B: Load> Worker<B> {
         now.saturating_duration_since(since)
     }
 
-    /// Whether it is at short items, as far as it is known by now: the parcel has run for less than `limit`.
+    /// Whether it runs short items, as far as is known by now: the parcel has run for less than `limit`.
     pub(crate) fn is_at_short_items(&self, now: Instant, limit: Duration) -> bool {
         self.held.front().is_some_and(|held| held.batch.is_short()) && self.at_front(now) < limit
     }
 
-    /// Whether it has a parcel that it does not take up, and that may go elsewhere: somebody may have stopped it.
+    /// Whether it has a parcel that it has not taken up and that another worker may run: a signal may have stopped it.
     pub(crate) fn has_not_begun(&self) -> bool {
         let front = self.held.front().filter(|_| self.life.killed().is_none());
-        front.is_some_and(|held| !held.batch.needs_idle_worker() && !held.reading.taken)
+        front.is_some_and(|held| !held.batch.needs_idle_worker() && held.reading.stage == ParcelStage::Waiting)
     }
 
     /// Whether what it runs has items that another worker might run.
@@ -279,7 +287,8 @@ impl<B: Load> Worker<B> {
         front.is_some_and(|held| held.batch.is_divisible() && held.batch.len() > 1)
     }
 
-    /// How many items of what it runs it has certainly not started, if they may go elsewhere and it is time for that.
+    /// How many items of its first parcel it has certainly not started, if another worker may run them and the parcel has run
+    /// for `after`.
     pub(crate) fn spare_items(&self, now: Instant, after: Duration) -> usize {
         let alive = self.life.killed().is_none() && self.may_be_divided();
         match self.held.front().filter(|held| alive && held.batch.is_wanted() && held.reading.ran(now) >= after) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Here, Launched, Way};
 use crate::process::caller::{Caller, Deputy};
 use crate::process::control::Control;
-use crate::process::token::{self, Role};
+use crate::process::token::{self, Purpose};
 use crate::sys::owner::Owner;
 use crate::sys::process::{self, Launch, Started};
 use crate::sys::program;
@@ -37,7 +37,7 @@ impl Exec {
             let here = Here::own();
             check_rights(&here.rights, &caller.rights)?;
             let (ours, theirs) = Socket::pair()?;
-            match self.execute(environment, Role::Worker, &theirs, affinity, &here) {
+            match self.execute(environment, Purpose::Worker, &theirs, affinity, &here) {
                 Ok(started) => {
                     return Ok(Launched {
                         started,
@@ -52,17 +52,17 @@ impl Exec {
         }
     }
 
-    /// Starts what `role` says, on the channel `theirs`.
+    /// Starts what `purpose` says, on the channel `theirs`.
     pub(super) fn execute(
         &self,
         environment: &[CString],
-        role: Role,
+        purpose: Purpose,
         theirs: &Socket,
         affinity: Option<Affinity>,
         here: &Here,
     ) -> io::Result<Started> {
         let mut environment = environment.to_vec();
-        environment.push(token::token(role, here.rights.kept(), theirs)?);
+        environment.push(token::token(purpose, here.rights.kept(), theirs)?);
         process::launch(&Launch {
             arguments: &self.arguments,
             environment: &environment,
@@ -90,7 +90,7 @@ impl Exec {
             }
             let here = Here::own();
             check_rights(&here.rights, &allowed)?;
-            let started = exec.execute(&environment, Role::Worker, theirs, None, &here)?;
+            let started = exec.execute(&environment, Purpose::Worker, theirs, None, &here)?;
             Ok((started, here.owner))
         };
         deputy.run(move || {

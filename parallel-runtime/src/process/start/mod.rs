@@ -52,7 +52,7 @@ pub(crate) struct Launched {
     pub(super) started: Started,
     pub(super) control: Control,
     pub(super) way: Way,
-    /// Whose it is.
+    /// The user that it runs as.
     pub(super) owner: Owner,
 }
 
@@ -79,13 +79,13 @@ pub(super) trait Start: Send {
 pub(super) struct Numbers {
     /// What it starts from has ended.
     pub(super) end: u64,
-    /// That has said something.
+    /// What it starts from has said something.
     pub(super) answer: u64,
     /// A process that waits to begin has ended.
     pub(super) spare: u64,
 }
 
-/// Whose the calling thread is, and what it may do. The owner is asked first: if a new process is the same one's, so is all that
+/// The user and the rights of the calling thread. The owner is read first: if the new process has that owner, so has all that
 /// was made for it in between.
 struct Here {
     owner: Owner,
@@ -111,8 +111,8 @@ impl Launcher {
         Ok(Self { exec: Arc::new(Exec::new()?), ahead: None, leaving: Leaving::default() })
     }
 
-    /// Readies it for the thread that calls this, which makes all starts from then on.
-    pub(super) fn settle(&mut self, numbers: Numbers, poller: &Arc<Poller>) {
+    /// Sets up the ways to start; call it on the reactor's thread, which makes all starts from then on.
+    pub(super) fn set_up(&mut self, numbers: Numbers, poller: &Arc<Poller>) {
         self.ahead = zygote::way(&self.exec, numbers, poller);
     }
 
@@ -139,8 +139,8 @@ impl Launcher {
         Ok(launched)
     }
 
-    /// Has a deputy of `caller` start a process that waits for its assignment, and calls `then` with that, on the deputy's thread.
-    /// What it is called with belongs on this one.
+    /// Has a deputy of `caller` start a process that waits for its assignment, and calls `then` with the attempt, on the deputy's
+    /// thread. The attempt is to be [finished](Attempt::finish) on this one.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl Launcher {
         }
     }
 
-    /// Ends a process that was started and that nobody is to watch.
+    /// Ends a process that was started and is not watched.
     pub(super) fn discard(&mut self, launched: Launched) {
         drop(launched.control);
         self.leaving.end(launched.started);
@@ -192,16 +192,16 @@ impl Launcher {
         self.leaving.next_look().into_iter().chain(ahead).min()
     }
 
-    /// Does what nobody waits for; call it when nothing more urgent is to do.
+    /// Reaps, and readies later starts; call it when nothing more urgent is to do.
     pub(super) fn tend(&mut self) {
-        self.leaving.look();
+        self.leaving.reap_ended();
         if let Some(ahead) = &mut self.ahead {
             ahead.tend();
         }
     }
 }
 
-/// A process that the reactor's thread has started, as long as it is not reaped: meanwhile its number is its own.
+/// A process that the reactor's thread has started, until it is reaped: until then its number is not used again.
 pub(super) struct Shown(AtomicU32);
 
 /// The worker that was started last.
@@ -239,7 +239,7 @@ pub(super) fn one_shows_itself() -> bool {
 /// the program may have: those are for what it asks for.
 fn pair_where_plenty() -> Option<(Socket, Socket)> {
     let pair = Socket::pair().ok()?;
-    // The system gives the lowest number that is free.
+    // A new descriptor gets the lowest free number (open(2)).
     let highest = pair.0.number().max(pair.1.number());
     let leaves = |used| environment::leaves_descriptors(used, program::descriptor_limit());
     u64::try_from(highest).is_ok_and(leaves).then_some(pair)

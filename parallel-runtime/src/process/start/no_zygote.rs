@@ -12,7 +12,7 @@ pub(super) fn way(_: &Arc<Exec>, _: Numbers, _: &Arc<Poller>) -> Option<Box<dyn 
     None
 }
 
-/// Nobody asks for this: the program that does is another one.
+/// Never called: only a program with zygotes starts one.
 pub(crate) fn serve(program: Socket, _: fn(&Control)) -> Control {
     Control::new(program)
 }

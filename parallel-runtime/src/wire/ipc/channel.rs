@@ -23,7 +23,7 @@ struct Errand {
 impl Drop for Errand {
     fn drop(&mut self) {
         if !self.answered.load(Ordering::Acquire) {
-            // Somebody has to come, or the thread waits for ever; one who says nothing ends it as well.
+            // The thread waits until a process connects: connect, and hang up at once, so that it ends.
             drop(IpcSender::<Answer>::connect(self.server.clone()));
         }
     }
@@ -83,7 +83,7 @@ pub(in crate::wire) fn encode<T: Serialize + ?Sized>(argument: &T, bytes: &mut V
         .name("parallel-ipc".to_string())
         .spawn(answer)
         .map_err(|error| CodecError::new::<T>(format!("no thread could be started to hand it over: {error}")))?;
-    handles::give::<Refused>(Handle::kept(errand)).map_err(|error| CodecError::new::<T>(error.0))?;
+    handles::give::<TextError>(Handle::kept(errand)).map_err(|error| CodecError::new::<T>(error.0))?;
     codec::encode(&name, bytes)
 }
 
@@ -106,17 +106,17 @@ pub(in crate::wire) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, u
 
 /// An error of [`handles::give`] that keeps its text.
 #[derive(Debug)]
-struct Refused(String);
+struct TextError(String);
 
-impl fmt::Display for Refused {
+impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for TextError {}
 
-impl serde::ser::Error for Refused {
+impl serde::ser::Error for TextError {
     fn custom<T: fmt::Display>(text: T) -> Self {
         Self(text.to_string())
     }

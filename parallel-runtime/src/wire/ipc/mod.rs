@@ -1,6 +1,6 @@
 //! ipc-channel's own senders, receivers and shared memory as arguments.
 //!
-//! They travel only through ipc-channel, whose ends cannot be handed to a process as descriptors. So the argument waits in
+//! They travel only through ipc-channel, and its ends cannot be handed to a process as descriptors. So the argument waits in
 //! a channel of this process, and what stands in the call's bytes is the name of a one-shot server. The worker connects to
 //! that and hands over a sender; a thread of this process answers with the receiver of the channel in which the argument
 //! waits. The server is kept by the call: when the call is over, it ends, asked for or not.
@@ -29,7 +29,7 @@ pub(crate) fn refuse_result<T: ?Sized>() -> CodecError {
     )
 }
 
-/// Refuses an argument: who does not ask for the feature does not get ipc-channel either.
+/// Refuses an argument: without the feature there is no ipc-channel to carry it.
 #[cfg(not(feature = "ipc-channel"))]
 pub(super) fn encode<T: ?Sized>(_: &T, _: &mut Vec<u8>) -> Result<(), CodecError> {
     Err(CodecError::new::<T>("ipc-channel's types can be arguments where `parallel` has its feature `ipc-channel`"))

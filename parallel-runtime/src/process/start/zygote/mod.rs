@@ -38,7 +38,7 @@ use crate::environment;
 use crate::pause;
 use crate::process::control::Control;
 use crate::process::leaving::Leaving;
-use crate::process::token::Role;
+use crate::process::token::Purpose;
 use crate::sys::process::{self, Started};
 use crate::sys::program;
 use crate::sys::rights::Rights;
@@ -72,9 +72,9 @@ pub(super) fn way(exec: &Arc<Exec>, numbers: Numbers, poller: &Arc<Poller>) -> O
     }))
 }
 
-/// What a process finds when it is started.
+/// The environment and surroundings in which a process is started.
 #[derive(PartialEq)]
-struct Found {
+struct StartConditions {
     environment: Vec<CString>,
     surroundings: Surroundings,
 }
@@ -84,19 +84,50 @@ struct Zygote {
     started: Started,
     socket: Socket,
     born: Instant,
-    ready: bool,
-    found: Found,
-    /// Whose it is, and what it may do; so are its copies.
+    stage: ZygoteStage,
+    found: StartConditions,
+    /// Its user and rights, which its copies have too.
     here: Here,
-    /// Our end of the channel of a copy that it was asked for and has not given.
-    asked: Option<Socket>,
-    spare: Option<Copy>,
+}
+
+/// What a zygote is at.
+enum ZygoteStage {
+    /// It has not said that it is ready.
+    Warming,
+    /// It can be asked for a copy.
+    Free,
+    /// It was asked for a copy and has not given it; our end of the copy's channel.
+    Asked(Socket),
+    /// It has given a copy, which waits.
+    Spare(Copy),
 }
 
 impl Zygote {
     /// Whether it can be asked for a copy, and there is none.
     fn is_free(&self) -> bool {
-        self.ready && self.spare.is_none() && self.asked.is_none()
+        matches!(self.stage, ZygoteStage::Free)
+    }
+
+    fn is_ready(&self) -> bool {
+        !matches!(self.stage, ZygoteStage::Warming)
+    }
+
+    fn spare(&self) -> Option<&Copy> {
+        match &self.stage {
+            ZygoteStage::Spare(copy) => Some(copy),
+            _ => None,
+        }
+    }
+
+    /// Takes the spare out; the zygote can be asked for another then.
+    fn take_spare(&mut self) -> Option<Copy> {
+        match std::mem::replace(&mut self.stage, ZygoteStage::Free) {
+            ZygoteStage::Spare(copy) => Some(copy),
+            before => {
+                self.stage = before;
+                None
+            }
+        }
     }
 }
 
@@ -115,7 +146,7 @@ struct Zygotes {
     lookout: Option<Lookout>,
     zygote: Option<Zygote>,
     /// What the latest starts by exec found, and how many in a row.
-    latest: Option<(Found, u32)>,
+    latest: Option<(StartConditions, u32)>,
     /// A start has gone by exec since this was last looked at.
     missed: bool,
     /// There is time to fork a spare.
@@ -123,11 +154,11 @@ struct Zygotes {
     yielding: Yielding,
     /// When a process last ended.
     ended: Option<Instant>,
-    /// Whether the latest start came so soon after that that no spare could be ready.
+    /// Whether the latest start came so soon after that end that no spare could be ready.
     is_hurried: bool,
     /// Zygotes that failed since one forked.
     failures: u32,
-    /// No other one is started before.
+    /// No zygote is started before.
     rests_until: Option<Instant>,
     leaving: Leaving,
 }
@@ -136,20 +167,20 @@ impl Start for Zygotes {
     fn start(&mut self, order: &Order<'_>) -> Option<Launched> {
         self.is_hurried = self.ended.is_some_and(|ended| ended.elapsed() < tuning::SPARE_TIME);
         let affinity = order.caller.affinity.and_then(Affinity::unless_own);
-        self.hear();
-        let zygote = self.zygote.as_ref().filter(|zygote| zygote.ready)?;
+        self.read_answers();
+        let zygote = self.zygote.as_ref().filter(|zygote| zygote.is_ready())?;
         if !program::is_environment(&zygote.found.environment, order.environment) {
             return None;
         }
         self.rouse();
-        let now = self.look()?;
+        let now = self.surroundings_now()?;
         let copy = self.take_copy(&now, &order.caller.rights)?;
         self.begin(copy, affinity)
     }
 
     fn executed(&mut self, environment: Vec<CString>) {
-        let Some(surroundings) = self.look() else { return };
-        let now = Found { environment, surroundings };
+        let Some(surroundings) = self.surroundings_now() else { return };
+        let now = StartConditions { environment, surroundings };
         self.missed = true;
         match &mut self.latest {
             Some((latest, times)) if *latest == now => *times += 1,
@@ -158,11 +189,12 @@ impl Start for Zygotes {
     }
 
     fn happened(&mut self, number: u64) {
-        self.hear();
+        self.read_answers();
         if number == self.numbers.spare {
-            // It may be another's end that was told, of a spare that was taken since.
-            let has_ended = |copy: &mut Copy| !matches!(process::try_wait(&copy.started.pidfd), Ok(None));
-            if let Some(copy) = self.zygote.as_mut().and_then(|zygote| zygote.spare.take_if(has_ended)) {
+            // The event may be of an earlier spare, which was taken since.
+            let has_ended = |copy: &Copy| !matches!(process::try_wait(&copy.started.pidfd), Ok(None));
+            let ended = self.zygote.as_mut().filter(|zygote| zygote.spare().is_some_and(has_ended));
+            if let Some(copy) = ended.and_then(Zygote::take_spare) {
                 self.poller.remove(copy.started.pidfd.as_descriptor());
             }
         } else if number == self.numbers.end {
@@ -170,7 +202,7 @@ impl Start for Zygotes {
         }
     }
 
-    /// There is room for the next one. While the process ran, forking would have been in its way where cores are few.
+    /// A spare is forked now, not while the process ran: there it would have taken time from it where cores are few.
     fn has_ended(&mut self) {
         self.ended = Some(Instant::now());
         self.wants_spare = true;
@@ -188,10 +220,10 @@ impl Start for Zygotes {
 
     /// Has a spare forked, and starts a zygote where one would have been of use.
     fn tend(&mut self) {
-        self.leaving.look();
+        self.leaving.reap_ended();
         if std::mem::take(&mut self.wants_spare) && self.zygote.as_ref().is_some_and(Zygote::is_free) {
             self.yielding.give_way();
-            // Where others compute, it might give way for longer than a call waits for an answer.
+            // Under unrelated load the zygote would yield for longer than a call waits for its answer.
             let request = if self.yielding.is_quiet() { &words::FORK_AHEAD } else { &words::FORK };
             self.ask(request);
         }
@@ -202,9 +234,9 @@ impl Start for Zygotes {
 }
 
 impl Zygotes {
-    /// While this process looks around, a copy wakes up, or is forked where there is no spare.
+    /// Wakes the spare, or asks for a copy where there is none: it gets ready while this process reads its surroundings.
     fn rouse(&mut self) {
-        match self.zygote.as_ref().and_then(|zygote| zygote.spare.as_ref()) {
+        match self.zygote.as_ref().and_then(Zygote::spare) {
             // An error: it has died, which shows when it is to begin.
             Some(spare) if self.yielding.is_quiet() => {
                 let _ = spare.channel.send(&words::RISE, &[], false);
@@ -214,8 +246,8 @@ impl Zygotes {
         }
     }
 
-    /// What a process would find; `None` where there may be no zygote that it matters to.
-    fn look(&self) -> Option<Surroundings> {
+    /// The surroundings that a process would find now; `None` where there may be no zygote.
+    fn surroundings_now(&self) -> Option<Surroundings> {
         self.lookout.as_ref()?.now().ok()
     }
 
@@ -225,12 +257,12 @@ impl Zygotes {
         let Some((ours, theirs)) = pair_where_plenty() else { return self.give_up() };
         // An error: the zygote is going, of which its end will tell.
         if zygote.socket.send(request, &[theirs.as_descriptor()], false).is_ok() {
-            zygote.asked = Some(ours);
+            zygote.stage = ZygoteStage::Asked(ours);
         }
     }
 
-    /// Takes a copy that finds these surroundings, is the program's, and may no more than `caller`; waits a little for one that
-    /// was asked for.
+    /// Takes a copy that has these surroundings, the program's user, and no more rights than `caller`; waits a little for one
+    /// that was asked for.
     fn take_copy(&mut self, surroundings: &Surroundings, caller: &Rights) -> Option<Copy> {
         let is_right = |zygote: &&mut Zygote| {
             zygote.found.surroundings == *surroundings
@@ -238,13 +270,13 @@ impl Zygotes {
                 && check_rights(&zygote.here.rights, caller).is_ok()
         };
         let zygote = self.zygote.as_mut().filter(is_right)?;
-        if zygote.spare.is_none() && zygote.asked.is_some() && !has_answer(&zygote.socket) {
-            // Dead, stopped, or spoilt; or on a core that it does not get.
+        if matches!(zygote.stage, ZygoteStage::Asked(_)) && !has_answer(&zygote.socket) {
+            // The zygote is dead, stopped or spoilt; or it gets no time on its core.
             self.give_up();
             return None;
         }
-        self.hear();
-        let copy = self.zygote.as_mut()?.spare.take()?;
+        self.read_answers();
+        let copy = self.zygote.as_mut()?.take_spare()?;
         self.poller.remove(copy.started.pidfd.as_descriptor());
         if process::is_stopped(&copy.started.pidfd) {
             drop(copy.channel);
@@ -258,7 +290,7 @@ impl Zygotes {
     fn begin(&mut self, copy: Copy, affinity: Option<Affinity>) -> Option<Launched> {
         let owner = self.zygote.as_ref()?.here.owner;
         let Copy { started, channel } = copy;
-        // From here on it is not one of those that end with the zygote.
+        // From here on it does not end with the zygote's group.
         process::lead_group(started.pid);
         if let Some(affinity) = affinity {
             affinity.give_to(started.pid);
@@ -281,30 +313,30 @@ impl Zygotes {
         if program::is_open(stream) { stream } else { self.exec.null.as_descriptor() }
     }
 
-    /// Takes what the zygote has said.
-    fn hear(&mut self) {
+    /// Reads the answers of the zygote.
+    fn read_answers(&mut self) {
         while let Some(zygote) = &mut self.zygote {
             let Ok(answer) = answer(&zygote.socket) else { return self.give_up() };
             let Some((answer, descriptor)) = answer else { break };
-            match (answer, zygote.asked.take(), descriptor) {
-                (Answer::Ready, None, None) => {
-                    zygote.ready = true;
-                    self.wants_spare = true;
-                }
-                (Answer::Forked(pid), Some(channel), Some(pidfd)) => {
+            let before = std::mem::replace(&mut zygote.stage, ZygoteStage::Free);
+            match (answer, before, descriptor) {
+                (Answer::Ready, ZygoteStage::Warming, None) => self.wants_spare = true,
+                (Answer::Forked(pid), ZygoteStage::Asked(channel), Some(pidfd)) => {
                     // Where its end cannot be watched, it shows when it is needed.
                     let _ = self.poller.add(pidfd.as_descriptor(), self.numbers.spare);
-                    zygote.spare = Some(Copy { started: Started { pid, pidfd }, channel });
-                }
-                (Answer::Unfit(_), ..) => {
-                    self.lookout = None;
-                    return self.give_up();
+                    zygote.stage = ZygoteStage::Spare(Copy { started: Started { pid, pidfd }, channel });
                 }
                 // It cannot fork, or is spoilt; or no descriptor was free to receive. What it forked unheard ends with it.
-                _ => return self.give_up(),
+                (answer, before, _) => {
+                    if matches!(answer, Answer::Unfit(_)) {
+                        self.lookout = None;
+                    }
+                    zygote.stage = before;
+                    return self.give_up();
+                }
             }
         }
-        let hangs = |zygote: &Zygote| !zygote.ready && zygote.born.elapsed() > environment::start_timeout();
+        let hangs = |zygote: &Zygote| !zygote.is_ready() && zygote.born.elapsed() > environment::start_timeout();
         if self.zygote.as_ref().is_some_and(hangs) {
             self.give_up();
         }
@@ -326,15 +358,15 @@ impl Zygotes {
 
     /// Ends a zygote and what it has forked unheard; returns what it found. Each leaves by itself once its channel is closed,
     /// as where the zygote has another user's rights than the program by now, and the system refuses the signal.
-    fn end(&mut self, zygote: Zygote) -> Found {
-        let Zygote { started, socket, found, asked, spare, .. } = zygote;
+    fn end(&mut self, zygote: Zygote) -> StartConditions {
+        let Zygote { started, socket, found, stage, .. } = zygote;
         ORIGINAL.is_to_be_reaped(started.pid);
         self.poller.remove(started.pidfd.as_descriptor());
         self.poller.remove(socket.as_descriptor());
-        if let Some(spare) = &spare {
+        if let ZygoteStage::Spare(spare) = &stage {
             self.poller.remove(spare.started.pidfd.as_descriptor());
         }
-        drop((socket, asked, spare));
+        drop((socket, stage));
         self.leaving.end_group(started);
         found
     }
@@ -342,7 +374,7 @@ impl Zygotes {
     /// Starts a zygote where the latest starts by exec would have had use for it.
     fn renew(&mut self) {
         let rests = self.rests_until.is_some_and(|until| Instant::now() < until);
-        let is_wanted = |&mut (ref now, times): &mut (Found, u32)| {
+        let is_wanted = |&mut (ref now, times): &mut (StartConditions, u32)| {
             let is_there = self.zygote.as_ref().is_some_and(|zygote| zygote.found == *now);
             !rests && !is_there && times >= tuning::STARTS_BEFORE_ZYGOTE
         };
@@ -352,7 +384,7 @@ impl Zygotes {
         }
         let here = Here::own();
         let started = pair_where_plenty().and_then(|(socket, theirs)| {
-            let started = self.exec.execute(&found.environment, Role::Zygote, &theirs, None, &here).ok()?;
+            let started = self.exec.execute(&found.environment, Purpose::Zygote, &theirs, None, &here).ok()?;
             Some((started, socket))
         });
         let Some((started, socket)) = started else { return self.rest() };
@@ -362,7 +394,7 @@ impl Zygotes {
             .and_then(|()| self.poller.add(socket.as_descriptor(), self.numbers.answer));
         ORIGINAL.has_started(started.pid);
         let born = Instant::now();
-        self.zygote = Some(Zygote { started, socket, born, ready: false, found, here, asked: None, spare: None });
+        self.zygote = Some(Zygote { started, socket, born, stage: ZygoteStage::Warming, found, here });
         if watched.is_err() {
             self.give_up();
         }

@@ -32,7 +32,7 @@ pub(crate) fn serve(program: Socket, get_ready: fn(&Control)) -> Control {
             fork::leave()
         }
     };
-    // Once more: the setting of its start is lost where the executable gives rights to whoever runs it.
+    // Once more: executing a file with set-user-ID or capabilities clears the death signal (`PR_SET_PDEATHSIG(2const)`).
     original.follow_parent();
     fork::silence();
     let mut told = program.send(&Answer::Ready.to_bytes(), &[], true);
@@ -60,7 +60,7 @@ pub(crate) fn serve(program: Socket, get_ready: fn(&Control)) -> Control {
     }
 }
 
-/// Does what would be the same in each copy, which then finds it done.
+/// Does once what each copy would do alike.
 fn rehearse() {
     let _ = program::name();
     watch::rehearse();
@@ -80,7 +80,7 @@ fn begin(mut descriptors: Vec<Descriptor>, get_ready: fn(&Control)) -> Control {
                 return control;
             }
             Ok(Received::Message { .. }) if word == RISE => {
-                // Whether it comes soon or not, it is waited for.
+                // Spin for the streams; after that the loop waits for them.
                 wait::look_readable(control.as_descriptor(), tuning::RISE_TIME);
             }
             // The program does not want this copy, or is gone.

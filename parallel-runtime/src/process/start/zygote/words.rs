@@ -2,11 +2,11 @@
 
 /// Asks for a copy; its channel comes along.
 pub(super) const FORK: [u8; 1] = *b"f";
-/// Asks for one that nobody waits for yet.
+/// Asks for a copy ahead of need.
 pub(super) const FORK_AHEAD: [u8; 1] = *b"a";
-/// What a copy hears when it may soon begin.
+/// Tells a copy that it may begin soon.
 pub(super) const RISE: [u8; 1] = *b"r";
-/// What it hears when it may, with its stdout and stderr.
+/// Lets a copy begin; its stdout and stderr come along.
 pub(super) const BEGIN: [u8; 1] = *b"b";
 /// The longest answer.
 pub(super) const LONGEST: usize = 512;
@@ -34,7 +34,7 @@ impl Answer {
         }
     }
 
-    /// `None`: only one whose memory is spoilt says so.
+    /// `None` for bytes that only a zygote with overwritten memory sends.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         match bytes.split_first()? {
             (b'r', []) => Some(Self::Ready),

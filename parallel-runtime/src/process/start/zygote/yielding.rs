@@ -1,25 +1,25 @@
-//! Yielding: who is about to do what nobody waits for yet gives way to what is waited for on this very core, such as the end
-//! of a process, or the caller who hears of it.
+//! Yielding: before work ahead of need, the reactor or the zygote gives way to what a caller waits for on this core, such as
+//! the end of a process, or the caller itself.
 
 use std::time::{Duration, Instant};
 
 use crate::tuning;
 
-/// Gives way as long as it is worth it. Where others compute as well, it is they who take the core, for milliseconds; then it
-/// is not done for some time.
+/// Gives way as long as it is worth it. In a busy machine unrelated threads take the core, for milliseconds; after such a
+/// yield the next [`tuning::TIMES_WITHOUT_GIVING_WAY`] are skipped.
 #[derive(Debug, Default)]
 pub(super) struct Yielding {
-    /// How often it is not done.
+    /// How many yields are still to be skipped.
     rest: u32,
 }
 
 impl Yielding {
-    /// Whether nobody else takes the cores, by what giving way has shown.
+    /// Whether no unrelated load takes the core, by what the last yields took.
     pub(super) fn is_quiet(&self) -> bool {
         self.rest == 0
     }
 
-    /// Lets whoever else is ready to run on this core do so first.
+    /// Lets other threads that are ready on this core run first.
     pub(super) fn give_way(&mut self) {
         if self.is_quiet() {
             let before = Instant::now();
@@ -30,7 +30,7 @@ impl Yielding {
         }
     }
 
-    /// Giving way took so long.
+    /// Notes that a yield took so long.
     fn learn(&mut self, elapsed: Duration) {
         if elapsed > tuning::GAVE_WAY_IN_VAIN {
             self.rest = tuning::TIMES_WITHOUT_GIVING_WAY;
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waited_long_does_not_give_way_for_some_time() {
+    fn after_a_long_yield_the_next_ones_are_skipped() {
         let mut yielding = Yielding::default();
         yielding.learn(tuning::GAVE_WAY_IN_VAIN);
         assert!(yielding.is_quiet());
