@@ -24,7 +24,7 @@ use super::words::marks::RingError;
 use super::words::turn::{Held, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::peer::Refused;
-use crate::sync::words::platform::Deadline;
+use crate::sync::words::platform::WaitDeadline;
 use crate::sys::limits::{self, Limit};
 use crate::sys::memory::{Access, Region};
 use crate::wire::codec::CodecError;
@@ -88,11 +88,11 @@ impl Patience {
         }
     }
 
-    fn deadline(self) -> Deadline {
+    fn deadline(self) -> WaitDeadline {
         match self {
-            Self::None => Deadline::after(Duration::ZERO),
-            Self::Until(at) => Deadline::after(at.saturating_duration_since(Instant::now())),
-            Self::Endless => Deadline::NEVER,
+            Self::None => WaitDeadline::after(Duration::ZERO),
+            Self::Until(at) => WaitDeadline::after(at.saturating_duration_since(Instant::now())),
+            Self::Endless => WaitDeadline::NEVER,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::sync::Guard;
 use crate::sync::guard::Locked;
-use crate::sync::object::{Object, Words};
+use crate::sync::object::{Object, ObjectWords};
 use crate::sync::words::lock::LockWord;
 
 /// The word of an array.
@@ -17,7 +17,7 @@ use crate::sync::words::lock::LockWord;
 struct ArrayWords(LockWord);
 
 // SAFETY: one atomic word, transparently; zeros are a free lock.
-unsafe impl Words for ArrayWords {
+unsafe impl ObjectWords for ArrayWords {
     const KIND: u32 = 9;
 }
 

@@ -6,12 +6,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Plain;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::Result;
-use crate::sync::object::{no_memory, shape};
+use crate::sync::object::{EncodedRegion, no_memory};
 use crate::sys::memory::{Access, Region};
-use crate::wire::handles::{self, Handle};
 
 /// Holds values that every process reads in place: one copy for all of them.
 ///
@@ -113,32 +112,15 @@ impl<T: Plain + fmt::Debug> fmt::Debug for Frozen<T> {
     }
 }
 
-/// What is written in place of the values.
-#[derive(Serialize, Deserialize)]
-struct Place {
-    at: u32,
-    len: u64,
-    size: u32,
-    alignment: u32,
-}
-
 impl<T: Plain> Serialize for Frozen<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let at = handles::give(Handle::Memory(Arc::clone(&self.region)))?;
-        let (size, alignment) = shape::<T>();
-        let len = u64::try_from(self.len).map_err(ser::Error::custom)?;
-        Place { at, len, size, alignment }.serialize(serializer)
+        EncodedRegion::give::<T, S::Error>(&self.region, self.len)?.serialize(serializer)
     }
 }
 
 impl<'de, T: Plain> Deserialize<'de> for Frozen<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let Place { at, len, size, alignment } = Place::deserialize(deserializer)?;
-        if (size, alignment) != shape::<T>() {
-            return Err(de::Error::custom("frozen memory of another type"));
-        }
-        let len = usize::try_from(len).map_err(de::Error::custom)?;
-        let region = handles::take_memory(at)?;
+        let (region, len) = EncodedRegion::deserialize(deserializer)?.take::<T, D::Error>()?;
         let fits = len.checked_mul(size_of::<T>()).is_some_and(|bytes| bytes <= region.len());
         if region.access() != Access::Frozen || !fits {
             return Err(de::Error::custom("frozen memory of another size than its handle says"));

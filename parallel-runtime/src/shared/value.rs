@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::sync::Guard;
 use crate::sync::guard::Locked;
-use crate::sync::object::Words;
+use crate::sync::object::ObjectWords;
 use crate::sync::single::Single;
 use crate::sync::words::lock::LockWord;
 
@@ -18,7 +18,7 @@ use crate::sync::words::lock::LockWord;
 struct ValueWords(LockWord);
 
 // SAFETY: one atomic word, transparently; zeros are a free lock.
-unsafe impl Words for ValueWords {
+unsafe impl ObjectWords for ValueWords {
     const KIND: u32 = 8;
 }
 

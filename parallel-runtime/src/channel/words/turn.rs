@@ -1,7 +1,7 @@
 //! A lock that is simply taken over when its holder died, because every change behind it is whole.
 
-use super::lock::{Left, LockWord, Refused};
-use super::platform::Deadline;
+use super::lock::{Consistency, LockError, LockWord};
+use super::platform::WaitDeadline;
 
 /// Whose turn it is, on cache lines of its own.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Turn {
     }
 
     /// Waits for the turn until the deadline.
-    pub(crate) fn take_until(&self, deadline: Deadline) -> Option<Held<'_>> {
+    pub(crate) fn take_until(&self, deadline: WaitDeadline) -> Option<Held<'_>> {
         loop {
             let waited = || self.0.lock_until(deadline).map(|()| true);
             match self.take_over(waited) {
@@ -54,11 +54,11 @@ impl Turn {
     }
 
     /// Whether the lock was taken; `None`: its holder had died, and it is free now, or somebody else's.
-    fn take_over(&self, lock: impl FnOnce() -> Result<bool, Refused>) -> Option<bool> {
+    fn take_over(&self, lock: impl FnOnce() -> Result<bool, LockError>) -> Option<bool> {
         match lock() {
             Ok(taken) => Some(taken),
-            Err(Refused::TimedOut) => Some(false),
-            Err(Refused::OwnerDied(_)) => {
+            Err(LockError::TimedOut) => Some(false),
+            Err(LockError::OwnerDied(_)) => {
                 self.0.recover();
                 None
             }
@@ -69,6 +69,6 @@ impl Turn {
 impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.unlock(Left::Whole);
+        self.0.unlock(Consistency::Whole);
     }
 }
