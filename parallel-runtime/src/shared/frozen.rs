@@ -1,4 +1,4 @@
-//! Values that nobody can change any more.
+//! Values in shared memory that cannot change any more.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,8 +14,8 @@ use crate::sys::memory::{Access, Region};
 
 /// Holds values that every process reads in place: one copy for all of them.
 ///
-/// It derefs to `[T]`. The memory is sealed by the kernel: nobody can write, map it for writing, or resize it, its maker
-/// included, so the slice never changes. To hand it to a call costs the same however large it is.
+/// It derefs to `[T]`. The kernel seals the memory: no process, its maker included, can write it, map it for writing or
+/// resize it, so the slice never changes. To hand it to a call costs the same however large it is.
 ///
 /// # Examples
 ///
@@ -39,7 +39,7 @@ pub struct Frozen<T> {
     region: Arc<Region>,
     /// How many values the region begins with.
     len: usize,
-    /// Shared by all, and never written.
+    /// Behaves as a shared slice.
     of: PhantomData<Arc<[T]>>,
 }
 
@@ -88,7 +88,7 @@ impl<T: Plain> Deref for Frozen<T> {
     #[inline]
     fn deref(&self) -> &[T] {
         // SAFETY: the region holds so many values (it was made of them, or `deserialize` compared), begins on a page, lives
-        // as long as `self`, is sealed against writing by anyone, and any bits are a `T`.
+        // as long as `self`, is sealed against writing, and any bits are a `T`.
         unsafe { std::slice::from_raw_parts(self.region.as_ptr().cast(), self.len) }
     }
 }
