@@ -9,7 +9,7 @@ use syn::{Attribute, Meta};
 pub(crate) struct Attributes {
     /// `#[cfg]`, and lints that are allowed: on every generated item.
     pub(crate) everywhere: TokenStream,
-    /// Documentation and what warns its users: on the static that bears the function's name.
+    /// Documentation, and lint levels: on the static that bears the function's name.
     pub(crate) handle: TokenStream,
     /// `#[deprecated]`: on the static, under whichever name.
     pub(crate) deprecated: TokenStream,
@@ -19,8 +19,8 @@ pub(crate) struct Attributes {
     pub(crate) body: TokenStream,
 }
 
-/// Lints that look at a function's name, documentation and callers. The body has none of them, so an expectation would
-/// not be met there; a function of the registry is never unused.
+/// Lints about a function's name, documentation and callers. They never fire at the body: its name and documentation stand
+/// at the static, and the registry uses it. So an expectation of them would not be met there.
 const NEVER_FIRE: [&str; 4] = ["dead_code", "unused", "non_snake_case", "missing_docs"];
 
 impl Attributes {
@@ -62,7 +62,7 @@ impl Attributes {
         }
     }
 
-    /// An expectation is met once, where its lint fires; elsewhere it allows.
+    /// Sorts `expect`: stays at the body, where the lint can fire, and becomes `allow` on the other items.
     fn sort_expectation(&mut self, lints: TokenStream, wrap: &dyn Fn(TokenStream) -> TokenStream) {
         let (reason, lints): (Vec<_>, Vec<_>) = split_at_commas(lints)
             .into_iter()

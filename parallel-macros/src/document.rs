@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 
 use crate::model::Model;
 
-/// The section below the author's documentation: the signature, and what can be called.
+/// The section below the author's documentation: the signature, and the ways to call it.
 pub(crate) fn section(model: &Model<'_>) -> String {
     let signature = signature(model);
     let handle = model.handle.to_string();
@@ -32,7 +32,7 @@ pub(crate) fn section(model: &Model<'_>) -> String {
     )
 }
 
-/// What stands above the struct of the arguments.
+/// The documentation of the struct of the arguments.
 pub(crate) fn arguments(model: &Model<'_>) -> String {
     let call = &model.original.signature.ident;
     let handle = model.handle;
@@ -60,12 +60,13 @@ pub(crate) fn signature(model: &Model<'_>) -> String {
     format!("fn {}({}){}", model.original.signature.ident, parameters.join(", "), output(model))
 }
 
-/// `::norm at `, or `::norm as Norm at ` with a handle of that name, and after the place ` fn(&[f64], f64) -> f64`: the parts of the registry's key that tokens can tell.
+/// The parts of the registry's key that tokens tell: before the place `::norm at `, or `::norm as Norm at ` with
+/// `handle = Norm`; after the place ` fn(&[f64], f64) -> f64`.
 pub(crate) fn key(model: &Model<'_>) -> (String, String) {
     let types: Vec<String> =
         model.parameters.iter().map(|parameter| source(parameter.original.ty.to_token_stream())).collect();
     let name = model.original.signature.ident.unraw();
-    // A handle tells apart what one macro makes several times in one place.
+    // The handle's name tells functions apart that one macro makes in one place.
     let handle = model.words.handle.as_ref().map(|handle| format!(" as {handle}")).unwrap_or_default();
     (format!("::{name}{handle} at "), format!(" fn({}){}", types.join(", "), output(model)))
 }
@@ -74,7 +75,7 @@ fn output(model: &Model<'_>) -> String {
     model.output.map(|output| format!(" -> {}", source(output.to_token_stream()))).unwrap_or_default()
 }
 
-/// Prints the tokens of a type or path with the spaces that people write.
+/// Prints the tokens of a type or path with the usual spaces.
 pub(crate) fn source(tokens: TokenStream) -> String {
     let mut pieces = Vec::new();
     collect(tokens, &mut pieces);
@@ -88,7 +89,7 @@ pub(crate) fn source(tokens: TokenStream) -> String {
     text
 }
 
-/// Takes tokens apart into pieces; what belongs together, such as `::` and `'a`, is one piece.
+/// Takes tokens apart into pieces. Joined tokens, such as `::` and `'a`, are one piece.
 fn collect(tokens: TokenStream, pieces: &mut Vec<String>) {
     let mut joined = false;
     for token in tokens {

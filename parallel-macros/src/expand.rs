@@ -1,7 +1,7 @@
 //! Writes the code that a `#[parallel]` function becomes.
 //!
-//! The code holds no logic: each method calls one function of the runtime. All of it is spanned at the attribute with a
-//! hygiene of its own; only what the author wrote keeps the author's spans.
+//! The code holds no logic: each method calls one function of the runtime. The code is spanned at the attribute, with its
+//! hygiene; the author's tokens keep their spans.
 
 use std::iter::zip;
 
@@ -64,7 +64,7 @@ struct Code<'a> {
     everywhere: TokenStream,
 }
 
-/// Generated code has its own hygiene: its local names never meet the author's.
+/// The span of generated code: its hygiene keeps local names apart from the author's.
 fn span() -> Span {
     Span::mixed_site()
 }
@@ -77,7 +77,7 @@ impl<'a> Code<'a> {
         let name = generated_name(model.handle);
         let types = model.parameters.iter().map(|parameter| &parameter.original.ty);
         let output = &model.original.signature.output;
-        // `unsafe` where the function was refused for that; it stands here so that its uses are right.
+        // An `unsafe` function is refused; `unsafe` still stands here, so that its uses compile.
         let safety = &model.original.signature.safety;
         Self {
             model,
@@ -89,7 +89,7 @@ impl<'a> Code<'a> {
             output: model.original.signature.output.to_token_stream(),
             everywhere: {
                 let everywhere = &model.attributes.everywhere;
-                // What there is to say of the signature is said once, at the body.
+                // These lints about the signature fire once, at the body.
                 let clippy = quote_spanned!(span()=> clippy::absolute_paths, clippy::exhaustive_structs, clippy::too_many_arguments, clippy::type_complexity);
                 quote_spanned!(span()=> #everywhere #[allow(deprecated, unused_qualifications, #clippy)])
             },
@@ -104,7 +104,7 @@ impl<'a> Code<'a> {
     //     pub static norm: __parallel_norm::norm<Call<fn(&[f64], f64) -> f64>> =
     //         __parallel_norm::norm { task: Call::new(body, Defaults::new().retries(2)) };
     //
-    // The module names nothing from outside of it, so it is the same wherever the function stands.
+    // The module names no item from outside, so it is the same wherever the function stands.
     fn handle(&self) -> TokenStream {
         let Self { model, handle, module, name: type_name, p, everywhere, .. } = self;
         let (defaults, pointer) = (self.defaults(), self.pointer());
@@ -174,14 +174,14 @@ impl<'a> Code<'a> {
     //         fn norm(row: &[f64], p: f64) -> f64 { … }
     //     }
     //
-    // Inside of a type, so that the name `norm` in the body is the static; of one that has no other methods. With
-    // `handle = norms` the function stays where it was.
+    // An associated function, so that the name `norm` in the body means the static; of `norm<()>`, which has no other
+    // methods. With `handle = norms` the function stays where it was.
     fn body(&self) -> TokenStream {
         let Self { model, module, name, output, .. } = self;
         let original = model.original;
         let everywhere = &model.attributes.everywhere;
         let body = &original.body;
-        // A `const fn` is refused. Ahead of the author's attributes, whose word counts.
+        // A `const fn` is refused. Stands ahead of the author's attributes, so that those win.
         let not_const = quote_spanned!(span()=> #[allow(clippy::missing_const_for_fn)]);
         if model.words.handle.is_some() {
             let (attributes, visibility, signature) = (&original.attributes, &original.visibility, &original.signature);
@@ -233,7 +233,7 @@ impl<'a> Code<'a> {
         });
         let inputs = quote_spanned!(span()=> &self, #(#parameters),*);
         let result = self.result();
-        // What is given away stands in a tuple: the runtime drops it.
+        // Owned arguments go in a tuple, which the runtime drops.
         let owned = model.parameters.iter().filter(|parameter| !parameter.borrowed).map(|parameter| &parameter.name);
         let owned = quote_spanned!(span()=> (#(#owned,)*));
         let push = self.push(|index, parameter| {
@@ -265,7 +265,7 @@ impl<'a> Code<'a> {
         self.model.output.map_or_else(|| quote_spanned!(span()=> ()), ToTokens::to_token_stream)
     }
 
-    /// `{ arguments.push::<norm, 0>(row)?; arguments.push::<norm, 1>(&p)?; Ok(()) }`; `value` tells where each stands.
+    /// `{ arguments.push::<norm, 0>(row)?; arguments.push::<norm, 1>(&p)?; Ok(()) }`; `value` gives each argument's tokens.
     fn push(&self, value: impl Fn(usize, &Parameter<'_>) -> TokenStream) -> TokenStream {
         let handle = &self.handle;
         let pushes = self.model.parameters.iter().enumerate().map(|(index, parameter)| {
@@ -346,7 +346,7 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// `type Output = f64;` and `fn codec() -> …`, spanned so that what is wrong with them underlines the type.
+    /// `type Output = f64;` and `fn codec() -> …`, spanned so that errors in them underline the type.
     fn sent(&self, name: &str, ty: &Type, borrowed: bool) -> (TokenStream, TokenStream) {
         let argument = name == "Type";
         let mut places = ty.to_token_stream().into_iter().map(|token| token.span());
@@ -371,7 +371,7 @@ impl<'a> Code<'a> {
         )
     }
 
-    /// `::parallel::__private::`, at the place of a type and with the author's hygiene as the type has.
+    /// `::parallel::__private::`, with the span and the hygiene of the type at `place`.
     fn door(&self, place: Span) -> TokenStream {
         let given = self.model.words.crate_path.is_some();
         let crate_path = self.model.crate_path.to_token_stream().into_iter().map(|mut token| {
@@ -387,13 +387,13 @@ impl<'a> Code<'a> {
     // Output:
     //     whole((holder.kind().lacking(file.kind()).inside::<File>(), (… u8 …, ())), pair.kind())
     //
-    // What stands inside of a type is asked about where the author wrote it: what does not travel where the type around it
-    // does not, and what is made to be changed where it stands behind something that travels.
+    // Asks about each type inside of a type, spanned at that inner type: whether it does not travel where the type around
+    // it does not, and whether it is made to be changed in place while it stands behind a borrow, box, `Arc` or `Rc`.
     fn kind(&self, ty: &Type, around: Option<&Type>, behind: Option<Holder<'_>>) -> TokenStream {
         let place = place(ty);
         let p = self.door(place);
         let kind = match (bare(ty), around) {
-            // Written out, so that it is certain: an array of any length.
+            // The array is written out, so its kind is certain, whatever its length.
             (Type::Array(_), None) => quote_spanned!(place=> #p Row),
             (_, None) => quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).kind()),
             (_, Some(around)) => quote_spanned! {place=>
@@ -415,7 +415,7 @@ impl<'a> Code<'a> {
             let behind = quote_spanned!(place=> (&&&#p Probe::<#ty>::new()).behind());
             let behind = match holder {
                 Holder::Borrow => quote_spanned!(place=> #behind.inside::<#ty>()),
-                // One that does not travel itself says so alone.
+                // A holder that does not travel itself reports only that.
                 Holder::Type(holder) => {
                     quote_spanned!(place=> (&&&#p Probe::<#holder>::new()).kind().holding(#behind).inside::<#ty>())
                 }
@@ -473,7 +473,7 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// The names of the two parameters of an encoder: with an underscore alone where there is nothing to encode.
+    /// The names of the two parameters of an encoder; `_` where there is nothing to encode.
     fn argument_names(&self, value: &str) -> (TokenStream, TokenStream) {
         if self.model.parameters.is_empty() {
             return (quote_spanned!(span()=> _), quote_spanned!(span()=> _));
@@ -551,7 +551,7 @@ impl<'a> Code<'a> {
     //     impl<Item0> Accepts<(Item0, f64)> for norm where [f64]: BorrowedFrom<Item0> { … }
     //     impl<Item0> AcceptsTuple<(Item0, f64)> for norm where [f64]: BorrowedFrom<Item0> { … }
     //
-    // Generic at the borrowed places only: everywhere else the type of the parameter tells what a literal is.
+    // Generic in the borrowed parameters only: for the others, the parameter's type decides the type of a literal.
     fn items(&self) -> TokenStream {
         let Self { model, handle, p, everywhere, .. } = self;
         let places: Vec<_> =
@@ -606,7 +606,7 @@ impl<'a> Code<'a> {
     }
 }
 
-/// Behind what a type stands.
+/// What a type stands behind.
 #[derive(Clone, Copy)]
 enum Holder<'a> {
     Borrow,
@@ -615,13 +615,13 @@ enum Holder<'a> {
 }
 
 impl<'a> Holder<'a> {
-    /// What stands inside of this type stands behind it.
+    /// The holder of the types inside of `ty`, if `ty` is one.
     fn of(ty: &'a Type) -> Option<Self> {
         matches!(last_word(ty).as_deref(), Some("Box" | "Arc" | "Rc")).then_some(Self::Type(ty))
     }
 }
 
-/// The last word of a path, without what stands in its brackets.
+/// The last segment of a path, without its generic arguments.
 fn last_word(ty: &Type) -> Option<String> {
     match bare(ty) {
         Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
@@ -634,7 +634,7 @@ fn place(ty: &Type) -> Span {
     ty.to_token_stream().into_iter().next().map_or_else(span, |token| token.span())
 }
 
-/// The types that are written right inside of a type, of values that may be in its values.
+/// The types written directly inside of a type whose values may hold values of them.
 fn parts(ty: &Type) -> Vec<&Type> {
     struct Parts<'a>(Vec<&'a Type>);
 
@@ -652,7 +652,7 @@ fn parts(ty: &Type) -> Vec<&Type> {
     let ty = bare(ty);
     let mut parts = Parts(Vec::new());
     match last_word(ty).as_deref() {
-        // A type that only names others; and one whose error has a cure of its own.
+        // `PhantomData` holds no value, and a `Result` has an error message of its own.
         Some("PhantomData" | "Result") => {}
         _ if matches!(ty, Type::FnPtr(_)) => {}
         _ => visit::visit_type(&mut parts, ty),
@@ -660,14 +660,14 @@ fn parts(ty: &Type) -> Vec<&Type> {
     parts.0
 }
 
-/// The name as the attribute's own token, in the place where the author wrote it: the author's lints leave it alone.
+/// The name as a token of the attribute, in the place where the author wrote it, so that the author's lints do not fire.
 fn generated_name(name: &Ident) -> Ident {
     let mut name = name.clone();
     name.set_span(name.span().resolved_at(span()));
     name
 }
 
-/// The visibility as the attribute's own token: lints about the author's `pub` fire once, at the static.
+/// The visibility as a token of the attribute, so that lints about the author's `pub` fire once, at the static.
 fn generated(visibility: &Visibility) -> TokenStream {
     let mut visibility = visibility.clone();
     match &mut visibility {
@@ -680,7 +680,7 @@ fn generated(visibility: &Visibility) -> TokenStream {
     visibility.to_token_stream()
 }
 
-/// The same visibility, as a module inside of the place writes it.
+/// The same visibility, seen from a module inside of the function's place.
 fn from_within(visibility: &Visibility) -> TokenStream {
     match visibility {
         Visibility::Public(_) => quote_spanned!(span()=> pub),

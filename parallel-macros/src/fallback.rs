@@ -1,4 +1,4 @@
-//! What stands in the place of a function that was refused: the function itself, so that its callers still resolve.
+//! The code for a function that was refused: the function itself, so that its callers still resolve.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -23,7 +23,7 @@ pub(crate) fn function(function: &Function, refusal: &Error) -> TokenStream {
     item(quote!(#(#attributes)* #visibility #signature #body), refusal)
 }
 
-/// The function without what may be left out, so that all its uses are right: a mistake there is one error.
+/// The function without the refused qualifiers, so that its uses compile and the mistake is one error.
 pub(crate) fn plain(function: &Function) -> Function {
     let mut plain = function.clone();
     plain.attributes.retain(|attribute| !attribute.path().is_ident("target_feature"));

@@ -1,8 +1,8 @@
 //! The attribute of the `parallel` crate. Users depend on `parallel`, not on this crate.
 //!
-//! An attribute and a function go through six rooms: `parse` reads them, `place` looks at what is around them, `model` names
-//! their parts, `validate` refuses what cannot run in another process, `expand` writes the code, and `fallback` stands in for
-//! it where the function was refused.
+//! An attribute and a function go through six modules: `parse` reads them, `place` looks at what is around them, `model`
+//! names their parts, `validate` refuses what cannot run in another process, and `expand` writes the code, or `fallback`
+//! where the function was refused.
 
 mod attributes;
 mod document;
@@ -32,12 +32,12 @@ use crate::validate::Refusal;
 /// | written | meaning |
 /// |---|---|
 /// | `timeout = "1.5s"` | how long one call may run; in `h`, `min` or `m`, `s`, `ms`, `us`, `ns`; also `"1h 30min"` |
-/// | `retries = 1` | how often a call is tried again whose process died or was too slow |
+/// | `retries = 1` | how often a call is tried again after its process died or was too slow |
 /// | `chunk_size = 32` | items for each task of a map; chosen by the pool when left out |
-/// | `name = "a name"` | what calls are called in errors and in their own process |
+/// | `name = "a name"` | the name of the calls, in errors and in their own process |
 /// | `args`, `args = NormJob`, `args(name = NormJob, derive(Debug, Clone))` | names the struct of the arguments, `NormArgs` for `norm` where no name is given; as visible as the function, with serde's traits and what is derived |
 /// | `handle = cubes` | leaves the function as it is written, and makes a handle of another name |
-/// | `crate = path` | where `parallel` is, when the program knows it under another name |
+/// | `crate = path` | the path of the crate `parallel`, where the program has it under another name |
 ///
 /// # The functions
 ///
@@ -51,7 +51,7 @@ use crate::validate::Refusal;
 /// `iter.map(cube)`, the compiler says "expected an `FnMut` closure, found `cube`": write `cube.as_fn()`.
 ///
 /// A copy of each argument travels. Types that are made to be changed where they stand, such as `&std::sync::Mutex<T>`,
-/// `&AtomicU64` or `&RefCell<T>`, are refused, because the change would be lost; inside of a struct they are not seen.
+/// `&AtomicU64` or `&RefCell<T>`, are refused, because the change would be lost; inside of a struct they go unnoticed.
 ///
 /// # Examples
 ///

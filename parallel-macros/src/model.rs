@@ -1,4 +1,4 @@
-//! Names the parts of a function. Everything borrows what the author wrote, so that every refusal can underline it.
+//! Names the parts of a function. All parts borrow the author's tokens, so that every refusal can underline them.
 
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
@@ -28,9 +28,9 @@ pub(crate) struct Model<'a> {
 /// One parameter.
 pub(crate) struct Parameter<'a> {
     pub(crate) original: &'a PatType,
-    /// Its name in the generated methods: a pattern gets one.
+    /// The parameter's name in the generated methods; a pattern gets one.
     pub(crate) name: Ident,
-    /// Its type; where it is borrowed, the type behind the borrow.
+    /// The parameter's type; of a borrow, the type behind it.
     pub(crate) referent: &'a Type,
     pub(crate) borrowed: bool,
 }
@@ -58,7 +58,7 @@ impl<'a> Model<'a> {
     }
 }
 
-/// `NormArgs` of `norm`, or the name that was chosen; where the struct is hidden, one that nobody writes.
+/// The name of the struct of the arguments: the chosen one, or `NormArgs` for `norm`; a hidden name without `args`.
 fn arguments_name(function: &Ident, words: &Words) -> Ident {
     let camel = |name: &str| -> String {
         let words = name.split('_').map(|word| {
@@ -81,7 +81,7 @@ impl<'a> Parameter<'a> {
     fn new(original: &'a PatType, index: usize) -> Self {
         let name = match &*original.pat {
             Pat::Ident(pattern) => pattern.ident.clone(),
-            // Its own hygiene keeps it apart from a parameter that the author gave the same name.
+            // The hygiene of the attribute keeps the name apart from the author's names.
             _ => format_ident!("argument_{index}", span = Span::mixed_site()),
         };
         let (referent, borrowed) = match bare(&original.ty) {
@@ -92,7 +92,7 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// The type without the parentheses, and without the invisible ones that a `$t:ty` of a macro leaves.
+/// The type without parentheses, and without the invisible ones that a macro's `$t:ty` leaves.
 pub(crate) fn bare(mut ty: &Type) -> &Type {
     loop {
         ty = match ty {

@@ -20,21 +20,21 @@ pub(crate) struct Words {
     pub(crate) args: Option<Args>,
     pub(crate) handle: Option<Ident>,
     pub(crate) crate_path: Option<Path>,
-    /// What was wrong with the others.
+    /// What was wrong with the words that could not be read.
     pub(crate) mistakes: Option<Error>,
 }
 
-/// The word `args`: the struct of the arguments is there for people to use.
+/// The word `args`: users may build the struct of the arguments.
 pub(crate) struct Args {
     /// Where the word stands.
     pub(crate) span: Span,
-    /// The name that was chosen for it.
+    /// The name that the author chose for the struct.
     pub(crate) name: Option<Ident>,
-    /// What it derives beside serde's traits.
+    /// The traits that the struct derives beside serde's.
     pub(crate) derives: Vec<Path>,
 }
 
-/// Reads the words; those that cannot be read are left out, and told in `mistakes`.
+/// Reads the words. A word that cannot be read is left out, and reported in `mistakes`.
 pub(crate) fn words(tokens: TokenStream) -> Words {
     let read = |input: ParseStream<'_>| {
         let mut words = Words::default();
@@ -85,7 +85,7 @@ impl Words {
             _ => input.call(Path::parse_mod_style).map(|path| self.crate_path = Some(path)),
         };
         value.map_err(|mistake| {
-            // A value of the right kind explains itself; syn's words for the wrong kind do not.
+            // Our own refusals name the mistake; syn's say only what token was expected.
             if mistake.to_string().starts_with("expected ") || mistake.to_string().starts_with("unexpected end") {
                 Error::new(place, format!("`{text}` cannot be this: write `{}`", example(&text)))
             } else {
@@ -101,7 +101,7 @@ impl Words {
 }
 
 impl Args {
-    /// Reads what may stand behind the word: nothing, `= Name`, or `(name = Name, derive(Debug, Clone))`.
+    /// Reads what may follow the word: nothing, `= Name`, or `(name = Name, derive(Debug, Clone))`.
     fn read(span: Span, input: ParseStream<'_>) -> Result<Self> {
         const FORMS: &str = "write `args`, `args = AName` or `args(name = AName, derive(Debug, Clone))`";
         let mut args = Self { span, name: None, derives: Vec::new() };
@@ -210,7 +210,7 @@ pub(crate) fn combine(mistakes: &mut Option<Error>, mistake: Error) {
     }
 }
 
-/// A function as its author wrote it. The body stays tokens: it is nothing to the macro.
+/// A function as its author wrote it. The body stays tokens: the macro does not look into it.
 #[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
@@ -231,7 +231,7 @@ impl Parse for Function {
 ///
 /// # Errors
 ///
-/// When it is something else than a function.
+/// When `item` is not a function.
 pub(crate) fn function(item: TokenStream) -> Result<Function> {
     syn::parse2(item.clone()).map_err(|mistake| {
         if let Ok(function) = syn::parse2::<syn::TraitItemFn>(item.clone()) {
@@ -251,7 +251,7 @@ pub(crate) fn is_statement(item: &TokenStream) -> bool {
     matches!(read.as_deref(), Ok([syn::Stmt::Local(_) | syn::Stmt::Expr(..)]))
 }
 
-/// Where an item that is not a function says what it is, and what that is.
+/// The keyword of an item that is not a function, and what the item is called.
 fn kind(item: &syn::Item) -> Option<(Span, &'static str)> {
     use syn::Item;
     use syn::spanned::Spanned;

@@ -1,5 +1,5 @@
-//! Where the attribute stands: the compiler does not tell an attribute whether its function is in an `impl`, so the source is
-//! looked at. Where that cannot be, the function is taken as one outside, and the compiler refuses what does not fit.
+//! Whether the attribute stands in an `impl` or a trait. The compiler does not tell an attribute, so this reads the source
+//! file. Where the file cannot be read, the function counts as one outside, and the compiler refuses what does not fit.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use std::fs;
 pub(crate) enum Place {
     Impl,
     Trait,
-    /// A module, another function, or nobody knows.
+    /// A module, another function, or a place that is not known.
     Elsewhere,
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn of_attribute() -> Place {
     text.and_then(|text| around(&text, span.line(), span.column())).unwrap_or(Place::Elsewhere)
 }
 
-/// What stands around the attribute in this line and column, both counted from 1; `None` where there is none.
+/// What stands around the attribute in this line and column, both counted from 1; `None`: there is no attribute.
 fn around(text: &str, line: usize, column: usize) -> Option<Place> {
     let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
     let rest = text.get(start..)?;
@@ -30,7 +30,7 @@ fn around(text: &str, line: usize, column: usize) -> Option<Place> {
     rest[at..].starts_with('#').then(|| innermost(&text[..start + at]))
 }
 
-/// What the last brace that is open at the end of the text belongs to.
+/// What the innermost brace belongs to that is open at the end of the text.
 fn innermost(text: &str) -> Place {
     let mut rest = text;
     let mut open = Vec::new();
@@ -92,7 +92,7 @@ fn innermost(text: &str) -> Place {
 enum Keyword {
     Impl,
     Trait,
-    /// In whose head an `impl` may stand and mean something else.
+    /// Items and statements whose head may contain an `impl` of another meaning.
     Other,
 }
 
@@ -108,7 +108,7 @@ impl Keyword {
     }
 }
 
-/// The length of a comment, with those inside of it.
+/// The length of a comment, nested comments included.
 fn comment(text: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {

@@ -93,7 +93,7 @@ fn a_function_beside_its_handle() {
     );
 }
 
-/// Which features there are depends on the machine, so this mistake has no file in `ui-tests`.
+/// Target features depend on the machine, so this mistake has no file in `ui-tests`.
 #[test]
 fn a_target_feature_is_refused() {
     let function = quote! {

@@ -20,11 +20,11 @@ const MOST_PARAMETERS: usize = 12;
 /// Why a function was refused.
 pub(crate) struct Refusal {
     pub(crate) error: Error,
-    /// What is wrong can be left out, so that the uses of the function are right.
+    /// Whether the function compiles without the refused parts, so that its uses cause no further errors.
     pub(crate) can_stand: bool,
 }
 
-/// Refuses a method, and a function that is a type's.
+/// Refuses a function in an `impl` or a trait.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub(crate) fn place(function: &Function, place: place::Place) -> Result<()> {
     let has_receiver = function.signature.receiver().is_some();
     let (place, text) = match (place, has_receiver) {
         (place::Place::Elsewhere, _) => return Ok(()),
-        // Its own refusal says more.
+        // The refusal of `self` says more.
         (place::Place::Impl, true) => (receiver_span(&function.signature), METHOD),
         (place::Place::Impl, false) => (
             function.signature.ident.span(),
@@ -222,7 +222,7 @@ fn parameter(parameter: &Parameter<'_>, model: &Model<'_>, refuse: &mut impl FnM
             return;
         }
     }
-    Inside { place: Place::Parameter, refuse }.visit_type(parameter.referent);
+    Inside { position: Position::Parameter, refuse }.visit_type(parameter.referent);
 }
 
 fn returned(output: &Type, refuse: &mut impl FnMut(Error)) {
@@ -231,19 +231,19 @@ fn returned(output: &Type, refuse: &mut impl FnMut(Error)) {
             never.span(),
             "a function that never returns has no result to send back; return `()`, and leave the loop when the work is done",
         )),
-        _ => Inside { place: Place::Output, refuse }.visit_type(output),
+        _ => Inside { position: Position::Output, refuse }.visit_type(output),
     }
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum Position {
     Parameter,
     Output,
 }
 
-/// Looks for what may not stand inside of a parameter's or result's type.
+/// Refuses what may not stand inside of a parameter's or result's type.
 struct Inside<'r, R> {
-    place: Place,
+    position: Position,
     refuse: &'r mut R,
 }
 
@@ -254,13 +254,13 @@ impl<'a, R: FnMut(Error)> Visit<'a> for Inside<'_, R> {
                 let owned = owned(&reference.elem);
                 (self.refuse)(Error::new(
                     reference.and_token.span,
-                    match self.place {
-                        Place::Parameter => {
+                    match self.position {
+                        Position::Parameter => {
                             format!(
                                 "a parameter can be borrowed as a whole, but nothing inside of it; write `{owned}` here"
                             )
                         }
-                        Place::Output => format!(
+                        Position::Output => format!(
                             "a result comes from another process, so there is nothing here that it could borrow from; \
                              return `{owned}`"
                         ),
@@ -269,11 +269,11 @@ impl<'a, R: FnMut(Error)> Visit<'a> for Inside<'_, R> {
             }
             Type::ImplTrait(implied) => (self.refuse)(Error::new(
                 implied.impl_token.span,
-                match self.place {
-                    Place::Parameter => {
+                match self.position {
+                    Position::Parameter => {
                         "a `#[parallel]` function cannot take `impl Trait`: the worker must know the type; write the type"
                     }
-                    Place::Output => {
+                    Position::Output => {
                         "a `#[parallel]` function cannot return `impl Trait`: the caller must know the type; write the type, \
                          such as `Vec` for an iterator"
                     }
@@ -283,7 +283,7 @@ impl<'a, R: FnMut(Error)> Visit<'a> for Inside<'_, R> {
                 infer.underscore_token.span,
                 "the signature of a `#[parallel]` function names every type; write the type",
             )),
-            // What these name is never sent, or is refused as a whole by its missing traits.
+            // Types named in these are never sent, or the whole is refused for missing traits.
             Type::FnPtr(_) | Type::TraitObject(_) | Type::Ptr(_) => {}
             _ => visit::visit_type(self, ty),
         }
@@ -306,15 +306,15 @@ impl<'a, R: FnMut(Error)> Visit<'a> for Inside<'_, R> {
     }
 
     fn visit_lifetime(&mut self, lifetime: &'a Lifetime) {
-        // Any other one is declared by the function, and refused there.
+        // Other lifetimes are declared by the function, and refused there.
         if lifetime.ident == "_" {
             (self.refuse)(Error::new(
                 lifetime.span(),
-                match self.place {
-                    Place::Parameter => {
+                match self.position {
+                    Position::Parameter => {
                         "a parameter's type cannot borrow; write `'static`, or a type that owns its data"
                     }
-                    Place::Output => "a result cannot borrow; write `'static`, or a type that owns its data",
+                    Position::Output => "a result cannot borrow; write `'static`, or a type that owns its data",
                 },
             ));
         }
@@ -324,7 +324,7 @@ impl<'a, R: FnMut(Error)> Visit<'a> for Inside<'_, R> {
     fn visit_expr(&mut self, _: &'a syn::Expr) {}
 }
 
-/// The `str` of a `Cow<str>`, whose lifetime is left out.
+/// The `str` of a `Cow<str>` without a lifetime.
 fn cow_without_lifetime(segment: &PathSegment) -> Option<String> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
     let has_lifetime = arguments.args.iter().any(|argument| matches!(argument, GenericArgument::Lifetime(_)));

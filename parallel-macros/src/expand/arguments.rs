@@ -1,4 +1,4 @@
-//! The struct of a function's arguments: hidden, or what people build, store and send where the attribute says `args`.
+//! The struct of a function's arguments: hidden, or with the word `args` a struct that users build, store and send.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -20,7 +20,7 @@ impl Code<'_> {
     //     impl Serialize for NormArgs { … }
     //     impl<'de> Deserialize<'de> for NormArgs { … }
     //
-    // Without the word: the struct alone, whose name nobody writes.
+    // Without the word `args`: the struct alone, under a hidden name.
     pub(super) fn arguments(&self) -> TokenStream {
         let Self { model, visibility, everywhere, .. } = self;
         let name = &model.arguments;
@@ -55,7 +55,7 @@ impl Code<'_> {
         [structure, self.named_calls(), self.serde()].into_iter().collect()
     }
 
-    /// What the struct holds of a parameter: its owned form, as people write it where that is certain.
+    /// The type of a parameter's field: as written; of a borrow, `Vec<T>`, `String` or, by way of the codec, its owned form.
     fn owned(&self, index: usize, parameter: &Parameter<'_>) -> TokenStream {
         let (handle, p, referent) = (&self.handle, &self.p, parameter.referent);
         match (parameter.borrowed, bare(referent)) {
@@ -125,7 +125,7 @@ impl Code<'_> {
     //         }
     //     }
     //
-    // By way of the codecs, so that a type that cannot travel is an error there and nowhere else.
+    // Fields go through the codecs, so that a type that cannot travel is an error there and nowhere else.
     fn serde(&self) -> TokenStream {
         let Self { model, handle, p, everywhere, .. } = self;
         let (name, text, count) = (&model.arguments, model.arguments.unraw().to_string(), model.parameters.len());

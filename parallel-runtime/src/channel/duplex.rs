@@ -1,4 +1,4 @@
-//! Channels whose ends are told apart: one way ([`channel`]) and both ways ([`duplex`]).
+//! Channels with distinct ends: one way ([`channel`]) and both ways ([`duplex`]).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,12 +16,12 @@ use crate::wire::handles::{self, Handle};
 
 /// One end of a pipe in this process.
 #[derive(Debug)]
-struct End {
+struct PipeEnd {
     pipe: Pipe,
     wires: Wires,
 }
 
-impl End {
+impl PipeEnd {
     /// The wire that this end holds: the sending one, or the receiving one.
     fn wire(&self) -> Option<&Wire> {
         self.wires.into.as_ref().or(self.wires.out.as_ref())
@@ -45,9 +45,9 @@ impl End {
     }
 }
 
-impl Drop for End {
+impl Drop for PipeEnd {
     fn drop(&mut self) {
-        // The wire first, so that whoever looks after being told sees it gone.
+        // The wire first: waiters that `note_drop` wakes must see it gone.
         self.wires.into = None;
         self.wires.out = None;
         self.pipe.note_drop();
@@ -56,26 +56,26 @@ impl Drop for End {
 
 /// The sending end of a [`channel`].
 ///
-/// A clone is the same end, as is one that was passed to another process; the end is closed when all of them are gone.
+/// Clones, and copies passed to other processes, are the same end. The end is closed when all of them are gone.
 ///
 /// # Examples
 ///
 /// See [`channel`].
 pub struct Sender<T> {
-    end: Arc<End>,
+    end: Arc<PipeEnd>,
     messages: PhantomData<fn(T)>,
 }
 
 /// The receiving end of a [`channel`].
 ///
-/// A clone is the same end, as is one that was passed to another process; each message goes to one of them. The end is
-/// closed when all of them are gone.
+/// Clones, and copies passed to other processes, are the same end; each message goes to one of them. The end is closed when
+/// all of them are gone.
 ///
 /// # Examples
 ///
 /// See [`channel`].
 pub struct Receiver<T> {
-    end: Arc<End>,
+    end: Arc<PipeEnd>,
     messages: PhantomData<fn() -> T>,
 }
 
@@ -114,8 +114,8 @@ pub fn channel<T>() -> Result<(Sender<T>, Receiver<T>)> {
     let pipe = Pipe::create(usize::MAX, None)?;
     let other = pipe.again();
     let (into, out) = Wire::pair()?;
-    let sender = End { pipe, wires: Wires::new(Some(into), None) };
-    let receiver = End { pipe: other, wires: Wires::new(None, Some(out)) };
+    let sender = PipeEnd { pipe, wires: Wires::new(Some(into), None) };
+    let receiver = PipeEnd { pipe: other, wires: Wires::new(None, Some(out)) };
     Ok((
         Sender { end: Arc::new(sender), messages: PhantomData },
         Receiver { end: Arc::new(receiver), messages: PhantomData },
@@ -127,14 +127,14 @@ impl<T: Serialize> Sender<T> {
     ///
     /// # Errors
     ///
-    /// The message, with `Closed` when no receiver is left; one that was killed may be noticed a millisecond later. `Encode`
-    /// when it cannot be encoded; `InvalidInput` when it is larger than a channel can be.
+    /// The message, with `Closed` when no receiver is left (a killed receiver may be noticed a millisecond later), `Encode`
+    /// when the message cannot be encoded, or `InvalidInput` when it is larger than a channel can be.
     ///
     /// # Examples
     ///
     /// See [`channel`].
     pub fn send(&self, message: T) -> std::result::Result<(), SendError<T>> {
-        let End { pipe, wires } = &*self.end;
+        let PipeEnd { pipe, wires } = &*self.end;
         pipe.send_given(message, usize::MAX, Patience::Endless, wires).map(drop)
     }
 }
@@ -144,8 +144,8 @@ impl<T: DeserializeOwned> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// `Closed` when no sender is left and nothing waits; `Decode` when the message cannot be decoded, which is gone
-    /// then.
+    /// `Closed` when no sender is left and no message waits; `Decode` when the message cannot be decoded. The message is
+    /// gone then.
     ///
     /// # Examples
     ///
@@ -249,7 +249,7 @@ pub fn duplex<S, R>() -> Result<(Duplex<S, R>, Duplex<R, S>)> {
 }
 
 impl<S: Serialize, R> Duplex<S, R> {
-    /// Sends a message to the other side; never waits for it.
+    /// Sends a message to the other side; never waits for that side.
     ///
     /// # Errors
     ///
@@ -360,14 +360,14 @@ impl<S, R> Serialize for Duplex<S, R> {
 
 impl<'de, T> Deserialize<'de> for Sender<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let end = End::deserialize(deserializer, |wire| Wires::new(Some(wire), None))?;
+        let end = PipeEnd::deserialize(deserializer, |wire| Wires::new(Some(wire), None))?;
         Ok(Self { end: Arc::new(end), messages: PhantomData })
     }
 }
 
 impl<'de, T> Deserialize<'de> for Receiver<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let end = End::deserialize(deserializer, |wire| Wires::new(None, Some(wire)))?;
+        let end = PipeEnd::deserialize(deserializer, |wire| Wires::new(None, Some(wire)))?;
         Ok(Self { end: Arc::new(end), messages: PhantomData })
     }
 }

@@ -1,7 +1,7 @@
 //! Messages on their way into a pipe and out of it.
 //!
-//! Numbers go as they are, from where the sender has them into the ring, and from there to where the receiver wants them.
-//! Everything else is encoded into a buffer and decoded from one, which a thread keeps for its next message.
+//! A number is copied as it is, from the sender's value into the ring and from the ring into the receiver's buffer. Other
+//! messages are encoded into a buffer and decoded from one, which each thread keeps for its next message.
 
 use std::cell::Cell;
 
@@ -17,41 +17,40 @@ use crate::wire::plain::{self, LARGEST_NUMBER, Plain};
 
 /// A message as it is sent: bytes, in two parts, and handles.
 #[derive(Debug)]
-pub(super) struct Outgoing<'a> {
+pub(super) struct EncodedMessage<'a> {
     pub(super) head: &'a [u8],
     pub(super) bytes: &'a [u8],
     pub(super) handles: &'a [Handle],
 }
 
-/// Runs `send` with the message, encoded.
+/// Encodes the message, and passes it to `send`.
 #[inline]
-pub(super) fn encoded<T: Serialize, R>(message: &T, send: impl FnOnce(&Outgoing<'_>) -> Result<R>) -> Result<R> {
+pub(super) fn encoded<T: Serialize, R>(message: &T, send: impl FnOnce(&EncodedMessage<'_>) -> Result<R>) -> Result<R> {
     match plain::as_plain(message) {
-        Some(Plain::Number(bytes)) => send(&Outgoing { head: &[], bytes, handles: &[] }),
-        Some(Plain::Row(len, bytes)) => send(&Outgoing { head: &len, bytes, handles: &[] }),
+        Some(Plain::Number(bytes)) => send(&EncodedMessage { head: &[], bytes, handles: &[] }),
+        Some(Plain::Row(len, bytes)) => send(&EncodedMessage { head: &len, bytes, handles: &[] }),
         None => {
             let Payload { bytes, handles } =
                 message::encode(message, spare()).map_err(|error| Error::new(ErrorKind::Encode(error)))?;
-            let sent = send(&Outgoing { head: &[], bytes: &bytes, handles: &handles });
+            let sent = send(&EncodedMessage { head: &[], bytes: &bytes, handles: &handles });
             keep(bytes);
             sent
         }
     }
 }
 
-/// Where a message is put that is taken out.
+/// Where a receiver puts the message that it takes out.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(super) struct ReceiveBuffer {
     number: [u8; LARGEST_NUMBER],
-    /// How long a number would be, in bytes; 0: none is wanted.
+    /// The size of the number that is wanted, in bytes; 0: the message is no number.
     size: usize,
-    /// Whether that is what came; otherwise it is in `payload`.
+    /// Whether the message is in `number`; if not, it is in `payload`.
     pub(super) is_number: bool,
     pub(super) payload: Payload,
 }
 
-impl Incoming {
-    /// Where to put a `T`.
+impl ReceiveBuffer {
     #[inline]
     pub(super) fn of<T>() -> Self {
         let size = plain::size_of_number::<T>().unwrap_or(0);
@@ -60,13 +59,12 @@ impl Incoming {
         Self { number: [0; LARGEST_NUMBER], size, is_number: false, payload }
     }
 
-    /// Where a number goes, and where the bytes of anything else.
+    /// Where a number goes, and where the bytes of any other message go.
     #[inline]
     pub(super) fn places(&mut self) -> (&mut [u8], &mut Vec<u8>) {
         (&mut self.number[..self.size], &mut self.payload.bytes)
     }
 
-    /// Decodes what came.
     #[inline]
     pub(super) fn decode<T: DeserializeOwned>(self) -> Result<T> {
         if self.is_number
@@ -79,7 +77,7 @@ impl Incoming {
         decoded
     }
 
-    /// Nothing came.
+    /// No message came: keeps the buffer for the next.
     pub(super) fn give_up(self) {
         keep(self.payload.bytes);
     }
@@ -90,13 +88,12 @@ thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// An empty buffer, used before where there is one.
+/// An empty buffer: the one that this thread has kept, if any.
 fn spare() -> Vec<u8> {
-    // While the thread ends there is none.
+    // While the thread ends, the kept buffer is gone.
     BUFFER.try_with(Cell::take).unwrap_or_default()
 }
 
-/// Keeps a buffer for the next message.
 fn keep(mut bytes: Vec<u8>) {
     if (1..=SPARE_BUFFER).contains(&bytes.capacity()) {
         bytes.clear();

@@ -1,11 +1,13 @@
-//! A pipe: a ring behind a lock for either side, with somebody waiting at either end.
+//! A pipe: a ring with a lock for each side, and with a bell for each side to wait on.
 //!
-//! Each side changes the ring under its own lock only, and both locks, the senders' first, are held while it moves to
-//! another level. Every change is whole (see [`marks`](super::words::marks)), so a lock whose holder died is taken over and
-//! nothing more is to be done. Whoever finds the ring empty or full waits for a [`Bell`].
+//! Each side puts in or takes out under its own lock. A move to another level needs both locks: a sender that grows the
+//! ring waits for the receivers' lock; a receiver that shrinks it only tries the senders' lock, so the two cannot
+//! deadlock. Every change is whole (see [`marks`](super::words::marks)), so a lock whose holder died is taken over, and
+//! nothing needs mending. A sender that finds the ring full, and a receiver that finds it empty, wait for a [`QueueBell`].
 //!
-//! Handles travel beside the ring, through a pair of sockets that every holder has: a message's handles are put in before
-//! the message, and taken out with it. Its sockets also tell when everybody at the other end is gone, however they went.
+//! Handles travel beside the ring, through a pair of sockets of which every process with the pipe has an end: a message's
+//! handles are put in before the message, and taken out with it. The sockets also tell when no process is left at the
+//! other end, even if all were killed.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -16,15 +18,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::SendError;
-use super::message::{Incoming, Outgoing, encoded};
+use super::message::{EncodedMessage, ReceiveBuffer, encoded};
 use super::ring::{self, Popped, Ring, RingWords, Slot, Space, Trouble};
 use super::sockets::{Wires, none_left};
-use super::words::bell::Bell;
+use super::words::bell::QueueBell;
 use super::words::marks::RingError;
-use super::words::turn::{Held, Turn};
+use super::words::side_lock::{SideGuard, SideLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::peer::PeerError;
-use crate::sync::words::platform::Deadline;
+use crate::sync::words::platform::WaitDeadline;
 use crate::sys::limits::{self, Limit};
 use crate::sys::memory::{Access, Region};
 use crate::tuning::{QUEUE_LOOKS, QUEUE_PAUSES, REFILLED_PART, SLICE};
@@ -35,25 +37,34 @@ use crate::wire::payload::Payload;
 /// The words of a pipe.
 #[repr(C)]
 struct PipeWords {
-    /// Held by who puts in.
-    senders: Turn,
-    /// Held by who takes out.
-    receivers: Turn,
-    /// Rung by who has put in.
-    arrivals: Bell,
-    /// Rung by who has taken out.
-    departures: Bell,
-    ends: Ends,
+    /// Held by a sender while it puts a message in.
+    senders: SideLock,
+    /// Held by a receiver while it takes a message out.
+    receivers: SideLock,
+    /// Rung by a sender after it has put a message in; receivers wait on it.
+    arrivals: QueueBell,
+    /// Rung by a receiver after it has taken a message out; senders wait on it.
+    departures: QueueBell,
+    status: PipeStatus,
     ring: RingWords,
 }
 
-/// Words that hardly ever change, so that looking at them costs nothing.
+/// Words that hardly ever change: they stay in every reader's cache.
 #[repr(C, align(128))]
-struct Ends {
-    /// 1: nothing more is put in.
+struct PipeStatus {
+    /// 1: sends are refused.
     closed: AtomicU32,
-    /// How many ends were dropped.
+    /// How often a process has dropped an end.
     drops: AtomicU32,
+}
+
+/// What a receiver that finds no message does next.
+enum WaitStep {
+    /// Looks for some microseconds without sleeping.
+    Spin,
+    Sleep,
+    /// No message will come any more: if one last look finds none, returns `Closed`.
+    LastLook,
 }
 
 /// How long to wait.
@@ -70,7 +81,7 @@ impl Patience {
         Instant::now().checked_add(timeout).map_or(Self::Endless, Self::Until)
     }
 
-    /// How long to sleep now; `None`: not at all any more.
+    /// How long to sleep now; `None`: the time is over.
     fn slice(self) -> Option<Duration> {
         match self {
             Self::None => None,
@@ -82,16 +93,15 @@ impl Patience {
         }
     }
 
-    fn deadline(self) -> Deadline {
+    fn deadline(self) -> WaitDeadline {
         match self {
-            Self::None => Deadline::after(Duration::ZERO),
-            Self::Until(at) => Deadline::after(at.saturating_duration_since(Instant::now())),
-            Self::Endless => Deadline::NEVER,
+            Self::None => WaitDeadline::after(Duration::ZERO),
+            Self::Until(at) => WaitDeadline::after(at.saturating_duration_since(Instant::now())),
+            Self::Endless => WaitDeadline::NEVER,
         }
     }
 }
 
-/// The pipe's memory.
 #[derive(Debug)]
 pub(super) struct Pipe {
     region: Arc<Region>,
@@ -99,9 +109,9 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    /// Makes an empty pipe, in which at most `bound` messages of `width` bytes each wait, if it is known how long they are.
+    /// Makes an empty pipe for at most `bound` waiting messages, of `width` bytes each if that is known.
     pub(super) fn create(bound: usize, width: Option<usize>) -> Result<Self> {
-        // What can never be needed makes no file larger: some limit that, and some save all of it.
+        // No larger than messages can need: file sizes may be limited, and some tools save whole files.
         let len = ring::region_len(bound, width, limits::of(Limit::FileSize).unwrap_or(u64::MAX));
         Region::in_parts(len).map(Self::of).map_err(|error| none_left(&error))
     }
@@ -131,13 +141,13 @@ impl Pipe {
         unsafe { &*self.region.as_ptr().cast::<PipeWords>() }
     }
 
-    /// Takes a turn; `None`: not in time.
+    /// Takes the lock of one side; `None`: not free in time.
     #[inline]
-    fn take_turn(turn: &Turn, patience: Patience) -> Option<Held<'_>> {
+    fn lock_side(lock: &SideLock, patience: Patience) -> Option<SideGuard<'_>> {
         match patience {
-            Patience::Endless => Some(turn.take()),
-            Patience::None => turn.try_take(),
-            Patience::Until(_) => turn.take_until(patience.deadline()),
+            Patience::Endless => Some(lock.lock()),
+            Patience::None => lock.try_lock(),
+            Patience::Until(_) => lock.lock_until(patience.deadline()),
         }
     }
 
@@ -146,28 +156,27 @@ impl Pipe {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.words().ends.closed.load(Acquire) != 0
+        self.words().status.closed.load(Acquire) != 0
     }
 
-    /// Lets nothing more be put in, and wakes everybody who waits.
+    /// Refuses all later sends, and wakes all waiters.
     pub(super) fn close(&self) {
-        self.words().ends.closed.store(1, SeqCst);
+        self.words().status.closed.store(1, SeqCst);
         self.ring_all();
     }
 
-    /// An end was dropped: lets everybody who waits look again.
+    /// Counts an end that this process has dropped, and wakes all waiters to look whether an end is left.
     pub(super) fn note_drop(&self) {
-        self.words().ends.drops.fetch_add(1, SeqCst);
+        self.words().status.drops.fetch_add(1, SeqCst);
         self.ring_all();
     }
 
-    /// Lets everybody who waits look again.
     fn ring_all(&self) {
         self.words().arrivals.ring_all();
         self.words().departures.ring_all();
     }
 
-    /// Sends a message; false: there was no room in time. `bound`: how many may wait.
+    /// Sends a message; `false`: there was no room in time. `bound`: how many messages may wait.
     #[inline]
     pub(super) fn send<T: Serialize>(
         &self,
@@ -176,10 +185,10 @@ impl Pipe {
         patience: Patience,
         wires: &Wires,
     ) -> Result<bool> {
-        encoded(message, |message| self.put_in(message, bound, patience, wires))
+        encoded(message, |message| self.put_or_wait(message, bound, patience, wires))
     }
 
-    /// Sends a message that is given away; where there was no room in time, or on an error, it comes back.
+    /// Sends an owned message; gives it back where there was no room in time, and on an error.
     #[inline]
     pub(super) fn send_given<T: Serialize>(
         &self,
@@ -199,8 +208,8 @@ impl Pipe {
     /// Receives the first message; `None`: there was none in time.
     #[inline]
     pub(super) fn receive<T: DeserializeOwned>(&self, patience: Patience, wires: &Wires) -> Result<Option<T>> {
-        let mut message = Incoming::of::<T>();
-        if self.take_out(&mut message, patience, wires)? {
+        let mut message = ReceiveBuffer::of::<T>();
+        if self.take_or_wait(&mut message, patience, wires)? {
             message.decode().map(Some)
         } else {
             message.give_up();
@@ -208,20 +217,26 @@ impl Pipe {
         }
     }
 
-    /// Puts a message in; false: there was no room in time.
-    fn put_in(&self, message: &Outgoing<'_>, bound: usize, patience: Patience, wires: &Wires) -> Result<bool> {
-        let PipeWords { senders, arrivals, departures, ends, .. } = self.words();
+    /// Puts a message in, and waits for room; `false`: there was none in time.
+    fn put_or_wait(
+        &self,
+        message: &EncodedMessage<'_>,
+        bound: usize,
+        patience: Patience,
+        wires: &Wires,
+    ) -> Result<bool> {
+        let PipeWords { senders, arrivals, departures, status, .. } = self.words();
         let mut spun = false;
         loop {
             let before = departures.rings();
-            if wires.receivers_are_gone(ends.drops.load(Acquire)) {
+            if wires.receivers_are_gone(status.drops.load(Acquire)) {
                 return Err(Error::new(ErrorKind::Closed));
             }
-            let Some(held) = Self::take_turn(senders, patience) else { return Ok(false) };
+            let Some(held) = Self::lock_side(senders, patience) else { return Ok(false) };
             if self.is_closed() {
                 return Err(Error::new(ErrorKind::Closed));
             }
-            if self.put(message, bound, patience, wires)? {
+            if self.try_put(message, bound, patience, wires)? {
                 drop(held);
                 arrivals.ring();
                 return Ok(true);
@@ -229,14 +244,14 @@ impl Pipe {
             let Some(slice) = patience.slice() else { return Ok(false) };
             if !spun {
                 drop(held);
-                // Some room at once is less to and fro than one place at a time.
+                // Until a part of the bound is free: less to and fro between the sides than for each message.
                 spin(|| self.ring.len() <= bound - bound / REFILLED_PART);
                 spun = true;
                 continue;
             }
             let mut put = Ok(false);
             let act = || {
-                put = self.put(message, bound, patience, wires);
+                put = self.try_put(message, bound, patience, wires);
                 !matches!(put, Ok(false))
             };
             departures.wait(before, held, act, slice);
@@ -248,40 +263,41 @@ impl Pipe {
         }
     }
 
-    /// Takes the first message out; false: there was none in time.
-    fn take_out(&self, message: &mut Incoming, patience: Patience, wires: &Wires) -> Result<bool> {
+    /// Takes the first message out, and waits for one; `false`: there was none in time.
+    fn take_or_wait(&self, message: &mut ReceiveBuffer, patience: Patience, wires: &Wires) -> Result<bool> {
         let PipeWords { senders, receivers, arrivals, departures, .. } = self.words();
-        let (mut over, mut spun) = (false, matches!(patience, Patience::None));
+        let mut next = if matches!(patience, Patience::None) { WaitStep::Sleep } else { WaitStep::Spin };
         loop {
-            let Some(held) = Self::take_turn(receivers, patience) else { return Ok(false) };
-            if self.take(message, wires)? {
+            let Some(held) = Self::lock_side(receivers, patience) else { return Ok(false) };
+            if self.try_take(message, wires)? {
                 drop(held);
                 departures.ring();
                 return Ok(true);
             }
-            if over {
-                return Err(Error::new(ErrorKind::Closed));
-            }
-            if !spun {
-                drop(held);
-                spin(|| self.ring.len() > 0);
-                spun = true;
-                continue;
+            match next {
+                WaitStep::LastLook => return Err(Error::new(ErrorKind::Closed)),
+                WaitStep::Spin => {
+                    drop(held);
+                    spin(|| self.ring.len() > 0);
+                    next = WaitStep::Sleep;
+                    continue;
+                }
+                WaitStep::Sleep => {}
             }
             let before = arrivals.rings();
-            over = self.is_closed() || wires.senders_are_gone();
-            if over {
-                // What they put in before they went is looked for once more, after those who are at it.
+            if self.is_closed() || wires.senders_are_gone() {
+                // A sender may have put a message in since the look, or be about to: wait until it has freed its lock.
                 drop(held);
-                if Self::take_turn(senders, patience).is_none() {
+                if Self::lock_side(senders, patience).is_none() {
                     return Ok(false);
                 }
+                next = WaitStep::LastLook;
                 continue;
             }
             let Some(slice) = patience.slice() else { return Ok(false) };
             let mut taken = Ok(false);
             let act = || {
-                taken = self.take(message, wires);
+                taken = self.try_take(message, wires);
                 !matches!(taken, Ok(false))
             };
             arrivals.wait(before, held, act, slice);
@@ -289,14 +305,14 @@ impl Pipe {
                 departures.ring();
                 return taken;
             }
-            spun = false;
+            next = WaitStep::Spin;
         }
     }
 
-    /// Puts a message in, under the senders' lock; false: it, or its handles, have no room now.
+    /// Puts a message in, under the senders' lock; `false`: the message, or its handles, have no room now.
     #[inline]
-    fn put(&self, message: &Outgoing<'_>, bound: usize, patience: Patience, wires: &Wires) -> Result<bool> {
-        let Outgoing { head, bytes, handles } = message;
+    fn try_put(&self, message: &EncodedMessage<'_>, bound: usize, patience: Patience, wires: &Wires) -> Result<bool> {
+        let EncodedMessage { head, bytes, handles } = message;
         if !handles.is_empty() {
             return self.put_with_handles(message, bound, patience, wires);
         }
@@ -308,19 +324,19 @@ impl Pipe {
     #[cold]
     fn put_with_handles(
         &self,
-        message: &Outgoing<'_>,
+        message: &EncodedMessage<'_>,
         bound: usize,
         patience: Patience,
         wires: &Wires,
     ) -> Result<bool> {
-        let Outgoing { head, bytes, handles } = message;
+        let EncodedMessage { head, bytes, handles } = message;
         let len = handles.len() * size_of::<u64>();
         let Some(slot) = self.slot(len + head.len() + bytes.len(), bound, patience)? else { return Ok(false) };
         let ids = match wires.send_handles(handles) {
             Ok(ids) => ids,
             Err(error) => match PeerError::of(&error) {
                 PeerError::Full => return Ok(false),
-                // The last receiver has gone since somebody looked.
+                // The last receiver has gone since the look in `put_or_wait`.
                 PeerError::Gone => return Err(Error::new(ErrorKind::Closed)),
                 PeerError::Here => return Err(none_left(&error)),
             },
@@ -331,7 +347,7 @@ impl Pipe {
         Ok(true)
     }
 
-    /// Finds room for a message of `len` bytes, under the senders' lock; `None`: there is none now.
+    /// Finds room for a message of `len` bytes, under the senders' lock; `None`: there is no room now.
     #[inline]
     fn slot(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Slot<'_>>> {
         match self.ring.room(len, bound) {
@@ -344,7 +360,7 @@ impl Pipe {
 
     #[cold]
     fn grow(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Slot<'_>>> {
-        let Some(_both) = Self::take_turn(&self.words().receivers, patience) else { return Ok(None) };
+        let Some(_both) = Self::lock_side(&self.words().receivers, patience) else { return Ok(None) };
         self.ring.grow(len).map_err(|trouble| self.refused(trouble, len))?;
         match self.ring.room(len, bound) {
             Ok(Space::Enough(slot)) => Ok(Some(slot)),
@@ -374,9 +390,9 @@ impl Pipe {
         }
     }
 
-    /// Takes the first message out, under the receivers' lock; false: there is none.
+    /// Takes the first message out, under the receivers' lock; `false`: there is none.
     #[inline]
-    fn take(&self, message: &mut Incoming, wires: &Wires) -> Result<bool> {
+    fn try_take(&self, message: &mut ReceiveBuffer, wires: &Wires) -> Result<bool> {
         let (number, bytes) = message.places();
         let popped = self.ring.pop(number, bytes).map_err(|trouble| match trouble {
             Trouble::Ring(_) => spoilt(),
@@ -386,7 +402,7 @@ impl Pipe {
         })?;
         match popped {
             None => {
-                // A process that was killed when it had made the ring larger, or had emptied it, has left that to others.
+                // A process that grew the ring, or emptied it, may have been killed before it could shrink it.
                 if self.ring.may_shrink() {
                     self.shrink();
                 }
@@ -407,14 +423,14 @@ impl Pipe {
 
     #[cold]
     fn shrink(&self) {
-        // A sender who is at it makes it grow again at once, or leaves it to the next receiver.
-        if let Some(_both) = self.words().senders.try_take() {
+        // A sender that holds its lock may grow the ring at once. If it does not, the next receiver shrinks the ring.
+        if let Some(_both) = self.words().senders.try_lock() {
             self.ring.shrink();
         }
     }
 }
 
-/// Looks for a while whether `there` is something to do.
+/// Looks for some microseconds whether `there` is something to do.
 fn spin(there: impl Fn() -> bool) {
     for _ in 0..QUEUE_LOOKS {
         if there() {
@@ -455,11 +471,11 @@ mod tests {
         let (into, out) = Wire::pair().unwrap();
         let wires = Wires::new(Some(into), None);
         let handles = [Handle::Memory(Region::zeroed(8).unwrap())];
-        let message = Outgoing { head: &[], bytes: b"message", handles: &handles };
-        assert!(pipe.put(&message, usize::MAX, Patience::None, &wires).unwrap());
+        let message = EncodedMessage { head: &[], bytes: b"message", handles: &handles };
+        assert!(pipe.try_put(&message, usize::MAX, Patience::None, &wires).unwrap());
         drop(out);
-        // Whether a receiver is left is not looked at each time.
-        let error = pipe.put(&message, usize::MAX, Patience::None, &wires).unwrap_err();
+        // `put_or_wait` looks only now and then whether a receiver is left.
+        let error = pipe.try_put(&message, usize::MAX, Patience::None, &wires).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
     }
 
@@ -470,7 +486,7 @@ mod tests {
         let (into, out) = Wire::pair().unwrap();
         let wires = Wires::new(Some(into), Some(out));
         let taken = || crate::sys::memory::sizes(pipe.region().descriptor()).unwrap().1;
-        // It has made the ring larger, and is killed amid its message.
+        // A sender grows the ring, and is killed amid its message.
         pipe.ring.grow(LEN).unwrap();
         let Ok(Space::Enough(slot)) = pipe.ring.room(LEN, usize::MAX) else { panic!("there is room") };
         slot.fill_in_vain(&vec![1; LEN]);

@@ -19,11 +19,11 @@ use crate::wire::plain;
 ///
 /// Messages of one sender arrive in their order; each arrives once, whole or not at all. Messages wait in anonymous
 /// shared memory, up to 16 GiB of them; a process never uses more than 1/64 of the address space that it has left for the
-/// queue. That memory is in no core dump, and is not locked by `mlockall`. A clone is the same queue; so is one that arrived as an argument, a result or a
-/// message.
+/// queue. That memory is in no core dump, and is not locked by `mlockall`. Clones, and queues that arrived as an argument,
+/// a result or a message, are the same queue.
 ///
-/// A queue cannot know that nobody else will send, because whoever receives could: [`close`](Self::close) it, or use
-/// [`channel`](super::channel) or [`duplex`](super::duplex), whose ends are told apart.
+/// A queue cannot know that no more messages will come, because each receiver could also send. [`close`](Self::close) it,
+/// or use [`channel`](super::channel) or [`duplex`](super::duplex), whose sending ends are distinct.
 ///
 /// # Examples
 ///
@@ -113,7 +113,7 @@ impl<T> Queue<T> {
         Self::with_bound(bound)
     }
 
-    /// Returns how many messages wait, whoever sent them.
+    /// Returns how many messages wait, of all senders.
     ///
     /// # Examples
     ///
@@ -138,7 +138,7 @@ impl<T> Queue<T> {
         self.len() == 0
     }
 
-    /// Closes the queue, for everybody: sends give `Closed`, and receives too once it is empty.
+    /// Closes the queue in all processes: sends give `Closed`, and receives too once the queue is empty.
     ///
     /// # Examples
     ///
@@ -162,8 +162,8 @@ impl<T: Serialize> Queue<T> {
     ///
     /// # Errors
     ///
-    /// The message, with `Closed`; `Encode` when it cannot be encoded, which takes no room; `InvalidInput` when it is larger
-    /// than a queue can be.
+    /// The message, with `Closed` when the queue is closed, `Encode` when the message cannot be encoded (it then takes no
+    /// room), or `InvalidInput` when it is larger than a queue can be.
     ///
     /// # Examples
     ///
@@ -172,7 +172,7 @@ impl<T: Serialize> Queue<T> {
         self.send_patiently(message, Patience::Endless).map(drop)
     }
 
-    /// Sends a message if there is room; otherwise gives it back.
+    /// Sends a message if there is room; otherwise returns it.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl<T: DeserializeOwned> Queue<T> {
     ///
     /// # Errors
     ///
-    /// `Closed` once the queue is closed and empty; `Decode` when the message cannot be decoded, which is gone then.
+    /// `Closed` once the queue is closed and empty; `Decode` when the message cannot be decoded. The message is gone then.
     ///
     /// # Examples
     ///
@@ -271,7 +271,7 @@ impl<T: DeserializeOwned> Queue<T> {
         pipe.receive(patience, wires)
     }
 
-    /// Gives messages until the queue is closed and empty; one that cannot be decoded ends it too.
+    /// Iterates over messages until the queue is closed and empty, or a message cannot be decoded.
     ///
     /// # Examples
     ///

@@ -1,5 +1,5 @@
-//! The wires of a pipe: a pair of connected sockets. What is put into the sending end comes out of the receiving end; and
-//! either end shows when nobody holds the other any more, however they went.
+//! The wires of a pipe: a pair of connected sockets. Handles go into the sending end and come out of the receiving end.
+//! Each end shows when no process holds the other any more, even if all were killed.
 
 use std::io;
 use std::sync::Arc;
@@ -49,12 +49,12 @@ impl Wire {
     }
 }
 
-/// There is no memory or descriptor for another queue.
+/// The error where there is no memory or descriptor for another queue.
 pub(super) fn none_left(error: &io::Error) -> Error {
     Error::invalid(format!("the system has no memory or descriptor left for a queue: {error}"))
 }
 
-/// What travels on the wires: the handles of one message of the pipe in one message, so that all of them are put in or none.
+/// What travels on the wires. The handles of a message of the pipe are one message here, so that all or none are put in.
 #[derive(Debug, Serialize, Deserialize)]
 enum Beside {
     Handles(Vec<Note>),
@@ -75,8 +75,9 @@ pub(super) struct Wires {
     pub(super) into: Option<Wire>,
     /// The receiving end.
     pub(super) out: Option<Wire>,
-    /// When it was last seen that a receiver is left, and how many ends had been dropped until then.
+    /// When a receiver was last seen to be left.
     looked: AtomicU64,
+    /// The count of dropped ends at that time.
     drops: AtomicU64,
 }
 
@@ -85,7 +86,7 @@ impl Wires {
         Self { into, out, looked: AtomicU64::new(0), drops: AtomicU64::new(u64::MAX) }
     }
 
-    /// Whether nobody is left to take out what is put in. `drops`: how many ends of the pipe were ever dropped.
+    /// Whether no receiver is left. `drops`: how many ends of the pipe were ever dropped.
     pub(super) fn receivers_are_gone(&self, drops: u32) -> bool {
         let (Some(into), None) = (&self.into, &self.out) else { return false };
         let now = monotonic_nanos();
@@ -101,15 +102,16 @@ impl Wires {
         gone
     }
 
-    /// Whether nobody is left to put anything in.
+    /// Whether no sender is left.
     pub(super) fn senders_are_gone(&self) -> bool {
         match (&self.into, &self.out) {
             (None, Some(out)) => out.other_end_is_gone(),
             _ => false,
         }
     }
-    /// Puts the handles of one message in, and returns their numbers. All of them are sent, or none: `WouldBlock` when there
-    /// is no room now.
+
+    /// Puts the handles of one message in, and returns their numbers. All are sent or none; `WouldBlock`: there is no room
+    /// now.
     pub(super) fn send_handles(&self, handles: &[Handle]) -> io::Result<Ids> {
         let Some(into) = &self.into else { return Ok(Ids::new()) };
         if handles.len() <= MAX_DESCRIPTORS {
@@ -136,7 +138,7 @@ impl Wires {
         let out = self.out.as_ref().ok_or_else(missing)?;
         let mut store = Store::default();
         while !store.has_all(ids.iter().copied()) {
-            // Those of a message that was never finished lie before them, and are dropped here.
+            // Handles of a message that was never put in may lie before these; they are dropped with `store`.
             if !take_into(&mut store, out.control())? {
                 return Err(missing());
             }
@@ -145,12 +147,12 @@ impl Wires {
     }
 }
 
-/// Takes one message from a wire; false: there is none.
+/// Takes one message from a wire; `false`: there is none.
 fn take_into(store: &mut Store, control: &Control) -> io::Result<bool> {
     let Some(bundles) = take_handles(store, control)? else { return Ok(false) };
     for bundle in bundles {
         let inside = take_handles(store, &Control::new(Socket::shared(Arc::new(bundle))))?;
-        // Bundles of bundles nobody sends: they might have no end.
+        // No sender puts bundles into a bundle: such could go on without end.
         if inside.is_some_and(|bundles| !bundles.is_empty()) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "some process wrote what is no handle"));
         }
@@ -158,7 +160,7 @@ fn take_into(store: &mut Store, control: &Control) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Takes one message, and gives the bundles that it has; `None`: there is none.
+/// Takes one message, and returns its bundles; `None`: there is no message.
 fn take_handles(store: &mut Store, control: &Control) -> io::Result<Option<Vec<Descriptor>>> {
     match control.receive::<Beside>(false)? {
         Incoming::Message(Beside::Handles(notes), descriptors) => {
@@ -169,7 +171,7 @@ fn take_handles(store: &mut Store, control: &Control) -> io::Result<Option<Vec<D
     }
 }
 
-/// What travels beside a ring.
+/// Decodes `data` as a message beside a ring.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn read_notes(data: &[u8]) {
     drop(crate::wire::codec::decode_whole::<Beside>(data));

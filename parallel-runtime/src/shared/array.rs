@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::sync::Guard;
 use crate::sync::guard::Locked;
-use crate::sync::object::{Object, Words};
+use crate::sync::object::{Object, ObjectWords};
 use crate::sync::words::lock::LockWord;
 
 /// The word of an array.
@@ -17,7 +17,7 @@ use crate::sync::words::lock::LockWord;
 struct ArrayWords(LockWord);
 
 // SAFETY: one atomic word, transparently; zeros are a free lock.
-unsafe impl Words for ArrayWords {
+unsafe impl ObjectWords for ArrayWords {
     const KIND: u32 = 9;
 }
 
@@ -28,10 +28,10 @@ unsafe impl Locked for ArrayWords {
     }
 }
 
-/// Holds values that processes share, as many as it was made with.
+/// Holds a fixed number of values that processes share.
 ///
 /// Each method locks the whole array for as long as it runs; a thread that calls one while it has a
-/// [`lock`](Self::lock) of the same array waits for itself. Who touches many values takes the lock once.
+/// [`lock`](Self::lock) of the same array waits for itself. To touch many values, lock once.
 ///
 /// # Examples
 ///
@@ -57,12 +57,12 @@ unsafe impl Locked for ArrayWords {
 pub struct Array<T>(Object<ArrayWords, T>);
 
 impl<T: Plain> Array<T> {
-    /// Makes an array of `len` values whose bytes are all zero. Memory is taken when it is first written.
+    /// Makes an array of `len` values of zero bytes. A page takes memory when it is first written.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where that is more than memory can be, or where the system has no
-    /// descriptor left.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where `len` values are more than memory can be, or where the system
+    /// has no memory or no descriptor left.
     ///
     /// # Examples
     ///
@@ -139,8 +139,8 @@ impl<T: Plain> Array<T> {
 
     /// Returns a copy of the value at `index`, or `None` beyond the end.
     ///
-    /// It gives what stands there also when a process died while it held the lock; [`lock`](Self::lock),
-    /// [`set`](Self::set) and [`to_vec`](Self::to_vec) say so then.
+    /// After a process died while it held the lock, the value may be half written: [`lock`](Self::lock),
+    /// [`set`](Self::set) and [`to_vec`](Self::to_vec) fail then, and `get` does not.
     ///
     /// # Examples
     ///
@@ -180,7 +180,7 @@ impl<T: Plain> Array<T> {
         Ok(())
     }
 
-    /// Waits for the array and keeps it from all others until the guard is dropped, which derefs to `[T]`.
+    /// Waits for the lock and holds it until the guard is dropped. The guard derefs to `[T]`.
     ///
     /// # Errors
     ///
@@ -219,7 +219,7 @@ impl<T: Plain> Array<T> {
     /// Makes the array accessible again after a process died or panicked while it held the lock. Does nothing to an array
     /// that is whole.
     ///
-    /// The values are as the one who died left them.
+    /// The values are as the dead holder left them.
     ///
     /// # Errors
     ///

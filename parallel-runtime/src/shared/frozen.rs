@@ -1,4 +1,4 @@
-//! Values that nobody can change any more.
+//! Values in shared memory that cannot change any more.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,17 +6,16 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Plain;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::Result;
-use crate::sync::object::{no_memory, shape};
+use crate::sync::object::{EncodedRegion, no_memory};
 use crate::sys::memory::{Access, Region};
-use crate::wire::handles::{self, Handle};
 
 /// Holds values that every process reads in place: one copy for all of them.
 ///
-/// It derefs to `[T]`. The memory is sealed by the kernel: nobody can write, map it for writing, or resize it, its maker
-/// included, so the slice never changes. To hand it to a call costs the same however large it is.
+/// It derefs to `[T]`. The kernel seals the memory: no process, its maker included, can write it, map it for writing or
+/// resize it, so the slice never changes. To hand it to a call costs the same however large it is.
 ///
 /// # Examples
 ///
@@ -40,7 +39,7 @@ pub struct Frozen<T> {
     region: Arc<Region>,
     /// How many values the region begins with.
     len: usize,
-    /// Shared by all, and never written.
+    /// Behaves as a shared slice.
     of: PhantomData<Arc<[T]>>,
 }
 
@@ -89,7 +88,7 @@ impl<T: Plain> Deref for Frozen<T> {
     #[inline]
     fn deref(&self) -> &[T] {
         // SAFETY: the region holds so many values (it was made of them, or `deserialize` compared), begins on a page, lives
-        // as long as `self`, is sealed against writing by anyone, and any bits are a `T`.
+        // as long as `self`, is sealed against writing, and any bits are a `T`.
         unsafe { std::slice::from_raw_parts(self.region.as_ptr().cast(), self.len) }
     }
 }
@@ -113,32 +112,15 @@ impl<T: Plain + fmt::Debug> fmt::Debug for Frozen<T> {
     }
 }
 
-/// What is written in place of the values.
-#[derive(Serialize, Deserialize)]
-struct Place {
-    at: u32,
-    len: u64,
-    size: u32,
-    alignment: u32,
-}
-
 impl<T: Plain> Serialize for Frozen<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let at = handles::give(Handle::Memory(Arc::clone(&self.region)))?;
-        let (size, alignment) = shape::<T>();
-        let len = u64::try_from(self.len).map_err(ser::Error::custom)?;
-        Place { at, len, size, alignment }.serialize(serializer)
+        EncodedRegion::give::<T, S::Error>(&self.region, self.len)?.serialize(serializer)
     }
 }
 
 impl<'de, T: Plain> Deserialize<'de> for Frozen<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let Place { at, len, size, alignment } = Place::deserialize(deserializer)?;
-        if (size, alignment) != shape::<T>() {
-            return Err(de::Error::custom("frozen memory of another type"));
-        }
-        let len = usize::try_from(len).map_err(de::Error::custom)?;
-        let region = handles::take_memory(at)?;
+        let (region, len) = EncodedRegion::deserialize(deserializer)?.take::<T, D::Error>()?;
         let fits = len.checked_mul(size_of::<T>()).is_some_and(|bytes| bytes <= region.len());
         if region.access() != Access::Frozen || !fits {
             return Err(de::Error::custom("frozen memory of another size than its handle says"));

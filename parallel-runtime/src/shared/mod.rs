@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Value`] | `Value` | one value behind a lock |
 //! | [`Array`] | `Array` | many values behind one lock |
-//! | [`Frozen`] | - | many values that nobody can change, read in place by every process |
+//! | [`Frozen`] | - | many values that cannot change, read in place by every process |
 //!
 //! Each is a handle; clones are the same data. Hand them to other processes as arguments, results or queue messages of
 //! `#[parallel]` calls. What they hold is [`Plain`] data, `bytemuck::Pod`: numbers, arrays of them, and structs that

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::sync::Guard;
 use crate::sync::guard::Locked;
-use crate::sync::object::Words;
+use crate::sync::object::ObjectWords;
 use crate::sync::single::Single;
 use crate::sync::words::lock::LockWord;
 
@@ -18,7 +18,7 @@ use crate::sync::words::lock::LockWord;
 struct ValueWords(LockWord);
 
 // SAFETY: one atomic word, transparently; zeros are a free lock.
-unsafe impl Words for ValueWords {
+unsafe impl ObjectWords for ValueWords {
     const KIND: u32 = 8;
 }
 
@@ -110,7 +110,7 @@ impl<T: Plain> Value<T> {
         Ok(())
     }
 
-    /// Changes the value while nobody else can see it, and returns what `change` returns.
+    /// Changes the value with the lock held, and returns what `change` returns.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl<T: Plain> Value<T> {
     ///
     /// # Panics
     ///
-    /// When `change` does. The value is as that left it, and refused to all until [`recover`](Self::recover).
+    /// When `change` does. The value is as `change` left it, and refused to all callers until [`recover`](Self::recover).
     ///
     /// # Examples
     ///
@@ -135,7 +135,7 @@ impl<T: Plain> Value<T> {
         Ok(change(&mut *self.lock()?))
     }
 
-    /// Waits for the value and keeps it from all others until the guard is dropped.
+    /// Waits for the lock and holds it until the guard is dropped.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ impl<T: Plain> Value<T> {
     /// Makes the value accessible again after a process died or panicked while it held the lock. Does nothing to a value
     /// that is whole.
     ///
-    /// The value is as the one who died left it.
+    /// The value is as the dead holder left it.
     ///
     /// # Errors
     ///

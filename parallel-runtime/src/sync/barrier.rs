@@ -1,24 +1,24 @@
-//! The place where all wait for all.
+//! The place where a number of parties wait for each other.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::object::{Object, Words};
+use super::object::{Object, ObjectWords};
 use super::words::barrier::{BarrierWord, MOST, RoundEnd};
-use super::words::platform::Deadline;
+use super::words::platform::WaitDeadline;
 use crate::error::{Error, ErrorKind, Result};
 
-// SAFETY: one atomic word, transparently; zeros are a barrier to which nobody has come.
-unsafe impl Words for BarrierWord {
+// SAFETY: one atomic word, transparently; zeros are a barrier to which no party has come.
+unsafe impl ObjectWords for BarrierWord {
     const KIND: u32 = 6;
 }
 
 /// Lets a fixed number of parties go on together, again and again.
 ///
-/// A party that dies before it comes is missed: the others wait until the first of their deadlines, which breaks the
-/// barrier for all of them. A broken barrier refuses everyone until [`reset`](Self::reset).
+/// If a party dies before it comes, the others wait until the first of their deadlines, which breaks the barrier for all
+/// of them. A broken barrier refuses every party until [`reset`](Self::reset).
 ///
 /// # Examples
 ///
@@ -30,7 +30,7 @@ unsafe impl Words for BarrierWord {
 /// fn step(ready: Barrier, done: Array<u8>, me: usize) -> bool {
 ///     done.set(me, 1).unwrap();
 ///     ready.wait().unwrap();
-///     done.to_vec().unwrap() == [1, 1, 1] // nobody goes on before all have come
+///     done.to_vec().unwrap() == [1, 1, 1] // no party goes on before all have come
 /// }
 ///
 /// fn main() -> parallel::Result<()> {
@@ -49,7 +49,7 @@ pub struct Barrier {
 }
 
 impl Barrier {
-    /// Makes a barrier for so many parties.
+    /// Makes a barrier for `parties` parties.
     ///
     /// # Errors
     ///
@@ -91,10 +91,10 @@ impl Barrier {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn wait(&self) -> Result<BarrierWaitResult> {
-        self.wait_until(Deadline::NEVER)
+        self.wait_until(WaitDeadline::NEVER)
     }
 
-    /// Waits so long until all parties have come; breaks the barrier for all of them when they have not.
+    /// Waits for `timeout` until all parties have come; breaks the barrier for all of them when they have not.
     ///
     /// # Errors
     ///
@@ -111,10 +111,10 @@ impl Barrier {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Result<BarrierWaitResult> {
-        self.wait_until(Deadline::after(timeout))
+        self.wait_until(WaitDeadline::after(timeout))
     }
 
-    fn wait_until(&self, deadline: Deadline) -> Result<BarrierWaitResult> {
+    fn wait_until(&self, deadline: WaitDeadline) -> Result<BarrierWaitResult> {
         match self.object.words().wait_until(self.parties, deadline) {
             RoundEnd::Leader => Ok(BarrierWaitResult(true)),
             RoundEnd::Follower => Ok(BarrierWaitResult(false)),
@@ -122,7 +122,7 @@ impl Barrier {
         }
     }
 
-    /// Breaks the barrier, for those who wait and for those who come.
+    /// Breaks the barrier, for parties that wait and for those that come later.
     ///
     /// # Examples
     ///
@@ -136,7 +136,7 @@ impl Barrier {
         self.object.words().abort();
     }
 
-    /// Makes the barrier whole and empty. Those who wait get [`Broken`](crate::ErrorKind::Broken).
+    /// Makes the barrier whole and empty. Parties that wait get [`Broken`](crate::ErrorKind::Broken).
     ///
     /// # Examples
     ///
@@ -173,7 +173,7 @@ impl fmt::Debug for Barrier {
     }
 }
 
-/// Tells the one that came last from the others.
+/// Tells the party that came last from the others.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! The signal that what a lock guards has changed.
+//! A signal that the data behind a lock have changed.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::guard::Guard;
-use super::object::{Object, Words};
+use super::object::{Object, ObjectWords};
 use super::words::condvar::CondvarWords;
-use super::words::platform::Deadline;
+use super::words::platform::WaitDeadline;
 use crate::error::Result;
 
-// SAFETY: `repr(C)`, atomic words alone; zeros say that nobody waits.
-unsafe impl Words for CondvarWords {
+// SAFETY: `repr(C)`, atomic words alone; zeros are a condition variable without waiters.
+unsafe impl ObjectWords for CondvarWords {
     const KIND: u32 = 5;
 }
 
 /// Waits for a change of what a lock guards, of a [`Mutex`](super::Mutex), a [`Value`](crate::shared::Value) or an
 /// [`Array`](crate::shared::Array).
 ///
-/// A wait frees the lock and takes it again before it returns. It may end without a notification: look whether what was
-/// waited for is there, or use [`wait_while`](Self::wait_while). A notification given while somebody waits is never lost,
-/// also if the one it went to dies or times out at that moment.
+/// A wait frees the lock and takes it again before it returns. A wait may end without a notification: look whether what
+/// was waited for is there, or use [`wait_while`](Self::wait_while). A notification given while threads wait is never
+/// lost, also if the waiter that it went to dies or times out at that moment.
 ///
 /// # Examples
 ///
@@ -49,7 +49,7 @@ unsafe impl Words for CondvarWords {
 pub struct Condvar(Object<CondvarWords, ()>);
 
 impl Condvar {
-    /// Makes a condition variable for which nobody waits.
+    /// Makes a condition variable without waiters.
     ///
     /// # Errors
     ///
@@ -89,11 +89,11 @@ impl Condvar {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn wait<'a, T: ?Sized>(&self, guard: Guard<'a, T>) -> Result<Guard<'a, T>> {
-        let (guard, _) = self.wait_until(guard, Deadline::NEVER)?;
+        let (guard, _) = self.wait_until(guard, WaitDeadline::NEVER)?;
         Ok(guard)
     }
 
-    /// Does as [`wait`](Self::wait), for so long at most. Taking the lock again may take longer.
+    /// Does as [`wait`](Self::wait), for `timeout` at most. Taking the lock again may take longer.
     ///
     /// # Errors
     ///
@@ -115,10 +115,10 @@ impl Condvar {
         guard: Guard<'a, T>,
         timeout: Duration,
     ) -> Result<(Guard<'a, T>, WaitTimeoutResult)> {
-        self.wait_until(guard, Deadline::after(timeout))
+        self.wait_until(guard, WaitDeadline::after(timeout))
     }
 
-    /// Waits as long as `condition` is true, which it looks at first. The lock is held while `condition` runs.
+    /// Waits as long as `condition` is true. `condition` runs first, and after each wake-up, with the lock held.
     ///
     /// # Errors
     ///
@@ -146,25 +146,25 @@ impl Condvar {
     fn wait_until<'a, T: ?Sized>(
         &self,
         guard: Guard<'a, T>,
-        deadline: Deadline,
+        deadline: WaitDeadline,
     ) -> Result<(Guard<'a, T>, WaitTimeoutResult)> {
         let (guard, notified) = guard.waiting(|lock| self.0.words().wait_until(lock, deadline))?;
         Ok((guard, WaitTimeoutResult(!notified)))
     }
 
-    /// Wakes one of those who wait, if anybody does.
+    /// Wakes one waiter, if there is one.
     ///
     /// # Examples
     ///
     /// ```
-    /// parallel::sync::Condvar::new()?.notify_one(); // nobody waits: nothing happens
+    /// parallel::sync::Condvar::new()?.notify_one(); // no waiter: nothing happens
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn notify_one(&self) {
         self.0.words().notify(1);
     }
 
-    /// Wakes `count` of those who wait, or all if they are fewer.
+    /// Wakes `count` waiters, or all if they are fewer.
     ///
     /// # Examples
     ///
@@ -176,7 +176,7 @@ impl Condvar {
         self.0.words().notify(u32::try_from(count).unwrap_or(u32::MAX));
     }
 
-    /// Wakes all who wait.
+    /// Wakes all waiters.
     ///
     /// # Examples
     ///
@@ -195,7 +195,7 @@ impl fmt::Debug for Condvar {
     }
 }
 
-/// Tells whether a wait ended because its time was over.
+/// Tells whether a wait ended because its timeout had passed.
 ///
 /// # Examples
 ///
@@ -211,7 +211,7 @@ impl fmt::Debug for Condvar {
 pub struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
-    /// Returns whether the time was over and no notification had come.
+    /// Returns whether the timeout had passed and no notification had come.
     ///
     /// # Examples
     ///

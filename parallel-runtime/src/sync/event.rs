@@ -1,23 +1,23 @@
-//! The signal that is set or not.
+//! A signal between processes that is set or not set.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::object::{Object, Words};
+use super::object::{Object, ObjectWords};
 use super::words::event::EventWord;
-use super::words::platform::Deadline;
+use super::words::platform::WaitDeadline;
 use crate::error::Result;
 
 // SAFETY: one atomic word, transparently; zeros are an event that is not set.
-unsafe impl Words for EventWord {
+unsafe impl ObjectWords for EventWord {
     const KIND: u32 = 4;
 }
 
 /// Tells any number of processes that something has happened.
 ///
-/// What a process did before it set the event is seen by all who find it set.
+/// What a process did before it set the event is seen by all processes that find the event set.
 ///
 /// # Examples
 ///
@@ -59,7 +59,7 @@ impl Event {
         Object::zeroed(0).map(Self)
     }
 
-    /// Sets the event, and wakes all who wait for it, also if it is cleared right after.
+    /// Sets the event, and ends all waits for it, also if it is cleared right after.
     ///
     /// # Examples
     ///
@@ -113,10 +113,10 @@ impl Event {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn wait(&self) {
-        while !self.0.words().wait_until(Deadline::NEVER) {}
+        while !self.0.words().wait_until(WaitDeadline::NEVER) {}
     }
 
-    /// Waits so long until the event is set; returns whether it was.
+    /// Waits for `timeout` until the event is set; returns whether it was.
     ///
     /// # Examples
     ///
@@ -130,8 +130,8 @@ impl Event {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        // The clock may cost a system call.
-        self.is_set() || self.0.words().wait_until(Deadline::after(timeout))
+        // The clock is read last: it may cost a system call.
+        self.is_set() || self.0.words().wait_until(WaitDeadline::after(timeout))
     }
 }
 

@@ -8,26 +8,26 @@ use std::time::Duration;
 
 use bytemuck::Pod;
 
-use super::object::{Object, Words};
-use super::words::lock::{Left, LockWord, Refused};
-use super::words::platform::Deadline;
+use super::object::{Object, ObjectWords};
+use super::words::lock::{Consistency, LockError, LockWord};
+use super::words::platform::WaitDeadline;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Data behind a lock.
 ///
 /// # Safety
 ///
-/// As for [`Words`]; and nothing touches the data of the object but who holds [`lock`](Self::lock).
-pub(crate) unsafe trait Locked: Words {
+/// As for [`ObjectWords`]; and only the holder of [`lock`](Self::lock) touches the data of the object.
+pub(crate) unsafe trait Locked: ObjectWords {
     fn lock(&self) -> &LockWord;
 }
 
 /// Gives exclusive access to what a [`Mutex`](crate::sync::Mutex), a [`Value`](crate::shared::Value) or an
 /// [`Array`](crate::shared::Array) holds, and frees the lock when it is dropped.
 ///
-/// A guard that is dropped by a panic leaves the lock as a process does that dies: whoever comes next gets
-/// [`OwnerDied`](crate::ErrorKind::OwnerDied). It belongs to the thread that locked. A guard that is forgotten holds the
-/// lock until its process ends.
+/// A guard that is dropped by a panic leaves the lock as the death of its process would: later callers get
+/// [`OwnerDied`](crate::ErrorKind::OwnerDied). A guard belongs to the thread that locked. A forgotten guard holds the lock
+/// until its process ends.
 ///
 /// # Examples
 ///
@@ -44,7 +44,7 @@ pub(crate) unsafe trait Locked: Words {
 /// }
 /// ```
 ///
-/// It stays on its thread:
+/// A guard stays on its thread:
 ///
 /// ```compile_fail,E0277
 /// let mutex = parallel::sync::Mutex::new(1)?;
@@ -57,11 +57,11 @@ pub(crate) unsafe trait Locked: Words {
 #[must_use = "the lock is freed as soon as the guard is dropped"]
 pub struct Guard<'a, T: ?Sized> {
     lock: &'a LockWord,
-    /// Inside memory that lives for `'a`, and nobody else's while the lock is held.
+    /// Inside memory that lives for `'a`; only this thread touches it while the lock is held.
     data: NonNull<T>,
     /// A panic that began before the lock was held has nothing to do with the data.
     panicked_before: bool,
-    /// As a `&mut T`; and it stays on its thread, as std's guards do, because of the pointer.
+    /// Behaves as a `&mut T`. The pointer in `data` keeps the guard on its thread, as std's guards are.
     of: PhantomData<&'a mut T>,
 }
 
@@ -71,7 +71,7 @@ unsafe impl<T: ?Sized + Sync> Sync for Guard<'_, T> {}
 impl<'a, T: ?Sized> Guard<'a, T> {
     /// # Safety
     ///
-    /// This thread has just taken `lock`; `data` is valid for `'a` and touched by nobody who does not hold it.
+    /// This thread has just taken `lock`; `data` is valid for `'a`, and only the holder of `lock` touches it.
     #[inline]
     unsafe fn new(lock: &'a LockWord, data: NonNull<T>) -> Self {
         Self { lock, data, panicked_before: std::thread::panicking(), of: PhantomData }
@@ -80,7 +80,7 @@ impl<'a, T: ?Sized> Guard<'a, T> {
     /// Lends the lock to `wait`, which frees it, takes it again, and holds it when it returns `Ok`, and only then.
     pub(crate) fn waiting<U>(
         self,
-        wait: impl FnOnce(&LockWord) -> std::result::Result<U, Refused>,
+        wait: impl FnOnce(&LockWord) -> std::result::Result<U, LockError>,
     ) -> Result<(Self, U)> {
         let Self { lock, data, .. } = self;
         std::mem::forget(self);
@@ -94,7 +94,7 @@ impl<T: ?Sized> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let panicked = !self.panicked_before && std::thread::panicking();
-        self.lock.unlock(if panicked { Left::Panicked } else { Left::Whole });
+        self.lock.unlock(if panicked { Consistency::Panicked } else { Consistency::Whole });
     }
 }
 
@@ -103,7 +103,7 @@ impl<T: ?Sized> Deref for Guard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the lock is held, so nobody else writes; see `data`.
+        // SAFETY: the lock is held, so no other thread writes; see `data`.
         unsafe { self.data.as_ref() }
     }
 }
@@ -111,7 +111,7 @@ impl<T: ?Sized> Deref for Guard<'_, T> {
 impl<T: ?Sized> DerefMut for Guard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the lock is held, so nobody else reads or writes; see `data`.
+        // SAFETY: the lock is held, so no other thread reads or writes; see `data`.
         unsafe { self.data.as_mut() }
     }
 }
@@ -128,20 +128,20 @@ impl<T: ?Sized + fmt::Display> fmt::Display for Guard<'_, T> {
     }
 }
 
-/// What users see of a refused lock.
-pub(crate) fn refusal(refused: Refused) -> Error {
+/// The error that users see where a lock was not taken.
+pub(crate) fn refusal(refused: LockError) -> Error {
     match refused {
-        Refused::OwnerDied(pid) => Error::new(ErrorKind::OwnerDied { pid }),
-        // Only waits with a deadline end so, and their callers tell it apart.
-        Refused::TimedOut => Error::invalid("a wait without a deadline timed out"),
+        LockError::OwnerDied(pid) => Error::new(ErrorKind::OwnerDied { pid }),
+        // Only waits with a deadline end so, and their callers handle that.
+        LockError::TimedOut => Error::invalid("a wait without a deadline timed out"),
     }
 }
 
-/// `None` for a lock that did not come in time.
-pub(crate) fn in_time(outcome: std::result::Result<(), Refused>) -> Result<Option<()>> {
+/// `None` where the lock was not free in time.
+pub(crate) fn in_time(outcome: std::result::Result<(), LockError>) -> Result<Option<()>> {
     match outcome {
         Ok(()) => Ok(Some(())),
-        Err(Refused::TimedOut) => Ok(None),
+        Err(LockError::TimedOut) => Ok(None),
         Err(refused) => Err(refusal(refused)),
     }
 }
@@ -159,11 +159,11 @@ impl<W: Locked, T: Pod> Object<W, T> {
 
     pub(crate) fn lock_timeout(&self, timeout: Duration) -> Result<Option<Guard<'_, [T]>>> {
         let lock = self.words().lock();
-        // The clock may cost a system call.
+        // The clock is read last: it may cost a system call.
         if lock.lock_at_once() {
             return Ok(Some(self.guard()));
         }
-        let locked = in_time(lock.lock_until(Deadline::after(timeout)))?;
+        let locked = in_time(lock.lock_until(WaitDeadline::after(timeout)))?;
         Ok(locked.map(|()| self.guard()))
     }
 
@@ -173,8 +173,8 @@ impl<W: Locked, T: Pod> Object<W, T> {
 
     /// Runs `look` with the lock held, also where a holder died.
     pub(crate) fn look_anyway<U>(&self, look: impl FnOnce(&[T]) -> U) -> U {
-        /// Frees the lock, whatever `look` does.
-        struct Free<'a>(&'a LockWord, Left);
+        /// Frees the lock, even if `look` panics.
+        struct Free<'a>(&'a LockWord, Consistency);
         impl Drop for Free<'_> {
             fn drop(&mut self) {
                 self.0.unlock(self.1);
@@ -187,17 +187,16 @@ impl<W: Locked, T: Pod> Object<W, T> {
         look(unsafe { data.as_ref() })
     }
 
-    /// Call it only with the lock held.
+    /// The guard of a lock that the caller has just taken.
     fn guard(&self) -> Guard<'_, [T]> {
         let data = NonNull::slice_from_raw_parts(self.data(), self.len());
-        // SAFETY: the callers have just taken the lock; the object holds so many values, and nobody touches them without
-        // the lock (see `Locked`).
+        // SAFETY: the callers have just taken the lock; the object holds so many values, which only the holder touches
+        // (see `Locked`).
         unsafe { Guard::new(self.words().lock(), data) }
     }
 }
 
 impl<'a, T> Guard<'a, [T]> {
-    /// The guard of the only value.
     pub(crate) fn single(self) -> Guard<'a, T> {
         assert!(self.len() == 1, "a lock over one value");
         let Self { lock, data, panicked_before, .. } = self;

@@ -7,27 +7,27 @@
 //! |---|---|---|
 //! | [`Mutex`] | `Lock` | guards a value |
 //! | [`ReentrantMutex`] | `RLock` | its holder may lock it again |
-//! | [`Semaphore`] | `Semaphore`, `BoundedSemaphore` | lets some in |
+//! | [`Semaphore`] | `Semaphore`, `BoundedSemaphore` | lets a number of holders in |
 //! | [`Event`] | `Event` | set or not |
 //! | [`Condvar`] | `Condition` | waits for a change of what a lock guards |
-//! | [`Barrier`] | `Barrier` | lets all go on together |
+//! | [`Barrier`] | `Barrier` | lets all parties go on together |
 //!
 //! # When a process dies
 //!
 //! A lock whose holder died, by whatever signal, exit or panic, gives [`OwnerDied`](crate::ErrorKind::OwnerDied) to
-//! whoever comes next, because what it guards may be half written. Look at the data, mend them, and call `recover`. One
-//! who died while it waited is as if it had never come.
+//! every later caller, because what it guards may be half written. Look at the data, mend them, and call `recover`. A
+//! process that dies while it waits takes nothing from the others; at a barrier it counts as having come.
 //!
 //! # Waiting
 //!
-//! Who waits sleeps, and uses no processor time but for a look every 50 ms at whether the holder lives. Waits with a
+//! A waiting thread sleeps, and uses no processor time but for a check every 50 ms whether the holder lives. Waits with a
 //! timeout take any [`Duration`](std::time::Duration), are never early, and are not cut short by signals.
 //!
 //! # Limits
 //!
 //! All processes must see each other under the same numbers, as a program and its workers do. Each object takes one
-//! descriptor and one page in each process that has a handle to it. A process that replaces itself by `exec` still holds what
-//! it held.
+//! descriptor and at least one page in each process that has a handle to it. A process that replaces itself by `exec` keeps
+//! the locks and permits that it holds.
 
 pub(crate) mod guard;
 pub(crate) mod object;

@@ -7,7 +7,7 @@ use super::plain::Plain;
 use serde::{Deserialize, Serialize};
 
 use super::guard::{Guard, Locked};
-use super::object::Words;
+use super::object::ObjectWords;
 use super::single::Single;
 use super::words::lock::LockWord;
 use crate::error::Result;
@@ -18,7 +18,7 @@ use crate::error::Result;
 pub(crate) struct MutexWords(LockWord);
 
 // SAFETY: one atomic word, transparently; zeros are a free lock.
-unsafe impl Words for MutexWords {
+unsafe impl ObjectWords for MutexWords {
     const KIND: u32 = 1;
 }
 
@@ -31,11 +31,11 @@ unsafe impl Locked for MutexWords {
 
 /// Guards a value that processes share.
 ///
-/// To lock and unlock it while nobody else wants it takes two atomic operations and no system call. A process that waits
-/// longer than a millisecond is handed the lock by those before it, so nobody starves.
+/// Without other callers, locking and unlocking take two atomic operations and no system call. The lock is handed to
+/// callers that have waited longer than a millisecond, so none starves.
 ///
-/// It is not reentrant: a thread that locks it twice waits for itself; [`ReentrantMutex`](super::ReentrantMutex) is for
-/// that.
+/// A mutex is not reentrant: a thread that locks it twice waits for itself. Use
+/// [`ReentrantMutex`](super::ReentrantMutex) for that.
 ///
 /// # Examples
 ///
@@ -120,7 +120,7 @@ impl<T: Plain> Mutex<T> {
         self.0.try_lock()
     }
 
-    /// Waits for the lock so long; `None` if it did not come free in that time.
+    /// Waits for the lock for `timeout`; `None` if it did not come free in that time.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl<T: Plain> Mutex<T> {
 
     /// Makes the lock free again after its holder died or panicked. Does nothing to a lock that is whole.
     ///
-    /// What the lock guards is as the one who died left it.
+    /// The value is as the dead holder left it.
     ///
     /// # Errors
     ///

@@ -5,8 +5,8 @@
 //! | Head | words W | padding | data: T or [T] |
 //! ```
 //!
-//! Each object is a region of its own, so that it goes with its last user. How long the data are is known to each handle,
-//! and is checked against the size of the region when a handle arrives; nothing that stands in the memory is trusted.
+//! Each object is a region of its own, so that its memory goes with its last user. Each handle knows the length of the
+//! data, and checks it against the size of the region when it arrives: the memory itself is not trusted.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -26,11 +26,11 @@ const MAGIC: u64 = 0x5348_4152_4544_0001;
 /// Where the words begin: on a cache line of their own.
 const WORDS: usize = 64;
 
-/// What each object begins with. Written once, before the object has a second user.
+/// The first bytes of an object. Written once, before the object has a second user.
 #[repr(C, align(64))]
 struct Head {
     magic: AtomicU64,
-    /// Which [`Words`] follow: [`Words::KIND`].
+    /// Which [`ObjectWords`] follow: [`ObjectWords::KIND`].
     kind: AtomicU32,
 }
 
@@ -41,9 +41,9 @@ const _: () = assert!(size_of::<Head>() == WORDS);
 /// # Safety
 ///
 /// The type is `repr(C)` or transparent, aligned to at most 64 bytes, and consists of atomic words alone: any bits are
-/// a value of it, and it may be shared with anyone. Memory of zeros is its state at birth.
-pub(crate) unsafe trait Words {
-    /// Tells the kinds apart.
+/// a value of it, and any process may write it. Memory of zeros is its state at birth.
+pub(crate) unsafe trait ObjectWords {
+    /// The number of this kind of object, different for each.
     const KIND: u32;
 }
 
@@ -71,8 +71,8 @@ impl<W, T> Clone for Object<W, T> {
     }
 }
 
-impl<W: Words, T: Pod> Object<W, T> {
-    /// Makes an object with `len` values of zeros, which nobody else knows yet.
+impl<W: ObjectWords, T: Pod> Object<W, T> {
+    /// Makes an object with `len` values of zeros. No other process has its memory yet.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<W: Words, T: Pod> Object<W, T> {
     /// Makes an object that holds copies of `values`.
     pub(crate) fn holding(values: &[T]) -> Result<Self> {
         let object = Self::zeroed(values.len())?;
-        // SAFETY: as many values as `data` points to; nobody else knows the memory yet.
+        // SAFETY: as many values as `data` points to; no other process has the memory yet.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), object.data().as_ptr(), values.len()) };
         Ok(object)
     }
@@ -114,16 +114,15 @@ impl<W: Words, T: Pod> Object<W, T> {
     pub(crate) fn words(&self) -> &W {
         // SAFETY: inside the region (see `size`).
         let start = unsafe { self.region.as_ptr().add(WORDS) };
-        // SAFETY: aligned to 64 bytes, alive as long as `self`, and any bits are words (see `Words`).
+        // SAFETY: aligned to 64 bytes, alive as long as `self`, and any bits are words (see `ObjectWords`).
         unsafe { &*start.cast::<W>() }
     }
 
-    /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// The first of the values, which others may be reading and writing.
+    /// The first of the values, which other processes may read and write meanwhile.
     #[inline]
     pub(crate) fn data(&self) -> NonNull<T> {
         // SAFETY: inside the region (see `size`), or at its end where there is no value.
@@ -132,7 +131,7 @@ impl<W: Words, T: Pod> Object<W, T> {
         unsafe { NonNull::new_unchecked(start.cast()) }
     }
 
-    /// The region as a handle for `memory`, if it is an object of this kind with room for `len` values.
+    /// Takes a region that arrived in a handle, if it holds an object of this kind with room for `len` values.
     fn adopt(region: Arc<Region>, len: usize) -> std::result::Result<Self, &'static str> {
         let fits = Self::size(len).is_some_and(|size| size <= region.len());
         if region.access() != Access::Shared || !fits {
@@ -147,42 +146,51 @@ impl<W: Words, T: Pod> Object<W, T> {
     }
 }
 
-/// What the making of shared memory says when the system refuses.
+/// The error for shared memory that the system refuses.
 pub(crate) fn no_memory(size: usize, error: &std::io::Error) -> Error {
     Error::invalid(format!("could not make {size} bytes of shared memory: {error}"))
 }
 
-/// What is written in place of an object: where its memory is in the call's table, and the shape of the data.
+/// What is encoded in place of shared memory: its index in the call's table of handles, and the shape of the data.
 #[derive(Serialize, Deserialize)]
-struct Place {
+pub(crate) struct EncodedRegion {
     at: u32,
     len: u64,
     size: u32,
     alignment: u32,
 }
 
-/// The size and alignment of `T`, as they travel.
-pub(crate) fn shape<T>() -> (u32, u32) {
-    // A type of 4 GiB or more would be cut, and the check on the other side is of the same cut.
-    (size_of::<T>() as u32, align_of::<T>() as u32)
-}
+impl EncodedRegion {
+    /// Puts a region that holds `len` values of `T` into the call's table.
+    pub(crate) fn give<T, E: ser::Error>(region: &Arc<Region>, len: usize) -> std::result::Result<Self, E> {
+        let at = handles::give(Handle::Memory(Arc::clone(region)))?;
+        let (size, alignment) = Self::shape::<T>();
+        Ok(Self { at, len: u64::try_from(len).map_err(E::custom)?, size, alignment })
+    }
 
-impl<W: Words, T: Pod> Serialize for Object<W, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let at = handles::give(Handle::Memory(Arc::clone(&self.region)))?;
-        let (size, alignment) = shape::<T>();
-        let len = u64::try_from(self.len).map_err(ser::Error::custom)?;
-        Place { at, len, size, alignment }.serialize(serializer)
+    /// Takes the region out of the call's table, and how many values of `T` it is said to hold. Its size is not checked.
+    pub(crate) fn take<T, E: de::Error>(self) -> std::result::Result<(Arc<Region>, usize), E> {
+        if (self.size, self.alignment) != Self::shape::<T>() {
+            return Err(E::custom("shared memory of another type"));
+        }
+        Ok((handles::take_memory(self.at)?, usize::try_from(self.len).map_err(E::custom)?))
+    }
+
+    /// The size and alignment of `T`. Sizes of 4 GiB or more are cut, on both sides alike.
+    fn shape<T>() -> (u32, u32) {
+        (size_of::<T>() as u32, align_of::<T>() as u32)
     }
 }
 
-impl<'de, W: Words, T: Pod> Deserialize<'de> for Object<W, T> {
+impl<W: ObjectWords, T: Pod> Serialize for Object<W, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        EncodedRegion::give::<T, S::Error>(&self.region, self.len)?.serialize(serializer)
+    }
+}
+
+impl<'de, W: ObjectWords, T: Pod> Deserialize<'de> for Object<W, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let Place { at, len, size, alignment } = Place::deserialize(deserializer)?;
-        if (size, alignment) != shape::<T>() {
-            return Err(de::Error::custom("shared memory of another type"));
-        }
-        let len = usize::try_from(len).map_err(de::Error::custom)?;
-        Self::adopt(handles::take_memory(at)?, len).map_err(de::Error::custom)
+        let (region, len) = EncodedRegion::deserialize(deserializer)?.take::<T, D::Error>()?;
+        Self::adopt(region, len).map_err(de::Error::custom)
     }
 }

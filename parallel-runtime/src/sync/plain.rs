@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 
-/// Plain data: what lies in shared memory as it is. Everything that is [`bytemuck::Pod`] is plain, and nothing else.
+/// Plain data: values that lie in shared memory as they are. All types that are [`bytemuck::Pod`] are plain, and no others.
 ///
 /// # Examples
 ///
@@ -10,7 +10,7 @@ use bytemuck::Pod;
 /// use parallel::prelude::*;
 /// use parallel::shared::Plain;
 ///
-/// /// Puts a value in another's place, and returns that.
+/// /// Replaces the shared value, and returns the old one.
 /// fn replace<T: Plain>(place: &Value<T>, value: T) -> parallel::Result<T> {
 ///     place.update(|place| std::mem::replace(place, value))
 /// }

@@ -11,21 +11,21 @@ use super::plain::Plain;
 use serde::{Deserialize, Serialize};
 
 use super::guard::refusal;
-use super::object::{Object, Words};
-use super::words::lock::{Left, Refused};
-use super::words::platform::Deadline;
+use super::object::{Object, ObjectWords};
+use super::words::lock::{Consistency, LockError};
+use super::words::platform::WaitDeadline;
 use super::words::reentrant::{Failed, ReentrantWords};
 use crate::error::{Error, Result};
 
 // SAFETY: `repr(C)`, atomic words alone; zeros are a free lock.
-unsafe impl Words for ReentrantWords {
+unsafe impl ObjectWords for ReentrantWords {
     const KIND: u32 = 2;
 }
 
 /// Guards a value that processes share, with a lock that the thread which holds it may take again.
 ///
-/// It is free when the last guard is dropped. As a thread may have several guards of the same value, none of them can
-/// give it out to be changed in place: a guard derefs to [`Cell<T>`], with `get`, `set` and `replace`.
+/// The lock is free when the last guard is dropped. As a thread may have several guards of the same value, none of them
+/// can lend the value to be changed in place: a guard derefs to [`Cell<T>`], with `get`, `set` and `replace`.
 ///
 /// # Examples
 ///
@@ -40,7 +40,7 @@ unsafe impl Words for ReentrantWords {
 ///
 /// #[parallel]
 /// fn add_both(total: ReentrantMutex<i64>, first: i64, second: i64) {
-///     let _together = total.lock().unwrap(); // nobody sees the one without the other
+///     let _together = total.lock().unwrap(); // no process sees one change without the other
 ///     add(&total, first).unwrap();
 ///     add(&total, second).unwrap();
 /// }
@@ -94,7 +94,7 @@ impl<T: Plain> ReentrantMutex<T> {
         Ok(self.guard())
     }
 
-    /// Takes the lock if it is free or this thread holds it; `None` if another does. Never waits.
+    /// Takes the lock if it is free or this thread holds it; `None` if another thread does. Never waits.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl<T: Plain> ReentrantMutex<T> {
         Ok(locked.then(|| self.guard()))
     }
 
-    /// Waits for the lock so long; `None` if another held it all that time.
+    /// Waits for the lock for `timeout`; `None` if another thread held it all that time.
     ///
     /// # Errors
     ///
@@ -132,9 +132,9 @@ impl<T: Plain> ReentrantMutex<T> {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> Result<Option<ReentrantGuard<'_, T>>> {
-        match self.0.words().lock_until(|| Deadline::after(timeout)) {
+        match self.0.words().lock_until(|| WaitDeadline::after(timeout)) {
             Ok(()) => Ok(Some(self.guard())),
-            Err(Failed::Refused(Refused::TimedOut)) => Ok(None),
+            Err(Failed::Refused(LockError::TimedOut)) => Ok(None),
             Err(failed) => Err(failure(failed)),
         }
     }
@@ -210,7 +210,7 @@ impl<T: Plain> fmt::Debug for ReentrantMutex<T> {
     }
 }
 
-/// Holds a [`ReentrantMutex`], one time, until it is dropped. It belongs to the thread that locked.
+/// Holds a [`ReentrantMutex`], one time, until it is dropped. A guard belongs to the thread that locked.
 ///
 /// # Examples
 ///
@@ -228,7 +228,7 @@ pub struct ReentrantGuard<'a, T: Plain> {
     of: &'a ReentrantMutex<T>,
     /// A panic that began before the lock was held has nothing to do with the data.
     panicked_before: bool,
-    /// The lock belongs to the thread; and what it derefs to must not be seen by two.
+    /// Keeps the guard on its thread, which holds the lock; a `Cell` must not be seen by two threads.
     stays: PhantomData<*const Cell<T>>,
 }
 
@@ -246,7 +246,7 @@ impl<T: Plain> Deref for ReentrantGuard<'_, T> {
 impl<T: Plain> Drop for ReentrantGuard<'_, T> {
     fn drop(&mut self) {
         let panicked = !self.panicked_before && std::thread::panicking();
-        self.of.0.words().unlock(if panicked { Left::Panicked } else { Left::Whole });
+        self.of.0.words().unlock(if panicked { Consistency::Panicked } else { Consistency::Whole });
     }
 }
 

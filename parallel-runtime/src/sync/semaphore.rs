@@ -1,4 +1,4 @@
-//! The lock that lets some in.
+//! The lock that lets a number of holders in.
 
 use std::fmt;
 use std::mem;
@@ -7,27 +7,28 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::object::{Object, Words};
-use super::words::platform::{Deadline, PID_BITS};
-use super::words::semaphore::{Held, MOST, NoNote, Permits, SemaphoreWords};
+use super::object::{Object, ObjectWords};
+use super::words::platform::{PID_BITS, WaitDeadline};
+use super::words::semaphore::{MOST, NoNote, PermitNote, Permits, SemaphoreWords};
 use crate::error::{Error, Result};
 use crate::tuning::FEWEST_NOTES;
 
-/// More processes there cannot be.
+/// The most notes of a semaphore: as many as there can be processes.
 const MOST_NOTES: usize = 1 << PID_BITS;
 
 // SAFETY: `repr(C)`, atomic words alone; zeros are a semaphore without permits.
-unsafe impl Words for SemaphoreWords {
+unsafe impl ObjectWords for SemaphoreWords {
     const KIND: u32 = 3;
 }
 
 /// Lets as many in at a time as it has permits.
 ///
-/// A [`Permit`] goes back when it is dropped, and when the process that has it dies: whoever waits notices within some
-/// 50 ms. (A process that is killed in the very moment of taking a permit or of giving it back may take it along.)
+/// A [`Permit`] goes back when it is dropped, and when the process that has it dies: waiting processes notice that within
+/// some 50 ms. (A process that is killed in the very moment of taking a permit or of giving it back may take it along.)
 ///
-/// As many processes can have permits at a time as there were permits when it was made, and 4,096 in any case. Where more
-/// were [added](Self::release) than that, one process too many gets an error, and no permit.
+/// As many processes can have permits at a time as the semaphore was made with, and 4,096 in any case; a process counts
+/// once for each 1,023 permits that it has. Where more were [added](Self::release) than that, a process too many gets an
+/// error, and no permit.
 ///
 /// Permits may also be made by one process and taken by another, as a signal that can be counted:
 /// [`release`](Self::release) adds them, [`Permit::forget`] takes them away for good.
@@ -59,7 +60,7 @@ unsafe impl Words for SemaphoreWords {
 /// ```
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Semaphore {
-    /// With a note for each process that has permits.
+    /// Its values are the notes.
     object: Object<SemaphoreWords, u64>,
     /// The most permits that may be free.
     bound: u32,
@@ -110,26 +111,26 @@ impl Semaphore {
     fn with_bound(permits: u32, bound: u32) -> Result<Self> {
         let notes = usize::try_from(permits).unwrap_or(MOST_NOTES).clamp(FEWEST_NOTES, MOST_NOTES);
         let semaphore = Self { object: Object::zeroed(notes)?, bound };
-        // Cannot be too many: there is none yet.
+        // Within the bound: no permit is there yet.
         let _ = semaphore.permits().release(permits);
         Ok(semaphore)
     }
 
     fn permits(&self) -> Permits<'_> {
         let (first, count) = (self.object.data().cast::<AtomicU64>(), self.object.len());
-        // SAFETY: so many aligned numbers are there as long as the object, and nobody touches them but as atomic words.
+        // SAFETY: so many aligned numbers live as long as the object, and are accessed only as atomic words.
         let notes = unsafe { std::slice::from_raw_parts(first.as_ptr(), count) };
         Permits { words: self.object.words(), notes, bound: self.bound }
     }
 
-    fn permit(&self, held: Held) -> Permit<'_> {
-        Permit { of: self, held }
+    fn permit(&self, note: PermitNote) -> Permit<'_> {
+        Permit { of: self, note }
     }
 
     fn no_note(&self, NoNote: NoNote) -> Error {
         Error::invalid(format!(
-            "{} other processes have permits of this semaphore, as many as can be known; one that is made with more permits \
-             knows as many as those",
+            "{} other processes have permits of this semaphore, as many as it can note; a semaphore that is made with more \
+             permits can note as many processes",
             self.object.len()
         ))
     }
@@ -138,7 +139,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where more processes would have permits than can be known; see
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where more processes would have permits than can be noted; see
     /// [`Semaphore`].
     ///
     /// # Examples
@@ -153,9 +154,9 @@ impl Semaphore {
     /// ```
     pub fn acquire(&self) -> Result<Permit<'_>> {
         loop {
-            // Always, without a deadline.
-            if let Some(held) = self.permits().acquire_until(Deadline::NEVER).map_err(|full| self.no_note(full))? {
-                return Ok(self.permit(held));
+            // Always a permit: there is no deadline.
+            if let Some(note) = self.permits().acquire_until(WaitDeadline::NEVER).map_err(|full| self.no_note(full))? {
+                return Ok(self.permit(note));
             }
         }
     }
@@ -164,7 +165,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where more processes would have permits than can be known; see
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where more processes would have permits than can be noted; see
     /// [`Semaphore`].
     ///
     /// # Examples
@@ -174,15 +175,15 @@ impl Semaphore {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn try_acquire(&self) -> Result<Option<Permit<'_>>> {
-        let held = self.permits().try_acquire().map_err(|full| self.no_note(full))?;
-        Ok(held.map(|held| self.permit(held)))
+        let note = self.permits().try_acquire().map_err(|full| self.no_note(full))?;
+        Ok(note.map(|note| self.permit(note)))
     }
 
-    /// Waits for a permit so long; `None` if none came in that time.
+    /// Waits for a permit for `timeout`; `None` if none came in that time.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where more processes would have permits than can be known; see
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where more processes would have permits than can be noted; see
     /// [`Semaphore`].
     ///
     /// # Examples
@@ -196,15 +197,15 @@ impl Semaphore {
     /// ```
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<Option<Permit<'_>>> {
         let permits = self.permits();
-        let held = match permits.acquire_free() {
-            // Not before: the clock may cost a system call.
-            Ok(None) => permits.acquire_until(Deadline::after(timeout)),
+        let note = match permits.acquire_free() {
+            // The clock is read here only: it may cost a system call.
+            Ok(None) => permits.acquire_until(WaitDeadline::after(timeout)),
             taken => taken,
         };
-        Ok(held.map_err(|full| self.no_note(full))?.map(|held| self.permit(held)))
+        Ok(note.map_err(|full| self.no_note(full))?.map(|note| self.permit(note)))
     }
 
-    /// Adds `permits` permits, and wakes who waits for them.
+    /// Adds `permits` permits, and wakes as many waiters.
     ///
     /// # Errors
     ///
@@ -269,7 +270,7 @@ impl fmt::Debug for Semaphore {
 #[derive(Debug)]
 pub struct Permit<'a> {
     of: &'a Semaphore,
-    held: Held,
+    note: PermitNote,
 }
 
 impl Permit<'_> {
@@ -284,13 +285,13 @@ impl Permit<'_> {
     /// # Ok::<_, parallel::Error>(())
     /// ```
     pub fn forget(self) {
-        self.of.permits().forget(&self.held);
+        self.of.permits().forget(&self.note);
         mem::forget(self);
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.of.permits().give_back(&self.held);
+        self.of.permits().give_back(&self.note);
     }
 }

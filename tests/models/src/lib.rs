@@ -34,10 +34,10 @@ mod pool_bell;
 mod reentrant;
 #[path = "../../../parallel-runtime/src/sync/words/semaphore.rs"]
 mod semaphore;
+#[path = "../../../parallel-runtime/src/channel/words/side_lock.rs"]
+mod side_lock;
 #[path = "../../../parallel-runtime/src/lane/words/slot.rs"]
 mod slot;
-#[path = "../../../parallel-runtime/src/channel/words/turn.rs"]
-mod turn;
 
 mod lanes;
 mod models;

@@ -8,8 +8,8 @@ use loom::thread;
 use crate::barrier::{BarrierWord, RoundEnd};
 use crate::condvar::CondvarWords;
 use crate::event::EventWord;
-use crate::lock::{Left, LockWord, Refused};
-use crate::platform::{AtomicU64, Deadline, become_process, die, set_impatient};
+use crate::lock::{Consistency, LockError, LockWord};
+use crate::platform::{AtomicU64, WaitDeadline, become_process, die, set_impatient};
 use crate::semaphore::{MOST, Permits, SemaphoreWords};
 
 /// How often a thread may be interrupted where it would not wait. Most faults in such code show with two.
@@ -67,7 +67,7 @@ impl Guarded {
     fn add_locked(&self, more: u32) {
         self.lock.lock().unwrap();
         self.add(more);
-        self.lock.unlock(Left::Whole);
+        self.lock.unlock(Consistency::Whole);
     }
 }
 
@@ -117,12 +117,12 @@ fn one_that_times_out_takes_no_wake_up_from_another() {
     check_both(|| {
         let guarded = Guarded::new(0);
         guarded.lock.lock().unwrap();
-        let timer = Deadline::timer(1);
+        let timer = WaitDeadline::timer(1);
         let timed = {
             let guarded = Arc::clone(&guarded);
             process(2, move || match guarded.lock.lock_until(timer) {
-                Ok(()) => guarded.lock.unlock(Left::Whole),
-                Err(refused) => assert_eq!(refused, Refused::TimedOut),
+                Ok(()) => guarded.lock.unlock(Consistency::Whole),
+                Err(refused) => assert_eq!(refused, LockError::TimedOut),
             })
         };
         let patient = {
@@ -130,7 +130,7 @@ fn one_that_times_out_takes_no_wake_up_from_another() {
             process(3, move || guarded.add_locked(1))
         };
         let clock = process(4, move || timer.fire());
-        guarded.lock.unlock(Left::Whole);
+        guarded.lock.unlock(Consistency::Whole);
         timed.join().unwrap();
         patient.join().unwrap();
         clock.join().unwrap();
@@ -153,12 +153,12 @@ fn a_lock_whose_holder_died_is_refused_to_all_until_it_is_recovered() {
             let guarded = Arc::clone(&guarded);
             process(3, move || match guarded.lock.lock() {
                 // It came first.
-                Ok(()) => guarded.lock.unlock(Left::Whole),
-                Err(refused) => assert_eq!(refused, Refused::OwnerDied(2)),
+                Ok(()) => guarded.lock.unlock(Consistency::Whole),
+                Err(refused) => assert_eq!(refused, LockError::OwnerDied(2)),
             })
         };
         holder.join().unwrap();
-        assert_eq!(guarded.lock.lock_until(Deadline::PASSED), Err(Refused::OwnerDied(2)));
+        assert_eq!(guarded.lock.lock_until(WaitDeadline::PASSED), Err(LockError::OwnerDied(2)));
         waiter.join().unwrap();
         guarded.lock.recover();
         guarded.add_locked(1);
@@ -170,7 +170,7 @@ fn one_who_looks_at_a_refused_lock_leaves_it_as_somebody_else_wants_it() {
     check(|| {
         let guarded = Guarded::new(0);
         guarded.lock.lock().unwrap();
-        guarded.lock.unlock(Left::Panicked);
+        guarded.lock.unlock(Consistency::Panicked);
         let looker = {
             let guarded = Arc::clone(&guarded);
             process(2, move || {
@@ -217,7 +217,7 @@ fn a_permit_goes_to_one_of_those_who_wait_and_is_never_lost() {
             .map(|pid| {
                 let semaphore = Arc::clone(&semaphore);
                 process(pid, move || {
-                    let held = semaphore.within(1).acquire_until(Deadline::NEVER).unwrap().unwrap();
+                    let held = semaphore.within(1).acquire_until(WaitDeadline::NEVER).unwrap().unwrap();
                     semaphore.within(1).give_back(&held);
                 })
             })
@@ -233,7 +233,7 @@ fn a_permit_goes_to_one_of_those_who_wait_and_is_never_lost() {
 fn one_that_times_out_takes_no_permit_from_another() {
     check(|| {
         let semaphore = Arc::new(Semaphore::<1>::new());
-        let timer = Deadline::timer(1);
+        let timer = WaitDeadline::timer(1);
         let timed = {
             let semaphore = Arc::clone(&semaphore);
             process(2, move || {
@@ -244,7 +244,7 @@ fn one_that_times_out_takes_no_permit_from_another() {
         };
         let patient = {
             let semaphore = Arc::clone(&semaphore);
-            process(3, move || assert!(semaphore.within(MOST).acquire_until(Deadline::NEVER).unwrap().is_some()))
+            process(3, move || assert!(semaphore.within(MOST).acquire_until(WaitDeadline::NEVER).unwrap().is_some()))
         };
         let clock = process(4, move || timer.fire());
         semaphore.within(MOST).release(1).unwrap();
@@ -262,14 +262,14 @@ fn the_permit_of_one_that_died_goes_to_one_that_waits_and_is_one() {
         let holder = {
             let semaphore = Arc::clone(&semaphore);
             process(2, move || {
-                semaphore.within(MOST).acquire_until(Deadline::NEVER).unwrap().unwrap();
+                semaphore.within(MOST).acquire_until(WaitDeadline::NEVER).unwrap().unwrap();
                 die();
             })
         };
         let taker = {
             let semaphore = Arc::clone(&semaphore);
             process(3, move || {
-                let held = semaphore.within(MOST).acquire_until(Deadline::NEVER).unwrap().unwrap();
+                let held = semaphore.within(MOST).acquire_until(WaitDeadline::NEVER).unwrap().unwrap();
                 semaphore.within(MOST).give_back(&held);
             })
         };
@@ -289,7 +289,7 @@ fn the_permits_of_one_that_died_are_as_many_as_it_had() {
             let semaphore = Arc::clone(&semaphore);
             process(2, move || {
                 for _ in 0..2 {
-                    semaphore.within(MOST).acquire_until(Deadline::NEVER).unwrap().unwrap();
+                    semaphore.within(MOST).acquire_until(WaitDeadline::NEVER).unwrap().unwrap();
                 }
                 die();
             })
@@ -315,14 +315,14 @@ fn a_permit_that_cannot_be_noted_goes_back() {
         let other = {
             let semaphore = Arc::clone(&semaphore);
             process(2, move || {
-                let taken = semaphore.within(MOST).acquire_until(Deadline::NEVER);
+                let taken = semaphore.within(MOST).acquire_until(WaitDeadline::NEVER);
                 if let Ok(Some(held)) = &taken {
                     semaphore.within(MOST).give_back(held);
                 }
                 taken.is_ok()
             })
         };
-        let mine = semaphore.within(MOST).acquire_until(Deadline::NEVER);
+        let mine = semaphore.within(MOST).acquire_until(WaitDeadline::NEVER);
         let theirs = other.join().unwrap();
         assert!(theirs || mine.is_ok(), "there was room for one");
         if let Ok(Some(held)) = &mine {
@@ -343,7 +343,7 @@ fn who_waits_for_an_event_sees_what_was_done_before_it() {
             .map(|pid| {
                 let (event, guarded) = (Arc::clone(&event), Arc::clone(&guarded));
                 process(pid, move || {
-                    assert!(event.wait_until(Deadline::NEVER));
+                    assert!(event.wait_until(WaitDeadline::NEVER));
                     // SAFETY: loom checks that it was written before.
                     guarded.number.with(|number| assert_eq!(unsafe { *number }, 1));
                 })
@@ -356,7 +356,7 @@ fn who_waits_for_an_event_sees_what_was_done_before_it() {
 }
 
 /// Takes one from the number, which it waits for; returns whether it came before the deadline.
-fn take_one(guarded: &Guarded, changed: &CondvarWords, deadline: Deadline) -> bool {
+fn take_one(guarded: &Guarded, changed: &CondvarWords, deadline: WaitDeadline) -> bool {
     guarded.lock.lock().unwrap();
     let mut in_time = true;
     while guarded.add(0) == 0 && in_time {
@@ -366,7 +366,7 @@ fn take_one(guarded: &Guarded, changed: &CondvarWords, deadline: Deadline) -> bo
     if there {
         guarded.add(u32::MAX);
     }
-    guarded.lock.unlock(Left::Whole);
+    guarded.lock.unlock(Consistency::Whole);
     there
 }
 
@@ -378,7 +378,7 @@ fn each_notification_wakes_one_of_those_who_wait() {
             .into_iter()
             .map(|pid| {
                 let (guarded, changed) = (Arc::clone(&guarded), Arc::clone(&changed));
-                process(pid, move || assert!(take_one(&guarded, &changed, Deadline::NEVER)))
+                process(pid, move || assert!(take_one(&guarded, &changed, WaitDeadline::NEVER)))
             })
             .collect();
         for _ in 0..2 {
@@ -393,7 +393,7 @@ fn each_notification_wakes_one_of_those_who_wait() {
 fn one_that_times_out_takes_no_notification_from_another() {
     check(|| {
         let (guarded, changed) = (Guarded::new(0), Arc::new(CondvarWords::new()));
-        let timer = Deadline::timer(1);
+        let timer = WaitDeadline::timer(1);
         let timed = {
             let (guarded, changed) = (Arc::clone(&guarded), Arc::clone(&changed));
             process(2, move || {
@@ -406,7 +406,7 @@ fn one_that_times_out_takes_no_notification_from_another() {
         };
         let patient = {
             let (guarded, changed) = (Arc::clone(&guarded), Arc::clone(&changed));
-            process(3, move || assert!(take_one(&guarded, &changed, Deadline::NEVER)))
+            process(3, move || assert!(take_one(&guarded, &changed, WaitDeadline::NEVER)))
         };
         let clock = process(4, move || timer.fire());
         guarded.add_locked(1);
@@ -421,7 +421,7 @@ fn one_that_times_out_takes_no_notification_from_another() {
 fn all_go_on_together_round_after_round_with_one_leader_each() {
     check(|| {
         let barrier = Arc::new(BarrierWord::new());
-        let rounds = |barrier: &BarrierWord| [(); 2].map(|()| barrier.wait_until(2, Deadline::NEVER));
+        let rounds = |barrier: &BarrierWord| [(); 2].map(|()| barrier.wait_until(2, WaitDeadline::NEVER));
         let other = {
             let barrier = Arc::clone(&barrier);
             process(2, move || rounds(&barrier))
@@ -438,8 +438,8 @@ fn all_go_on_together_round_after_round_with_one_leader_each() {
 fn a_barrier_is_broken_for_all_or_for_none() {
     check(|| {
         let barrier = Arc::new(BarrierWord::new());
-        let timer = Deadline::timer(1);
-        let others: Vec<_> = [(2, timer), (3, Deadline::NEVER)]
+        let timer = WaitDeadline::timer(1);
+        let others: Vec<_> = [(2, timer), (3, WaitDeadline::NEVER)]
             .into_iter()
             .map(|(pid, deadline)| {
                 let barrier = Arc::clone(&barrier);
@@ -447,7 +447,7 @@ fn a_barrier_is_broken_for_all_or_for_none() {
             })
             .collect();
         let clock = process(4, move || timer.fire());
-        let mine = barrier.wait_until(3, Deadline::NEVER) == RoundEnd::Broken;
+        let mine = barrier.wait_until(3, WaitDeadline::NEVER) == RoundEnd::Broken;
         for other in others {
             assert_eq!(other.join().unwrap() == RoundEnd::Broken, mine);
         }
@@ -462,7 +462,7 @@ fn one_that_waits_learns_of_a_reset_also_when_others_were_quicker() {
         let barrier = Arc::new(BarrierWord::new());
         let first = {
             let barrier = Arc::clone(&barrier);
-            process(2, move || barrier.wait_until(2, Deadline::NEVER))
+            process(2, move || barrier.wait_until(2, WaitDeadline::NEVER))
         };
         let resetter = {
             let barrier = Arc::clone(&barrier);
@@ -470,7 +470,7 @@ fn one_that_waits_learns_of_a_reset_also_when_others_were_quicker() {
         };
         resetter.join().unwrap();
         // Either the first was sent away, or it waits for one more, or it comes later.
-        let mine = barrier.wait_until(2, Deadline::PASSED);
+        let mine = barrier.wait_until(2, WaitDeadline::PASSED);
         let first = first.join().unwrap();
         match mine {
             RoundEnd::Leader => assert_eq!(first, RoundEnd::Follower),

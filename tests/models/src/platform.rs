@@ -13,8 +13,8 @@ pub(crate) const PID_BITS: u32 = 22;
 pub(crate) const SPINS: u32 = 0;
 /// Slices do not end by themselves.
 pub(crate) const SLICE: Duration = Duration::MAX;
-/// Neither do promises: who came new is woken by whoever takes the promise back, or not at all.
-pub(crate) const PROMISE: Duration = Duration::MAX;
+/// Neither do reservations: a newcomer is woken by the unlock that clears the reservation, or not at all.
+pub(crate) const HANDOFF_WAIT: Duration = Duration::MAX;
 
 /// No read-modify-write is a fence here.
 pub(crate) fn fence_after_swap() {
@@ -62,7 +62,7 @@ loom::thread_local! {
 }
 
 thread_local! {
-    /// Whether who waits asks for the lock at once. The same during a whole model, so loom need not know.
+    /// Whether waiters ask for a hand-off at once. The same during a whole model, so loom need not know.
     static IMPATIENT: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn own_thread() -> u64 {
     own_identity() << 8 | THREAD.with(Cell::get)
 }
 
-/// Says whether who waits asks for the lock at once, or never.
+/// Sets whether waiters ask for a hand-off at once, or never.
 pub(crate) fn set_impatient(impatient: bool) {
     IMPATIENT.set(impatient);
 }
@@ -159,11 +159,11 @@ fn wake_at(address: usize, count: u32) -> u32 {
     woken
 }
 
-/// When a wait ends: when the timer of that number [fires](Deadline::fire); 0: it has.
+/// When a wait ends: when the timer of that number [fires](WaitDeadline::fire); 0: it has.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(Option<u64>);
+pub(crate) struct WaitDeadline(Option<u64>);
 
-impl Deadline {
+impl WaitDeadline {
     pub(crate) const NEVER: Self = Self(None);
     pub(crate) const PASSED: Self = Self(Some(0));
 

@@ -1,4 +1,4 @@
-//! The models of queues: the marks of the ring, the turns of its two sides, and the bells on which they wait.
+//! The models of queues: the marks of the ring, the locks of its two sides, and the bells on which they wait.
 //!
 //! A message is a number in a cell of its own for each place of each level, so loom sees it when one is read while it is
 //! written. What a process does that is killed is done up to that point.
@@ -6,11 +6,11 @@
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 
-use crate::bell::Bell;
+use crate::bell::QueueBell;
 use crate::marks::{ALIGNMENT, Marks, Move, Room};
 use crate::models::{check, check_large, process};
 use crate::platform::{AtomicU32, Ordering, SLICE, die};
-use crate::turn::Turn;
+use crate::side_lock::SideLock;
 
 /// Level 0 has room for so many messages.
 const FIRST: usize = 2;
@@ -35,10 +35,10 @@ impl Killed {
 
 /// A pipe as that of the runtime, with messages of one number.
 struct Pipe {
-    senders: Turn,
-    receivers: Turn,
-    arrivals: Bell,
-    departures: Bell,
+    senders: SideLock,
+    receivers: SideLock,
+    arrivals: QueueBell,
+    departures: QueueBell,
     closed: AtomicU32,
     marks: Marks<{ FIRST as u64 * ALIGNMENT }>,
     levels: [Vec<UnsafeCell<u32>>; LEVELS],
@@ -67,10 +67,10 @@ impl Pipe {
     fn new() -> Arc<Self> {
         let level = |level: usize| (0..FIRST << level).map(|_| UnsafeCell::new(0)).collect();
         Arc::new(Self {
-            senders: Turn::new(),
-            receivers: Turn::new(),
-            arrivals: Bell::new(),
-            departures: Bell::new(),
+            senders: SideLock::new(),
+            receivers: SideLock::new(),
+            arrivals: QueueBell::new(),
+            departures: QueueBell::new(),
             closed: AtomicU32::new(0),
             marks: Marks::new(),
             levels: std::array::from_fn(level),
@@ -130,7 +130,7 @@ impl Pipe {
                 }
                 Room::Full => return Some(false),
                 Room::Narrow => {
-                    let both = self.receivers.take();
+                    let both = self.receivers.lock();
                     if let Some(up) = self.marks.growth(LEVELS as u64, ALIGNMENT).unwrap()
                         && !self.make(up, killed)
                     {
@@ -146,7 +146,7 @@ impl Pipe {
     fn send(&self, message: u32, bound: usize, killed: Killed) {
         loop {
             let before = self.departures.rings();
-            let held = self.senders.take();
+            let held = self.senders.lock();
             match self.put(message, bound, killed) {
                 Some(true) => {
                     drop(held);
@@ -181,7 +181,7 @@ impl Pipe {
     /// Receives; waits for a message. `None`: it is closed and empty.
     fn receive(&self) -> Option<u32> {
         loop {
-            let held = self.receivers.take();
+            let held = self.receivers.lock();
             let before = self.arrivals.rings();
             let closed = self.closed.load(Ordering::Acquire) != 0;
             let mut taken = self.take();
@@ -206,7 +206,7 @@ impl Pipe {
 
     /// Takes a message out and is killed.
     fn receive_and_die(&self, killed: Killed) {
-        let held = self.receivers.take();
+        let held = self.receivers.lock();
         if let Some(first) = self.marks.first(LEVELS as u64).unwrap() {
             self.read(first.level, first.position());
             if killed != Killed::BeforeIt {
@@ -214,7 +214,7 @@ impl Pipe {
             }
         }
         if killed.is_in_a_move()
-            && let Some(both) = self.senders.try_take()
+            && let Some(both) = self.senders.try_lock()
         {
             if let Some(down) = self.marks.shrinkage(LEVELS as u64) {
                 self.make(down, killed);
@@ -227,8 +227,8 @@ impl Pipe {
 
     /// Moves an empty ring down, as who has emptied it does.
     fn shrink(&self) {
-        let _held = self.receivers.take();
-        let Some(_both) = self.senders.try_take() else { return };
+        let _held = self.receivers.lock();
+        let Some(_both) = self.senders.try_lock() else { return };
         if let Some(down) = self.marks.shrinkage(LEVELS as u64) {
             self.make(down, Killed::Not);
         }

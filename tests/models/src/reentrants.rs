@@ -4,7 +4,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use crate::lock::{Left, Refused};
+use crate::lock::{Consistency, LockError};
 use crate::models::{check, check_large, process};
 use crate::platform::{become_thread, die};
 use crate::reentrant::{Failed, ReentrantWords};
@@ -39,10 +39,10 @@ impl Guarded {
         self.add(1);
         self.words.lock().unwrap();
         self.add(1);
-        self.words.unlock(Left::Whole);
+        self.words.unlock(Consistency::Whole);
         // Still held.
         self.add(0);
-        self.words.unlock(Left::Whole);
+        self.words.unlock(Consistency::Whole);
     }
 }
 
@@ -88,7 +88,7 @@ fn one_thread_holds_it_while_two_others_of_two_processes_try() {
                             locked += 1;
                         }
                     }
-                    (0..locked).for_each(|_| guarded.words.unlock(Left::Whole));
+                    (0..locked).for_each(|_| guarded.words.unlock(Consistency::Whole));
                     locked
                 })
             })
@@ -114,7 +114,7 @@ fn a_death_at_any_depth_is_refused_until_it_is_recovered_and_nothing_of_it_is_le
                     }
                 }
                 // An inner turn that a panic ended.
-                guarded.words.unlock(Left::Panicked);
+                guarded.words.unlock(Consistency::Panicked);
                 die();
             })
         };
@@ -122,18 +122,18 @@ fn a_death_at_any_depth_is_refused_until_it_is_recovered_and_nothing_of_it_is_le
             let guarded = Arc::clone(&guarded);
             process(3, move || match guarded.words.lock() {
                 // It came first.
-                Ok(()) => guarded.words.unlock(Left::Whole),
-                Err(failed) => assert_eq!(failed, Failed::Refused(Refused::OwnerDied(2))),
+                Ok(()) => guarded.words.unlock(Consistency::Whole),
+                Err(failed) => assert_eq!(failed, Failed::Refused(LockError::OwnerDied(2))),
             })
         };
         holder.join().unwrap();
         waiter.join().unwrap();
-        assert_eq!(guarded.words.try_lock(), Err(Failed::Refused(Refused::OwnerDied(2))));
+        assert_eq!(guarded.words.try_lock(), Err(Failed::Refused(LockError::OwnerDied(2))));
         guarded.words.recover();
         guarded.add_twice();
         assert_eq!(guarded.words.try_lock(), Ok(true));
         assert_eq!(guarded.add(0), 2);
-        guarded.words.unlock(Left::Whole);
+        guarded.words.unlock(Consistency::Whole);
         guarded.add_twice();
     });
 }

@@ -1,65 +1,66 @@
 //! The bell on which one side of a pipe waits for the other.
 //!
-//! Whoever finds nothing to do is counted in, looks once more, and sleeps until it rings; who has changed the pipe looks at
-//! the count afterwards. Between the two steps of either there is a full fence. So one of the two sees the other, and no
-//! call is lost. Should one who was woken die before he acts, the others look again after a slice of time.
+//! A waiter counts itself in, looks once more for something to do, and sleeps. A ringer changes the pipe, and then looks at
+//! the count. Both have a full fence between their two steps, so one of them sees the other, and no wake-up is lost. If a
+//! woken waiter dies before it acts, the other waiters look again after a slice of time.
 
 use super::platform::{AtomicU64, Ordering, fence, fence_after_swap, sleep_low_half, wake_low_half};
 use std::time::Duration;
 
-/// Who waits, and how often they were woken.
+/// How many waiters there are, and how often the bell rang.
 ///
 /// ```text
-///  63             32  31                             0
-/// | how many wait    | how often it rang; they sleep on this half |
+///  63             32  31                               0
+/// | waiters          | rings; waiters sleep on this half |
 /// ```
 ///
-/// The count may be too high, by those who were killed: then a call finds nobody, and empties it. It is too low for no
-/// longer than a slice, after one died who had counted down and not yet woken.
+/// The count is too high after waiters were killed, or woke at the end of their slice after a ring for another: then a
+/// ring finds no sleeper, and clears the count. The count is too low, for a slice at most, after a ringer died between
+/// counting a waiter out and waking it.
 #[derive(Debug)]
 #[repr(C, align(128))]
-pub(crate) struct Bell(AtomicU64);
+pub(crate) struct QueueBell(AtomicU64);
 
-/// One who waits, in the upper half.
+/// One waiter, in the upper half.
 const WAITER: u64 = 1 << 32;
 
 fn word(waiters: u64, rings: u32) -> u64 {
     waiters << 32 | u64::from(rings)
 }
 
-impl Bell {
-    /// One for which nobody waits; memory of zeros is that, too.
+impl QueueBell {
+    /// A bell without waiters; memory of zeros is one, too.
     #[allow(dead_code, reason = "for the models; those of the program are born as memory of zeros")]
     pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// How often it rang. Who reads this before he looks at what [`ring_all`](Self::ring_all) tells of hears of all that
-    /// happens later.
+    /// How often the bell rang. A waiter reads this before it looks at what [`ring_all`](Self::ring_all) announces, and
+    /// passes it to [`wait`](Self::wait): then no later ring is missed.
     pub(crate) fn rings(&self) -> u32 {
         self.0.load(Ordering::Acquire) as u32
     }
 
-    /// Sleeps until it rings, unless it rang since `before`, or `act` finds something to do. `act` looks once more under
-    /// the lock `held`, which is then given back. May return early, and does after `slice`.
-    pub(crate) fn wait<Held>(&self, before: u32, held: Held, act: impl FnOnce() -> bool, slice: Duration) {
+    /// Sleeps until the bell rings, unless it rang since `before`, or `act` found something to do. `act` runs while
+    /// `guard` holds its lock; `guard` is dropped before the sleep. May return early, and does after `slice`.
+    pub(crate) fn wait<G>(&self, before: u32, guard: G, act: impl FnOnce() -> bool, slice: Duration) {
         let rings = self.0.fetch_add(WAITER, Ordering::Relaxed) as u32;
         fence(Ordering::SeqCst);
         let acted = act();
-        drop(held);
+        drop(guard);
         if !acted {
             sleep_low_half(&self.0, before, Some(slice));
         }
         self.count_out(rings);
     }
 
-    /// Counts one out who was not woken since.
+    /// Counts this waiter out, unless the bell rang since it was counted in: a ring counts a waiter out itself.
     fn count_out(&self, rings: u32) {
         let out = |word: u64| (word as u32 == rings).then(|| word.checked_sub(WAITER)).flatten();
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, out);
     }
 
-    /// Wakes one who waits, if there is one; after something was changed and the lock over it freed.
+    /// Wakes one waiter, if there is one. Call it after the change, with the lock freed.
     #[inline]
     pub(crate) fn ring(&self) {
         fence_after_swap();
@@ -80,12 +81,12 @@ impl Bell {
             }
         };
         if wake_low_half(&self.0, 1) == 0 {
-            // They were killed, or have not fallen asleep yet and see that it rang. Fails where somebody came since.
+            // The waiters were killed, or are still awake and will see this ring. Fails if a waiter has come since.
             let _ = self.0.compare_exchange(rung, word(0, rung as u32), Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
-    /// Wakes everybody, after something was written that does not come back.
+    /// Wakes all waiters, after a change for good: the pipe was closed, or an end dropped.
     pub(crate) fn ring_all(&self) {
         let rung = |now: u64| Some(word(0, (now as u32).wrapping_add(1)));
         let _ = self.0.fetch_update(Ordering::Release, Ordering::Relaxed, rung);

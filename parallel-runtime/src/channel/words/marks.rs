@@ -2,24 +2,25 @@
 //!
 //! # Whole or not at all
 //!
-//! Who puts in holds the senders' lock and changes the *tail* alone; who takes out holds the receivers' lock and changes
-//! the *head* alone. Either is one word, a [`Mark`]: where, and the how manieth message. A message is written first and
-//! takes effect with the change of the tail; it is read first and is gone with that of the head. So a process that is
-//! killed at any instruction leaves the ring as it was before its change, or as it is after; and those who put in and
-//! those who take out do not wait for each other. Each side keeps a copy of the other's mark and reads it anew only when
-//! the copy says full or empty: a copy lags behind, and what it shows is there for certain.
+//! A sender holds the senders' lock and changes the *tail* alone; a receiver holds the receivers' lock and changes the
+//! *head* alone. Head and tail are one word each, a [`Mark`]: a position, and a count of messages. A sender writes its
+//! message and then changes the tail, with which the message takes effect; a receiver reads a message and then changes the
+//! head, with which the message is gone. So a process that is killed at any instruction leaves the ring as it was before
+//! its change, or as it is after. Senders and receivers do not wait for each other. Each side keeps a copy of the other
+//! side's mark, and reads that mark anew only when the copy says full or empty: a copy lags behind, so the room or the
+//! message that it shows is there for certain.
 //!
 //! # Levels
 //!
-//! The ring lives at one of several *levels*, each twice as large as the one below it. What says at which is a [`State`],
-//! of which there are two; one word says which of them holds. A [`Move`] is written into the other, under both locks, and
-//! takes effect with that one word.
+//! The ring lives at one of several *levels*, each twice as large as the one below. A [`RingState`] names the level. There
+//! are two states, and one word says which of them holds. A [`Move`] is written into the other, under both locks, and takes
+//! effect with that one word.
 
 use super::platform::{AtomicU32, AtomicU64, Ordering};
 
 /// Positions and lengths are multiples of this, in bytes.
 pub(crate) const ALIGNMENT: u64 = 8;
-/// How often the length is read at most until the head holds still for it.
+/// How often `len` reads the marks at most until the head holds still meanwhile.
 const LOOKS_AT_LEN: usize = 64;
 
 /// A position in the ring, and how many messages lie before it.
@@ -56,19 +57,17 @@ impl Mark {
         Self::new(self.messages().wrapping_add(1), self.units().wrapping_add((need / ALIGNMENT) as u32))
     }
 
-    /// How many messages there are from `head` to here.
     fn messages_since(self, head: Self) -> u32 {
         self.messages().wrapping_sub(head.messages())
     }
 
-    /// How many bytes there are from `head` to here.
     fn bytes_since(self, head: Self) -> u64 {
         u64::from(self.units().wrapping_sub(head.units())) * ALIGNMENT
     }
 }
 
-/// One side's mark, and its copy of the other's. A cache line of its own (two, which processors fetch together), because
-/// each side writes its own with every message.
+/// One side's mark, and its copy of the other side's. On cache lines of its own (two, which processors fetch together),
+/// because each side writes its mark with every message.
 #[derive(Debug)]
 #[repr(C, align(128))]
 struct Side {
@@ -87,19 +86,19 @@ impl Side {
         Mark(self.own.load(Ordering::Acquire))
     }
 
-    /// Lets a change hold. Whoever sees the mark sees what was written before, or may write where was read before.
+    /// Makes a change take effect. Release: the other side sees the mark only after this side's message was written, or its
+    /// room read out.
     #[inline]
     fn commit(&self, mark: Mark) {
         self.own.store(mark.0, Ordering::Release);
     }
 
-    /// Acquire: who made the copy may have died with the lock, which then hands nothing on.
+    /// Acquire: the process that made the copy may have died holding the lock, which then orders nothing.
     #[inline]
     fn copy(&self) -> Mark {
         Mark(self.copy.load(Ordering::Acquire))
     }
 
-    /// Copies the mark of the other side.
     #[inline]
     fn look_at(&self, other: &Self) -> Mark {
         let mark = other.own();
@@ -108,10 +107,10 @@ impl Side {
     }
 }
 
-/// Where the ring is.
+/// The level at which the ring is, and its marks there.
 #[derive(Debug)]
 #[repr(C)]
-struct State {
+struct RingState {
     /// The tail; changed under the senders' lock.
     senders: Side,
     /// The head; changed under the receivers' lock.
@@ -125,13 +124,13 @@ struct State {
 pub(crate) struct Marks<const FIRST: u64> {
     /// Counts the moves; its lowest bit says which of the two states holds. Changed under both locks.
     moves: AtomicU32,
-    states: [State; 2],
+    states: [RingState; 2],
 }
 
 /// Why a message was not put in or taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RingError {
-    /// It is larger than the ring can ever be.
+    /// The message is larger than the ring can ever be.
     TooLarge,
     /// The words make no sense: some process wrote over them.
     Spoilt,
@@ -141,7 +140,7 @@ pub(crate) enum RingError {
 #[derive(Debug)]
 pub(crate) enum Room<'a> {
     Enough(Gap<'a>),
-    /// As many messages wait as may.
+    /// The bound is reached: so many messages wait.
     Full,
     /// The ring has to grow first.
     Narrow,
@@ -163,7 +162,7 @@ impl Gap<'_> {
         self.tail.position()
     }
 
-    /// The message is written: it takes effect.
+    /// The message is written: makes it take effect.
     #[inline]
     pub(crate) fn commit(self) {
         self.side.commit(self.tail.after(self.need));
@@ -187,19 +186,19 @@ impl First<'_> {
         self.head.position()
     }
 
-    /// The message, of so many bytes with its record, has been read: it is gone.
+    /// The message, of `need` bytes with its record, has been read: takes it away.
     #[inline]
     pub(crate) fn commit(self, need: u64) {
         self.side.commit(self.head.after(need));
     }
 }
 
-/// A move to another level, under both locks: what waits is to be copied first.
+/// A move to another level, under both locks. The caller copies what waits before it commits the move.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Move {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// Where what waits begins at the level it is moved from; at the other it begins at 0.
+    /// Where the waiting messages begin at level `from`; at level `to` they begin at 0.
     pub(crate) position: u64,
     /// How many bytes wait.
     pub(crate) used: u64,
@@ -211,7 +210,7 @@ impl<const FIRST: u64> Marks<FIRST> {
     /// The marks of an empty ring; memory of zeros is that, too.
     #[allow(dead_code, reason = "for the models; those of the program are born as memory of zeros")]
     pub(crate) fn new() -> Self {
-        let state = || State { senders: Side::new(), receivers: Side::new(), level: AtomicU64::new(0) };
+        let state = || RingState { senders: Side::new(), receivers: Side::new(), level: AtomicU64::new(0) };
         Self { moves: AtomicU32::new(0), states: [state(), state()] }
     }
 
@@ -223,18 +222,18 @@ impl<const FIRST: u64> Marks<FIRST> {
 
     /// The state that holds, and its level, which is one of the first `levels`. Under either lock.
     #[inline]
-    fn now(&self, levels: u64) -> Result<(&State, u64), RingError> {
+    fn now(&self, levels: u64) -> Result<(&RingState, u64), RingError> {
         let state = self.state(self.moves.load(Ordering::Acquire));
         let level = state.level.load(Ordering::Relaxed);
         if level < levels { Ok((state, level)) } else { Err(RingError::Spoilt) }
     }
 
     #[inline]
-    fn state(&self, moves: u32) -> &State {
+    fn state(&self, moves: u32) -> &RingState {
         &self.states[(moves & 1) as usize]
     }
 
-    /// How many messages there are. Needs no lock; while others put in and take out all the time, about how many.
+    /// How many messages there are. Needs no lock. An estimate, while messages come and go all the time.
     pub(crate) fn len(&self) -> usize {
         let mut about = 0;
         for _ in 0..LOOKS_AT_LEN {
@@ -243,7 +242,7 @@ impl<const FIRST: u64> Marks<FIRST> {
             let head = state.receivers.own();
             let tail = state.senders.own();
             about = tail.messages_since(head) as usize;
-            // A mark of another state, or a head from before the tail's rounds, would make no sense together.
+            // Head and tail belong together only if neither head nor state changed while the tail was read.
             if state.receivers.own() == head && self.moves.load(Ordering::Relaxed) == moves {
                 break;
             }
@@ -251,7 +250,8 @@ impl<const FIRST: u64> Marks<FIRST> {
         about
     }
 
-    /// Looks for room for a message that takes `need` bytes, where at most `bound` may wait. Under the senders' lock.
+    /// Looks for room for a message that takes `need` bytes, where at most `bound` messages may wait. Under the senders'
+    /// lock.
     #[inline]
     pub(crate) fn room(&self, levels: u64, need: u64, bound: usize) -> Result<Room<'_>, RingError> {
         let (state, level) = self.now(levels)?;
@@ -289,7 +289,7 @@ impl<const FIRST: u64> Marks<FIRST> {
         Ok(Some(First { side: &state.receivers, head, used, level }))
     }
 
-    /// The move to a level that has room for `need` bytes more; `None`: there is room where it is. Under both locks.
+    /// The move to a level that has room for `need` bytes more; `None`: the present level has. Under both locks.
     pub(crate) fn growth(&self, levels: u64, need: u64) -> Result<Option<Move>, RingError> {
         let (state, from) = self.now(levels)?;
         let (head, tail) = (state.senders.look_at(&state.receivers), state.senders.own());
@@ -311,7 +311,7 @@ impl<const FIRST: u64> Marks<FIRST> {
         level > kept && state.senders.own().messages_since(state.receivers.own()) == 0
     }
 
-    /// The move of an empty ring to the first level; `None`: it is not empty, or there already. Under both locks.
+    /// The move of an empty ring to the first level; `None`: it has messages, or is there already. Under both locks.
     pub(crate) fn shrinkage(&self, levels: u64) -> Option<Move> {
         let (state, from) = self.now(levels).ok()?;
         let (head, tail) = (state.receivers.own(), state.senders.own());
@@ -320,26 +320,25 @@ impl<const FIRST: u64> Marks<FIRST> {
         shrinks.then_some(Move { from, to: 0, position: 0, used: 0, head: mark, tail: mark })
     }
 
-    /// Lets the ring be where the move leads, where what waits has been copied to. Under both locks.
+    /// Makes a move take effect, after what waits was copied. Under both locks.
     pub(crate) fn commit(&self, to: Move) {
         for (word, value) in self.aside(to) {
-            // Release: who counts without a lock and sees this sees the move before it, too, and counts anew.
+            // Release: `len` runs without a lock. If it sees this value it sees the move before, too, and counts anew.
             word.store(value, Ordering::Release);
         }
-        // Release, for those who count without a lock, and for those who take over the locks.
+        // Release, for `len`, and for processes that take over the locks of a dead one.
         self.moves.store(self.moves.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
     }
 
-    /// The words of the state that does not hold, and what a move writes there.
+    /// The words of the state that does not hold, and the values that a move writes there.
     pub(crate) fn aside(&self, to: Move) -> [(&AtomicU64, u64); 5] {
-        let State { senders, receivers, level } = self.state(self.moves.load(Ordering::Relaxed).wrapping_add(1));
+        let RingState { senders, receivers, level } = self.state(self.moves.load(Ordering::Relaxed).wrapping_add(1));
         let (head, tail) = (to.head.0, to.tail.0);
         let senders = [(&senders.own, tail), (&senders.copy, head)];
         let receivers = [(&receivers.own, head), (&receivers.copy, tail)];
         [(level, to.to), senders[0], senders[1], receivers[0], receivers[1]]
     }
 
-    /// Sets both marks of an empty ring.
     #[cfg(test)]
     pub(crate) fn begin_at(&self, mark: Mark) {
         self.commit(Move { from: 0, to: 0, position: 0, used: 0, head: mark, tail: mark });
@@ -349,7 +348,7 @@ impl<const FIRST: u64> Marks<FIRST> {
     #[cfg(any(test, fuzzing))]
     pub(crate) fn raw(&self, holds: bool) -> [&AtomicU64; 5] {
         let moves = self.moves.load(Ordering::Relaxed);
-        let State { senders, receivers, level } = self.state(if holds { moves } else { moves.wrapping_add(1) });
+        let RingState { senders, receivers, level } = self.state(if holds { moves } else { moves.wrapping_add(1) });
         [level, &senders.own, &senders.copy, &receivers.own, &receivers.copy]
     }
 }

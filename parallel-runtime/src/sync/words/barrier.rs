@@ -1,10 +1,10 @@
 //! The word of a barrier.
 //!
-//! Rounds follow each other. A round is complete when all parties have come, broken when one was too late or somebody
-//! aborted, and ends broken too when somebody resets while parties wait. Whoever waited learns how its own round ended,
-//! also when it looks only [`REMEMBERED`] rounds later; one that looks later still is told that it was complete.
+//! Rounds follow each other. A round is complete when all parties have come. It is broken when a party waited beyond its
+//! deadline, or `abort` was called, or `reset` was called while parties waited. A party learns how its own round ended up
+//! to [`REMEMBERED`] rounds later; a party that looks later still is told that its round was complete.
 
-use super::platform::{self, AtomicU64, Deadline, Ordering, SLICE};
+use super::platform::{self, AtomicU64, Ordering, SLICE, WaitDeadline};
 
 /// The most parties there can be.
 pub(crate) const MOST: u32 = (1 << COME_BITS) - 1;
@@ -12,12 +12,12 @@ const COME_BITS: u32 = 20;
 /// How many past rounds the word remembers the end of.
 const REMEMBERED: u32 = 12;
 
-/// One party more has come.
+/// One party, in the count of those that came.
 const PARTY: u64 = 1 << 32;
 /// Bit 0 of the lower half.
 const BROKEN: u32 = 1;
 
-/// What round it is, who has come, and how rounds ended.
+/// The number of the round, how many parties have come, and how earlier rounds ended.
 ///
 /// ```text
 ///  63       52 51                32 31       1 0
@@ -27,12 +27,12 @@ const BROKEN: u32 = 1;
 /// | from | BROKEN | when | to |
 /// |---|---|---|---|
 /// | round n, some came | 0 | another comes | one more came |
-/// | round n, all but one came | 0 | the last one comes | round n + 1, nobody came; n was complete |
-/// | round n | 0 | too late, or abort | round n, BROKEN |
-/// | round n | 1 | reset | round n + 1, nobody came; n was not complete |
-/// | round n, some came | 0 | reset | round n + 1, nobody came; n was not complete |
+/// | round n, all but one came | 0 | the last one comes | round n + 1, none came; n was complete |
+/// | round n | 0 | deadline, or abort | round n, BROKEN |
+/// | round n | 1 | reset | round n + 1, none came; n was not complete |
+/// | round n, some came | 0 | reset | round n + 1, none came; n was not complete |
 ///
-/// Bit 52 is set if the round before this one was complete, bit 53 tells of the one before that, and so on.
+/// Bit 52 is set if round n - 1 was complete, bit 53 if round n - 2 was, and so on.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct BarrierWord(AtomicU64);
@@ -40,11 +40,10 @@ pub(crate) struct BarrierWord(AtomicU64);
 /// How a round ended, for one of its parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RoundEnd {
-    /// All came, and this one was the last.
+    /// All came, this party last.
     Leader,
-    /// All came.
     Follower,
-    /// They did not.
+    /// Not all came.
     Broken,
 }
 
@@ -67,7 +66,7 @@ fn next(word: u64, complete: bool) -> u64 {
     history << (32 + COME_BITS) | u64::from(lower)
 }
 
-/// How round `mine` ended, seen from a later one.
+/// Whether round `mine` was complete, as a word of a later round tells.
 fn was_complete(word: u64, mine: u32) -> bool {
     // Rounds are counted in 31 bits.
     let ago = round(word).wrapping_sub(mine) & (u32::MAX >> 1);
@@ -75,7 +74,7 @@ fn was_complete(word: u64, mine: u32) -> bool {
 }
 
 impl BarrierWord {
-    /// A barrier to which nobody has come; memory of zeros is one, too.
+    /// A barrier to which no party has come; memory of zeros is one, too.
     #[allow(dead_code, reason = "for the models; barriers of the program are born as memory of zeros")]
     pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
@@ -85,8 +84,8 @@ impl BarrierWord {
         is_broken(self.0.load(Ordering::Acquire))
     }
 
-    /// Comes, and waits until `parties` have; breaks the barrier when that takes longer than the deadline.
-    pub(crate) fn wait_until(&self, parties: u32, deadline: Deadline) -> RoundEnd {
+    /// Comes, and waits until `parties` have come; breaks the barrier when the deadline passes first.
+    pub(crate) fn wait_until(&self, parties: u32, deadline: WaitDeadline) -> RoundEnd {
         let mut word = self.0.load(Ordering::Relaxed);
         let mine = loop {
             if is_broken(word) {
@@ -94,7 +93,7 @@ impl BarrierWord {
             }
             let last = come(word) + 1 >= parties;
             let after = if last { next(word, true) } else { word + PARTY };
-            // What each party did before it came is seen by all who go on.
+            // Acquire and release: every party sees what the others did before they came.
             match self.0.compare_exchange(word, after, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) if last => {
                     self.wake_all();
@@ -113,7 +112,7 @@ impl BarrierWord {
                 return RoundEnd::Broken;
             }
             if deadline.has_passed() {
-                // Unless the last one comes at this moment: the turn above sees.
+                // Fails if the last party came at this moment; the next round of the loop sees that.
                 self.change(word, word | u64::from(BROKEN));
                 continue;
             }
@@ -121,7 +120,7 @@ impl BarrierWord {
         }
     }
 
-    /// Breaks the barrier for all who wait and who come, until `reset`.
+    /// Breaks the barrier for waiting and coming parties, until `reset`.
     pub(crate) fn abort(&self) {
         loop {
             let word = self.0.load(Ordering::Relaxed);
@@ -131,7 +130,7 @@ impl BarrierWord {
         }
     }
 
-    /// Makes the barrier whole and empty. Who waits finds its round broken.
+    /// Makes the barrier whole and empty. Waiting parties find their round broken.
     pub(crate) fn reset(&self) {
         loop {
             let word = self.0.load(Ordering::Relaxed);
@@ -141,7 +140,7 @@ impl BarrierWord {
         }
     }
 
-    /// Changes the word and tells all, unless another changed it first.
+    /// Changes the word and wakes all waiters, unless the word changed first.
     fn change(&self, from: u64, to: u64) -> bool {
         let changed = self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if changed {

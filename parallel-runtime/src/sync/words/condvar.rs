@@ -1,25 +1,26 @@
 //! The words of a condition variable.
 //!
-//! A notification is a token that a waiter takes only when it has the lock again. So one that dies on its way leaves the
-//! token to another waiter, which finds it at the end of its slice, or leaves a lock that says who died; one that times
-//! out takes a token that is there, and has then not timed out; and who comes later than a notification cannot take its
-//! token. It follows the condition variable of glibc before 2.25, which counts in the same way, with two differences: a
-//! token is taken after locking, and one that timed out is taken out of the count rather than notified.
+//! A notification is a token that a waiter takes only when it holds the lock again. A waiter that dies before that leaves
+//! the token to another waiter, which finds it at the end of its slice; a waiter that dies later leaves a lock that names
+//! it. A waiter that times out takes a token if there is one, and then counts as notified. A waiter that comes after a
+//! notification cannot take its token. The count is that of glibc's condition variable before version 2.25 (commit
+//! ed19993b5b0d of glibc replaced it), with two differences: a token is taken after locking, and a waiter that times out
+//! leaves the count rather than being notified.
 //!
-//! A waiter that died stays in the count: one later notification may make a token for nobody, and so may wake one more
+//! A waiter that died stays in the count, so a later notification may make a token too many, and wake one waiter more
 //! than it should. Waking for nothing is allowed; losing a notification is not.
 
-use super::lock::{Left, LockWord, Refused};
-use super::platform::{self, AtomicU32, AtomicU64, Deadline, Ordering, SLICE};
+use super::lock::{Consistency, LockError, LockWord};
+use super::platform::{self, AtomicU32, AtomicU64, Ordering, SLICE, WaitDeadline};
 
-/// One waiter more.
+/// One waiter, in the upper half of `state`.
 const WAITER: u64 = 1 << 32;
 
-/// Who waits, and what was given to them.
+/// How many waiters there are, and how many tokens were made and taken.
 ///
 /// | word | bits | |
 /// |---|---|---|
-/// | `state` | 32 to 63 | how many wait and were not notified |
+/// | `state` | 32 to 63 | how many waiters were not notified |
 /// | `state` | 0 to 31 | how many tokens were ever made; waiters sleep on it |
 /// | `taken` | | how many of the tokens were taken; at most as many as were made |
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(crate) struct CondvarWords {
     taken: AtomicU32,
 }
 
-/// One who waits: how many tokens had been made when it came.
+/// How many tokens had been made when a waiter came.
 #[derive(Clone, Copy, Debug)]
 struct Ticket(u32);
 
@@ -42,23 +43,23 @@ fn made(state: u64) -> u32 {
 }
 
 impl CondvarWords {
-    /// Nobody waits; memory of zeros says the same.
+    /// A condition variable without waiters; memory of zeros is one, too.
     #[allow(dead_code, reason = "for the models; those of the program are born as memory of zeros")]
     pub(crate) fn new() -> Self {
         Self { state: AtomicU64::new(0), taken: AtomicU32::new(0) }
     }
 
-    /// Frees `lock`, which this thread holds, waits for a notification until the deadline, and takes it again. Returns
-    /// whether there was a notification.
+    /// Frees `lock`, which this thread holds, waits for a notification until the deadline, and takes `lock` again.
+    /// Returns whether there was a notification.
     ///
     /// # Errors
     ///
-    /// What the lock says; then it is not held.
-    pub(crate) fn wait_until(&self, lock: &LockWord, deadline: Deadline) -> Result<bool, Refused> {
-        // With the lock held: whoever changes what it guards after this, and notifies, counts this one as waiting.
+    /// As for [`LockWord::lock`]; `lock` is not held then.
+    pub(crate) fn wait_until(&self, lock: &LockWord, deadline: WaitDeadline) -> Result<bool, LockError> {
+        // The lock is held: a thread that changes the data later, and notifies, finds this waiter in the count.
         let ticket = Ticket(made(self.state.fetch_add(WAITER, Ordering::Relaxed)));
         loop {
-            lock.unlock(Left::Whole);
+            lock.unlock(Consistency::Whole);
             self.sleep_until(ticket, deadline);
             if let Err(refused) = lock.lock() {
                 self.leave();
@@ -75,7 +76,7 @@ impl CondvarWords {
     }
 
     /// Sleeps until there may be a token for this waiter, or the deadline has passed.
-    fn sleep_until(&self, ticket: Ticket, deadline: Deadline) {
+    fn sleep_until(&self, ticket: Ticket, deadline: WaitDeadline) {
         loop {
             let made = made(self.state.load(Ordering::Relaxed));
             if self.is_token_for(ticket, made) || deadline.has_passed() {
@@ -89,7 +90,7 @@ impl CondvarWords {
         made != ticket.0 && made != self.taken.load(Ordering::Relaxed)
     }
 
-    /// Takes a token, if there is one for this waiter. Call it with the lock held again.
+    /// Takes a token, if there is one for this waiter. The caller holds the lock.
     fn take(&self, ticket: Ticket) -> bool {
         let mut taken = self.taken.load(Ordering::Relaxed);
         loop {
@@ -104,8 +105,8 @@ impl CondvarWords {
         }
     }
 
-    /// Counts this waiter out, which took no token. Where all who waited were notified meanwhile, there is nothing to
-    /// count out: the tokens stay, for those who are on their way.
+    /// Counts out this waiter, which took no token. If all waiters were notified meanwhile the count is 0 already; the
+    /// tokens stay for the waiters that have yet to take them.
     fn leave(&self) {
         let mut state = self.state.load(Ordering::Relaxed);
         while waiting(state) > 0 {
@@ -116,7 +117,7 @@ impl CondvarWords {
         }
     }
 
-    /// Makes tokens for `count` of those who wait, for all if they are fewer.
+    /// Makes tokens for `count` waiters, or for all if they are fewer.
     pub(crate) fn notify(&self, count: u32) {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {

@@ -1,19 +1,18 @@
 //! The word of an event.
 
-use super::platform::{self, AtomicU32, Deadline, Ordering, SLICE};
+use super::platform::{self, AtomicU32, Ordering, SLICE, WaitDeadline};
 
-/// It is set.
 const SET: u32 = 1;
-/// Somebody may be asleep.
+/// Waiters may be asleep.
 const WAITERS: u32 = 2;
-/// One time that it was set.
-const TURN: u32 = 4;
+/// One call of `set`, in the count.
+const ONE_SET: u32 = 4;
 
-/// Whether an event is set, who waits for it, and how often it was set.
+/// Whether an event is set, whether it has waiters, and how often it was set.
 ///
 /// | bits | |
 /// |---|---|
-/// | 2 to 31 | how often it was set, so that who waited sees that it was, also when it is not any more |
+/// | 2 to 31 | how often it was set: a waiter sees that also when the event was cleared since |
 /// | 1 | WAITERS |
 /// | 0 | SET |
 #[derive(Debug)]
@@ -31,12 +30,12 @@ impl EventWord {
         self.0.load(Ordering::Acquire) & SET != 0
     }
 
-    /// Sets it, and wakes all who wait.
+    /// Sets the event, and wakes all waiters.
     pub(crate) fn set(&self) {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            // Counted also where it is set already: what was done before this call is to be seen by who waits next.
-            let set = (word & !(SET | WAITERS)).wrapping_add(TURN) | SET;
+            // Also writes where the event is set already: the next waiter must see what was done before this call.
+            let set = (word & !(SET | WAITERS)).wrapping_add(ONE_SET) | SET;
             match self.0.compare_exchange(word, set, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(now) => word = now,
@@ -57,12 +56,12 @@ impl EventWord {
         }
     }
 
-    /// Waits until it is set, or was since the call, or the deadline has passed: `false`.
-    pub(crate) fn wait_until(&self, deadline: Deadline) -> bool {
+    /// Waits until the event is set, or was set since the call; `false`: the deadline passed first.
+    pub(crate) fn wait_until(&self, deadline: WaitDeadline) -> bool {
         let first = self.0.load(Ordering::Acquire);
         let mut word = first;
         loop {
-            if word & SET != 0 || word / TURN != first / TURN {
+            if word & SET != 0 || word / ONE_SET != first / ONE_SET {
                 return true;
             }
             if word & WAITERS == 0

@@ -1,92 +1,101 @@
 //! The word of a lock.
 //!
-//! To take and to leave a lock for which nobody waits is one compare-and-swap each. Whoever waits sleeps in slices; after
-//! each it looks whether the holder lives. The three-state mutex of Drepper's "Futexes Are Tricky" is the starting
-//! point; what differs:
+//! Without waiters, locking and unlocking are one compare-and-swap each. A waiter sleeps in slices; after each slice it
+//! checks whether the holder lives. The three-state mutex of Drepper's "Futexes Are Tricky" is the starting point; what
+//! differs:
 //!
-//! - [`WAITERS`] stays set until an unlock finds nobody asleep. So a waiter that was woken and then timed out or died has
-//!   taken nothing from the others: the next unlock wakes again.
-//! - A waiter that has waited long asks: it fills the counter [`ASKED`]. While that is above 0 a free lock goes only to
-//!   those who slept for it, in the order in which the kernel wakes them, which is that of their coming. Each who takes it
-//!   counts down, and one who had asked itself empties it; so one that died after it asked cannot slow the others for
-//!   long. Who comes new and finds a free lock that is promised sleeps for [`PROMISE`](platform::PROMISE), and then
-//!   counts as one who slept: so the promise falls back when those it was made to are gone.
-//! - The holder is named in the word itself, number and start, so there is no moment at which a lock is held by nobody
-//!   known.
+//! - [`WAITERS`] stays set until an unlock finds no sleeper. So a waiter that was woken and then timed out or died costs
+//!   the other waiters no wake-up: the next unlock wakes again.
+//! - A waiter that has waited long fills the counter [`HANDOFFS`]. While the counter is above 0, a free lock is reserved
+//!   for waiters that have slept; the kernel chooses which wakes (futex(2) promises no order). Each waiter that takes the
+//!   lock lowers the counter, and a waiter that filled it clears it, so requests of dead waiters do not last. A newcomer
+//!   that finds the lock reserved sleeps for [`HANDOFF_WAIT`](platform::HANDOFF_WAIT) and then counts as having slept, in
+//!   case all others are dead. `try_lock`, and waiters past their deadline, ignore the reservation.
+//! - The word itself names the holder, by number and start. So there is no moment at which the lock is held and the
+//!   holder unknown.
 
 use super::platform::{
-    self, AtomicU64, Beginning, Deadline, Ordering, PID_BITS, SLICE, SPINS, is_gone, own_identity, spin_loop,
+    self, AtomicU64, Beginning, Ordering, PID_BITS, SLICE, SPINS, WaitDeadline, is_gone, own_identity, spin_loop,
 };
 
 /// The holder's number, or 0: free.
 const HOLDER: u64 = (1 << PID_BITS) - 1;
-/// How many more times the lock goes to those who slept for it.
-const ASKED: u64 = 0xff << PID_BITS;
-/// One of [`ASKED`].
-const ASKED_ONE: u64 = 1 << PID_BITS;
-/// A holder died, or panicked, and nobody has called `recover`.
+/// How many more times the lock is reserved for waiters that have slept.
+const HANDOFFS: u64 = 0xff << PID_BITS;
+/// One hand-off, in [`HANDOFFS`].
+const ONE_HANDOFF: u64 = 1 << PID_BITS;
+/// A holder died or panicked, and `recover` was not called since.
 const DIED: u64 = 1 << 30;
-/// Somebody may be asleep.
+/// Waiters may be asleep.
 const WAITERS: u64 = 1 << 31;
-/// Where the start of the holder begins, or the number of the process that died.
+/// The lowest bit of the holder's start, or of the dead holder's number.
 const UPPER: u32 = 32;
 
-/// Who holds a lock, and who waits for it.
+/// The holder of a lock, and whether it has waiters.
 ///
 /// ```text
-///  63            32  31     30    29    22 21       0
-/// | start | or dead | WAITERS | DIED | ASKED | HOLDER |
+///  63            32     31      30   29      22 21      0
+/// | start, or dead  | WAITERS | DIED | HANDOFFS | HOLDER |
 /// ```
 ///
 /// | HOLDER | DIED | upper half | the lock is | next |
 /// |---|---|---|---|---|
-/// | 0 | 0 | 0 | free | whoever swaps its identity in holds it |
-/// | pid | 0 | its start | held | its holder frees it; or it is gone, and who waits sets DIED |
-/// | 0 | 1 | pid of the dead | refused | `recover` frees it; `lock_anyway` holds it |
-/// | pid | 1 | its start | held by one who looks anyway | back to refused, or free if `recover` came meanwhile |
+/// | 0 | 0 | 0 | free | held by the process that swaps its identity in |
+/// | pid | 0 | its start | held | freed by its holder; or the holder dies, and a waiter sets DIED |
+/// | 0 | 1 | pid of the dead | refused | freed by `recover`; held by `lock_anyway` |
+/// | pid | 1 | its start | held by `lock_anyway` | refused again; free if `recover` came meanwhile |
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct LockWord(AtomicU64);
 
-/// Why there is no lock.
+/// Why a lock was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum LockError {
     /// The process of this number died or panicked while it held the lock.
     OwnerDied(u32),
     /// The deadline has passed.
     TimedOut,
 }
 
-/// What a holder has to know when it frees the lock.
+/// The state in which a holder leaves the data when it frees the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// The data are whole.
+pub(crate) enum Consistency {
     Whole,
-    /// They may not be: this process is to blame.
+    /// Perhaps half written: this process panicked.
     Panicked,
-    /// They may not have been when the lock was taken: this process is to blame.
-    AsBefore(u32),
+    /// Perhaps half written by the process of this number, before this holder took the lock.
+    BrokenBefore(u32),
 }
 
-/// Whether a lock whose holder died is refused.
+/// What a waiter does with a lock whose holder died.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Died {
+enum DeadHolder {
     Refuse,
     Ignore,
+}
+
+/// How far a waiter for the lock has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiter {
+    New,
+    /// A reserved lock may go to this waiter.
+    Slept,
+    /// This waiter has slept, and filled [`HANDOFFS`].
+    Asked,
 }
 
 fn is_free(word: u64) -> bool {
     word & HOLDER == 0
 }
 
-/// Who holds the lock.
+/// The identity of the holder; 0: the lock is free.
 fn holder(word: u64) -> u64 {
     word & (u64::from(u32::MAX) << UPPER | HOLDER)
 }
 
 /// The word of a lock whose holder died.
 fn refused(flags: u64, pid: u32) -> u64 {
-    flags & (WAITERS | ASKED) | DIED | u64::from(pid) << UPPER
+    flags & (WAITERS | HANDOFFS) | DIED | u64::from(pid) << UPPER
 }
 
 fn dead(word: u64) -> u32 {
@@ -100,26 +109,25 @@ impl LockWord {
         Self(AtomicU64::new(0))
     }
 
-    /// Waits for the lock.
     #[inline]
-    pub(crate) fn lock(&self) -> Result<(), Refused> {
-        if self.lock_at_once() { Ok(()) } else { self.lock_slow(Deadline::NEVER, Died::Refuse).map(drop) }
+    pub(crate) fn lock(&self) -> Result<(), LockError> {
+        if self.lock_at_once() { Ok(()) } else { self.lock_slow(WaitDeadline::NEVER, DeadHolder::Refuse).map(drop) }
     }
 
-    /// Takes the lock if nobody has it or wants it: the short way that all others begin with.
+    /// Takes the lock if it is free and has no waiters: the fast path of the other methods.
     #[inline]
     pub(crate) fn lock_at_once(&self) -> bool {
         self.0.compare_exchange(0, own_identity(), Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
-    /// Waits for the lock until the deadline. Takes what is free, however late it is, and says who died in place of that
-    /// it is late.
-    pub(crate) fn lock_until(&self, deadline: Deadline) -> Result<(), Refused> {
-        self.lock_slow(deadline, Died::Refuse).map(drop)
+    /// Waits for the lock until the deadline. After the deadline too, a free lock is taken, and a dead holder is reported
+    /// rather than the timeout.
+    pub(crate) fn lock_until(&self, deadline: WaitDeadline) -> Result<(), LockError> {
+        self.lock_slow(deadline, DeadHolder::Refuse).map(drop)
     }
 
-    /// Takes the lock if it is free; `false`: it is not.
-    pub(crate) fn try_lock(&self) -> Result<bool, Refused> {
+    /// Takes the lock if it is free; `false`: a live process holds it.
+    pub(crate) fn try_lock(&self) -> Result<bool, LockError> {
         let me = own_identity();
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
@@ -131,10 +139,10 @@ impl LockWord {
                 self.mark_died(word);
                 word = self.0.load(Ordering::Relaxed);
             } else if word & DIED != 0 {
-                return Err(Refused::OwnerDied(dead(word)));
+                return Err(LockError::OwnerDied(dead(word)));
             } else {
-                // Promised or not: one that tries again and again may find the lock free only in such moments.
-                let taken = word & (WAITERS | ASKED) | me;
+                // Also a reserved lock: a caller in a loop may never see it free and unreserved.
+                let taken = word & (WAITERS | HANDOFFS) | me;
                 match self.0.compare_exchange(word, taken, Ordering::Acquire, Ordering::Relaxed) {
                     Ok(_) => return Ok(true),
                     Err(now) => word = now,
@@ -143,33 +151,32 @@ impl LockWord {
         }
     }
 
-    /// Waits for the lock, also where a holder died. Returns what to free it with.
-    pub(crate) fn lock_anyway(&self) -> Left {
+    /// Waits for the lock, also where a holder died. Returns what to pass to `unlock`.
+    pub(crate) fn lock_anyway(&self) -> Consistency {
         if self.lock_at_once() {
-            return Left::Whole;
+            return Consistency::Whole;
         }
-        match self.lock_slow(Deadline::NEVER, Died::Ignore) {
-            Ok(Some(dead)) => Left::AsBefore(dead),
-            _ => Left::Whole,
+        match self.lock_slow(WaitDeadline::NEVER, DeadHolder::Ignore) {
+            Ok(Some(dead)) => Consistency::BrokenBefore(dead),
+            _ => Consistency::Whole,
         }
     }
 
-    /// Whether this process holds it.
     pub(crate) fn is_held_here(&self) -> bool {
         holder(self.0.load(Ordering::Relaxed)) == own_identity()
     }
 
-    /// Frees the lock. Does nothing if this process does not hold it (somebody scribbled).
+    /// Frees the lock. Does nothing if this process does not hold it, as when another wrote over the word.
     #[inline]
-    pub(crate) fn unlock(&self, left: Left) {
+    pub(crate) fn unlock(&self, left: Consistency) {
         let me = own_identity();
-        if left == Left::Whole && self.0.compare_exchange(me, 0, Ordering::Release, Ordering::Relaxed).is_ok() {
+        if left == Consistency::Whole && self.0.compare_exchange(me, 0, Ordering::Release, Ordering::Relaxed).is_ok() {
             return;
         }
         self.unlock_slow(me, left);
     }
 
-    /// Makes a lock whole whose holder died. Does nothing to any other.
+    /// Makes a lock whose holder died usable again. Does nothing to any other lock.
     pub(crate) fn recover(&self) {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
@@ -177,16 +184,16 @@ impl LockWord {
                 if word & DIED == 0 {
                     return;
                 }
-                word & (WAITERS | ASKED)
+                word & (WAITERS | HANDOFFS)
             } else if word & DIED != 0 && !is_gone(holder(word)) {
-                // Its holder only looks, and frees it afterwards.
+                // Held by `lock_anyway`, and freed by that holder.
                 word & !DIED
             } else if is_gone(holder(word)) {
-                word & (WAITERS | ASKED)
+                word & (WAITERS | HANDOFFS)
             } else {
                 return;
             };
-            // Acquire and release: what was written before `recover` is seen by who holds it next.
+            // Acquire and release: the next holder sees what was written before `recover`.
             match self.0.compare_exchange(word, whole, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
                     if whole & WAITERS != 0 && is_free(whole) {
@@ -199,32 +206,31 @@ impl LockWord {
         }
     }
 
-    /// Returns the process to blame, where the lock was refused to others and is now held all the same.
+    /// Waits for the lock. Returns the number of the dead holder if the lock was taken with [`DIED`] set.
     #[cold]
-    fn lock_slow(&self, deadline: Deadline, died: Died) -> Result<Option<u32>, Refused> {
+    fn lock_slow(&self, deadline: WaitDeadline, died: DeadHolder) -> Result<Option<u32>, LockError> {
         let me = own_identity();
         let mut spins = SPINS;
-        let mut slept = false;
-        let mut asked = false;
+        let mut waiter = Waiter::New;
         let mut began = None;
         let mut looked = None;
         loop {
             let word = self.0.load(Ordering::Relaxed);
             if is_free(word) {
                 let to_blame = (word & DIED != 0).then(|| dead(word));
-                if let (Some(pid), Died::Refuse) = (to_blame, died) {
-                    return Err(Refused::OwnerDied(pid));
+                if let (Some(pid), DeadHolder::Refuse) = (to_blame, died) {
+                    return Err(LockError::OwnerDied(pid));
                 }
-                if word & ASKED == 0 || slept || deadline.has_passed() {
-                    let mut flags = word & (WAITERS | DIED | ASKED);
-                    if slept {
-                        // Others may sleep still.
+                if word & HANDOFFS == 0 || waiter != Waiter::New || deadline.has_passed() {
+                    let mut flags = word & (WAITERS | DIED | HANDOFFS);
+                    if waiter != Waiter::New {
+                        // Other waiters may still be asleep.
                         flags |= WAITERS;
                     }
-                    if asked {
-                        flags &= !ASKED;
-                    } else if flags & ASKED != 0 {
-                        flags -= ASKED_ONE;
+                    if waiter == Waiter::Asked {
+                        flags &= !HANDOFFS;
+                    } else if flags & HANDOFFS != 0 {
+                        flags -= ONE_HANDOFF;
                     }
                     if self.0.compare_exchange(word, me | flags, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                         return Ok(to_blame);
@@ -237,60 +243,61 @@ impl LockWord {
                 continue;
             }
 
-            // It is held, or promised to others: sleep.
+            // Held, or reserved for waiters that have slept.
             let began = *began.get_or_insert_with(Beginning::now);
             let looked = looked.get_or_insert(began);
             let mut waited_for = word | WAITERS;
-            if slept && !is_free(word) && began.is_long_ago() {
-                waited_for |= ASKED;
-                asked = true;
+            if waiter != Waiter::New && !is_free(word) && began.is_long_ago() {
+                waited_for |= HANDOFFS;
+                waiter = Waiter::Asked;
             }
             if waited_for != word
                 && self.0.compare_exchange(word, waited_for, Ordering::Relaxed, Ordering::Relaxed).is_err()
             {
                 continue;
             }
-            // From here on `WAITERS` is set: should this waiter give up, having been woken in vain, the next unlock wakes
-            // another.
+            // `WAITERS` is set from here on. If this waiter was woken and now gives up, the next unlock wakes another.
             if !is_free(word) && (looked.slice_has_passed() || deadline.has_passed()) && is_gone(holder(word)) {
                 self.mark_died(waited_for);
                 continue;
             }
             if deadline.has_passed() {
-                // Free and promised: the turn above takes it.
+                // Free but reserved: after the deadline, the next round takes it.
                 if is_free(word) {
                     continue;
                 }
-                return Err(Refused::TimedOut);
+                return Err(LockError::TimedOut);
             }
-            let slice = if is_free(word) { platform::PROMISE } else { SLICE };
+            let slice = if is_free(word) { platform::HANDOFF_WAIT } else { SLICE };
             platform::sleep_low_half(&self.0, waited_for as u32, deadline.within(slice));
-            slept = true;
+            if waiter == Waiter::New {
+                waiter = Waiter::Slept;
+            }
         }
     }
 
-    /// Says that the holder in `word` is gone, if the word is still that, and tells all who wait.
+    /// Marks the holder in `word` as dead, unless the word has changed, and wakes all waiters.
     fn mark_died(&self, word: u64) {
         let pid = (word & HOLDER) as u32;
         let died = refused(0, pid);
-        // Acquire: what the dead one wrote is what `lock_anyway` sees.
+        // Acquire: `lock_anyway` sees what the dead holder wrote.
         if self.0.compare_exchange(word, died, Ordering::AcqRel, Ordering::Relaxed).is_ok() && word & WAITERS != 0 {
             platform::wake_low_half(&self.0, u32::MAX);
         }
     }
 
     #[cold]
-    fn unlock_slow(&self, me: u64, left: Left) {
+    fn unlock_slow(&self, me: u64, left: Consistency) {
         let mut word = self.0.load(Ordering::Relaxed);
         let free = loop {
             if holder(word) != me {
                 return;
             }
             let free = match left {
-                Left::Panicked => refused(0, me as u32 & HOLDER as u32),
-                // Unless somebody called `recover` meanwhile.
-                Left::AsBefore(pid) if word & DIED != 0 => refused(word, pid),
-                _ => word & (WAITERS | ASKED),
+                Consistency::Panicked => refused(0, me as u32 & HOLDER as u32),
+                // Without `DIED`, `recover` was called meanwhile.
+                Consistency::BrokenBefore(pid) if word & DIED != 0 => refused(word, pid),
+                _ => word & (WAITERS | HANDOFFS),
             };
             match self.0.compare_exchange(word, free, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => break free,
@@ -303,10 +310,10 @@ impl LockWord {
         if free & DIED != 0 {
             platform::wake_low_half(&self.0, u32::MAX);
         } else if platform::wake_low_half(&self.0, 1) == 0 {
-            // Nobody was asleep: later unlocks need not look. Fails if somebody took the lock meanwhile, who then looks.
+            // No sleeper: later unlocks need no system call. Fails if the lock was taken meanwhile; its unlock then tries.
             let quiet = self.0.compare_exchange(free, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-            if quiet && free & ASKED != 0 {
-                // One who came new may have slept on the promise since.
+            if quiet && free & HANDOFFS != 0 {
+                // A newcomer may have gone to sleep on the reservation since.
                 platform::wake_low_half(&self.0, u32::MAX);
             }
         }

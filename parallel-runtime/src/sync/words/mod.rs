@@ -1,9 +1,8 @@
 //! The words of locks and their kin: how processes that may die at any instruction take turns.
 //!
-//! A word may hold anything, because another process can write it: rubbish makes a lock useless, and breaks nothing
-//! else. Nothing here knows what the words guard, or where they are. Limits: the processes are on one machine and see
-//! each other's numbers (one pid namespace); a process that replaces itself by `exec` while it holds something still
-//! holds it.
+//! A word may hold any bits, because other processes can write it: rubbish makes a lock useless and breaks nothing else.
+//! The algorithms do not know what the words guard, or where they are. Limits: all processes share one machine and one
+//! pid namespace; a process that replaces itself by `exec` keeps the locks and permits that it holds.
 
 pub(crate) mod barrier;
 pub(crate) mod condvar;
@@ -25,12 +24,12 @@ mod tests {
     use super::barrier::BarrierWord;
     use super::condvar::CondvarWords;
     use super::event::EventWord;
-    use super::lock::{Left, LockWord};
-    use super::platform::{Deadline, own_identity};
+    use super::lock::{Consistency, LockWord};
+    use super::platform::{WaitDeadline, own_identity};
     use super::reentrant::ReentrantWords;
     use super::semaphore::{MOST, Permits, SemaphoreWords};
 
-    /// Words of `W` that somebody scribbled on.
+    /// Memory for words of any type, filled with rubbish.
     #[repr(C, align(64))]
     struct Scribbled([AtomicU64; 8]);
 
@@ -48,7 +47,7 @@ mod tests {
 
     #[test]
     fn rubbish_in_words_makes_nothing_panic_or_wait_beyond_its_deadline() {
-        // Xorshift, from any number but 0; beside rubbish of all bits such of few, which is closer to what is right.
+        // Xorshift, from any number but 0. Some rounds use words with few bits set, which resemble valid ones.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut random = || {
             state ^= state << 13;
@@ -56,7 +55,7 @@ mod tests {
             state ^= state << 17;
             state
         };
-        let soon = || Deadline::after(Duration::from_nanos(1));
+        let soon = || WaitDeadline::after(Duration::from_nanos(1));
         for round in 0..2_000_u32 {
             let mut rubbish = || match round % 4 {
                 0 => random(),
@@ -68,7 +67,7 @@ mod tests {
             let lock = lock.words::<LockWord>();
             let _ = lock.try_lock();
             let _ = lock.lock_until(soon());
-            for left in [Left::Whole, Left::Panicked, Left::AsBefore(7)] {
+            for left in [Consistency::Whole, Consistency::Panicked, Consistency::BrokenBefore(7)] {
                 lock.unlock(left);
             }
             lock.recover();
@@ -77,8 +76,8 @@ mod tests {
             let again = again.words::<ReentrantWords>();
             let _ = again.try_lock();
             let _ = again.lock_until(soon);
-            again.unlock(Left::Panicked);
-            again.unlock(Left::Whole);
+            again.unlock(Consistency::Panicked);
+            again.unlock(Consistency::Whole);
             again.recover();
 
             let (words, notes) = (Scribbled::new(&mut rubbish), Scribbled::new(&mut rubbish));
@@ -95,7 +94,7 @@ mod tests {
             let _ = event.wait_until(soon());
             event.clear();
             event.set();
-            assert!(event.wait_until(Deadline::NEVER));
+            assert!(event.wait_until(WaitDeadline::NEVER));
 
             let condvar = Scribbled::new(&mut rubbish);
             let condvar = condvar.words::<CondvarWords>();

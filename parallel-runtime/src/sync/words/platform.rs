@@ -1,6 +1,6 @@
-//! What the algorithms in the files beside this one stand on: atomic words, sleeping on them, the clock, and who lives.
+//! What the algorithms beside this file stand on: atomic words, sleeping on them, the clock, and which processes live.
 //!
-//! The package `models` puts loom's in place of these, so those files name nothing else.
+//! The package `models` replaces this file by one on loom, so the algorithms name nothing else.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use crate::sys::wait::{wait_word as sleep, wake_word as wake};
 pub(crate) use crate::sys::word::{PID_BITS, is_gone, own_identity, wait_low_half as sleep_low_half, wake_low_half};
 use crate::tuning::LOCK_PATIENCE;
-pub(crate) use crate::tuning::{LOCK_PROMISE as PROMISE, LOCK_SPINS as SPINS, SLICE};
+pub(crate) use crate::tuning::{LOCK_PROMISE as HANDOFF_WAIT, LOCK_SPINS as SPINS, SLICE};
 
 /// A full fence, behind a read-modify-write that this thread has just made.
 #[inline]
 pub(crate) fn fence_after_swap() {
     if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
-        // There every read-modify-write, also one that fails, is a full fence; only the compiler is left.
+        // A read-modify-write, even a failed one, is a full fence here; only the compiler is to be held back.
         std::sync::atomic::compiler_fence(Ordering::SeqCst);
     } else {
         fence(Ordering::SeqCst);
@@ -26,12 +26,12 @@ pub(crate) fn fence_after_swap() {
 
 /// When a wait ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(Option<Instant>);
+pub(crate) struct WaitDeadline(Option<Instant>);
 
-impl Deadline {
+impl WaitDeadline {
     pub(crate) const NEVER: Self = Self(None);
 
-    /// So long from now; never, when the clock does not reach so far.
+    /// `timeout` from now; never, when the clock does not reach so far.
     pub(crate) fn after(timeout: Duration) -> Self {
         Self(Instant::now().checked_add(timeout))
     }
@@ -58,7 +58,7 @@ impl Beginning {
         Self(Instant::now())
     }
 
-    /// Whether it is time to ask for the lock.
+    /// Whether it is time to ask for a hand-off.
     pub(crate) fn is_long_ago(self) -> bool {
         self.0.elapsed() >= LOCK_PATIENCE
     }
@@ -73,11 +73,11 @@ impl Beginning {
     }
 }
 
-/// Tells this thread from every other one of all processes that live. Never 0.
+/// The mark of this thread: no other thread of a living process has the same. Never 0.
 pub(crate) fn own_thread() -> u64 {
     static THREADS: AtomicU64 = AtomicU64::new(1);
     thread_local! {
-        /// This thread's mark, and the process it was made in: a forked child has a copy of its parent's.
+        /// The process in which the mark was made, and the mark: a forked child has a copy of its parent's.
         static OWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
     }
     let process = own_identity();
@@ -90,7 +90,7 @@ pub(crate) fn own_thread() -> u64 {
     mark
 }
 
-/// Spreads a number over all 64 bits, each to another one: the last step of the generator SplitMix64.
+/// Spreads a number over all 64 bits, different numbers to different results: the last step of SplitMix64.
 fn mixed(number: u64) -> u64 {
     let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

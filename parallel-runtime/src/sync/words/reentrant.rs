@@ -1,19 +1,19 @@
 //! The words of a lock that its holder may take again.
 
-use super::lock::{Left, LockWord, Refused};
-use super::platform::{AtomicU32, AtomicU64, Deadline, Ordering, own_thread};
+use super::lock::{Consistency, LockError, LockWord};
+use super::platform::{AtomicU32, AtomicU64, Ordering, WaitDeadline, own_thread};
 
-/// A lock, and which thread of the process that holds it may take it again.
+/// A lock, and the thread that may take it again.
 ///
 /// | word | written by | |
 /// |---|---|---|
-/// | `lock` | see [`LockWord`] | which process holds it |
-/// | `thread` | the holder | which thread of that process; 0 while nobody holds it |
-/// | `depth` | the holder | how often that thread holds it |
-/// | `panicked` | the holder | 1: one of its guards was dropped by a panic |
+/// | `lock` | see [`LockWord`] | which process holds the lock |
+/// | `thread` | the holder | which thread of that process; 0 while the lock is free |
+/// | `depth` | the holder | how often that thread holds the lock |
+/// | `panicked` | the holder | 1: a panic dropped one of the holder's guards |
 ///
-/// A thread that reads its own mark in `thread`, while its own process holds the lock, holds it: nobody else writes that
-/// mark, and it takes it away before it frees the lock.
+/// A thread that reads its own mark in `thread` while its process holds the lock is the holder: no other thread writes
+/// that mark, and the holder clears `thread` before it frees the lock.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct ReentrantWords {
@@ -23,11 +23,11 @@ pub(crate) struct ReentrantWords {
     panicked: AtomicU32,
 }
 
-/// Why there is no lock.
+/// Why a lock was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failed {
-    Refused(Refused),
-    /// It is held as often as can be counted.
+    Refused(LockError),
+    /// This thread holds the lock as often as can be counted.
     TooDeep,
 }
 
@@ -47,7 +47,7 @@ impl ReentrantWords {
         Ok(())
     }
 
-    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline) -> Result<(), Failed> {
+    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> WaitDeadline) -> Result<(), Failed> {
         if self.is_mine() {
             return self.again();
         }
@@ -91,12 +91,12 @@ impl ReentrantWords {
         self.panicked.store(0, Ordering::Relaxed);
     }
 
-    /// Takes back one `lock`. Does nothing in a process that does not hold it, as one that was forked meanwhile.
-    pub(crate) fn unlock(&self, left: Left) {
+    /// Undoes one `lock`. Does nothing in a thread that is not the holder, as in a child forked meanwhile.
+    pub(crate) fn unlock(&self, left: Consistency) {
         if !self.is_mine() {
             return;
         }
-        if left == Left::Panicked {
+        if left == Consistency::Panicked {
             self.panicked.store(1, Ordering::Relaxed);
         }
         let depth = self.depth.load(Ordering::Relaxed).saturating_sub(1);
@@ -104,7 +104,7 @@ impl ReentrantWords {
         if depth == 0 {
             let panicked = self.panicked.load(Ordering::Relaxed) != 0;
             self.thread.store(0, Ordering::Relaxed);
-            self.lock.unlock(if panicked { Left::Panicked } else { Left::Whole });
+            self.lock.unlock(if panicked { Consistency::Panicked } else { Consistency::Whole });
         }
     }
 }
