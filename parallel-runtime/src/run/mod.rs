@@ -2,4 +2,5 @@
 
 pub(crate) mod call;
 pub(crate) mod callable;
+pub(crate) mod items;
 pub(crate) mod registry;

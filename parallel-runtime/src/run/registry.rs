@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::call::ItemLoop;
+use super::items::ItemLoop;
 
 /// One `#[parallel]` function, as the attribute registers it.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::lane::reply::{LONGEST_ENTRY, ReplyWriter, tag};
 use crate::lane::worker::WorkerLane;
 use crate::process::control::{Body, Control, Package, Report, SpareBlock, borrowed};
 use crate::process::transfer;
-use crate::run::call::Finish;
+use crate::run::items::Finish;
 use crate::wire::codec::CodecError;
 use crate::wire::handles::Ids;
 use crate::wire::outcome::CallFailure;
