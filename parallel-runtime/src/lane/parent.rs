@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
-use super::memory::{LANE, LaneMemory, MAGIC, SLOTS, SharedBytes, crowd, slot_of};
+use super::memory::{LANE, LaneMemory, MAGIC, SLOTS, crowd, slot_of};
 use super::reply;
 use super::words::slot::State;
+use crate::sys::bytes::SharedBytes;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait;
 

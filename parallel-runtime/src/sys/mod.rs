@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `process` | starts this very program again with a clean signal state and only the descriptors it is given; tells exactly how a process ended, also where the program ignores SIGCHLD; never touches another's children |
 //! | `memory` | anonymous shared memory that cannot be resized by anyone who holds it, and blocks of bytes that can be handed on as descriptors |
+//! | `bytes` | copies bytes in and out of memory that another process writes, without a reference to them |
 //! | `parts` | how such memory is used in parts, so that what is not used takes no address space |
 //! | `wait` | waits on words in shared memory, on an event, and on many descriptors at once, exact to the deadline |
 //! | `word` | waits on words in shared memory, and tells whether the process that left its mark in one still lives, whoever has its number now |
@@ -25,6 +26,8 @@
 //! | `rights` | what a thread may do, what exec would add to that, and how a new process lays that down |
 //! | `standing` | whether one thread may start processes on behalf of another: never one that is less confined |
 //! | `surroundings` | what a process hands on to those it starts, and whether that has changed |
+
+pub(crate) mod bytes;
 
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;

@@ -18,6 +18,7 @@ use super::parts::{self, Parts};
 use super::refusal::Named;
 use super::socket::above_standard;
 use crate::poison::lock;
+use crate::sys::bytes::SharedBytes;
 
 /// Memory that was mapped and is unmapped when this is dropped, unless it is to stay.
 #[derive(Debug)]
@@ -120,6 +121,14 @@ impl Mapping {
 
     pub(crate) fn as_ptr(&self) -> *mut u8 {
         self.start.as_ptr()
+    }
+
+    /// All of it, as bytes that others may write.
+    #[inline]
+    pub(crate) fn bytes(&self) -> SharedBytes<'_> {
+        // SAFETY: mapped as long as `self`. References into a mapping are to atomic words, or to what a seal or a held lock
+        // protects, or to a worker's arguments: nobody writes those while they are borrowed.
+        unsafe { SharedBytes::new(self.as_ptr(), self.len) }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -344,15 +353,21 @@ impl Region {
         self.len
     }
 
-    /// Where a part is mapped that was [opened](Self::open_part) before, as long as `self` lives.
+    /// What [`as_ptr`](Self::as_ptr) points to, as bytes that others may write.
     #[inline]
-    pub(crate) fn part(&self, part: usize) -> Option<*mut u8> {
-        self.parts.start(part)
+    pub(crate) fn bytes(&self) -> SharedBytes<'_> {
+        self.mapping.bytes()
+    }
+
+    /// A part that was [opened](Self::open_part) before.
+    #[inline]
+    pub(crate) fn part(&self, part: usize) -> Option<SharedBytes<'_>> {
+        self.parts.bytes(part)
     }
 
     /// Maps a part, `len` bytes from `offset` on, unless it is mapped.
     #[cold]
-    pub(crate) fn open_part(&self, part: usize, offset: usize, len: usize) -> io::Result<*mut u8> {
+    pub(crate) fn open_part(&self, part: usize, offset: usize, len: usize) -> io::Result<SharedBytes<'_>> {
         self.parts.open(part, self.descriptor.as_fd(), offset, len)
     }
 
