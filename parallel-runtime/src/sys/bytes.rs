@@ -75,10 +75,12 @@ impl<'a> SharedBytes<'a> {
     #[inline]
     pub(crate) fn read_u64(&self, at: usize) -> Option<u64> {
         let place = self.range(at, at.saturating_add(size_of::<u64>()));
-        // SAFETY: mapped, and so many bytes, as is looked at first; no alignment is needed, and any bits are a number.
-        let word =
-            (place.len == size_of::<u64>()).then(|| unsafe { place.start.cast::<Unaligned<u64>>().read_volatile() });
-        word.map(|word| u64::from_le(word.0))
+        if place.len < size_of::<u64>() {
+            return None;
+        }
+        // SAFETY: mapped, and so many bytes, as was just made sure; no alignment is needed, and any bits are a number.
+        let word = unsafe { place.start.cast::<Unaligned<u64>>().read_volatile() };
+        Some(u64::from_le(word.0))
     }
 
     /// Writes a value at `at`.
@@ -90,9 +92,14 @@ impl<'a> SharedBytes<'a> {
     pub(crate) fn write<T: NoUninit>(&self, at: usize, value: T) {
         let last = self.len.checked_sub(size_of::<T>());
         assert!(last.is_some_and(|last| at <= last), "{} bytes at {at} of {}", size_of::<T>(), self.len);
-        let place = self.start.wrapping_add(at).cast::<Unaligned<T>>();
-        // SAFETY: mapped, as was just made sure; no alignment is needed.
-        unsafe { place.write_volatile(Unaligned(value)) };
+        let place = self.start.wrapping_add(at).cast::<T>();
+        if place.is_aligned() {
+            // SAFETY: mapped and aligned, as was just made sure.
+            unsafe { place.write_volatile(value) };
+        } else {
+            // SAFETY: as above. Not for all values: it takes a detour by the stack.
+            unsafe { place.cast::<Unaligned<T>>().write_volatile(Unaligned(value)) };
+        }
     }
 
     /// Copies them into `target`.
@@ -104,10 +111,13 @@ impl<'a> SharedBytes<'a> {
     pub(crate) fn copy_to(&self, target: &mut [u8]) {
         assert!(self.len == target.len(), "{} bytes for a place of {}", self.len, target.len());
         // A message of one number is one load.
-        match (<&mut [u8; 8]>::try_from(&mut *target), self.read_u64(0)) {
-            (Ok(target), Some(word)) => *target = word.to_le_bytes(),
+        if self.len == size_of::<u64>()
+            && let Some(word) = self.read_u64(0)
+        {
+            target.copy_from_slice(&word.to_le_bytes());
+        } else {
             // SAFETY: as many bytes as both have.
-            _ => unsafe { copy(self.start, target.as_mut_ptr(), self.len) },
+            unsafe { copy(self.start, target.as_mut_ptr(), self.len) };
         }
     }
 
