@@ -188,7 +188,7 @@ impl<'a> RowWriter<'a> {
     #[inline(always)]
     pub(crate) fn write<T: NoUninit>(&self, index: u32, value: T) {
         const { assert!(size_of::<T>() <= WIDEST) };
-        self.values.write(index as usize * size_of::<T>(), value);
+        self.values.write(index, value);
     }
 
     /// The reply, with the row, as far as it is published; and how many items were begun.

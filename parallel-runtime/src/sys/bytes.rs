@@ -1,8 +1,8 @@
 //! Bytes that another process may write at any time.
 //!
 //! They are copied in and out, and no Rust reference to them exists: a reference promises the compiler that they stay as they
-//! are. Short copies are volatile. Long ones are a call of the C library's `memmove` from assembler: the compiler sees no access,
-//! so it assumes nothing about one, and the copy is as fast as any on this machine. A copy that another process disturbs holds
+//! are. A number is a volatile access. Everything else is a call of the C library's `memmove` from assembler: the compiler sees no
+//! access, so it assumes nothing about one, and the copy is as fast as any on this machine. A copy that another process disturbs holds
 //! some bytes or others; its reader checks what it reads.
 //!
 //! Words of protocols in such memory are atomic, and references to atomics promise nothing. Three other kinds of shared memory
@@ -83,23 +83,19 @@ impl<'a> SharedBytes<'a> {
         Some(u64::from_le(word.0))
     }
 
-    /// Writes a value at `at`.
+    /// Writes the value behind `index` others of its width, by a plain store: a loop over items has no time for more. No other
+    /// process reads the value before it is published.
     ///
     /// # Panics
     ///
-    /// When it reaches behind the end.
+    /// When it is behind the end.
     #[inline(always)]
-    pub(crate) fn write<T: NoUninit>(&self, at: usize, value: T) {
-        let last = self.len.checked_sub(size_of::<T>());
-        assert!(last.is_some_and(|last| at <= last), "{} bytes at {at} of {}", size_of::<T>(), self.len);
+    pub(crate) fn write<T: NoUninit>(&self, index: u32, value: T) {
+        let at = index as usize * size_of::<T>();
+        assert!(at + size_of::<T>() <= self.len, "value {index} of a row of {} bytes", self.len);
         let place = self.start.wrapping_add(at).cast::<T>();
-        if place.is_aligned() {
-            // SAFETY: mapped and aligned, as was just made sure.
-            unsafe { place.write_volatile(value) };
-        } else {
-            // SAFETY: as above. Not for all values: it takes a detour by the stack.
-            unsafe { place.cast::<Unaligned<T>>().write_volatile(Unaligned(value)) };
-        }
+        // SAFETY: mapped, as was just made sure; what another process reads of it nevertheless, it copies and checks.
+        unsafe { place.write_unaligned(value) };
     }
 
     /// Copies them into `target`.
@@ -157,7 +153,10 @@ impl<'a> SharedBytes<'a> {
     pub(crate) fn copy_from(&self, source: &[u8]) {
         assert!(self.len == source.len(), "{} bytes for a place of {}", source.len(), self.len);
         match <[u8; 8]>::try_from(source) {
-            Ok(word) => self.write(0, u64::from_ne_bytes(word)),
+            // SAFETY: mapped, and so many bytes; no alignment is needed.
+            Ok(word) => unsafe {
+                self.start.cast::<Unaligned<u64>>().write_volatile(Unaligned(u64::from_ne_bytes(word)));
+            },
             // SAFETY: as many bytes as both have.
             Err(_) => unsafe { copy(source.as_ptr(), self.start, self.len) },
         }
@@ -244,14 +243,14 @@ mod tests {
     fn values_are_written_and_read_at_any_place() {
         let mut bytes = vec![0; 40];
         let shared = SharedBytes::of(&mut bytes);
-        for at in 0..=24 {
-            shared.write(at, 0x0102_0304_0506_0708_u64.to_le());
-            assert_eq!(shared.read_u64(at), Some(0x0102_0304_0506_0708));
-            shared.write(at, u128::MAX);
+        for at in 0..=16 {
+            shared.range(at, 40).write(1, 0x0102_0304_0506_0708_u64.to_le());
+            assert_eq!(shared.read_u64(at + 8), Some(0x0102_0304_0506_0708));
+            shared.range(at, 40).write(0, u128::MAX);
             assert_eq!((shared.read_u64(at), shared.read_u64(at + 8)), (Some(u64::MAX), Some(u64::MAX)));
         }
         let mut numbers = [MaybeUninit::<u16>::zeroed(); 4];
-        shared.range(24, 32).copy_into(&mut numbers);
+        shared.range(16, 24).copy_into(&mut numbers);
         // SAFETY: any bits are numbers, and these were zeros before.
         assert_eq!(numbers.map(|number| unsafe { number.assume_init() }), [u16::MAX; 4]);
     }
@@ -272,8 +271,8 @@ mod tests {
             assert!(std::panic::catch_unwind(write).is_err());
             assert_eq!(bytes, [0; 16]);
         };
-        refused(|shared| shared.write(9, 1_u64));
-        refused(|shared| shared.write(usize::MAX - 3, 1_u64));
+        refused(|shared| shared.write(2, 1_u64));
+        refused(|shared| shared.write(u32::MAX, 1_u64));
         refused(|shared| shared.range(0, 7).write(0, 1_u64));
         refused(|shared| shared.copy_from(&[1; 17]));
         refused(|shared| shared.copy_to(&mut [1; 15]));
@@ -304,7 +303,7 @@ mod tests {
             while !reader.is_finished() {
                 for byte in [0xff, 0] {
                     memory.bytes().range(16, LEN).copy_from(&[byte; LEN - 16]);
-                    memory.bytes().write(8, u64::from_ne_bytes([byte; 8]));
+                    memory.bytes().range(8, 16).copy_from(&[byte; 8]);
                     std::thread::yield_now();
                 }
             }
