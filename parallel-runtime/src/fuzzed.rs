@@ -9,11 +9,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::flight::error_of;
-use crate::lane::memory::{LANE, LaneMemory, SharedBytes};
+use crate::lane::memory::{LANE, LaneMemory};
 use crate::lane::reply;
 use crate::process::control::{Body, Delivery, Note, Opening, Package, Report};
 use crate::process::transfer::Store;
 use crate::sys::Descriptor;
+use crate::sys::bytes::SharedBytes;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::program;
 use crate::wire::codec;
@@ -72,7 +73,7 @@ fn read_entries(bytes: &[u8], done: usize, skip: usize) {
     assert!(items <= done, "{items} of {done}");
     let length: usize = values(bytes, done).map(<[u8]>::len).sum();
     assert!(length <= bytes.len());
-    if let Some((width, row)) = whole_row(SharedBytes::of(bytes), done, skip.min(done)) {
+    if let Some((width, row)) = whole_row(SharedBytes::of(&mut bytes.to_vec()), done, skip.min(done)) {
         assert_eq!(row.len(), width * (done - skip.min(done)));
     }
 }

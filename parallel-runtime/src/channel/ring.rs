@@ -17,6 +17,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::words::marks::{ALIGNMENT, Gap, Marks, Move, RingError, Room};
+use crate::sys::bytes::SharedBytes;
 use crate::sys::memory::{Access, Region};
 use crate::sys::parts;
 use crate::tuning;
@@ -78,7 +79,7 @@ pub(super) enum Space<'a> {
 #[derive(Debug)]
 pub(super) struct Slot<'a> {
     gap: Gap<'a>,
-    level: Level,
+    level: Level<'a>,
 }
 
 impl Slot<'_> {
@@ -135,22 +136,21 @@ impl Ring {
         self.words().len()
     }
 
-    /// Where a level is in this process, which maps it when it comes to it.
+    /// A level, which this process maps when it comes to it.
     #[inline(always)]
-    fn level(&self, level: u64) -> Result<Level, Trouble> {
-        let start = match level.checked_sub(1) {
-            // SAFETY: the region's head is longer than its first page.
-            None => unsafe { self.region.as_ptr().add(HEAD as usize) },
+    fn level(&self, level: u64) -> Result<Level<'_>, Trouble> {
+        let bytes = match level.checked_sub(1) {
+            None => self.region.bytes().range(HEAD as usize, (HEAD + FIRST) as usize),
             Some(part) => match self.region.part(part as usize) {
-                Some(start) => start,
+                Some(bytes) => bytes,
                 None => self.open(level)?,
             },
         };
-        Ok(Level { start, size: RingWords::size(level) })
+        Ok(Level(bytes))
     }
 
     #[cold]
-    fn open(&self, level: u64) -> Result<*mut u8, Trouble> {
+    fn open(&self, level: u64) -> Result<SharedBytes<'_>, Trouble> {
         let (offset, len) = (start_of(level) as usize, RingWords::size(level) as usize);
         self.region.open_part(level as usize - 1, offset, len).map_err(Trouble::NoAddressSpace)
     }
@@ -240,106 +240,62 @@ impl Ring {
     }
 }
 
-/// A level, where it is mapped in this process. Used under a lock of the ring, while its region lives.
+/// A level, where it is mapped in this process; its size is a power of two. Used under a lock of the ring, which a process that
+/// scribbles ignores: what is copied out of it is some bytes or others.
 #[derive(Debug, Clone, Copy)]
-struct Level {
-    start: *mut u8,
-    /// In bytes; a power of two.
-    size: u64,
-}
+struct Level<'a>(SharedBytes<'a>);
 
-impl Level {
+impl<'a> Level<'a> {
     /// Copies bytes to a position of a level, around its end if need be.
     #[inline]
     fn write(self, position: u64, bytes: &[u8]) {
-        let (offset, first) = self.place(position, bytes.len());
-        let (first, second) = bytes.split_at(first);
-        self.copy_to(offset, first);
-        if !second.is_empty() {
-            self.copy_to(0, second);
-        }
-    }
-
-    #[inline]
-    fn copy_to(self, offset: usize, bytes: &[u8]) {
-        // SAFETY: `place` stays inside the level, all of which is mapped.
-        let target = unsafe { self.start.add(offset) };
-        if let Ok(word) = <[u8; 8]>::try_from(bytes) {
-            // SAFETY: as below; most messages of numbers are of this length, and it is one store.
-            unsafe { target.cast::<[u8; 8]>().write(word) };
-        } else {
-            // SAFETY: as above; `bytes` is this process's own memory. The lock keeps others that keep to it away.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+        let (first, second) = self.place(position, bytes.len());
+        let (head, tail) = bytes.split_at(first.len());
+        first.copy_from(head);
+        if !tail.is_empty() {
+            second.copy_from(tail);
         }
     }
 
     /// Fills `bytes` from a position of a level.
     #[inline]
     fn copy_out(self, position: u64, bytes: &mut [u8]) {
-        let (offset, first) = self.place(position, bytes.len());
-        let (first, second) = bytes.split_at_mut(first);
-        self.copy_from(offset, first);
-        if !second.is_empty() {
-            self.copy_from(0, second);
-        }
-    }
-
-    #[inline]
-    fn copy_from(self, offset: usize, bytes: &mut [u8]) {
-        // SAFETY: `place` stays inside the level, all of which is mapped.
-        let source = unsafe { self.start.add(offset) };
-        if let Ok(word) = <&mut [u8; 8]>::try_from(&mut *bytes) {
-            // SAFETY: as below.
-            *word = unsafe { source.cast::<[u8; 8]>().read() };
-        } else {
-            // SAFETY: as above. Should another process scribble, the copy holds some bytes or others.
-            unsafe { std::ptr::copy_nonoverlapping(source, bytes.as_mut_ptr(), bytes.len()) };
+        let (first, second) = self.place(position, bytes.len());
+        let (head, tail) = bytes.split_at_mut(first.len());
+        first.copy_to(head);
+        if !tail.is_empty() {
+            second.copy_to(tail);
         }
     }
 
     /// Appends `len` bytes from a position of a level to `bytes`.
     fn append(self, position: u64, len: usize, bytes: &mut Vec<u8>) {
-        let (offset, first) = self.place(position, len);
         bytes.reserve(len);
-        for (offset, len) in [(offset, first), (0, len - first)] {
-            // SAFETY: `place` stays inside the level, all of which is mapped.
-            let source = unsafe { self.start.add(offset) };
-            let target = bytes.spare_capacity_mut().as_mut_ptr().cast::<u8>();
-            // SAFETY: as above, and `reserve` made room. Should another process scribble, the copy holds some bytes or others.
-            unsafe { std::ptr::copy_nonoverlapping(source, target, len) };
-            // SAFETY: these bytes were just written.
-            unsafe { bytes.set_len(bytes.len() + len) };
-        }
+        let (first, second) = self.place(position, len);
+        first.append_to(bytes);
+        second.append_to(bytes);
     }
 
     /// Copies `len` bytes from a position to the start of another level, which is no smaller.
-    fn copy_to_start_of(self, target: Self, position: u64, len: usize) {
-        assert!(self.size <= target.size, "a ring moves up");
-        let (offset, first) = self.place(position, len);
-        for (offset, at, len) in [(offset, 0, first), (0, first, len - first)] {
-            // SAFETY: `place` stays inside the level, all of which is mapped.
-            let source = unsafe { self.start.add(offset) };
-            // SAFETY: as above, because the target is no smaller.
-            let target = unsafe { target.start.add(at) };
-            // SAFETY: two levels are different parts of the region. Should another process scribble, the copy holds some bytes
-            // or others.
-            unsafe { std::ptr::copy_nonoverlapping(source, target, len) };
-        }
+    fn copy_to_start_of(self, target: Level<'_>, position: u64, len: usize) {
+        let (first, second) = self.place(position, len);
+        target.0.range(0, first.len()).copy_from_shared(first);
+        target.0.range(first.len(), len).copy_from_shared(second);
     }
 
-    /// Where in the level a position is, and how many of `len` bytes from there lie before the level's end; the others are at
-    /// its start.
+    /// The `len` bytes from a position on: those before the level's end, and the others, which are at its start.
     ///
     /// # Panics
     ///
     /// When the level is smaller than that.
     #[inline]
-    fn place(self, position: u64, len: usize) -> (usize, usize) {
-        let size = self.size as usize;
+    fn place(self, position: u64, len: usize) -> (SharedBytes<'a>, SharedBytes<'a>) {
+        let size = self.0.len();
         assert!(len <= size, "a message larger than the ring");
         // The size is a power of two.
         let at = position as usize & (size - 1);
-        (at, len.min(size - at))
+        let first = len.min(size - at);
+        (self.0.range(at, at + first), self.0.range(0, len - first))
     }
 }
 

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::memory::SharedBytes;
 use crate::poison::lock;
+use crate::sys::bytes::SharedBytes;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
 use crate::tuning::BULK_ROWS;
@@ -187,7 +187,7 @@ impl Arrived {
     /// The row's bytes; `None` in a process that was forked from the one where it arrived: once that has read it, another row
     /// may be there.
     pub(crate) fn bytes(&self) -> Option<SharedBytes<'_>> {
-        self.is_here().then(|| SharedBytes::of_mapping(&self.row))
+        self.is_here().then(|| self.row.bytes())
     }
 
     /// Whether this is the process where it arrived, and not one that was forked from it.

@@ -3,17 +3,14 @@
 //! A lane is one [`Header`], two argument areas and two reply areas. A bell is one
 //! [`BellWords`]. Every word is atomic: the other process may write it at any time, also when it should not.
 
-use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, AtomicU64};
-
-use bytemuck::{NoUninit, Pod};
 
 use super::step::StepWord;
 use super::words::bell::BellWords;
 use super::words::door::Knocks;
 use super::words::limit::Limit;
 use super::words::slot::SlotWord;
+pub(crate) use crate::sys::bytes::SharedBytes;
 use crate::sys::memory::Mapping;
 use crate::tuning::{LANE_AREA, SLOTS};
 
@@ -134,217 +131,41 @@ impl LaneMemory {
 
     /// Copies `bytes` into the argument area of `slot` from `at` on; false when they do not fit.
     pub(crate) fn write_arguments(&self, slot: usize, at: usize, bytes: &[u8]) -> bool {
-        self.write(HEAD + slot * LANE_AREA, at, bytes)
+        write(self.area(slot), at, bytes)
     }
 
     /// The first `len` bytes of the argument area of `slot`; fewer when the area is shorter.
-    ///
-    /// # Safety
-    ///
-    /// Nobody writes there as long as the bytes are borrowed.
-    pub(crate) unsafe fn arguments(&self, slot: usize, len: usize) -> &[u8] {
-        // SAFETY: the start of one of the areas inside the mapping.
-        let start = unsafe { self.0.as_ptr().add(HEAD + slot * LANE_AREA) };
-        // SAFETY: inside the area; the caller promises that it does not change.
-        unsafe { std::slice::from_raw_parts(start, len.min(LANE_AREA)) }
+    pub(crate) fn arguments(&self, slot: usize, len: usize) -> SharedBytes<'_> {
+        self.area(slot).range(0, len)
     }
 
     /// Copies `bytes` into the reply area of `slot` from `at` on; false when they do not fit.
     #[inline]
     pub(crate) fn write_reply(&self, slot: usize, at: usize, bytes: &[u8]) -> bool {
-        self.write(HEAD + (SLOTS + slot) * LANE_AREA, at, bytes)
-    }
-
-    /// The place of `len` bytes in the reply area of `slot` from `at` on, for values that are written there.
-    ///
-    /// # Panics
-    ///
-    /// When the area ends before.
-    pub(crate) fn row(&self, slot: usize, at: usize, len: usize) -> RowMemory<'_> {
-        assert!(at.checked_add(len).is_some_and(|end| end <= LANE_AREA), "{len} bytes at {at}");
-        // SAFETY: inside one of the areas of the mapping, as was just made sure.
-        let start = unsafe { self.0.as_ptr().add(HEAD + (SLOTS + slot) * LANE_AREA + at) };
-        RowMemory { start, len, memory: PhantomData }
+        write(self.area(SLOTS + slot), at, bytes)
     }
 
     /// The reply area of `slot` from `at` to `end`; less when the area is shorter.
     pub(crate) fn reply(&self, slot: usize, at: usize, end: usize) -> SharedBytes<'_> {
-        let end = end.min(LANE_AREA);
-        let at = at.min(end);
-        // SAFETY: inside one of the areas of the mapping.
-        let start = unsafe { self.0.as_ptr().add(HEAD + (SLOTS + slot) * LANE_AREA + at) };
-        SharedBytes { start, len: end - at, memory: PhantomData }
+        self.area(SLOTS + slot).range(at, end)
     }
 
+    /// An area: the argument areas come first, then the reply areas.
     #[inline]
-    fn write(&self, area: usize, at: usize, bytes: &[u8]) -> bool {
-        if at.checked_add(bytes.len()).is_none_or(|end| end > LANE_AREA) {
-            return false;
-        }
-        // SAFETY: `area` is the start of one of the areas inside the mapping.
-        let target = unsafe { self.0.as_ptr().add(area + at) };
-        // SAFETY: the check above keeps it inside the area; `bytes` is this process's own memory and does not overlap
-        // the mapping. What the other process reads of it meanwhile it copies, and checks the copy.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
-        true
+    fn area(&self, area: usize) -> SharedBytes<'_> {
+        let start = HEAD + area * LANE_AREA;
+        self.0.bytes().range(start, start + LANE_AREA)
     }
 }
 
-/// The place of a row of values in a reply area.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RowMemory<'a> {
-    /// The start of `len` bytes, which can be written as long as `'a`.
-    start: *mut u8,
-    len: usize,
-    memory: PhantomData<&'a [u8]>,
-}
-
-impl RowMemory<'_> {
-    /// Writes the value behind `index` others of its width.
-    ///
-    /// # Panics
-    ///
-    /// When it is behind the end.
-    #[inline(always)]
-    pub(crate) fn write<T: NoUninit>(&self, index: u32, value: T) {
-        let at = index as usize * size_of::<T>();
-        assert!(at + size_of::<T>() <= self.len, "value {index} of a row of {} bytes", self.len);
-        // SAFETY: inside the row, as was just made sure.
-        let target = unsafe { self.start.add(at) };
-        // SAFETY: as above. What the other process reads of it meanwhile it copies, and checks the copy.
-        unsafe { target.cast::<T>().write_unaligned(value) };
+#[inline]
+fn write(area: SharedBytes<'_>, at: usize, bytes: &[u8]) -> bool {
+    let place = area.range(at, at.saturating_add(bytes.len()));
+    let fits = place.len() == bytes.len();
+    if fits {
+        place.copy_from(bytes);
     }
-}
-
-/// Some words that are copied at a time: one by one took an unoptimized program ten times as long.
-type Line = [u64; 32];
-
-/// Bytes that another process may write at any time: they can only be copied.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SharedBytes<'a> {
-    /// The start of `len` bytes that can be read as long as `'a`.
-    start: *const u8,
-    len: usize,
-    memory: PhantomData<&'a [u8]>,
-}
-
-impl<'a> SharedBytes<'a> {
-    /// Bytes that nobody writes.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn of(bytes: &'a [u8]) -> Self {
-        Self { start: bytes.as_ptr(), len: bytes.len(), memory: PhantomData }
-    }
-
-    /// All bytes of a mapping.
-    pub(crate) fn of_mapping(mapping: &'a Mapping) -> Self {
-        Self { start: mapping.as_ptr(), len: mapping.len(), memory: PhantomData }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// The bytes from `at` to `end`; fewer when there are not so many.
-    pub(crate) fn range(&self, at: usize, end: usize) -> Self {
-        let end = end.min(self.len);
-        let at = at.min(end);
-        // SAFETY: not behind the end, as was just made sure.
-        let start = unsafe { self.start.add(at) };
-        Self { start, len: end - at, memory: PhantomData }
-    }
-
-    /// Copies them into `target`, which has as many. Should another process write them meanwhile, the copy holds some bytes
-    /// or others, and every reader of it checks what it reads.
-    ///
-    /// # Panics
-    ///
-    /// When the lengths differ.
-    pub(crate) fn copy_to(&self, target: &mut [u8]) {
-        assert!(self.len == target.len(), "{} bytes for a place of {}", self.len, target.len());
-        // SAFETY: as many bytes as both have; `target` is this process's own and does not overlap shared memory.
-        unsafe { std::ptr::copy_nonoverlapping(self.start, target.as_mut_ptr(), self.len) };
-    }
-
-    /// Copies them into places for numbers, which then hold some numbers or others.
-    ///
-    /// # Panics
-    ///
-    /// When the lengths differ.
-    pub(crate) fn copy_into<T: Pod>(&self, target: &mut [MaybeUninit<T>]) {
-        assert!(self.len == size_of_val(target), "{} bytes for places of {}", self.len, size_of_val(target));
-        // SAFETY: as in `copy_to`; whatever bytes arrive, they are numbers.
-        unsafe { std::ptr::copy_nonoverlapping(self.start, target.as_mut_ptr().cast::<u8>(), self.len) };
-    }
-
-    /// A copy of them while another process writes there: word by word, so that the compiler knows that they change.
-    pub(crate) fn to_vec_meanwhile(self) -> Vec<u8> {
-        let mut bytes = vec![0; self.len];
-        self.copy_meanwhile(&mut bytes);
-        bytes
-    }
-
-    /// Copies them so into `target`, which has as many.
-    ///
-    /// # Panics
-    ///
-    /// When the lengths differ.
-    pub(crate) fn copy_meanwhile(&self, target: &mut [u8]) {
-        assert!(self.len == target.len(), "{} bytes for a place of {}", self.len, target.len());
-        let ahead = self.start.align_offset(size_of::<u64>()).min(self.len);
-        let (single, rest) = target.split_at_mut(ahead);
-        let mut at = 0;
-        for byte in single {
-            *byte = self.changing(at);
-            at += 1;
-        }
-        let mut lines = rest.chunks_exact_mut(size_of::<Line>());
-        for line in &mut lines {
-            line.copy_from_slice(bytemuck::bytes_of(&self.changing::<Line>(at)));
-            at += size_of::<Line>();
-        }
-        let mut words = lines.into_remainder().chunks_exact_mut(size_of::<u64>());
-        for word in &mut words {
-            word.copy_from_slice(&self.changing::<u64>(at).to_ne_bytes());
-            at += size_of::<u64>();
-        }
-        for byte in words.into_remainder() {
-            *byte = self.changing(at);
-            at += 1;
-        }
-    }
-
-    /// What is at `at`, where it is aligned, at this moment.
-    ///
-    /// # Panics
-    ///
-    /// When it is behind the end.
-    #[inline(always)]
-    fn changing<T: Pod>(&self, at: usize) -> T {
-        assert!(at + size_of::<T>() <= self.len, "{} bytes at {at} of {}", size_of::<T>(), self.len);
-        // SAFETY: not behind the end, as was just made sure.
-        let place = unsafe { self.start.add(at) }.cast::<T>();
-        debug_assert!(place.is_aligned(), "{place:?}");
-        // SAFETY: mapped as long as `'a`, and aligned: its callers went to a multiple. It holds some bits or others, which any
-        // number may have, and the compiler takes nothing about them for granted.
-        unsafe { place.read_volatile() }
-    }
-
-    /// A copy of them.
-    pub(crate) fn to_vec(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.len);
-        // SAFETY: as in `copy_to`, into fresh memory of that capacity.
-        unsafe { std::ptr::copy_nonoverlapping(self.start, bytes.as_mut_ptr(), self.len) };
-        // SAFETY: so many bytes were written above.
-        unsafe { bytes.set_len(self.len) };
-        bytes
-    }
-
-    /// A copy of the word at their start, if there are eight.
-    pub(crate) fn word(&self) -> Option<u64> {
-        let mut word = [0; 8];
-        (self.len >= 8).then(|| self.range(0, 8).copy_meanwhile(&mut word))?;
-        Some(u64::from_le_bytes(word))
-    }
+    fits
 }
 
 /// A bell's memory.

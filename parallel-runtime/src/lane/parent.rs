@@ -4,9 +4,10 @@ use std::io;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
-use super::memory::{LANE, LaneMemory, MAGIC, SharedBytes, crowd, slot_of};
+use super::memory::{LANE, LaneMemory, MAGIC, crowd, slot_of};
 use super::reply;
 use super::words::slot::State;
+use crate::sys::bytes::SharedBytes;
 use crate::sys::memory::{self, Mapping};
 use crate::sys::wait;
 use crate::sys::{AsDescriptor, Descriptor};

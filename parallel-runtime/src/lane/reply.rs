@@ -17,8 +17,9 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use bytemuck::NoUninit;
 
-use super::memory::{LaneMemory, RowMemory, SharedBytes, Slot};
+use super::memory::{LaneMemory, Slot};
 use super::step::{Phase, Step};
+use crate::sys::bytes::SharedBytes;
 use crate::sys::wait;
 use crate::tuning::LANE_AREA;
 
@@ -106,7 +107,7 @@ impl<'a> ReplyWriter<'a> {
         let most = if fits { u32::try_from(items.min(room)).unwrap_or(u32::MAX - done) } else { 0 };
         RowWriter {
             words,
-            values: memory.row(slot, at, most as usize * width),
+            values: memory.reply(slot, at, at + most as usize * width),
             width,
             start: at,
             most,
@@ -157,7 +158,7 @@ fn begin(Slot { order, progress }: &Slot, timed: bool, step: Step, done: u32) ->
 pub(crate) struct RowWriter<'a> {
     words: &'a Slot,
     /// The place of the values.
-    values: RowMemory<'a>,
+    values: SharedBytes<'a>,
     /// The width of a value, in bytes.
     width: usize,
     /// Where the first value goes in the reply area.
@@ -213,12 +214,12 @@ pub(crate) fn read(memory: &LaneMemory, slot: usize, number: u64) -> Option<Shar
     if reply.len() == 0 {
         return Some(reply);
     }
-    (reply.word() == Some(number)).then(|| reply.range(REPLY_HEAD, usize::MAX))
+    (reply.read_u64(0) == Some(number)).then(|| reply.range(REPLY_HEAD, usize::MAX))
 }
 
 /// The same of a parcel that may be running, or have died.
 pub(crate) fn read_so_far(memory: &LaneMemory, slot: usize, number: u64) -> Option<Vec<u8>> {
-    Some(read(memory, slot, number)?.to_vec_meanwhile())
+    Some(read(memory, slot, number)?.to_vec())
 }
 
 /// Writes the head of a row at `at`; returns where its first value goes. Apart from the writer, which so is never asked for

@@ -6,7 +6,7 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 
 use bytemuck::Pod;
 
-use super::memory::SharedBytes;
+use crate::sys::bytes::SharedBytes;
 use crate::sys::memory::prefer_huge_pages;
 
 /// Numbers of some type, to be filled in.
@@ -99,9 +99,9 @@ mod tests {
     fn numbers_come_out_in_their_places_whatever_the_order_and_the_forecast() {
         for expected in [0, 3, 5, 100, usize::MAX] {
             let mut rows = RowsOf::<u16>::new(expected);
-            assert!(rows.put(3, 2, SharedBytes::of(bytemuck::bytes_of(&[4_u16, 5]))));
-            assert!(!rows.put(0, 4, SharedBytes::of(&[0; 8])));
-            assert!(rows.put(0, 2, SharedBytes::of(bytemuck::bytes_of(&[1_u16, 2, 3]))));
+            assert!(rows.put(3, 2, SharedBytes::of(bytemuck::bytes_of_mut(&mut [4_u16, 5]))));
+            assert!(!rows.put(0, 4, SharedBytes::of(&mut [0; 8])));
+            assert!(rows.put(0, 2, SharedBytes::of(bytemuck::bytes_of_mut(&mut [1_u16, 2, 3]))));
             assert_eq!(rows.into_vec(5), [1, 2, 3, 4, 5]);
         }
     }
@@ -111,7 +111,7 @@ mod tests {
         for len in 0..12 {
             let mut rows = RowsOf::<u8>::new(8);
             for first in [5, 0, 8] {
-                assert!(rows.put(first, 1, SharedBytes::of(&[1, 2])));
+                assert!(rows.put(first, 1, SharedBytes::of(&mut [1, 2])));
             }
             assert_eq!(rows.into_vec(len), [1, 2, 0, 0, 0, 1, 2, 0, 1, 2, 0, 0][..len]);
         }

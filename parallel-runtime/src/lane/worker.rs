@@ -124,7 +124,7 @@ impl WorkerLane {
     pub(crate) fn parcel(&self, number: u64, len: usize) -> &[u8] {
         // SAFETY: only the parent writes there, and only where the slot is empty; this one is taken, and `end` needs this
         // very lane for itself.
-        unsafe { self.memory.arguments(slot_of(number), len) }
+        unsafe { self.memory.arguments(slot_of(number), len).still() }
     }
 
     /// Starts the reply to parcel `number`; with the start of each item noted, if they are `timed`.

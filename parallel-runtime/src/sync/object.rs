@@ -91,8 +91,8 @@ impl<W: ObjectWords, T: Pod> Object<W, T> {
     /// Makes an object that holds copies of `values`.
     pub(crate) fn holding(values: &[T]) -> Result<Self> {
         let object = Self::zeroed(values.len())?;
-        // SAFETY: as many values as `data` points to; no other process has the memory yet.
-        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), object.data().as_ptr(), values.len()) };
+        let (start, bytes) = (data_offset::<W, T>(), bytemuck::cast_slice(values));
+        object.region.bytes().range(start, start + bytes.len()).copy_from(bytes);
         Ok(object)
     }
 

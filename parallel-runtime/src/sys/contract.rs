@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
+use super::bytes::SharedBytes;
 use super::early;
 use super::executable;
 use super::fork::{self, Forked, Original};
@@ -71,6 +72,7 @@ contract! {
     Mapping::behind: fn(BorrowedDescriptor<'_>, usize, usize) -> io::Result<Mapping>;
     Mapping::as_ptr: fn(&Mapping) -> *mut u8;
     Mapping::len: fn(&Mapping) -> usize;
+    Mapping::bytes: fn(&Mapping) -> SharedBytes<'_>;
     Block::new: fn() -> io::Result<Block>;
     Block::fill: fn(&Block, &[&[u8]]) -> io::Result<()>;
     memory::read_block: fn(Descriptor, usize) -> io::Result<Vec<u8>>;
@@ -81,12 +83,13 @@ contract! {
     Region::descriptor: fn(&Region) -> BorrowedDescriptor<'_>;
     Region::as_ptr: fn(&Region) -> *mut u8;
     Region::len: fn(&Region) -> usize;
+    Region::bytes: fn(&Region) -> SharedBytes<'_>;
     Region::release: fn(&Region, usize, usize);
     Region::note_sent: fn(&Region);
     memory::on_forget: fn(fn(u64));
     Region::in_parts: fn(usize) -> io::Result<Arc<Region>>;
-    Region::part: fn(&Region, usize) -> Option<*mut u8>;
-    Region::open_part: fn(&Region, usize, usize, usize) -> io::Result<*mut u8>;
+    Region::part: fn(&Region, usize) -> Option<SharedBytes<'_>>;
+    Region::open_part: fn(&Region, usize, usize, usize) -> io::Result<SharedBytes<'_>>;
     parts::HEAD: usize;
     parts::MOST: usize;
 }

@@ -2,6 +2,8 @@
 
 mod contract;
 
+pub(crate) mod bytes;
+
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[path = "linux/mod.rs"]
 mod platform;

@@ -3,8 +3,8 @@
 use super::codec::{self, CodecError};
 use super::outcome::CallFailure;
 use super::parcel::u64_at;
-use crate::lane::memory::SharedBytes;
 use crate::lane::reply::{ROW_HEAD, tag};
+use crate::sys::bytes::SharedBytes;
 
 /// What became of one item, or of several.
 #[derive(Debug)]
@@ -119,11 +119,11 @@ pub(crate) fn values(reply: &[u8], count: usize) -> impl Iterator<Item = &[u8]> 
 
 /// A reply to `done` items that is one row: the width of its values, and their bytes, without the first `skip`.
 pub(crate) fn whole_row(reply: SharedBytes<'_>, done: usize, skip: usize) -> Option<(usize, SharedBytes<'_>)> {
-    let head = reply.word()?;
+    let head = reply.read_u64(0)?;
     let (kind, width) = (head & 0xff, usize::try_from(head >> 8).ok()?);
     let len = width.checked_mul(done)?;
     let values = reply.range(ROW_HEAD, ROW_HEAD.checked_add(len)?);
-    let open = reply.range(8, 16).word()? == 0;
+    let open = reply.read_u64(8)? == 0;
     (kind == tag::ROW && open && values.len() == len).then(|| (width, values.range(skip * width, len)))
 }
 

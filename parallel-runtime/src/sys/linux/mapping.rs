@@ -7,6 +7,7 @@ use std::ptr::{self, NonNull};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
 use super::refusal::Named;
+use crate::sys::bytes::SharedBytes;
 
 /// Memory that was mapped and is unmapped when this is dropped, unless it is to stay.
 #[derive(Debug)]
@@ -107,6 +108,14 @@ impl Mapping {
 
     pub(crate) fn as_ptr(&self) -> *mut u8 {
         self.start.as_ptr()
+    }
+
+    /// All of it, as bytes that others may write.
+    #[inline]
+    pub(crate) fn bytes(&self) -> SharedBytes<'_> {
+        // SAFETY: mapped as long as `self`. References into a mapping are to atomic words, or to what a seal or a held lock
+        // protects, or to a worker's arguments: no process writes those while they are borrowed.
+        unsafe { SharedBytes::new(self.as_ptr(), self.len) }
     }
 
     pub(crate) fn len(&self) -> usize {

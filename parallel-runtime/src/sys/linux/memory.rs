@@ -17,6 +17,7 @@ pub(crate) use super::mapping::{Mapping, sizes};
 use super::parts::{self, Parts};
 use super::refusal::{Named, refused};
 use crate::poison::lock;
+use crate::sys::bytes::SharedBytes;
 use crate::tuning::HUGE_FROM;
 
 /// Asks for huge pages for memory that is about to be filled: where each small page is touched for the first time, that costs
@@ -232,15 +233,21 @@ impl Region {
         self.len
     }
 
-    /// Where a part is mapped that was [opened](Self::open_part) before, as long as `self` lives.
+    /// What [`as_ptr`](Self::as_ptr) points to, as bytes that others may write.
     #[inline]
-    pub(crate) fn part(&self, part: usize) -> Option<*mut u8> {
-        self.parts.start(part)
+    pub(crate) fn bytes(&self) -> SharedBytes<'_> {
+        self.mapping.bytes()
+    }
+
+    /// A part that was [opened](Self::open_part) before.
+    #[inline]
+    pub(crate) fn part(&self, part: usize) -> Option<SharedBytes<'_>> {
+        self.parts.bytes(part)
     }
 
     /// Maps a part, `len` bytes from `offset` on, unless it is mapped.
     #[cold]
-    pub(crate) fn open_part(&self, part: usize, offset: usize, len: usize) -> io::Result<*mut u8> {
+    pub(crate) fn open_part(&self, part: usize, offset: usize, len: usize) -> io::Result<SharedBytes<'_>> {
         self.parts.open(part, self.descriptor.as_fd(), offset, len)
     }
 

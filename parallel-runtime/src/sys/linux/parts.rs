@@ -6,12 +6,11 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::OnceLock;
 
 use super::limits;
 use super::mapping::Mapping;
-use crate::poison::lock;
+use crate::sys::bytes::SharedBytes;
 use crate::tuning::RING;
 
 /// How much of such memory, from its start, every process maps at once, in bytes.
@@ -21,18 +20,13 @@ pub(crate) const MOST: usize = 16;
 
 /// The parts of a region that are mapped in this process.
 #[derive(Debug, Default)]
-pub(super) struct Parts {
-    /// Where each begins; null: it is not mapped.
-    starts: [AtomicPtr<u8>; MOST],
-    mappings: Mutex<Vec<Mapping>>,
-}
+pub(super) struct Parts([OnceLock<Mapping>; MOST]);
 
 impl Parts {
-    /// Where a part begins, if it is mapped.
+    /// The bytes of a part, if it is mapped.
     #[inline]
-    pub(super) fn start(&self, part: usize) -> Option<*mut u8> {
-        let start = self.starts.get(part)?.load(Ordering::Acquire);
-        (!start.is_null()).then_some(start)
+    pub(super) fn bytes(&self, part: usize) -> Option<SharedBytes<'_>> {
+        self.0.get(part)?.get().map(Mapping::bytes)
     }
 
     /// Maps a part: `len` bytes of `memory` from `offset` on, which are whole pages.
@@ -40,18 +34,17 @@ impl Parts {
     /// # Errors
     ///
     /// When all that lies before its end is more than this process should use for one region, or can.
-    pub(super) fn open(&self, part: usize, memory: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<*mut u8> {
-        let mut mappings = lock(&self.mappings);
-        if let Some(start) = self.start(part) {
-            // Another thread was first.
-            return Ok(start);
-        }
-        let place = self.starts.get(part).ok_or(io::ErrorKind::InvalidInput)?;
+    pub(super) fn open(
+        &self,
+        part: usize,
+        memory: BorrowedFd<'_>,
+        offset: usize,
+        len: usize,
+    ) -> io::Result<SharedBytes<'_>> {
+        let place = self.0.get(part).ok_or(io::ErrorKind::InvalidInput)?;
         limits::check_share(offset.saturating_add(len) as u64)?;
         let mapping = Mapping::part(memory, offset, len)?;
-        let start = mapping.as_ptr();
-        mappings.push(mapping);
-        place.store(start, Ordering::Release);
-        Ok(start)
+        // Another thread may have been first; ours is then unmapped.
+        Ok(place.get_or_init(|| mapping).bytes())
     }
 }
