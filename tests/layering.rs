@@ -238,8 +238,6 @@ fn no_two_files_of_a_folder_import_each_other_in_a_circle() {
     let may = [
         // The calls of a pool's lock: each hands the driver on to the next.
         ["pool/core", "pool/driver", "pool/entered", "pool/give", "pool/owner"].as_slice(),
-        // The reactor starts, and a start asks the reactor how its thread stands.
-        &["process/caller", "process/reactor", "process/start"],
         // A function's entry holds how it is called, and a call says whose it is.
     ];
     let sources = sources();

@@ -20,8 +20,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 
-use super::reactor::Reactor;
-use super::start;
+use super::shown;
 use crate::sys::process;
 use crate::sys::refusal::Named;
 use crate::sys::rights::Rights;
@@ -35,6 +34,16 @@ pub(crate) struct Caller {
     pub(crate) affinity: Option<Affinity>,
     pub(crate) rights: Arc<Rights>,
     pub(crate) deputy: Option<Deputy>,
+}
+
+/// The thread that starts processes for callers that are as confined as itself: the reactor.
+pub(super) trait Starter {
+    /// How it stands, as far as is known.
+    fn standing(&self) -> Option<Arc<Standing>>;
+    /// Has it look how it stands now; `None` where it does not come to it.
+    fn look_at_standing(&self) -> Option<Arc<Standing>>;
+    /// Whether processes of the program run.
+    fn has_processes(&self) -> bool;
 }
 
 /// The thread that starts processes in place of the reactor, until this is dropped.
@@ -52,7 +61,7 @@ impl Caller {
     /// # Errors
     ///
     /// Where its processes must be started by a thread of its own making, and it cannot make one.
-    pub(super) fn here(reactor: &Reactor, is_maker: bool) -> io::Result<Self> {
+    pub(super) fn here(reactor: &impl Starter, is_maker: bool) -> io::Result<Self> {
         let rights = Rights::own();
         let begun = Instant::now();
         let deputy = loop {
@@ -66,7 +75,7 @@ impl Caller {
                 // deputies are there to end.
                 Err(error)
                     if error.kind() == io::ErrorKind::WouldBlock
-                        && !(reactor.pids().is_empty() && DEPUTIES.load(Relaxed) == 0)
+                        && (reactor.has_processes() || DEPUTIES.load(Relaxed) > 0)
                         && begun.elapsed() < tuning::LONG_WAIT =>
                 {
                     thread::sleep(tuning::BETWEEN_LOOKS);
@@ -77,8 +86,8 @@ impl Caller {
         Ok(Self { affinity: Affinity::own(), rights: Arc::new(rights), deputy })
     }
 
-    fn verdict(reactor: &Reactor, rights: &Rights, is_maker: bool) -> Verdict {
-        let verdict = |standing: &Standing| standing.verdict(rights, || is_maker || start::one_shows_itself());
+    fn verdict(reactor: &impl Starter, rights: &Rights, is_maker: bool) -> Verdict {
+        let verdict = |standing: &Standing| standing.verdict(rights, || is_maker || shown::one_shows_itself());
         let known = reactor.standing().as_deref().map(verdict);
         if known == Some(Verdict::Same) {
             return Verdict::Same;

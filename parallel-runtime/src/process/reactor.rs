@@ -5,19 +5,20 @@
 //! only. Everything that watches a process implements [`Events`]; those methods run on this thread.
 
 use std::cell::Cell;
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 use std::time::{Duration, Instant};
 
-use super::caller::{Caller, Deputy};
-use super::control::Control;
+use super::alarms::Alarms;
+use super::caller::{Caller, Deputy, Starter};
+pub(crate) use super::child::{Child, check_not_forked};
 use super::peer::PeerError;
-use super::start::{self, LATEST, Launched, Launcher, Numbers, Order, Way};
+use super::shown::LATEST;
+use super::start::{self, Launched, Launcher, Numbers, Order};
 use super::turns::{self, LongWait, Look, StartLimit};
 use crate::ending;
 use crate::panic::PanicReport;
@@ -25,8 +26,7 @@ use crate::poison::lock;
 use crate::sys::AsDescriptor;
 use crate::sys::memory;
 use crate::sys::oom::{self, MemoryKills, Verdict};
-use crate::sys::owner::Owner;
-use crate::sys::process::{self, Started};
+use crate::sys::process;
 use crate::sys::program;
 use crate::sys::refusal::Named;
 use crate::sys::standing::{self, Standing};
@@ -76,139 +76,6 @@ pub(crate) trait Waiting: Send + Sync {
     fn refuse(self: Arc<Self>, reactor: &mut Loop, error: io::Error);
 }
 
-/// A process of ours.
-#[derive(Debug)]
-pub(crate) struct Child {
-    /// The reactor's number for it.
-    key: u64,
-    started: Started,
-    control: Control,
-    way: Way,
-    owner: Owner,
-    state: Mutex<ChildState>,
-    /// This program has killed it.
-    killed: AtomicBool,
-    /// Whether the rest of its group is killed with it, however it ends.
-    ends_group: AtomicBool,
-}
-
-/// How far a process is from its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ChildState {
-    Runs,
-    /// The system refused to kill it, so its channel was closed: a worker without a channel leaves by itself.
-    ToldToLeave,
-    /// The system may have given its number to another process, so it is not signalled.
-    Reaped,
-}
-
-impl Child {
-    #[cfg(test)]
-    pub(crate) fn is_stopped(&self) -> bool {
-        process::is_stopped(&self.started.pidfd)
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.started.pid
-    }
-
-    pub(crate) fn control(&self) -> &Control {
-        &self.control
-    }
-
-    /// How it was started.
-    pub(crate) fn way(&self) -> Way {
-        self.way
-    }
-
-    /// The user that it runs as.
-    pub(crate) fn owner(&self) -> Owner {
-        self.owner
-    }
-
-    /// Signals the process and what it started in its group; does nothing once it has ended.
-    ///
-    /// # Errors
-    ///
-    /// When the system refuses it; and in a fork of the program, because the child is the program's.
-    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
-        check_not_forked()?;
-        let state = lock(&self.state);
-        if *state == ChildState::Reaped {
-            return Ok(());
-        }
-        if signal == process::KILL {
-            self.killed.store(true, Ordering::Relaxed);
-        }
-        let Started { pid, pidfd } = &self.started;
-        let mut sent = Ok(());
-        if !process::leads_group(*pid) {
-            // The task has moved it into another group, which is not ours to signal.
-            sent = process::signal(*pid, pidfd, signal);
-        }
-        let sent = sent.and(process::signal_group(*pid, pidfd, signal));
-        // The system may refuse to signal an ended process that is not reaped yet: by rights it may be another user's.
-        sent.or_else(|error| if self.has_ended() { Ok(()) } else { Err(error) })
-    }
-
-    /// Whether the process has ended, as far as the system tells.
-    fn has_ended(&self) -> bool {
-        matches!(process::peek(&self.started.pidfd), Ok(Some(_)))
-    }
-
-    /// Sees to it that the process ends: by SIGKILL; where the system refuses that, as it does once the program is another
-    /// user's, by closing its channel. Where that does not help either, the watcher hears that the process is
-    /// [lost](Events::lost). Does nothing once it has ended.
-    pub(crate) fn end(&self) {
-        let _ = self.kill();
-    }
-
-    /// [Ends](Self::end) the process, and tells where the system refuses.
-    ///
-    /// # Errors
-    ///
-    /// When the system refuses both; and in a fork of the program, because the child is the program's.
-    pub(crate) fn kill(&self) -> io::Result<()> {
-        let Err(refused) = self.signal(process::KILL) else { return Ok(()) };
-        check_not_forked()?;
-        {
-            let mut state = lock(&self.state);
-            if *state != ChildState::Runs {
-                return Ok(());
-            }
-            *state = ChildState::ToldToLeave;
-        }
-        let shut = self.control.shut();
-        let error = io::Error::new(refused.kind(), refused.to_string());
-        if let Some(reactor) = REACTOR.get() {
-            let key = self.key;
-            reactor.run(move |reactor| reactor.see_out(key, refused));
-        }
-        shut.map_err(|_| error)
-    }
-
-    /// Has the rest of the process's group killed when it ends by itself, as when a signal ends it.
-    pub(crate) fn end_group(&self) {
-        self.ends_group.store(true, Ordering::Relaxed);
-    }
-
-    /// Reaps the process. Where a signal ended it, the rest of its group is killed.
-    fn reap(&self) -> Option<ExitStatus> {
-        let mut state = lock(&self.state);
-        let Started { pid, pidfd } = &self.started;
-        let crashed = process::peek(pidfd).is_ok_and(|status| status.and_then(process::deadly_signal).is_some());
-        if crashed || self.ends_group.load(Ordering::Relaxed) {
-            let _ = process::signal_group(*pid, pidfd, process::KILL);
-        }
-        let left = *state == ChildState::ToldToLeave;
-        *state = ChildState::Reaped;
-        let status = process::try_wait(pidfd).ok().flatten()?;
-        // A worker that cannot be killed exits with `LEFT` instead: this counts as the kill.
-        let killed = left && status.code() == Some(process::LEFT);
-        Some(if killed { process::ended_by(process::KILL) } else { status })
-    }
-}
-
 type Job = Box<dyn FnOnce(&mut Loop) + Send>;
 
 /// The reactor as other threads see it.
@@ -241,16 +108,6 @@ thread_local! {
     static IS_REACTORS: Cell<bool> = const { Cell::new(false) };
     /// Whether this thread has made the reactor, since this was last set to false.
     static HAS_MADE_IT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Refuses a process that was forked from one in which the reactor runs: the fork has no reactor thread.
-pub(crate) fn check_not_forked() -> io::Result<()> {
-    if program::was_forked() {
-        return Err(io::Error::other(
-            "this process was forked, without exec, from one that had used `parallel`; fork before the first call",
-        ));
-    }
-    Ok(())
 }
 
 /// The reactor, started on first use.
@@ -374,26 +231,6 @@ impl Reactor {
         });
     }
 
-    /// How the reactor's thread stands, as far as is known.
-    pub(crate) fn standing(&self) -> Option<Arc<Standing>> {
-        lock(&self.standing).clone()
-    }
-
-    /// Has the reactor look how its thread stands now; `None` where it does not come to it.
-    pub(crate) fn look_at_standing(&self) -> Option<Arc<Standing>> {
-        let standing = if IS_REACTORS.get() {
-            Arc::new(Standing::own())
-        } else {
-            let (tell, told) = mpsc::channel();
-            self.run(move |_| {
-                let _ = tell.send(Arc::new(Standing::own()));
-            });
-            told.recv_timeout(tuning::KILL_GRACE).ok()?
-        };
-        *lock(&self.standing) = Some(Arc::clone(&standing));
-        Some(standing)
-    }
-
     /// The processes that run now, in order of their numbers.
     pub(crate) fn pids(&self) -> Vec<u32> {
         lock(&self.pids).iter().copied().collect()
@@ -409,6 +246,37 @@ impl Reactor {
         let mut pulses = lock(&self.pulses);
         pulses.retain(|pool| pool.strong_count() > 0);
         pulses.push(pool);
+    }
+}
+
+impl Starter for Reactor {
+    fn standing(&self) -> Option<Arc<Standing>> {
+        lock(&self.standing).clone()
+    }
+
+    fn look_at_standing(&self) -> Option<Arc<Standing>> {
+        let standing = if IS_REACTORS.get() {
+            Arc::new(Standing::own())
+        } else {
+            let (tell, told) = mpsc::channel();
+            self.run(move |_| {
+                let _ = tell.send(Arc::new(Standing::own()));
+            });
+            told.recv_timeout(tuning::KILL_GRACE).ok()?
+        };
+        *lock(&self.standing) = Some(Arc::clone(&standing));
+        Some(standing)
+    }
+
+    fn has_processes(&self) -> bool {
+        !lock(&self.pids).is_empty()
+    }
+}
+
+/// A process that could not be killed was told to leave, and gets some time for it.
+fn told_to_leave(key: u64, error: io::Error) {
+    if let Some(reactor) = REACTOR.get() {
+        reactor.run(move |reactor| reactor.see_out(key, error));
     }
 }
 
@@ -438,10 +306,8 @@ pub(crate) fn pids() -> Vec<u32> {
 const WAKE: u64 = 0;
 const ATTENTION: u64 = 1;
 const LAUNCHER: Numbers = Numbers { end: 2, answer: 3, spare: 4 };
-/// A call has waited long for its turn.
-const LONG_WAIT: u64 = 5;
 /// Memory ran out.
-const MEMORY: u64 = 6;
+const MEMORY: u64 = 5;
 /// Below this, numbers are not those of workers.
 const FIRST_CHILD: u64 = 8;
 
@@ -458,15 +324,7 @@ pub(crate) struct Loop {
     launcher: Launcher,
     children: HashMap<u64, WatchedChild>,
     next: u64,
-    alarms: BinaryHeap<Reverse<(Instant, u64)>>,
-    armed: HashMap<u64, Weak<dyn Alarm>>,
-    /// Processes that could not start and are tried again, by the number of their alarm.
-    resting: HashMap<u64, Arc<dyn Waiting>>,
-    /// Processes that could not be killed and are to leave by themselves, by the number of their alarm: their keys, and what
-    /// the system said.
-    leaving: HashMap<u64, (u64, io::Error)>,
-    /// So many alarms may be armed before those of dropped owners are swept out.
-    swept: usize,
+    alarms: Alarms<AlarmKind>,
     waiting: VecDeque<QueuedStart>,
     /// How many of the processes came through the queue: the others are pools' workers.
     admitted: usize,
@@ -478,6 +336,20 @@ pub(crate) struct Loop {
     memory_kills: MemoryKills,
     /// Whether the program's end has reached the pools.
     sees_off: bool,
+}
+
+/// What an alarm is for.
+enum AlarmKind {
+    Ring(Weak<dyn Alarm>),
+    /// A process could not start, and is tried again.
+    Retry(Arc<dyn Waiting>),
+    /// A process could not be killed and was to leave by itself: its key, and what the system said.
+    Lose {
+        key: u64,
+        error: io::Error,
+    },
+    /// A call may have waited long for its turn.
+    LongWait,
 }
 
 /// A process that waits for its turn.
@@ -497,11 +369,7 @@ impl Loop {
             launcher,
             children: HashMap::new(),
             next: FIRST_CHILD,
-            alarms: BinaryHeap::new(),
-            armed: HashMap::new(),
-            resting: HashMap::new(),
-            leaving: HashMap::new(),
-            swept: 0,
+            alarms: Alarms::default(),
             waiting: VecDeque::new(),
             admitted: 0,
             long_wait: LongWait::default(),
@@ -520,8 +388,7 @@ impl Loop {
         let mut ready = Vec::new();
         loop {
             self.starts_left = tuning::STARTS_AT_A_TIME;
-            let alarm = self.alarms.peek().map(|Reverse((at, _))| *at);
-            let deadline = alarm.into_iter().chain(self.launcher.next_look()).min();
+            let deadline = self.alarms.next().into_iter().chain(self.launcher.next_look()).min();
             if self.poller.wait(&mut ready, deadline).is_err() {
                 // The program closed our descriptor, or a later sandbox refuses to wait for it. Do not spin: look at each
                 // process now and then.
@@ -596,7 +463,7 @@ impl Loop {
         let Some(watched) = self.children.get(&key) else { return };
         let (child, events) = (Arc::clone(&watched.child), Arc::clone(&watched.events));
         if !Arc::clone(&events).readable(self, &child) && number != key {
-            self.poller.remove(child.control.as_descriptor());
+            self.poller.remove(child.control().as_descriptor());
         }
         if number == key {
             self.ended(key, &child, events);
@@ -607,14 +474,14 @@ impl Loop {
         LATEST.is_to_be_reaped(child.pid());
         let status = child.reap();
         self.poller.remove(child.started.pidfd.as_descriptor());
-        self.poller.remove(child.control.as_descriptor());
+        self.poller.remove(child.control().as_descriptor());
         lock(&self.shared.pids).remove(&child.pid());
         if self.children.remove(&key).is_some_and(|watched| watched.admitted) {
             self.admitted -= 1;
         }
         self.launcher.has_ended();
         let is_killed = status.and_then(process::deadly_signal).is_some_and(|(signal, _)| signal == process::KILL);
-        let is_judged = is_killed && !child.killed.load(Ordering::Relaxed);
+        let is_judged = is_killed && !child.was_killed();
         let verdict = if is_judged { self.memory_kills.judge() } else { Verdict::Other };
         oom::telling(verdict, || events.ended(self, child, status));
         self.admit();
@@ -683,17 +550,7 @@ impl Loop {
             self.launcher.discard(launched);
             return Err(error);
         }
-        let Launched { started, control, way, owner } = launched;
-        let child = Arc::new(Child {
-            key,
-            started,
-            control,
-            way,
-            owner,
-            state: Mutex::new(ChildState::Runs),
-            killed: AtomicBool::new(false),
-            ends_group: AtomicBool::new(false),
-        });
+        let child = Arc::new(Child::new(key, launched, told_to_leave));
         lock(&self.shared.pids).insert(child.pid());
         self.short_since = None;
         self.admitted += usize::from(order.admitted);
@@ -703,24 +560,12 @@ impl Loop {
 
     /// Rings `alarm` at `at`, and at whatever time it then asks for.
     pub(crate) fn arm(&mut self, at: Instant, alarm: Weak<dyn Alarm>) {
-        let number = self.next;
-        self.next += 2;
-        self.alarms.push(Reverse((at, number)));
-        self.armed.insert(number, alarm);
-        if self.alarms.len() > 2 * (self.armed.len() + self.resting.len() + self.leaving.len()) {
-            let Self { alarms, armed, resting, leaving, .. } = self;
-            alarms.retain(|Reverse((_, number))| {
-                armed.contains_key(number)
-                    || resting.contains_key(number)
-                    || leaving.contains_key(number)
-                    || *number == LONG_WAIT
-            });
-        }
-        if self.armed.len() > self.swept {
-            // Most may be alarms of calls that were dropped long before their time.
-            self.armed.retain(|_, alarm| alarm.strong_count() > 0);
-            self.swept = 2 * self.armed.len();
-        }
+        self.set_alarm(at, AlarmKind::Ring(alarm));
+    }
+
+    fn set_alarm(&mut self, at: Instant, what: AlarmKind) {
+        // Most may be alarms of calls that were dropped long before their time.
+        self.alarms.set(at, what, |what| !matches!(what, AlarmKind::Ring(alarm) if alarm.strong_count() == 0));
     }
 
     /// Puts a process behind those that wait; it starts once this event is handled.
@@ -730,18 +575,12 @@ impl Loop {
 
     /// Puts a process behind those that wait, after a pause.
     pub(crate) fn queue_later(&mut self, pause: Duration, waiting: Arc<dyn Waiting>) {
-        let number = self.next;
-        self.next += 2;
-        self.alarms.push(Reverse((Instant::now() + pause, number)));
-        self.resting.insert(number, waiting);
+        self.set_alarm(Instant::now() + pause, AlarmKind::Retry(waiting));
     }
 
     /// Gives a process that could not be killed some time to leave; its channel was closed.
     fn see_out(&mut self, key: u64, error: io::Error) {
-        let number = self.next;
-        self.next += 2;
-        self.alarms.push(Reverse((Instant::now() + tuning::MOMENT, number)));
-        self.leaving.insert(number, (key, error));
+        self.set_alarm(Instant::now() + tuning::MOMENT, AlarmKind::Lose { key, error });
     }
 
     /// If a process has still not ended, tells its watcher that it cannot be ended; from now on it is only waited for.
@@ -752,7 +591,7 @@ impl Loop {
         if std::mem::take(&mut watched.admitted) {
             self.admitted -= 1;
         }
-        self.poller.remove(child.control.as_descriptor());
+        self.poller.remove(child.control().as_descriptor());
         // What it has said before is still of use.
         Arc::clone(&events).readable(self, &child);
         events.lost(self, &child, error);
@@ -760,28 +599,19 @@ impl Loop {
 
     fn ring_alarms(&mut self) {
         let now = Instant::now();
-        while let Some(&Reverse((at, number))) = self.alarms.peek() {
-            if at > now {
-                break;
-            }
-            self.alarms.pop();
-            if number == LONG_WAIT {
-                self.look_for_long_wait();
-                continue;
-            }
-            if let Some(waiting) = self.resting.remove(&number) {
-                self.queue(waiting);
-                self.admit();
-                continue;
-            }
-            if let Some((key, error)) = self.leaving.remove(&number) {
-                self.lose(key, error);
-                continue;
-            }
-            let Some(weak) = self.armed.remove(&number) else { continue };
-            let Some(alarm) = weak.upgrade() else { continue };
-            if let Some(next) = alarm.ring(self) {
-                self.arm(next, weak);
+        while let Some(what) = self.alarms.take_due(now) {
+            match what {
+                AlarmKind::LongWait => self.look_for_long_wait(),
+                AlarmKind::Retry(waiting) => {
+                    self.queue(waiting);
+                    self.admit();
+                }
+                AlarmKind::Lose { key, error } => self.lose(key, error),
+                AlarmKind::Ring(weak) => {
+                    if let Some(next) = weak.upgrade().and_then(|alarm| alarm.ring(self)) {
+                        self.arm(next, weak);
+                    }
+                }
             }
         }
     }
@@ -841,7 +671,7 @@ impl Loop {
         }
         let Some(first) = self.waiting.front() else { return };
         if let Some(at) = self.long_wait.watches_for(first.since, limit) {
-            self.alarms.push(Reverse((at, LONG_WAIT)));
+            self.set_alarm(at, AlarmKind::LongWait);
         }
     }
 
@@ -849,7 +679,7 @@ impl Loop {
         let first = self.waiting.front().map(|first| (first.call.name(), first.since));
         match self.long_wait.look(first, Instant::now(), self.admitted, self.waiting.len()) {
             Look::Nothing => {}
-            Look::Again(at) => self.alarms.push(Reverse((at, LONG_WAIT))),
+            Look::Again(at) => self.set_alarm(at, AlarmKind::LongWait),
             Look::Tell(text) => turns::print(text),
         }
     }
