@@ -47,8 +47,9 @@ mod fuzzed;
 pub mod __private;
 
 pub use call::handle::{AsCompleted, JoinHandle, as_completed};
-pub use call::task::{Function, ParIMap, ParIMapUnordered, Task};
-pub use call::tries::{Fallible, TryParIMap, TryParIMapUnordered};
+pub use call::map::lazy::{ParIMap, ParIMapUnordered};
+pub use call::map::tries::{Fallible, TryParIMap, TryParIMapUnordered};
+pub use call::task::{Function, Task};
 pub use current::{Current, active_children, current};
 pub use engine::target::Target;
 pub use error::{CodecError, Error, ErrorKind, PanicReport, Result};

@@ -6,4 +6,3 @@ pub(crate) mod options;
 pub(crate) mod spawned;
 pub(crate) mod submitted;
 pub(crate) mod task;
-pub(crate) mod tries;

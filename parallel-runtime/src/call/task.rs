@@ -1,9 +1,11 @@
-//! The handle a `#[parallel]` function becomes: [`Task`], with the options in front of a call and the calls themselves.
+//! The handle a `#[parallel]` function becomes: [`Task`], with the options in front of a call and the calls themselves; its maps are
+//! in [`map`](super::map).
+//!
+//! Two thirds of this file are documentation.
 
-use std::borrow::{Borrow, Cow};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
-use std::iter::FusedIterator;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -11,10 +13,6 @@ use std::time::Duration;
 use bytemuck::TransparentWrapper;
 
 use super::handle::JoinHandle;
-use super::map::feeder::MapPlan;
-use super::map::lazy::{AsTheyCome, Lazy};
-use super::map::ordered::{self, Reorder};
-use super::map::reduce;
 use super::options::{Defaults, Manner, Options};
 use super::spawned::{Request, Spawned};
 use super::submitted::Submitted;
@@ -24,8 +22,7 @@ use crate::engine::target::Target;
 use crate::engine::{Engine, inline};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Pool;
-use crate::run::callable::{Accepts, ByArguments, Callable, Merges, NamedArguments};
-use crate::tuning;
+use crate::run::callable::{Callable, NamedArguments};
 use crate::wire::arguments::Arguments;
 use crate::wire::codec::CodecError;
 use crate::wire::given::{self, Given};
@@ -285,13 +282,17 @@ impl<H: Callable> Task<H> {
         self.0.pointer
     }
 
+    pub(super) fn options(&self) -> &Options {
+        &self.0.options
+    }
+
     /// Refuses options that make no sense, and a function that workers could not find.
-    fn check(&self, manner: Manner) -> Result<()> {
+    pub(super) fn check(&self, manner: Manner) -> Result<()> {
         self.0.options.check(manner)?;
         entry::check_function(H::entry())
     }
 
-    fn engine(&self) -> Result<Arc<dyn Engine>> {
+    pub(super) fn engine(&self) -> Result<Arc<dyn Engine>> {
         match &self.0.options.engine {
             Some(engine) => Ok(Arc::clone(engine)),
             None => match inline::within() {
@@ -302,7 +303,7 @@ impl<H: Callable> Task<H> {
         }
     }
 
-    fn terms(&self, discard: bool, indexed: bool) -> Arc<Terms> {
+    pub(super) fn terms(&self, discard: bool, indexed: bool) -> Arc<Terms> {
         static USUAL: LazyLock<Arc<Terms>> = LazyLock::new(Arc::default);
         let terms = Terms {
             timeout: self.0.options.timeout,
@@ -315,366 +316,6 @@ impl<H: Callable> Task<H> {
         };
         // Those of a call without options need no memory of their own.
         if terms == **USUAL { Arc::clone(&USUAL) } else { Arc::new(terms) }
-    }
-
-    pub(crate) fn plan(&self, discard: bool) -> Result<MapPlan> {
-        self.plan_of(Manner::Map, discard)
-    }
-
-    fn plan_of(&self, manner: Manner, discard: bool) -> Result<MapPlan> {
-        let plan = || -> Result<MapPlan> {
-            self.check(manner)?;
-            Ok(MapPlan {
-                engine: self.engine()?,
-                terms: self.terms(discard, true),
-                merge: None,
-                chunk_size: self.0.options.items_per_chunk(),
-                window: None,
-            })
-        };
-        plan().map_err(|error| {
-            // The items are not encoded, so their depth is unknown.
-            given::meet();
-            error.in_function(H::entry().name())
-        })
-    }
-
-    fn lazy_plan(&self) -> Result<MapPlan> {
-        let plan = self.plan_of(Manner::LazyMap, false)?;
-        let window = self.0.options.window.unwrap_or(tuning::WINDOW_PER_WORKER * plan.engine.shape().workers);
-        // A chunk that is larger than the window could never be sent.
-        let chunk_size = plan.chunk_size.map(|size| size.min(window));
-        Ok(MapPlan { window: Some(window), chunk_size, ..plan })
-    }
-
-    /// Runs the function on every item, in the pool's workers; returns the values in the order of the items.
-    ///
-    /// A function's own `Err` is a value like another.
-    ///
-    /// # Errors
-    ///
-    /// The first failure; the items that have not started are dropped then. `InvalidInput` for options that make no
-    /// sense.
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics; what had started goes on and is dropped.
-    ///
-    /// # What the compiler says
-    ///
-    /// Items of another type than the parameter's are E0271, "type mismatch resolving `<… as IntoIterator>::Item == u64`", with what
-    /// was expected and what was found. An owned parameter takes its own type only, so that `"7".parse().unwrap()` and
-    /// literals need no type:
-    ///
-    /// - expected `u64`, found `&u64`, at `par_map(&v)` or `par_map(v.iter())`: write `v.iter().copied()`, `v.iter().cloned()`, or `v`.
-    /// - expected `String`, found `&str`: write `["a".to_string()]`, or make the parameter a `&str`, which takes both.
-    /// - expected a tuple: the function has several parameters; write `[(1, 2), (3, 4)]`, or `a.into_iter().zip(b)`.
-    ///
-    /// # Examples
-    ///
-    /// See [`Task`].
-    pub fn par_map<I>(&self, items: I) -> Result<Vec<H::Output>>
-    where
-        I: IntoIterator,
-        H: Accepts<I::Item>,
-    {
-        let items = Given::new(items);
-        ordered::map::<_, H>(self.plan(false)?, items.into_inner().into_iter())
-    }
-
-    /// Runs the function on every item, as [`par_map`](Self::par_map); every item has its own outcome, in the order of
-    /// the items.
-    ///
-    /// When the call as a whole is refused, as for `chunk_size(0)`, every outcome says so.
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use parallel::prelude::*;
-    ///
-    /// #[parallel]
-    /// fn half(x: u32) -> u32 {
-    ///     assert!(x % 2 == 0, "{x} is odd");
-    ///     x / 2
-    /// }
-    ///
-    /// let halves = half.par_map_results([2, 3, 4]);
-    /// assert_eq!(*halves[0].as_ref().unwrap(), 1);
-    /// assert_eq!(halves[1].as_ref().unwrap_err().index(), Some(1));
-    /// assert_eq!(*halves[2].as_ref().unwrap(), 2);
-    /// ```
-    pub fn par_map_results<I>(&self, items: I) -> Vec<Result<H::Output>>
-    where
-        I: IntoIterator,
-        H: Accepts<I::Item>,
-    {
-        ordered::map_results::<_, H>(self.plan(false), items.into_iter())
-    }
-
-    /// Runs the function on the items as its outcomes are asked for, in order. At most a window of items, by default
-    /// 256 for each worker, is taken from `items` ahead of that; endless iterators are fine.
-    ///
-    /// Dropping it drops what has not started.
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics, in `next`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use parallel::prelude::*;
-    ///
-    /// #[parallel]
-    /// fn square(x: u64) -> u64 { x * x }
-    ///
-    /// let first = square.par_imap(1..).map(Result::unwrap).find(|&y| y > 100);
-    /// assert_eq!(first, Some(121));
-    /// ```
-    pub fn par_imap<I>(&self, items: I) -> ParIMap<I::IntoIter, H>
-    where
-        I: IntoIterator,
-        H: Accepts<I::Item>,
-    {
-        ParIMap(Lazy::new(self.lazy_plan(), items.into_iter(), Reorder::new()))
-    }
-
-    /// As [`par_imap`](Self::par_imap), but gives outcomes as they come in, each with the index of its item.
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics, in `next`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use parallel::prelude::*;
-    ///
-    /// #[parallel]
-    /// fn square(x: usize) -> usize { x * x }
-    ///
-    /// for (index, value) in square.par_imap_unordered(0..100) {
-    ///     assert_eq!(value.unwrap(), index * index);
-    /// }
-    /// ```
-    pub fn par_imap_unordered<I>(&self, items: I) -> ParIMapUnordered<I::IntoIter, H>
-    where
-        I: IntoIterator,
-        H: Accepts<I::Item>,
-    {
-        ParIMapUnordered(Lazy::new(self.lazy_plan(), items.into_iter(), AsTheyCome::default()))
-    }
-
-    /// Runs the function on every item; the values are dropped in the workers.
-    ///
-    /// # Errors
-    ///
-    /// As [`par_map`](Self::par_map).
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use parallel::prelude::*;
-    ///
-    /// #[parallel]
-    /// fn check(x: u32) { assert!(x < 100) }
-    ///
-    /// assert!(check.par_for_each(0..100).is_ok());
-    /// assert!(check.par_for_each(0..101).is_err());
-    /// ```
-    pub fn par_for_each<I>(&self, items: I) -> Result<()>
-    where
-        I: IntoIterator,
-        H: Accepts<I::Item>,
-    {
-        let items = Given::new(items);
-        ordered::for_each::<_, H>(self.plan(true)?, items.into_inner().into_iter())
-    }
-
-    /// Runs the function on every item and merges the values into one, in the workers too; `None` for no items.
-    ///
-    /// `merge` must be associative. Neighbours are merged in the order of the items, so it need not be commutative.
-    ///
-    /// Items are taken from the input as workers have room for them, and merged while the rest is mapped. So the input may be
-    /// larger than memory, and the values that are here at a time are a few for each worker and each power of four of the number
-    /// of chunks.
-    ///
-    /// # Errors
-    ///
-    /// The first failure, of the function or of `merge`; otherwise as [`par_map`](Self::par_map).
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use parallel::prelude::*;
-    ///
-    /// #[parallel]
-    /// fn length(word: &str) -> usize { word.len() }
-    ///
-    /// #[parallel]
-    /// fn add(a: usize, b: usize) -> usize { a + b }
-    ///
-    /// # fn main() -> parallel::Result<()> {
-    /// assert_eq!(length.par_map_reduce(["one", "two", "three"], &add)?, Some(11));
-    /// assert_eq!(length.par_map_reduce([""; 0], &add)?, None);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn par_map_reduce<I, M>(&self, items: I, merge: &M) -> Result<Option<H::Output>>
-    where
-        I: IntoIterator,
-        H: Accepts<I::Item>,
-        M: Merges<H::Output>,
-    {
-        let _ = merge;
-        let items = Given::new(items);
-        let plan = self.plan(false)?;
-        entry::check_function(M::merge_entry()).inspect_err(|_| given::meet())?;
-        reduce::map_reduce::<_, H>(plan, items.into_inner().into_iter(), M::merge_entry())
-    }
-
-    /// Runs the function on every item as [`par_map`](Self::par_map) does; the items are structs of its arguments, or
-    /// borrow as such.
-    ///
-    /// # Errors
-    ///
-    /// As [`par_map`](Self::par_map).
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics.
-    ///
-    /// # Examples
-    ///
-    /// See [`spawn_args`](Self::spawn_args).
-    pub fn par_map_args<I>(&self, items: I) -> Result<Vec<H::Output>>
-    where
-        I: IntoIterator<Item: Borrow<H::Arguments>>,
-        H: NamedArguments,
-    {
-        ordered::map::<_, ByArguments<H>>(self.plan(false)?, items.into_iter())
-    }
-
-    /// As [`par_map_results`](Self::par_map_results), for items that are structs of the function's arguments.
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use parallel::prelude::*;
-    ///
-    /// #[parallel(args(name = Job, derive(Clone)))]
-    /// fn half(x: u32) -> u32 {
-    ///     assert!(x % 2 == 0, "{x} is odd");
-    ///     x / 2
-    /// }
-    ///
-    /// let jobs = [Job { x: 2 }, Job { x: 3 }];
-    /// let outcomes = half.par_map_results_args(&jobs);
-    /// let failed: Vec<Job> = outcomes.iter().zip(&jobs).filter(|(o, _)| o.is_err()).map(|(_, job)| job.clone()).collect();
-    /// assert_eq!(failed[0].x, 3);
-    /// ```
-    pub fn par_map_results_args<I>(&self, items: I) -> Vec<Result<H::Output>>
-    where
-        I: IntoIterator<Item: Borrow<H::Arguments>>,
-        H: NamedArguments,
-    {
-        ordered::map_results::<_, ByArguments<H>>(self.plan(false), items.into_iter())
-    }
-
-    /// As [`par_imap`](Self::par_imap), for items that are structs of the function's arguments.
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics, in `next`.
-    ///
-    /// # Examples
-    ///
-    /// See [`spawn_args`](Self::spawn_args).
-    pub fn par_imap_args<I>(&self, items: I) -> ParIMap<I::IntoIter, ByArguments<H>>
-    where
-        I: IntoIterator<Item: Borrow<H::Arguments>>,
-        H: NamedArguments,
-    {
-        ParIMap(Lazy::new(self.lazy_plan(), items.into_iter(), Reorder::new()))
-    }
-
-    /// As [`par_imap_unordered`](Self::par_imap_unordered), for items that are structs of the function's arguments.
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics, in `next`.
-    ///
-    /// # Examples
-    ///
-    /// See [`spawn_args`](Self::spawn_args).
-    pub fn par_imap_unordered_args<I>(&self, items: I) -> ParIMapUnordered<I::IntoIter, ByArguments<H>>
-    where
-        I: IntoIterator<Item: Borrow<H::Arguments>>,
-        H: NamedArguments,
-    {
-        ParIMapUnordered(Lazy::new(self.lazy_plan(), items.into_iter(), AsTheyCome::default()))
-    }
-
-    /// As [`par_for_each`](Self::par_for_each), for items that are structs of the function's arguments.
-    ///
-    /// # Errors
-    ///
-    /// As [`par_map`](Self::par_map).
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics.
-    ///
-    /// # Examples
-    ///
-    /// See [`spawn_args`](Self::spawn_args).
-    pub fn par_for_each_args<I>(&self, items: I) -> Result<()>
-    where
-        I: IntoIterator<Item: Borrow<H::Arguments>>,
-        H: NamedArguments,
-    {
-        ordered::for_each::<_, ByArguments<H>>(self.plan(true)?, items.into_iter())
-    }
-
-    /// As [`par_map_reduce`](Self::par_map_reduce), for items that are structs of the function's arguments.
-    ///
-    /// # Errors
-    ///
-    /// As [`par_map_reduce`](Self::par_map_reduce).
-    ///
-    /// # Panics
-    ///
-    /// When `items` panics.
-    ///
-    /// # Examples
-    ///
-    /// See [`spawn_args`](Self::spawn_args).
-    pub fn par_map_reduce_args<I, M>(&self, items: I, merge: &M) -> Result<Option<H::Output>>
-    where
-        I: IntoIterator<Item: Borrow<H::Arguments>>,
-        H: NamedArguments,
-        M: Merges<H::Output>,
-    {
-        let _ = merge;
-        let plan = self.plan(false)?;
-        entry::check_function(M::merge_entry())?;
-        reduce::map_reduce::<_, ByArguments<H>>(plan, items.into_iter(), M::merge_entry())
     }
 }
 
@@ -846,62 +487,6 @@ impl<H: Callable> Deref for Task<H> {
     #[inline(always)]
     fn deref(&self) -> &H::Pointer {
         &self.0.pointer
-    }
-}
-
-/// A lazy, ordered map; see [`Task::par_imap`].
-///
-/// # Examples
-///
-/// See [`Task::par_imap`].
-#[must_use = "a lazy map runs as its outcomes are asked for"]
-pub struct ParIMap<I: Iterator, H: Callable>(Lazy<I, H, Reorder>);
-
-impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMap<I, H> {
-    type Item = Result<H::Output>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(|(_, outcome)| outcome)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-}
-
-impl<I: Iterator, H: Accepts<I::Item>> FusedIterator for ParIMap<I, H> {}
-
-impl<I: Iterator, H: Callable> fmt::Debug for ParIMap<I, H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParIMap").field("function", &H::entry().name()).finish_non_exhaustive()
-    }
-}
-
-/// A lazy map that gives outcomes as they come in; see [`Task::par_imap_unordered`].
-///
-/// # Examples
-///
-/// See [`Task::par_imap_unordered`].
-#[must_use = "a lazy map runs as its outcomes are asked for"]
-pub struct ParIMapUnordered<I: Iterator, H: Callable>(Lazy<I, H, AsTheyCome>);
-
-impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMapUnordered<I, H> {
-    type Item = (usize, Result<H::Output>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-}
-
-impl<I: Iterator, H: Accepts<I::Item>> FusedIterator for ParIMapUnordered<I, H> {}
-
-impl<I: Iterator, H: Callable> fmt::Debug for ParIMapUnordered<I, H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParIMapUnordered").field("function", &H::entry().name()).finish_non_exhaustive()
     }
 }
 

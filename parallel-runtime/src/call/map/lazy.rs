@@ -1,6 +1,8 @@
 //! Lazy maps: they run as their outcomes are asked for, ahead by a bounded window.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::iter::FusedIterator;
 
 use super::feeder::{Feeder, MapPlan, Outcomes};
 use super::ordered::{Reorder, decode_outcomes};
@@ -121,5 +123,61 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
                 decode_outcomes::<H>(outcomes, &mut *self.ready);
             }
         }
+    }
+}
+
+/// A lazy, ordered map; see [`Task::par_imap`](crate::Task::par_imap).
+///
+/// # Examples
+///
+/// See [`Task::par_imap`](crate::Task::par_imap).
+#[must_use = "a lazy map runs as its outcomes are asked for"]
+pub struct ParIMap<I: Iterator, H: Callable>(pub(super) Lazy<I, H, Reorder>);
+
+impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMap<I, H> {
+    type Item = Result<H::Output>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(_, outcome)| outcome)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<I: Iterator, H: Accepts<I::Item>> FusedIterator for ParIMap<I, H> {}
+
+impl<I: Iterator, H: Callable> fmt::Debug for ParIMap<I, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParIMap").field("function", &H::entry().name()).finish_non_exhaustive()
+    }
+}
+
+/// A lazy map that gives outcomes as they come in; see [`Task::par_imap_unordered`](crate::Task::par_imap_unordered).
+///
+/// # Examples
+///
+/// See [`Task::par_imap_unordered`](crate::Task::par_imap_unordered).
+#[must_use = "a lazy map runs as its outcomes are asked for"]
+pub struct ParIMapUnordered<I: Iterator, H: Callable>(pub(super) Lazy<I, H, AsTheyCome>);
+
+impl<I: Iterator, H: Accepts<I::Item>> Iterator for ParIMapUnordered<I, H> {
+    type Item = (usize, Result<H::Output>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<I: Iterator, H: Accepts<I::Item>> FusedIterator for ParIMapUnordered<I, H> {}
+
+impl<I: Iterator, H: Callable> fmt::Debug for ParIMapUnordered<I, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParIMapUnordered").field("function", &H::entry().name()).finish_non_exhaustive()
     }
 }
