@@ -1,31 +1,35 @@
-//! Starting this program again, and what became of it.
+//! Starting this program again.
 //!
 //! A start is `clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD)` followed by exec, as `posix_spawn` does it: no page table is
 //! copied, and only the calling thread waits. `posix_spawn` itself cannot set the death signal, return a pidfd, or
 //! close what it does not know. The executable is `/proc/self/./exe`: the very file that runs, renamed or deleted since.
 
-use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::descriptor::copy_above_standard;
 use super::executable::EXECUTABLE;
 use super::file_rights;
 use super::memory::Mapping;
 use super::owner::Owner;
-use super::refusal::{Named, code_of, refused};
+use super::refusal::{Named, code_of};
 use super::rights::Rights;
+#[cfg(test)]
+pub(crate) use super::signalling::signals;
+pub(crate) use super::signalling::{
+    KILL, LEFT, TERMINATE, end_own_group, is_passing, lead_group, leads_group, own_number, reap_group, signal,
+    signal_group, signal_words,
+};
+pub(crate) use super::status::{
+    check_waiting, deadly_signal, ended_by, is_stopped, peek, try_wait, wait_for_end, waiting_refused, was_ended,
+};
 use super::surroundings::Affinity;
 use super::terminal;
-use super::wait::wait_readable;
-use crate::tuning::{DYING, SMALL_STACK, SYSTEM_PATIENCE};
+use crate::tuning::{DYING, SMALL_STACK};
 
 /// The largest signal number of Linux, `_NSIG`.
 const LAST_SIGNAL: c_int = 64;
@@ -91,7 +95,8 @@ impl Started {
 /// Whether a process has this number; one that is not reaped counts.
 #[cfg(test)]
 pub(crate) fn exists(pid: u32) -> bool {
-    process_of(pid).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+    super::signalling::process_of(pid)
+        .is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// What the child reads between clone and exec, and where it leaves its error. Plain words: the child shares this
@@ -305,329 +310,4 @@ pub(crate) fn adopt_rust_signal_state() {
 /// Call it from the main thread, to which the setting belongs.
 pub(crate) fn leave_death_to_watcher() {
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::CONT));
-}
-
-/// Reaps the process if it has ended; `None` while it runs.
-///
-/// # Errors
-///
-/// ECHILD where somebody else reaped it and the kernel keeps no record (before Linux 6.15).
-pub(crate) fn try_wait(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
-    wait_with(pidfd, libc::WNOHANG)
-}
-
-/// Tells how the process ended, if it has, and leaves it to be reaped.
-pub(crate) fn peek(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
-    wait_with(pidfd, libc::WNOHANG | libc::WNOWAIT)
-}
-
-/// Whether the process, a child of this one, is stopped.
-pub(crate) fn is_stopped(pidfd: &OwnedFd) -> bool {
-    let Ok(id) = libc::id_t::try_from(pidfd.as_raw_fd()) else { return false };
-    let options = libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
-    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    // SAFETY: the descriptor is alive, and `info` is memory for the answer.
-    let answer = unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), options) };
-    // SAFETY: zeroed at first, and filled by the call.
-    let info = unsafe { info.assume_init() };
-    // SAFETY: waitid fills the child's fields, or leaves zeros where there is nothing to tell.
-    answer == 0 && unsafe { info.si_pid() } != 0
-}
-
-/// Waits for the process to end, at most so long.
-pub(crate) fn wait_for_end(pidfd: &OwnedFd, limit: Duration) {
-    wait_readable(pidfd.as_fd(), Some(limit));
-}
-
-/// The signal that ended a process, and whether it left a core dump; `None` where it exited.
-pub(crate) fn deadly_signal(status: ExitStatus) -> Option<(i32, bool)> {
-    status.signal().map(|signal| (signal, status.core_dumped()))
-}
-
-/// The status of a process that this signal ended.
-pub(crate) fn ended_by(signal: i32) -> ExitStatus {
-    ExitStatus::from_raw(signal)
-}
-
-/// Whether somebody ended the process, by a signal that none raises by its own fault.
-pub(crate) fn was_ended(status: ExitStatus) -> bool {
-    let asked = [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
-    status.signal().is_some_and(|signal| asked.contains(&signal))
-}
-
-fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> {
-    let id = libc::id_t::try_from(pidfd.as_raw_fd()).map_err(io::Error::other)?;
-    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    loop {
-        // SAFETY: the descriptor is alive, and `info` is memory for the answer.
-        let answer =
-            unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), libc::WEXITED | libc::__WALL | options) };
-        if answer == 0 {
-            break;
-        }
-        let error = io::Error::last_os_error();
-        match error.raw_os_error() {
-            Some(libc::EINTR) => {}
-            // The program ignores SIGCHLD, or waits for any child: the kernel still knows, from 6.15 on.
-            Some(libc::ECHILD) => return recorded_status(pidfd).map(Some),
-            code => {
-                WAIT_REFUSED.store(code.unwrap_or(0), Ordering::Relaxed);
-                return Err(error).named("waitid");
-            }
-        }
-    }
-    // SAFETY: zeroed at first, and filled by the call.
-    let info = unsafe { info.assume_init() };
-    // SAFETY: waitid fills the child's fields, or leaves zeros while it runs.
-    let pid = unsafe { info.si_pid() };
-    if pid == 0 {
-        return Ok(None);
-    }
-    // SAFETY: as above.
-    let value = unsafe { info.si_status() };
-    let raw = match info.si_code {
-        libc::CLD_EXITED => (value & 0xff) << 8,
-        libc::CLD_DUMPED => value | 0x80,
-        _ => value,
-    };
-    Ok(Some(ExitStatus::from_raw(raw)))
-}
-
-/// What the system said when it last refused to tell how a process ended; 0: it never did.
-static WAIT_REFUSED: AtomicI32 = AtomicI32::new(0);
-
-/// Why the system does not tell how processes end, if it has refused to: a sandbox that came after [`check_waiting`].
-pub(crate) fn waiting_refused() -> Option<io::Error> {
-    let code = WAIT_REFUSED.load(Ordering::Relaxed);
-    (code != 0).then(|| refused("waitid", io::Error::from_raw_os_error(code)))
-}
-
-/// Checks that the system tells how children end: where it does not, none should be started, because none could be reaped.
-///
-/// # Errors
-///
-/// What a sandbox says.
-pub(crate) fn check_waiting() -> io::Result<()> {
-    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
-    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    // SAFETY: `info` is memory for the answer.
-    if unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), options) } == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::ECHILD) { Ok(()) } else { Err(error).named("waitid") }
-}
-
-/// `struct pidfd_info` of `linux/pidfd.h`, as far as its first version goes.
-#[repr(C)]
-struct PidfdInfo {
-    mask: u64,
-    cgroup: u64,
-    ids: [u32; 11],
-    exit_code: i32,
-}
-
-const _: () = assert!(size_of::<PidfdInfo>() == 64);
-
-/// Set where the kernel never kept the status of a process that somebody else reaped: then each is asked for once.
-static KEEPS_NO_RECORD: AtomicBool = AtomicBool::new(false);
-
-/// Asks the kernel for the status of a process that somebody else reaped.
-fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
-    const EXIT: u64 = 1 << 3;
-    // _IOWR(0xff, 11, struct pidfd_info)
-    const GET_INFO: libc::Ioctl = (3 << 30) | (64 << 16) | (0xff << 8) | 11;
-    // The kernel writes it down a moment after the process is no child any more.
-    let patience = if KEEPS_NO_RECORD.load(Ordering::Relaxed) { Duration::ZERO } else { SYSTEM_PATIENCE };
-    let asked = Instant::now();
-    loop {
-        let mut info = PidfdInfo { mask: EXIT, cgroup: 0, ids: [0; 11], exit_code: 0 };
-        // SAFETY: the request's size is that of the struct it is given.
-        let answer = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO, &raw mut info) };
-        if answer == 0 && info.mask & EXIT != 0 {
-            return Ok(ExitStatus::from_raw(info.exit_code));
-        }
-        if answer != 0 && io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH) {
-            // This kernel does not know the question.
-            break;
-        }
-        if asked.elapsed() >= patience {
-            break;
-        }
-        std::thread::yield_now();
-    }
-    KEEPS_NO_RECORD.store(true, Ordering::Relaxed);
-    Err(io::Error::from_raw_os_error(libc::ECHILD))
-}
-
-/// Sends `signal` to the group that the process leads, or, where the system refuses that and not this, to the process alone.
-/// Call it only while the process is not reaped: until then the number is its own. No error once it has ended.
-pub(crate) fn signal_group(pid: u32, pidfd: &OwnedFd, number: i32) -> io::Result<()> {
-    // Of Linux 6.9.
-    const PROCESS_GROUP: u32 = 1 << 2;
-    let Ok(leader) = libc::pid_t::try_from(pid) else { return Ok(()) };
-    let refused = match send_by_number(-leader, number) {
-        Ok(()) => return Ok(()),
-        Err(error) => error,
-    };
-    send_by_pidfd(pidfd, number, PROCESS_GROUP).or_else(|_| signal(pid, pidfd, number)).map_err(|_| refused)
-}
-
-fn process_of(pid: u32) -> Option<rustix::process::Pid> {
-    libc::pid_t::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)
-}
-
-/// Lets a process that has not run exec, a child of this one, lead a group of its own.
-pub(crate) fn lead_group(pid: u32) {
-    let Some(pid) = process_of(pid) else { return };
-    // One that has died needs none.
-    let _ = rustix::process::setpgid(Some(pid), Some(pid));
-}
-
-/// Reaps the children of this process that have ended in the group of `leader`, which may be one of them or have been; whether
-/// others are left. Its number is nobody else's while one of them is not reaped.
-pub(crate) fn reap_group(leader: u32) -> bool {
-    loop {
-        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-        let options = libc::WEXITED | libc::__WALL | libc::WNOHANG;
-        // SAFETY: `info` is memory for the answer.
-        if unsafe { libc::waitid(libc::P_PGID, leader, info.as_mut_ptr(), options) } != 0 {
-            // There is none; or the system does not tell, and will not.
-            return false;
-        }
-        // SAFETY: zeroed at first, and filled by the call.
-        let info = unsafe { info.assume_init() };
-        // SAFETY: waitid fills the child's fields, or leaves zeros where none has ended.
-        if unsafe { info.si_pid() } == 0 {
-            return true;
-        }
-    }
-}
-
-/// Whether the process still leads the group that it was started in.
-pub(crate) fn leads_group(pid: u32) -> bool {
-    process_of(pid).is_some_and(|pid| rustix::process::getpgid(Some(pid)) == Ok(pid))
-}
-
-/// Sends `signal` to the process, in either way that there is. Call it only while the process is not reaped. No error once it
-/// has ended.
-pub(crate) fn signal(pid: u32, pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
-    let Ok(pid) = libc::pid_t::try_from(pid) else { return Ok(()) };
-    send_by_pidfd(pidfd, signal, 0).or_else(|_| send_by_number(pid, signal))
-}
-
-/// `number`: a process, or with a minus before it a group.
-fn send_by_number(number: libc::pid_t, signal: i32) -> io::Result<()> {
-    // SAFETY: a plain system call.
-    sent(unsafe { libc::kill(number, signal) }.into())
-}
-
-fn send_by_pidfd(pidfd: &OwnedFd, signal: i32, flags: u32) -> io::Result<()> {
-    let no_info = ptr::null::<libc::siginfo_t>();
-    // SAFETY: a plain system call on a descriptor that is alive.
-    sent(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, flags) })
-}
-
-fn sent(answer: libc::c_long) -> io::Result<()> {
-    if answer == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
-}
-
-/// The number of this process; below 0 where the system refuses to tell, which it does in some sandboxes.
-pub(crate) fn own_number() -> libc::pid_t {
-    // SAFETY: a plain system call.
-    unsafe { libc::getpid() }
-}
-
-/// Ends this process and whatever it started in its group, at once.
-pub(crate) fn end_own_group() -> ! {
-    // A task may have moved this process into a group of others, who are not ours to end.
-    if rustix::process::getpgid(None).is_ok_and(|group| group.as_raw_nonzero().get() == own_number()) {
-        // This process leads its group, so nobody else is hit.
-        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::KILL);
-    }
-    // Where the system refuses that, or this process has left its group.
-    // SAFETY: ends the process.
-    unsafe { libc::_exit(LEFT) }
-}
-
-/// The exit code of a worker that ended itself because its channel was closed, and could not do so by SIGKILL: the number by
-/// which shells tell that signal.
-pub(crate) const LEFT: i32 = 128 + KILL;
-
-/// The signal that ends a process without asking it.
-pub(crate) const KILL: i32 = libc::SIGKILL;
-/// The signal that asks a process to end.
-pub(crate) const TERMINATE: i32 = libc::SIGTERM;
-
-/// Signals that tests send, and ends that they look at.
-#[cfg(test)]
-pub(crate) mod signals {
-    pub(crate) const STOP: i32 = libc::SIGSTOP;
-    pub(crate) const CONTINUE: i32 = libc::SIGCONT;
-    pub(crate) const ABORT: i32 = libc::SIGABRT;
-    pub(crate) const FAULT: i32 = libc::SIGSEGV;
-}
-
-/// Whether a start that failed so may succeed once another process has ended.
-pub(crate) fn is_passing(error: &io::Error) -> bool {
-    matches!(code_of(error), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM))
-}
-
-/// The name of a signal and what it usually means.
-pub(crate) fn signal_words(signal: i32) -> Cow<'static, str> {
-    let words = match signal {
-        libc::SIGHUP => "SIGHUP",
-        libc::SIGINT => "SIGINT: interrupted",
-        libc::SIGQUIT => "SIGQUIT",
-        libc::SIGILL => "SIGILL: illegal instruction",
-        libc::SIGTRAP => "SIGTRAP: breakpoint",
-        libc::SIGABRT => "SIGABRT: abort, as after a panic while panicking or a failed allocation",
-        libc::SIGBUS => "SIGBUS: memory that is not there",
-        libc::SIGFPE => "SIGFPE: arithmetic error",
-        libc::SIGKILL => "SIGKILL: killed from outside",
-        libc::SIGUSR1 => "SIGUSR1",
-        libc::SIGSEGV => "SIGSEGV: invalid memory access or stack overflow",
-        libc::SIGUSR2 => "SIGUSR2",
-        libc::SIGPIPE => "SIGPIPE",
-        libc::SIGALRM => "SIGALRM",
-        libc::SIGTERM => "SIGTERM: asked to end",
-        libc::SIGXCPU => "SIGXCPU: CPU limit reached",
-        libc::SIGXFSZ => "SIGXFSZ: file size limit reached",
-        libc::SIGSYS => "SIGSYS: forbidden system call",
-        other => return Cow::Owned(format!("signal {other}")),
-    };
-    Cow::Borrowed(words)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fault_of_its_own_is_no_end_that_somebody_else_brought_about() {
-        let table = [
-            (libc::SIGKILL, true),
-            (libc::SIGTERM, true),
-            (libc::SIGINT, true),
-            (libc::SIGHUP, true),
-            (libc::SIGQUIT, true),
-            (libc::SIGSEGV, false),
-            (libc::SIGABRT, false),
-            (libc::SIGBUS, false),
-            (libc::SIGILL, false),
-            (libc::SIGFPE, false),
-            (libc::SIGSYS, false),
-            (libc::SIGXCPU, false),
-        ];
-        for (signal, ended) in table {
-            assert_eq!(was_ended(ExitStatus::from_raw(signal)), ended, "signal {signal}");
-        }
-        for code in [0, 1, 9, 137] {
-            assert!(!was_ended(ExitStatus::from_raw(code << 8)), "exit code {code}");
-        }
-    }
 }
