@@ -111,15 +111,6 @@ pub(crate) const KILL: i32 = libc::SIGKILL;
 /// The signal that asks a process to end.
 pub(crate) const TERMINATE: i32 = libc::SIGTERM;
 
-/// Signals that tests send, and ends that they look at.
-#[cfg(test)]
-pub(crate) mod signals {
-    pub(crate) const STOP: i32 = libc::SIGSTOP;
-    pub(crate) const CONTINUE: i32 = libc::SIGCONT;
-    pub(crate) const ABORT: i32 = libc::SIGABRT;
-    pub(crate) const FAULT: i32 = libc::SIGSEGV;
-}
-
 /// Whether a start that failed so may succeed once another process has ended.
 pub(crate) fn is_passing(error: &io::Error) -> bool {
     matches!(code_of(error), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM))
@@ -149,4 +140,13 @@ pub(crate) fn signal_words(signal: i32) -> Cow<'static, str> {
         other => return Cow::Owned(format!("signal {other}")),
     };
     Cow::Borrowed(words)
+}
+
+/// Signals that tests send, and ends that they look at.
+#[cfg(test)]
+pub(crate) mod signals {
+    pub(crate) const STOP: i32 = libc::SIGSTOP;
+    pub(crate) const CONTINUE: i32 = libc::SIGCONT;
+    pub(crate) const ABORT: i32 = libc::SIGABRT;
+    pub(crate) const FAULT: i32 = libc::SIGSEGV;
 }
