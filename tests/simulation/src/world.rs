@@ -799,10 +799,11 @@ impl<'a> World<'a> {
         let its_item = self.calls[call];
         if let Some(Whereabouts::Held { worker, parcel, item }) = self.state.find(CallId(call as u64))
             && let Slot::Running(its) = self.process(worker).slot(parcel).clone()
-            && (its.started, its.done) == (item + 1, item)
+            && its.done == item
+            && (its.started == item || its.started == item + 1)
             && self.process(worker).ended.is_none()
         {
-            // It may end right now, and its worker be at the next.
+            // It may begin, or end, right now, and its worker be at the next.
             for _ in 0..self.rng.usize(..6) {
                 if let Some((step, at)) = self.next_step(worker).filter(|&(_, at)| at < self.now + SOON) {
                     self.now = self.now.max(at);

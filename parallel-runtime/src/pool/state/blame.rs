@@ -96,6 +96,8 @@ pub(crate) enum Fate {
     Retry,
     /// Its first item was under way, and fails; another worker runs the rest.
     FailFirst(BlameCause),
+    /// Its first item is a call that a signal was meant for before the worker began it; another worker runs the rest.
+    CancelFirst,
     /// All of it is tried again.
     RetryAll,
     /// All of it fails.
@@ -108,6 +110,10 @@ pub(crate) fn judge(left: &LeftParcel, death: &Death) -> Fate {
         return overwritten(left, death);
     };
     let under_way = reached.taken && reached.started > reached.done;
+    let next = (left.number, reached.started);
+    if !under_way && death.sent.is_some_and(|sent| (sent.parcel, sent.item) == next && death.ending == Ending::Signal(sent.signal)) {
+        return Fate::CancelFirst;
+    }
     match culprit(left, death, reached) {
         Culprit::This if under_way => blamed(left, death, BlameCause::TimedOut),
         Culprit::Unknown if under_way => blamed(left, death, BlameCause::Died),
@@ -128,11 +134,12 @@ enum Culprit {
 
 fn culprit(left: &LeftParcel, death: &Death, reached: Reached) -> Culprit {
     let latest = reached.started.saturating_sub(1);
+    let under_way = (reached.started > reached.done).then_some((left.number, latest));
     match death.killed {
         Some(Killed::Timeout { parcel, item }) if (parcel, item) == (left.number, latest) => Culprit::This,
         Some(_) => Culprit::Another,
         None => match death.sent {
-            Some(sent) if (sent.parcel, sent.item) != (left.number, latest) && died_of(sent, death) => Culprit::Another,
+            Some(sent) if Some((sent.parcel, sent.item)) != under_way && died_of(sent, death) => Culprit::Another,
             _ => Culprit::Unknown,
         },
     }
@@ -287,6 +294,24 @@ mod tests {
         ] {
             let death = Death { sent, ending, ..CRASH };
             assert_eq!(judge(&AT_WORK, &death), fate, "{sent:?} {ending:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_a_signal_ended_before_it_began_is_cancelled() {
+        let sent = Some(Sent { parcel: 7, item: 2, signal: KILL });
+        for (reached, ending, fate) in [
+            (reached(true, 2, 2), Ending::Signal(KILL), Fate::CancelFirst),
+            // It began while the signal was on its way.
+            (reached(true, 3, 2), Ending::Signal(KILL), Fate::FailFirst(BlameCause::Died)),
+            // It ended while the signal was on its way.
+            (reached(true, 3, 3), Ending::Signal(KILL), elsewhere(false)),
+            // Its worker died of something else, or may still begin it.
+            (reached(true, 2, 2), Ending::Signal(11), elsewhere(true)),
+            (reached(true, 2, 2), Ending::Runs, elsewhere(false)),
+        ] {
+            let left = LeftParcel { reached, ..AT_WORK };
+            assert_eq!(judge(&left, &Death { sent, ending, ..CRASH }), fate, "{reached:?} {ending:?}");
         }
     }
 

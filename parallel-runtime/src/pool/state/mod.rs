@@ -311,6 +311,11 @@ impl<B: Load> State<B> {
                     effects.failed.push((first, BatchFailure::Died { cause, started }));
                     batch = rest;
                 }
+                Fate::CancelFirst => {
+                    let (first, rest) = batch.split(1);
+                    effects.failed.push((first, BatchFailure::Cancelled));
+                    batch = rest;
+                }
                 Fate::FailAll(cause) => {
                     batch.history_mut().attempts += u32::from(cause != BlameCause::NeverStarted);
                     effects.failed.push((batch, BatchFailure::Died { cause, started }));
