@@ -298,3 +298,14 @@ fn what_a_pool_decides_knows_no_clock_no_lock_and_no_descriptor() {
         sources().into_iter().filter(|source| source.is_in(&["call/", "engine/"]) && source.path != "call/task.rs");
     callers.for_each(|source| assert!(!used(&source.text).contains("pool"), "{}", source.path));
 }
+
+#[test]
+fn a_long_file_says_why_it_is() {
+    let root = root().join("parallel-runtime/src");
+    for source in sources() {
+        let text = fs::read_to_string(root.join(&source.path)).unwrap();
+        let lines = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default().lines().count();
+        let says_why = text.lines().any(|line| line.starts_with("//! Longer than 400 lines: "));
+        assert_eq!(lines > 400, says_why, "{}: {lines} lines", source.path);
+    }
+}

@@ -10,6 +10,8 @@
 //!
 //! A kind that does not travel asks for a trait that nothing implements: its bound fails where the author wrote the type, and
 //! the codec that comes of it fits anything, so that one mistake is one error.
+//!
+//! Longer than 400 lines: the tables of types that cannot travel, and what is said of each.
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;

@@ -1,4 +1,6 @@
 //! Handles of running calls.
+//!
+//! Longer than 400 lines: much of it is documentation.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,6 @@
 //! A spawned call: a process of its own, from the queue to its exit status.
+//!
+//! Longer than 400 lines: one call from its order to its outcome, as the reactor, the clock and its handle drive it.
 
 use std::borrow::Cow;
 use std::ffi::OsString;

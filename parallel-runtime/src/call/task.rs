@@ -1,7 +1,7 @@
 //! The handle a `#[parallel]` function becomes: [`Task`], with the options in front of a call and the calls themselves; its maps are
 //! in [`map`](super::map).
 //!
-//! Two thirds of this file are documentation.
+//! Longer than 400 lines: much of it is documentation.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;

@@ -9,7 +9,8 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::SendError;
-use super::pipe::{Patience, Pipe};
+use super::patience::Patience;
+use super::pipe::Pipe;
 use super::sockets::{Wire, Wires};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::handles::{self, Handle};

@@ -5,6 +5,7 @@
 mod duplex;
 mod error;
 mod message;
+mod patience;
 mod pipe;
 mod queue;
 mod ring;

@@ -8,17 +8,19 @@
 //! Handles travel beside the ring, through a pair of sockets of which every process with the pipe has an end: a message's
 //! handles are put in before the message, and taken out with it. The sockets also tell when no process is left at the
 //! other end, even if all were killed.
+//!
+//! Longer than 400 lines: both sides of a pipe, with what each must know of the other, are read together.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, SeqCst};
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::SendError;
 use super::message::{EncodedMessage, ReceiveBuffer, encoded};
+use super::patience::{Patience, spin};
 use super::ring::{self, Popped, Ring, RingWords, Slot, Space, Trouble};
 use super::sockets::{Wires, none_left};
 use super::words::bell::QueueBell;
@@ -26,10 +28,9 @@ use super::words::marks::RingError;
 use super::words::side_lock::{SideGuard, SideLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::peer::PeerError;
-use crate::sync::words::platform::WaitDeadline;
 use crate::sys::limits::{self, Limit};
 use crate::sys::memory::{Access, Region};
-use crate::tuning::{QUEUE_LOOKS, QUEUE_PAUSES, REFILLED_PART, SLICE};
+use crate::tuning::REFILLED_PART;
 use crate::wire::codec::CodecError;
 use crate::wire::given::Given;
 use crate::wire::payload::Payload;
@@ -65,41 +66,6 @@ enum WaitStep {
     Sleep,
     /// No message will come any more: if one last look finds none, returns `Closed`.
     LastLook,
-}
-
-/// How long to wait.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Patience {
-    None,
-    Until(Instant),
-    Endless,
-}
-
-impl Patience {
-    /// For a timeout; one beyond the clock's end is endless.
-    pub(super) fn timeout(timeout: Duration) -> Self {
-        Instant::now().checked_add(timeout).map_or(Self::Endless, Self::Until)
-    }
-
-    /// How long to sleep now; `None`: the time is over.
-    fn slice(self) -> Option<Duration> {
-        match self {
-            Self::None => None,
-            Self::Endless => Some(SLICE),
-            Self::Until(at) => {
-                let left = at.saturating_duration_since(Instant::now());
-                (!left.is_zero()).then(|| left.min(SLICE))
-            }
-        }
-    }
-
-    fn deadline(self) -> WaitDeadline {
-        match self {
-            Self::None => WaitDeadline::after(Duration::ZERO),
-            Self::Until(at) => WaitDeadline::after(at.saturating_duration_since(Instant::now())),
-            Self::Endless => WaitDeadline::NEVER,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -427,16 +393,6 @@ impl Pipe {
         if let Some(_both) = self.words().senders.try_lock() {
             self.ring.shrink();
         }
-    }
-}
-
-/// Looks for some microseconds whether `there` is something to do.
-fn spin(there: impl Fn() -> bool) {
-    for _ in 0..QUEUE_LOOKS {
-        if there() {
-            return;
-        }
-        (0..QUEUE_PAUSES).for_each(|_| std::hint::spin_loop());
     }
 }
 

@@ -3,6 +3,8 @@
 //! It starts with the first call and lives as long as the program, because the death signal of the workers is sent when
 //! the *thread* that started them ends (`PR_SET_PDEATHSIG(2const)`). Other threads hand it closures; it waits for the kernel
 //! only. Everything that watches a process implements [`Events`]; those methods run on this thread.
+//!
+//! Longer than 400 lines: the reactor as other threads see it, and the loop on its own thread, name each other.
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, VecDeque};

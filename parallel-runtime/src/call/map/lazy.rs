@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
 
-use super::feeder::{Feeder, MapPlan, Outcomes};
+use super::feeder::{Feeder, MapPlan};
 use super::ordered::{Reorder, decode_outcomes};
+use super::outbox::Outcomes;
 use crate::error::{Error, Result};
 use crate::run::callable::{Accepts, Callable};
 use crate::tuning::REFILLED_PART;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::feeder::{Feeder, MapPlan, Outcomes};
+use super::feeder::{Feeder, MapPlan};
+use super::outbox::Outcomes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::rows::Rows;
 use crate::run::callable::{Accepts, Callable};

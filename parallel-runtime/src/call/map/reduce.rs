@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::feeder::{Chunk, Feeder, MapPlan, Outbox, Outcomes};
+use super::feeder::{Feeder, MapPlan};
 use super::ordered::decode;
+use super::outbox::{Chunk, Outbox, Outcomes};
 use crate::engine::batch::Terms;
 use crate::engine::values::Values;
 use crate::error::{Error, ErrorKind, Result};

@@ -111,7 +111,11 @@ pub(crate) fn judge(left: &LeftParcel, death: &Death) -> Fate {
     };
     let under_way = reached.taken && reached.started > reached.done;
     let next = (left.number, reached.started);
-    if !under_way && death.sent.is_some_and(|sent| (sent.parcel, sent.item) == next && death.ending == Ending::Signal(sent.signal)) {
+    if !under_way
+        && death
+            .sent
+            .is_some_and(|sent| (sent.parcel, sent.item) == next && death.ending == Ending::Signal(sent.signal))
+    {
         return Fate::CancelFirst;
     }
     match culprit(left, death, reached) {

@@ -3,6 +3,8 @@
 //! The [driver](super::driver) tells the [`State`] what happens ([`Event`]), and carries out what it answers ([`Effects`]) before
 //! it tells anything else. What the state knows of a worker's lane is what the driver has read from it ([`Reading`]). It knows
 //! batches by the trait [`Load`], so that a simulation can drive it with numbers: `tests/simulation` does, in every order.
+//!
+//! Longer than 400 lines: one match over all events, and a function for each.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

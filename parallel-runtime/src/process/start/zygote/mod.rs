@@ -18,6 +18,7 @@
 //! end at once, the zygote forks the spare while the process runs. Before either side forks ahead, it [yields](yielding) to what
 //! a caller waits for.
 
+mod one;
 mod serve;
 mod words;
 mod yielding;
@@ -27,6 +28,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use self::one::{Copy, StartConditions, Zygote, ZygoteStage};
 pub(crate) use self::serve::serve;
 use self::words::Answer;
 #[cfg(any(test, fuzzing))]
@@ -71,71 +73,6 @@ pub(super) fn way(exec: &Arc<Exec>, numbers: Numbers, poller: &Arc<Poller>) -> O
         rests_until: None,
         leaving: Leaving::default(),
     }))
-}
-
-/// The environment and surroundings in which a process is started.
-#[derive(PartialEq)]
-struct StartConditions {
-    environment: Vec<CString>,
-    surroundings: Surroundings,
-}
-
-/// A zygote, and what it found when it was started.
-struct Zygote {
-    started: Started,
-    socket: Socket,
-    born: Instant,
-    stage: ZygoteStage,
-    found: StartConditions,
-    /// Its user and rights, which its copies have too.
-    here: Here,
-}
-
-/// What a zygote is at.
-enum ZygoteStage {
-    /// It has not said that it is ready.
-    Warming,
-    /// It can be asked for a copy.
-    Free,
-    /// It was asked for a copy and has not given it; our end of the copy's channel.
-    Asked(Socket),
-    /// It has given a copy, which waits.
-    Spare(Copy),
-}
-
-impl Zygote {
-    /// Whether it can be asked for a copy, and there is none.
-    fn is_free(&self) -> bool {
-        matches!(self.stage, ZygoteStage::Free)
-    }
-
-    fn is_ready(&self) -> bool {
-        !matches!(self.stage, ZygoteStage::Warming)
-    }
-
-    fn spare(&self) -> Option<&Copy> {
-        match &self.stage {
-            ZygoteStage::Spare(copy) => Some(copy),
-            _ => None,
-        }
-    }
-
-    /// Takes the spare out; the zygote can be asked for another then.
-    fn take_spare(&mut self) -> Option<Copy> {
-        match std::mem::replace(&mut self.stage, ZygoteStage::Free) {
-            ZygoteStage::Spare(copy) => Some(copy),
-            before => {
-                self.stage = before;
-                None
-            }
-        }
-    }
-}
-
-/// A process that the zygote has forked, and that has not begun.
-struct Copy {
-    started: Started,
-    channel: Socket,
 }
 
 /// The zygote of now, and whether there is to be another.
