@@ -8,6 +8,7 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 mkdir -p "$copy/parallel-runtime/src/pool" "$copy/parallel-runtime/src/engine" "$copy/tests/simulation"
 cp "$root/parallel-runtime/src/engine/call_id.rs" "$copy/parallel-runtime/src/engine/"
+cp "$root/parallel-runtime/src/pause.rs" "$root/parallel-runtime/src/tuning.rs" "$copy/parallel-runtime/src/"
 cp -r "$here/src" "$copy/tests/simulation/src"
 # A workspace of its own: nothing else is built.
 cat > "$copy/tests/simulation/Cargo.toml" <<'TOML'

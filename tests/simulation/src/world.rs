@@ -56,6 +56,8 @@ struct Item {
     unstarted_deaths: u32,
     /// The handle of its call has signalled its worker.
     signalled: bool,
+    /// A worker died of that signal before it began the call.
+    ended_unbegun: bool,
 }
 
 /// In place of a process that has left a merge unfinished.
@@ -529,13 +531,23 @@ impl<'a> World<'a> {
 
     /// Notes for each item what this death was to it.
     fn note_death(&mut self, seat: usize, under_way: Option<usize>, held: &[(u64, Lot)], death: &Death, spoilt: bool) {
-        let process = self.seats[seat].as_ref();
-        let ran = process.and_then(Process::running).map(|parcel| parcel.items.clone()).unwrap_or_default();
+        let running = self.seats[seat].as_ref().and_then(Process::running);
+        let next = running.filter(|parcel| {
+            death.sent.is_some_and(|sent| {
+                (sent.parcel, sent.item) == (parcel.number, parcel.started)
+                    && death.ending == Ending::Signal(sent.signal)
+            })
+        });
+        let next = next
+            .filter(|_| !spoilt && death.killed.is_none())
+            .and_then(|parcel| parcel.items.get(parcel.started).copied());
+        let ran = running.map(|parcel| parcel.items.clone()).unwrap_or_default();
         for &item in held.iter().flat_map(|(_, lot)| &lot.items) {
             let its = &mut self.items[item];
             if its.outcome.is_some() {
                 continue;
             }
+            its.ended_unbegun |= next == Some(item);
             let merged = its.order.merged && ran.contains(&item);
             if under_way == Some(item) || merged || spoilt {
                 // It may not be its doing.
@@ -638,6 +650,7 @@ impl<'a> World<'a> {
         assert!(its.outcome.is_none() || was_given_up, "item {item} is started after its outcome");
         let twice = its.started_in.iter().find(|name| living.contains(name));
         assert_eq!(twice, None, "item {item} is started while another worker has it");
+        assert!(!its.ended_unbegun, "item {item} is started, and its call was ended before it began");
         its.started_in.push(name);
         let times = u32::try_from(its.started_in.len()).unwrap_or(u32::MAX);
         let most = its.order.retries + 1 + its.excused;
@@ -753,6 +766,7 @@ impl<'a> World<'a> {
                 excused: 0,
                 unstarted_deaths: 0,
                 signalled: false,
+                ended_unbegun: false,
             });
         }
         let items: Vec<usize> = (first..self.items.len()).collect();
