@@ -23,6 +23,7 @@ pub(super) fn rows() -> Vec<Row> {
             .headline("A map that computes: the perfect numbers to 20,000", &INSTEAD),
         Row::new("sqrt-10k", "sqrt of 10,000 numbers", few_roots).aim(futex::SPINNING, 60.0),
         Row::new("sqrt-5m", "sqrt of 5,000,000 numbers", many_roots).aim(RAYON, 1.1),
+        Row::new("sqrt-5m-fresh", "sqrt of 5,000,000 numbers, into fresh memory", fresh_roots).aim(RAYON, 1.0),
         Row::new("factorials", "factorials of 1,000,000 numbers", million_factorials)
             .aim(RAYON, 1.2)
             .headline("A map of small items: 1,000,000 factorials", &INSTEAD),
@@ -69,6 +70,21 @@ fn many_roots() -> Vec<Contender> {
     };
     contenders.push(roots(PROCSPAWN, MANY, by_hand));
     contenders
+}
+
+/// Both map into memory that the system has just given, as a program does that keeps its results.
+fn fresh_roots() -> Vec<Contender> {
+    let fresh = |map: fn() -> Vec<f64>| {
+        move || {
+            // SAFETY: a setting of the allocator: with a fixed threshold, what is freed goes back to the system, mallopt(3).
+            unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20) };
+            map
+        }
+    };
+    vec![
+        roots(OURS, MANY, fresh(|| square_roots.par_map(ROOTS_FROM..MANY).expect("ours"))),
+        roots(RAYON, MANY, fresh(|| (ROOTS_FROM..MANY).into_par_iter().map(square_root).collect())),
+    ]
 }
 
 /// The contenders that take both sizes.
