@@ -13,7 +13,7 @@ use crate::tuning::SPARE_BUFFER;
 use crate::wire::handles::{Handle, Handles};
 use crate::wire::message;
 use crate::wire::payload::Payload;
-use crate::wire::plain::{self, LARGEST_NUMBER, Plain};
+use crate::wire::plain::{self, LARGEST_NUMBER, PlainBytes};
 
 /// A message as it is sent: bytes, in two parts, and handles.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub(super) struct EncodedMessage<'a> {
 #[inline]
 pub(super) fn encoded<T: Serialize, R>(message: &T, send: impl FnOnce(&EncodedMessage<'_>) -> Result<R>) -> Result<R> {
     match plain::as_plain(message) {
-        Some(Plain::Number(bytes)) => send(&EncodedMessage { head: &[], bytes, handles: &[] }),
-        Some(Plain::Row(len, bytes)) => send(&EncodedMessage { head: &len, bytes, handles: &[] }),
+        Some(PlainBytes::Number(bytes)) => send(&EncodedMessage { head: &[], bytes, handles: &[] }),
+        Some(PlainBytes::Row(len, bytes)) => send(&EncodedMessage { head: &len, bytes, handles: &[] }),
         None => {
             let Payload { bytes, handles } =
                 message::encode(message, spare()).map_err(|error| Error::new(ErrorKind::Encode(error)))?;

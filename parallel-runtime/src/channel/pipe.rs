@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use super::error::SendError;
 use super::message::{EncodedMessage, ReceiveBuffer, encoded};
 use super::patience::{Patience, spin};
-use super::ring::{self, Popped, Ring, RingWords, Slot, Space, Trouble};
+use super::ring::{self, Popped, Ring, RingSlot, RingWords, Space, Trouble};
 use super::sockets::{Wires, none_left};
 use super::words::bell::QueueBell;
 use super::words::marks::RingError;
@@ -315,7 +315,7 @@ impl Pipe {
 
     /// Finds room for a message of `len` bytes, under the senders' lock; `None`: there is no room now.
     #[inline]
-    fn slot(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Slot<'_>>> {
+    fn slot(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<RingSlot<'_>>> {
         match self.ring.room(len, bound) {
             Ok(Space::Enough(slot)) => Ok(Some(slot)),
             Ok(Space::Full) => Ok(None),
@@ -325,7 +325,7 @@ impl Pipe {
     }
 
     #[cold]
-    fn grow(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<Slot<'_>>> {
+    fn grow(&self, len: usize, bound: usize, patience: Patience) -> Result<Option<RingSlot<'_>>> {
         let Some(_both) = Self::lock_side(&self.words().receivers, patience) else { return Ok(None) };
         self.ring.grow(len).map_err(|trouble| self.refused(trouble, len))?;
         match self.ring.room(len, bound) {

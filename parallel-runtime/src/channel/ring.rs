@@ -68,7 +68,7 @@ impl From<RingError> for Trouble {
 /// Whether a message can be put in.
 #[derive(Debug)]
 pub(super) enum Space<'a> {
-    Enough(Slot<'a>),
+    Enough(RingSlot<'a>),
     /// As many messages wait as may.
     Full,
     /// The ring has to grow first.
@@ -77,12 +77,12 @@ pub(super) enum Space<'a> {
 
 /// Room for one message, under the senders' lock.
 #[derive(Debug)]
-pub(super) struct Slot<'a> {
+pub(super) struct RingSlot<'a> {
     gap: Gap<'a>,
     level: Level<'a>,
 }
 
-impl Slot<'_> {
+impl RingSlot<'_> {
     /// Puts a message in, in two parts, where room was found for both.
     #[inline]
     pub(super) fn fill(self, head: &[u8], bytes: &[u8], handles: u64) {
@@ -161,7 +161,7 @@ impl Ring {
         Ok(match self.words().room(self.levels, need_of(len), bound)? {
             Room::Enough(gap) => {
                 let level = self.level(gap.level)?;
-                Space::Enough(Slot { gap, level })
+                Space::Enough(RingSlot { gap, level })
             }
             Room::Full => Space::Full,
             Room::Narrow => Space::Narrow,

@@ -8,7 +8,7 @@ use super::given::{self, Given};
 use super::handles::{self, Handle};
 use super::parameter::{ArgumentCodec, Owned, Parameter};
 use super::payload::Payload;
-use super::plain::{self, Plain};
+use super::plain::{self, PlainBytes};
 use crate::panic;
 
 /// One call's arguments, in the order of the parameters; in a map, those of several calls one after the other.
@@ -51,7 +51,7 @@ impl Arguments {
         let mut taken = 0;
         // The places come first in the zip: no number is taken without one.
         for (place, number) in bytes[before..].chunks_exact_mut(width).zip(numbers) {
-            if let Some(Plain::Number(number)) = plain::as_plain(&number) {
+            if let Some(PlainBytes::Number(number)) = plain::as_plain(&number) {
                 place[..number.len()].copy_from_slice(number);
             }
             taken += 1;

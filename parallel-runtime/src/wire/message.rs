@@ -33,14 +33,14 @@ pub(crate) fn decode<T: DeserializeOwned>(message: &Payload) -> Result<T, CodecE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::plain::{Plain, as_plain, size_of_number};
+    use crate::wire::plain::{PlainBytes, as_plain, size_of_number};
 
     #[test]
     fn what_needs_no_encoding_is_what_encoding_writes() {
         fn agree<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(message: T) {
             let bytes = match as_plain(&message).unwrap() {
-                Plain::Number(bytes) => bytes.to_vec(),
-                Plain::Row(len, bytes) => [&len, bytes].concat(),
+                PlainBytes::Number(bytes) => bytes.to_vec(),
+                PlainBytes::Row(len, bytes) => [&len, bytes].concat(),
             };
             assert_eq!(encode(&message, Vec::new()).unwrap().bytes, bytes);
             assert_eq!(decode::<T>(&Payload { bytes, handles: Handles::new() }).unwrap(), message);

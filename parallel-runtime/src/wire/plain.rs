@@ -37,7 +37,7 @@ pub(super) use for_each_number;
 pub(crate) const LARGEST_NUMBER: usize = 16;
 
 /// The bytes of a value that needs no encoding, as they stand in memory.
-pub(crate) enum Plain<'a> {
+pub(crate) enum PlainBytes<'a> {
     Number(&'a [u8]),
     /// How many numbers, or bytes of text, there are; and their bytes.
     Row([u8; 8], &'a [u8]),
@@ -46,14 +46,14 @@ pub(crate) enum Plain<'a> {
 /// A number, a row of numbers or a text, as its bytes: those that the codec would write. It runs no code of the user's, and
 /// holds no handles.
 #[inline]
-pub(crate) fn as_plain<T: ?Sized>(value: &T) -> Option<Plain<'_>> {
-    fn row<Number: Pod>(row: &[Number]) -> Plain<'_> {
-        Plain::Row((row.len() as u64).to_le_bytes(), bytemuck::cast_slice(row))
+pub(crate) fn as_plain<T: ?Sized>(value: &T) -> Option<PlainBytes<'_>> {
+    fn row<Number: Pod>(row: &[Number]) -> PlainBytes<'_> {
+        PlainBytes::Row((row.len() as u64).to_le_bytes(), bytemuck::cast_slice(row))
     }
     if !COPIED {
         return None;
     }
-    for_each_number!(Number => cast::same::<T, Number>(value).map(|number| Plain::Number(bytemuck::bytes_of(number))));
+    for_each_number!(Number => cast::same::<T, Number>(value).map(|number| PlainBytes::Number(bytemuck::bytes_of(number))));
     for_each_number!(Number => cast::same_slice::<T, Number>(value).map(row));
     for_each_number!(Number => cast::same::<T, Vec<Number>>(value).map(|values| row(values)));
     let text = cast::same_text(value).or_else(|| cast::same::<T, String>(value).map(String::as_str));
@@ -74,7 +74,7 @@ pub(crate) fn size_of_number<T>() -> Option<usize> {
 #[inline]
 pub(crate) fn as_it_stands<T>(number: &T, argument: &[u8]) -> Option<usize> {
     match as_plain(number) {
-        Some(Plain::Number(bytes)) if bytes == argument => Some(bytes.len()),
+        Some(PlainBytes::Number(bytes)) if bytes == argument => Some(bytes.len()),
         _ => None,
     }
 }
@@ -83,8 +83,8 @@ pub(crate) fn as_it_stands<T>(number: &T, argument: &[u8]) -> Option<usize> {
 #[inline]
 pub(crate) fn encode<T: ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Option<()> {
     match as_plain(value) {
-        Some(Plain::Number(number)) => bytes.extend_from_slice(number),
-        Some(Plain::Row(len, row)) => {
+        Some(PlainBytes::Number(number)) => bytes.extend_from_slice(number),
+        Some(PlainBytes::Row(len, row)) => {
             bytes.reserve(len.len() + row.len());
             prefer_huge_pages(bytes.spare_capacity_mut());
             bytes.extend_from_slice(&len);
@@ -107,7 +107,7 @@ const ELSEWHERE: u64 = 1 << 63;
 #[inline]
 pub(crate) fn encode_bulk<T: ?Sized>(value: &T, bytes: &mut Vec<u8>, handles: &mut Handles) -> Option<()> {
     match as_plain(value)? {
-        Plain::Row(len, row) if row.len() >= BULK_FROM => {
+        PlainBytes::Row(len, row) if row.len() >= BULK_FROM => {
             let bulk = bulk::load(row)?;
             bytes.extend_from_slice(&(u64::from_le_bytes(len) | ELSEWHERE).to_le_bytes());
             bytes.extend_from_slice(&(handles.len() as u64).to_le_bytes());

@@ -16,7 +16,7 @@ use self::feeder::MapPlan;
 use self::lazy::{AsTheyCome, Lazy, ParIMap, ParIMapUnordered};
 use self::ordered::Reorder;
 use self::reduce::ReduceError;
-use self::tries::{Fallible, TryParIMap, TryParIMapUnordered, Value, flatten};
+use self::tries::{Fallible, TryParIMap, TryParIMapUnordered, TryValue, flatten};
 use super::options::Manner;
 use super::task::Task;
 use crate::error::Result;
@@ -509,7 +509,7 @@ impl<H: Callable> Task<H> {
         }
     }
 
-    fn try_each<I>(&self, items: I, mut take: impl FnMut(Value<H>)) -> Result<(), Failure>
+    fn try_each<I>(&self, items: I, mut take: impl FnMut(TryValue<H>)) -> Result<(), Failure>
     where
         I: Iterator,
         H: Accepts<I::Item>,

@@ -40,13 +40,13 @@ impl<T, E: Into<Box<dyn StdError + Send + Sync>>> Fallible for Result<T, E> {
 }
 
 /// What a function's `Ok`s hold.
-pub(super) type Value<H> = <<H as Returns>::Output as Fallible>::Value;
+pub(super) type TryValue<H> = <<H as Returns>::Output as Fallible>::Value;
 
 /// Both layers of one outcome.
 pub(super) fn flatten<H: Callable<Output: Fallible>>(
     index: usize,
     outcome: error::Result<H::Output>,
-) -> Result<Value<H>, Failure> {
+) -> Result<TryValue<H>, Failure> {
     outcome?.into_result().map_err(|failure| failure.in_item(H::entry().name(), index))
 }
 
@@ -62,7 +62,7 @@ pub struct TryParIMap<I: Iterator, H: Callable> {
 }
 
 impl<I: Iterator, H: Accepts<I::Item> + Callable<Output: Fallible>> Iterator for TryParIMap<I, H> {
-    type Item = Result<Value<H>, Failure>;
+    type Item = Result<TryValue<H>, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let outcome = self.map.next()?;
@@ -92,7 +92,7 @@ impl<I: Iterator, H: Callable> fmt::Debug for TryParIMap<I, H> {
 pub struct TryParIMapUnordered<I: Iterator, H: Callable>(pub(super) ParIMapUnordered<I, H>);
 
 impl<I: Iterator, H: Accepts<I::Item> + Callable<Output: Fallible>> Iterator for TryParIMapUnordered<I, H> {
-    type Item = (usize, Result<Value<H>, Failure>);
+    type Item = (usize, Result<TryValue<H>, Failure>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (index, outcome) = self.0.next()?;
