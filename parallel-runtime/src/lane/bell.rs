@@ -1,5 +1,5 @@
-//! The bell by which all workers of a pool call their parent, and how long one looks for a call before one sleeps.
-//! Its words are in [`memory::words::bell`](crate::lane::words::bell).
+//! The bell by which all workers of a pool call their parent, and how long a process looks at a word before it sleeps. Its
+//! words are in [`memory::words::bell`](crate::lane::words::bell).
 
 use std::io;
 use std::sync::atomic::AtomicU32;
@@ -25,8 +25,8 @@ pub(crate) fn look(word: &AtomicU32, value: u32, crowd: u32) -> bool {
             }
             std::hint::spin_loop();
         }
-        // Where everybody has one, who gave way could stay on one core for ever with the one he waits for: as long as only
-        // one of the two is at work at a time, the system sees no reason to part them.
+        // Yield only where processes outnumber cores. Otherwise the process could stay on one core for good with the one it
+        // waits for: only one of them runs at a time, so the scheduler sees no reason to part them.
         if crowd != crowd::ROOM {
             std::thread::yield_now();
         }
@@ -52,7 +52,8 @@ impl Bell {
         self.descriptor.as_descriptor()
     }
 
-    /// Says who listens from now on. Look at the lanes once more after it: what was done before rang for the former.
+    /// Sets the listener. Look at the lanes once more afterwards: a worker that was done before rang for the former
+    /// listener.
     pub(crate) fn listen(&self, who: Listener) {
         self.memory.words().listen(who);
     }
@@ -62,8 +63,8 @@ impl Bell {
         self.memory.words().rings()
     }
 
-    /// Waits until it rings again after `rings`, at most `timeout`; looks so many times for a while before it sleeps, where a
-    /// core is free for that, and gives way now and then if there may be a `crowd`. May return early.
+    /// Waits until the bell rings again after `rings`, at most `timeout`. The caller first looks at the word, `looks` times
+    /// [`LOOKS`], and yields in between where there may be a `crowd`; then it sleeps. May return early.
     pub(crate) fn wait(&self, rings: u32, timeout: Duration, looks: u32, crowd: u32) {
         let words = self.memory.words();
         if (0..looks).any(|_| look(words.word(), rings, crowd)) {
@@ -95,7 +96,7 @@ impl WorkerBell {
         Ok(Self { memory: BellMemory::new(Mapping::shared(descriptor, BELL)?), attention })
     }
 
-    /// Calls whoever listens. `urgent`: somebody must look even if nobody listens.
+    /// Calls the listener. `urgent`: calls the reactor where no listener wants this ring.
     pub(crate) fn ring(&self, urgent: bool) {
         let words = self.memory.words();
         match words.listener() {
@@ -106,10 +107,10 @@ impl WorkerBell {
         }
     }
 
-    /// Calls who wants to know that this worker has nothing to do. Whoever is about to submit more, as most are, has done so
-    /// before.
+    /// Calls the reactor, where it listens, because this worker has nothing to do. The worker has looked for work before:
+    /// most callers that go on to submit have done so by now.
     pub(crate) fn ring_idle(&self) {
-        // The reactor may have begun to listen after this worker's last ring, and have left it at that, because it was awake.
+        // The reactor may have become the listener after this worker's last ring, while the worker was still awake.
         if matches!(self.memory.words().listener(), Listener::Reactor | Listener::ReactorWhenIdle) {
             self.attention.set();
         }

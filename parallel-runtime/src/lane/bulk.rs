@@ -4,9 +4,9 @@
 //! memory   row's number u64 | length u64, of the row | … | the row, from 64 KiB on
 //! ```
 //!
-//! Memory that was written once is written again in a tenth of the time. So who sends a row keeps its memory for a while, and
-//! takes it for another one when nothing here holds it any more and its receiver is through with it: then the receiver has
-//! put 0 in the place of the row's number.
+//! Memory that was written once is written again in a tenth of the time. So the sender of a row keeps its memory for a
+//! while, and uses it for another row once this process holds it no more and the receiver has put 0 in the place of the
+//! row's number.
 
 use std::io;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -32,8 +32,8 @@ struct Words {
 }
 
 fn words(head: &Mapping) -> &Words {
-    // SAFETY: the mapping is page-aligned, longer than the words, lives as long as the borrow, and the words are atomic:
-    // they may be shared with anyone and hold any bits.
+    // SAFETY: the mapping is page-aligned, longer than the words, and lives as long as the borrow. The words are atomic:
+    // any process may write them, and any bits are a value.
     unsafe { &*head.as_ptr().cast::<Words>() }
 }
 
@@ -63,7 +63,7 @@ impl Bulk {
         Ok(())
     }
 
-    /// Says that the row is sent, perhaps once more; returns its number.
+    /// Marks the memory as in use, because the row is sent, perhaps once more; returns the row's number.
     pub(crate) fn announce(&self) -> u64 {
         let number = self.number.load(Relaxed);
         words(&self.head).row.store(number, Release);
@@ -72,7 +72,7 @@ impl Bulk {
 }
 
 impl Bulk {
-    /// The row as it arrives, for who reads it in this process.
+    /// The row as it arrives, for a receiver in this process.
     pub(crate) fn arrive_here(&self) -> io::Result<Arrived> {
         Arrived::open(self.announce(), self.memory.try_clone()?)
     }
@@ -84,14 +84,14 @@ impl AsDescriptor for Bulk {
     }
 }
 
-/// Memory that was made for a row, since when that is or was in it.
+/// Memory that was made for a row, and when its latest row was put into it.
 struct Kept {
     bulk: Arc<Bulk>,
     since: Instant,
 }
 
 static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
-/// Whether there is any, for who would not lock in vain.
+/// Whether any memory is kept: spares [`let_go`] the lock where none is.
 static ANY: AtomicBool = AtomicBool::new(false);
 
 /// Puts a row into memory that can be sent; `None` where it must travel in another way.
@@ -119,22 +119,23 @@ pub(crate) fn load(row: &[u8]) -> Option<Arc<Bulk>> {
     if let Some(loaded) = LOADED.get() {
         loaded();
     }
-    // Without the memory for it there may still be some for what the other way takes; and if not, that says so.
+    // Where there is no memory for the row, the other way may need less, or gives the error.
     bulk.fill(row).ok().map(|()| bulk)
 }
 
-/// Told when there is memory that is to be given back some time.
+/// What each [`load`] calls, because its memory is to be given back some time.
 static LOADED: OnceLock<fn()> = OnceLock::new();
 
-/// Sets who is told that [`let_go`] is to be called some time, if nobody else does; at once, if there is something.
+/// Sets what each [`load`] calls, so that [`let_go`] is called some time; called at once where memory is kept already. The
+/// first hook counts.
 pub(crate) fn on_load(hook: fn()) {
     if LOADED.set(hook).is_ok() && ANY.load(Relaxed) {
         hook();
     }
 }
 
-/// Whether the memory that is kept is this process's: a forked one has a copy of the list, but shares what is in it with the
-/// process that it was forked from.
+/// Whether the memory that is kept is this process's: a forked process has a copy of the list, but shares the memory in it
+/// with the process that it was forked from.
 fn is_own() -> bool {
     static OWNER: AtomicU32 = AtomicU32::new(0);
     let own = std::process::id();
@@ -145,15 +146,15 @@ fn is_busy(bulk: &Bulk) -> bool {
     words(&bulk.head).row.load(Acquire) != 0
 }
 
-/// Gives back the memory of rows that have arrived, and that no other followed for `patience`; says when to look again, if
-/// some is left.
+/// Gives back memory that this process holds no more and that no row was put into for `patience`; says when to look again,
+/// if some is left.
 pub(crate) fn let_go(patience: Duration) -> Option<Instant> {
     if !ANY.load(Relaxed) {
         return None;
     }
     let mut kept = lock(&KEPT);
     let now = Instant::now();
-    // What waits to be sent has a descriptor still, and counts.
+    // A row that waits to be sent still holds its memory.
     let in_use = |kept: &Kept| Arc::strong_count(&kept.bulk) > 1;
     kept.retain(|kept| in_use(kept) || now.duration_since(kept.since) < patience);
     ANY.store(!kept.is_empty(), Relaxed);
@@ -175,7 +176,7 @@ impl Arrived {
     ///
     /// # Errors
     ///
-    /// `InvalidData` when the memory is not what holds a row: its maker could take it from under us.
+    /// `InvalidData` when the memory is too short, or may shrink: its maker could take mapped pages away.
     pub(crate) fn open(number: u64, memory: Descriptor) -> io::Result<Self> {
         memory::check_not_shrinking(memory.as_descriptor())?;
         let head = Mapping::shared(memory.as_descriptor(), HEAD)?;
@@ -184,8 +185,8 @@ impl Arrived {
         Ok(Self { owner: std::process::id(), number, head, row })
     }
 
-    /// The row's bytes; `None` in a process that was forked from the one where it arrived: once that has read it, another row
-    /// may be there.
+    /// The row's bytes. `None` in a process that was forked from the one where it arrived: once that one has read the row,
+    /// another may be in the memory.
     pub(crate) fn bytes(&self) -> Option<SharedBytes<'_>> {
         self.is_here().then(|| self.row.bytes())
     }
@@ -199,7 +200,7 @@ impl Arrived {
 impl Drop for Arrived {
     fn drop(&mut self) {
         if !self.is_here() {
-            // It is the other one's, who may need it still.
+            // The row belongs to the process that this one was forked from, which may still need it.
             return;
         }
         // There may be another row in it by now, if this one was sent and taken back.

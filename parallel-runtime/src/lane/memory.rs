@@ -17,7 +17,7 @@ use crate::tuning::{LANE_AREA, SLOTS};
 /// `PARALLEL` in ASCII, and the version of this layout.
 pub(crate) const MAGIC: u64 = 0x5041_5241_4c4c_4503;
 
-/// The words of one slot that the parent writes; the worker, too, changes its state.
+/// The words of one slot that the parent writes; the worker, too, changes `state`.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct SlotOrder {
@@ -32,11 +32,11 @@ pub(crate) struct SlotOrder {
     pub(crate) limit: Limit,
 }
 
-/// The words of one slot that the worker writes, from what the parent has put there with the parcel.
+/// The words of one slot that the worker writes. With each parcel the parent resets `step`, `begun_at` and `beside`.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct SlotProgress {
-    /// How many items it has started and finished, and how long the reply to them is.
+    /// How many items the worker has started and finished, and how long the reply to them is.
     pub(crate) step: StepWord,
     /// When the latest item was started, on the monotonic clock in nanoseconds, where the parcel asks for it.
     pub(crate) started_at: AtomicU64,
@@ -64,7 +64,7 @@ pub(crate) struct Door {
     pub(crate) knocks: Knocks,
     /// How many milliseconds the worker may take for its end when nothing is left for it; 0: it is not to end.
     pub(crate) stop: AtomicU32,
-    /// How many others are at work: see [`crowd`].
+    /// How many other workers are at work: see [`crowd`].
     pub(crate) crowd: AtomicU32,
     /// The core from which the parent knocked last.
     pub(crate) core: AtomicU32,
@@ -76,9 +76,9 @@ pub(crate) struct Door {
 pub(crate) mod crowd {
     /// No more than there are cores.
     pub(crate) const ROOM: u32 = 0;
-    /// More: who looks gives way now and then.
+    /// More: a process that looks at a word yields now and then.
     pub(crate) const CROWD: u32 = 1;
-    /// So many that one who has nothing sleeps at once: to look would take the time of those who have something.
+    /// So many that a worker without a parcel sleeps at once: a look would take time from workers that have one.
     pub(crate) const THRONG: u32 = 2;
 }
 
@@ -120,8 +120,8 @@ impl LaneMemory {
     }
 
     pub(crate) fn header(&self) -> &Header {
-        // SAFETY: the mapping is page-aligned, at least as long as a header, lives as long as `self`, and a header
-        // consists of atomic words, which may be shared with anyone and hold any bits.
+        // SAFETY: the mapping is page-aligned, at least as long as a header, and lives as long as `self`. A header is
+        // atomic words: any process may write them, and any bits are a value.
         unsafe { &*self.0.as_ptr().cast::<Header>() }
     }
 
@@ -185,7 +185,8 @@ impl BellMemory {
     }
 
     pub(crate) fn words(&self) -> &BellWords {
-        // SAFETY: as for `LaneMemory::header`.
+        // SAFETY: the mapping is page-aligned, longer than the words, and lives as long as `self`; the words are atomic, and any
+        // bits are a value.
         unsafe { &*self.0.as_ptr().cast::<BellWords>() }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Lane {
 /// How far a worker has come with a parcel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// Whether the worker has taken it up.
+    /// Whether the worker has taken the parcel up.
     pub(crate) taken: bool,
     pub(crate) ended: bool,
     pub(crate) started: usize,
@@ -92,8 +92,8 @@ impl Lane {
         self.memory.header().door.knocks.is_asleep()
     }
 
-    /// Whether the worker, when it was last seen, ran on this very core, or has yet to be given one: the system does not
-    /// always see that another is free.
+    /// Whether the worker took up its latest parcel on this very core, or sleeps: the scheduler may wake it on this core
+    /// although another is free.
     pub(crate) fn may_share_core(&self) -> bool {
         let latest = slot_of(self.posted.saturating_sub(1));
         self.is_asleep() || self.memory.slot(latest).progress.core.load(Relaxed) == wait::core()
@@ -119,7 +119,7 @@ impl Lane {
         }
     }
 
-    /// Whether the worker has passed by all parcels that were revoked; these are `in_hand`.
+    /// Whether the worker has passed by all revoked parcels. `in_hand`: the parcels that it still holds.
     pub(crate) fn has_passed(&self, in_hand: impl Iterator<Item = u64> + Clone) -> bool {
         let is_held = |index: usize| in_hand.clone().any(|number| slot_of(number) == index);
         let mut others = (0..SLOTS).filter(|&index| !is_held(index));
@@ -149,13 +149,13 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.state() == State::Done
     }
 
-    /// What has been replied to parcel `number`, which has ended; `None`: what is there is no reply to it, because somebody
-    /// wrote over the words that say so.
+    /// The reply to parcel `number`, which has ended. `None`: the words in front of it were overwritten, so it is no reply
+    /// to that parcel.
     pub(crate) fn reply(&self, number: u64) -> Option<SharedBytes<'_>> {
         reply::read(&self.memory, slot_of(number), number)
     }
 
-    /// The same of one that may be running, or have died.
+    /// The same of a parcel that may be running, or whose worker has died.
     pub(crate) fn reply_so_far(&self, number: u64) -> Option<Vec<u8>> {
         reply::read_so_far(&self.memory, slot_of(number), number)
     }
@@ -170,7 +170,7 @@ impl Lane {
         Duration::from_nanos(self.memory.slot(slot_of(number)).progress.elapsed.load(Acquire))
     }
 
-    /// Gives the slot of parcel `number`, which has ended, to the next.
+    /// Empties the slot of parcel `number`, which has ended, for the next parcel.
     pub(crate) fn release(&self, number: u64) {
         self.memory.slot(slot_of(number)).order.state.release();
     }
@@ -207,8 +207,8 @@ impl Lane {
         self.memory.header().divisible.load(Acquire) != 0
     }
 
-    /// Tells the worker to run only the first `keep` items of parcel `number`. Returns how many it runs at most: the first
-    /// that are not among them are certainly not started. `None`: it cannot be told.
+    /// Tells the worker to run only the first `keep` items of parcel `number`. Returns how many items the worker runs at
+    /// most: it will start none behind them. `None`: that cannot be known.
     pub(crate) fn divide(&self, number: u64, keep: usize) -> Option<usize> {
         if !self.is_divisible() {
             return None;
@@ -225,7 +225,7 @@ impl Lane {
         self.memory.header().divisible.store(0, Release);
     }
 
-    /// As if somebody had written over its words.
+    /// As if a task had overwritten the lane's words.
     #[cfg(test)]
     pub(crate) fn spoil(&self) {
         self.memory.header().magic.store(0, Release);
@@ -237,7 +237,7 @@ impl Lane {
         self.knock();
     }
 
-    /// Tells the worker to end once nothing is left for it, and to take no longer than this for it.
+    /// Tells the worker to end, in at most `within`, once nothing is left for it.
     pub(crate) fn stop(&self, within: Duration) {
         let within = u32::try_from(within.as_millis()).unwrap_or(u32::MAX).max(1);
         self.memory.header().door.stop.store(within, Release);

@@ -32,7 +32,7 @@ pub(crate) mod tag {
     pub(crate) const ROW: u64 = 3;
 }
 
-/// A reply starts with the number of the parcel it replies to, so that an old one is never taken for it.
+/// A reply starts with the number of its parcel, so that an older reply in the slot is never taken for it.
 pub(crate) const REPLY_HEAD: usize = 8;
 /// What an entry costs beside its bytes.
 const ENTRY_HEAD: usize = 8;
@@ -40,7 +40,8 @@ const ENTRY_HEAD: usize = 8;
 pub(crate) const ROW_HEAD: usize = 16;
 /// The widest value of a row.
 const WIDEST: usize = 16;
-/// What an item needs at most that does not travel beside the lane for its size: it is not started where there is less.
+/// What the reply to an item needs at most, unless it travels beside the lane for its size: no item starts where there is
+/// less room.
 const ONE_MORE: usize = ROW_HEAD + WIDEST + ENTRY_HEAD;
 /// The longest entry that fits an empty reply area, in bytes.
 pub(crate) const LONGEST_ENTRY: usize = LANE_AREA - REPLY_HEAD - ENTRY_HEAD;
@@ -59,7 +60,7 @@ pub(crate) struct ReplyWriter<'a> {
     words: &'a Slot,
     /// The start of each item is noted.
     timed: bool,
-    /// The reply is one entry for all items, of which and of whose merges so many were started.
+    /// The reply is one entry for all items. The number counts the items and merges that were started.
     merged: Option<u32>,
     done: u32,
     /// Where the next entry or value goes.
@@ -75,7 +76,8 @@ impl<'a> ReplyWriter<'a> {
         Self { memory, slot, words: memory.slot(slot), timed, merged: None, done: 0, at: REPLY_HEAD, row: None }
     }
 
-    /// Makes it a reply of one entry for all items, the outcome of that, or of that merge, which was started last.
+    /// Makes it a reply of one entry for all items: the outcome of the item or merge that was started last. `started`: how
+    /// many were.
     pub(crate) fn for_all(self, started: u32) -> Self {
         Self { merged: Some(started), ..self }
     }
@@ -90,7 +92,7 @@ impl<'a> ReplyWriter<'a> {
         self.done
     }
 
-    /// Says that the next item is being worked on; false when there is no room for its reply, or nobody wants it.
+    /// Publishes that the next item runs; false when there is no room for its reply, or the limit excludes it.
     #[inline]
     pub(crate) fn begin(&self) -> bool {
         self.at + ONE_MORE <= LANE_AREA
@@ -116,7 +118,7 @@ impl<'a> ReplyWriter<'a> {
         }
     }
 
-    /// Ends the item that was begun with an entry; false, and nothing is said, when it does not fit.
+    /// Ends the item that was begun, with an entry; false, and nothing is published, when the entry does not fit.
     pub(crate) fn push_entry(&mut self, tag: u64, bytes: &[u8]) -> bool {
         let at = self.at.next_multiple_of(8);
         let end = at + ENTRY_HEAD + bytes.len().next_multiple_of(8);
@@ -139,7 +141,7 @@ impl<'a> ReplyWriter<'a> {
     }
 }
 
-/// Says that the item behind the first `done` is being worked on; false when nobody wants it.
+/// Publishes that the item behind the first `done` runs; false when the limit excludes it.
 #[inline(always)]
 fn begin(Slot { order, progress }: &Slot, timed: bool, step: Step, done: u32) -> bool {
     if timed {
@@ -171,8 +173,8 @@ pub(crate) struct RowWriter<'a> {
 }
 
 impl<'a> RowWriter<'a> {
-    /// Says that `index` items are done, and the next is being worked on; false when there is none, or no room for its reply, or
-    /// nobody wants it. `timed`: the start of the item is noted.
+    /// Publishes that `index` items are done, and the next runs; false when there is none, or no room for its reply, or the
+    /// limit excludes it. `timed`: the start of the item is noted.
     #[inline(always)]
     pub(crate) fn begin(&self, index: u32, timed: bool) -> bool {
         let step = self.first.later(index, self.width);
@@ -195,7 +197,7 @@ impl<'a> RowWriter<'a> {
     pub(crate) fn into_reply(self) -> (ReplyWriter<'a>, usize) {
         let Self { words, width, start, most, mut writer, .. } = self;
         let step = words.progress.step.read();
-        // A task that writes over it harms its own parcel.
+        // A task that overwrites the step harms its own parcel only.
         let begun = u32::try_from(step.started()).unwrap_or(u32::MAX).saturating_sub(writer.done).min(most);
         let done = begun.saturating_sub(u32::from(step.phase() == Phase::Running));
         if done > 0 {
@@ -207,8 +209,8 @@ impl<'a> RowWriter<'a> {
     }
 }
 
-/// The entries in `slot` that reply to parcel `number`, which has ended; `None`: what is there is no reply to it, because
-/// somebody wrote over the words that say so.
+/// The entries in `slot` that reply to parcel `number`, which has ended. `None`: the words in front of them were
+/// overwritten, so they are no reply to that parcel.
 pub(crate) fn read(memory: &LaneMemory, slot: usize, number: u64) -> Option<SharedBytes<'_>> {
     let reply = memory.reply(slot, 0, memory.slot(slot).progress.step.read().filled());
     if reply.len() == 0 {
@@ -217,13 +219,13 @@ pub(crate) fn read(memory: &LaneMemory, slot: usize, number: u64) -> Option<Shar
     (reply.read_u64(0) == Some(number)).then(|| reply.range(REPLY_HEAD, usize::MAX))
 }
 
-/// The same of a parcel that may be running, or have died.
+/// The same of a parcel that may be running, or whose worker has died.
 pub(crate) fn read_so_far(memory: &LaneMemory, slot: usize, number: u64) -> Option<Vec<u8>> {
     Some(read(memory, slot, number)?.to_vec())
 }
 
-/// Writes the head of a row at `at`; returns where its first value goes. Apart from the writer, which so is never asked for
-/// its address, and is registers in a loop over items.
+/// Writes the head of a row at `at`; returns where its first value goes. Not a method of the writer, which would take its
+/// address: so it stays in registers in a loop over items.
 #[cold]
 fn open_row(memory: &LaneMemory, slot: usize, at: usize, width: usize) -> usize {
     write_word(memory, slot, at, (width as u64) << 8 | tag::ROW);

@@ -13,7 +13,7 @@ use crate::sys::memory::prefer_huge_pages;
 pub(crate) trait Rows: Send {
     /// Fills in the numbers from index `first` on; false, and nothing is done, when they are not of this width.
     fn put(&mut self, first: usize, width: usize, values: SharedBytes<'_>) -> bool;
-    /// The same thing, for the one who knows the type.
+    /// The same value, for a caller that knows its type.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
@@ -30,7 +30,7 @@ impl<T: Pod + Send> RowsOf<T> {
     /// Makes room for so many numbers; more may come.
     pub(crate) fn new(expected: usize) -> Self {
         let mut places = Vec::new();
-        // Only a forecast: where there is not so much memory, what really comes decides.
+        // `expected` is a forecast only: where so much memory is not to be had, `put` reserves what really comes.
         if places.try_reserve_exact(expected).is_ok() {
             prefer_huge_pages(places.spare_capacity_mut());
             // SAFETY: there is room for so many places, and a place needs no value.
@@ -50,8 +50,9 @@ impl<T: Pod + Send> RowsOf<T> {
             from = from.max(end);
         }
         let mut places = ManuallyDrop::new(self.places);
-        // SAFETY: the parts of a vector that nobody drops. Each of its places up to its length is filled: before `front` and in
-        // `beyond` by `put`, in between by the loop, behind the former length by `resize`; and a `T` has the layout of its place.
+        // SAFETY: the parts of a vector that `ManuallyDrop` keeps from being freed. Each of its places up to its length is
+        // filled: before `front` and in `beyond` by `put`, in between by the loop, behind the former length by `resize`;
+        // and a `T` has the layout of its place.
         unsafe { Vec::from_raw_parts(places.as_mut_ptr().cast::<T>(), places.len(), places.capacity()) }
     }
 

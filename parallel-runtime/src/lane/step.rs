@@ -1,4 +1,5 @@
-//! How far a worker has come with a parcel, in one word: an item costs one store, and who reads it sees all of it at one time.
+//! How far a worker has come with a parcel, in one word: an item costs the worker one store, and one load shows the parent
+//! all of it.
 //!
 //! ```text
 //! bits 40…63  how many bytes of the reply area are filled
@@ -118,8 +119,8 @@ impl StepWord {
         self.0.store(step.0, Release);
     }
 
-    /// What was published last. Whatever the word holds is some step: nothing in it is to be believed without a look at
-    /// what there is.
+    /// What was published last. Any bits are some step, also where a task has overwritten the word: the reader checks it
+    /// against what is there.
     pub(crate) fn read(&self) -> Step {
         Step(self.0.load(Acquire))
     }

@@ -30,14 +30,14 @@ pub(crate) struct WorkerLane {
 pub(crate) enum Work {
     /// A parcel of `len` bytes, which are here, or in a block on the control channel.
     Parcel { number: u64, len: usize, in_block: bool },
-    /// A parcel that was taken back. The slot has room again, which the parent does not know; and a block that goes with
-    /// it is still on the control channel.
+    /// A parcel that was taken back. Its slot is empty again, which the parent does not know; a block that goes with it is
+    /// still on the control channel.
     Revoked { number: u64, in_block: bool },
     /// Look into the control channel.
     Mail,
     /// Nothing, for as long as the worker would wait.
     Nothing,
-    /// Told to stop, and take no longer than this for it; `None`: the words are spoilt so that nothing would ever be found.
+    /// End, in at most `within`; `None`: the lane's words are spoilt, so that no parcel would ever be found.
     Stop { within: Option<Duration> },
 }
 
@@ -57,18 +57,19 @@ impl WorkerLane {
         Ok(Self { memory, taken: 0, mail: 0, ran: Duration::ZERO })
     }
 
-    /// Waits for something to do, at most so long; calls `sleeps` before it does, once it has said so.
+    /// Waits for something to do, at most for `patience`; calls `sleeps` before it sleeps, once the parent can see that it
+    /// does.
     pub(crate) fn take(&mut self, patience: Option<Duration>, sleeps: impl Fn()) -> Work {
         let mut waited = false;
         loop {
             let door = &self.memory.header().door;
             let knocks = door.knocks.count();
-            // Before the slot: whoever posts and then stops has posted by then.
+            // Read before the slot: a parent that posts a parcel and then stops the worker has filled the slot by then.
             let stop = door.stop.load(Acquire);
             let mail = door.mail.load(Acquire);
             let index = slot_of(self.taken);
             let word = &self.memory.slot(index).order.state;
-            // Parcels come in turn: where the next one but one is there, the next one is, too.
+            // Parcels come in turn: a parcel in the slot after this one, and none in this one, means spoilt words.
             let ahead = self.memory.slot(slot_of(self.taken + 1)).order.state.state() == State::Filled;
             match word.take() {
                 Found::Parcel => return self.open_slot(index).unwrap_or(Work::Stop { within: None }),
@@ -122,8 +123,8 @@ impl WorkerLane {
 
     /// The bytes of parcel `number`, which was taken and has not ended, of this length.
     pub(crate) fn parcel(&self, number: u64, len: usize) -> &[u8] {
-        // SAFETY: only the parent writes there, and only where the slot is empty; this one is taken, and `end` needs this
-        // very lane for itself.
+        // SAFETY: only the parent writes here, and only while the slot is empty. It is running until `end`, which takes
+        // `&mut self`, so not while the bytes are borrowed.
         unsafe { self.memory.arguments(slot_of(number), len).still() }
     }
 
@@ -135,7 +136,7 @@ impl WorkerLane {
     /// Waits until the parent knocks again after `knocks`, at most so long.
     fn wait(&self, knocks: u32, patience: Option<Duration>, sleeps: impl Fn()) {
         let door = &self.memory.header().door;
-        // Who knocks may be waiting for this very core.
+        // A parent that knocked from this very core may be waiting for it: yield while looking.
         let is_shared = self.ran >= tuning::WORTH_A_SWITCH && door.core.load(Relaxed) == wait::core();
         let shared = if is_shared { crowd::CROWD } else { crowd::ROOM };
         if look(door.knocks.word(), knocks, door.crowd.load(Relaxed).max(shared)) {
@@ -144,13 +145,13 @@ impl WorkerLane {
         door.knocks.sleep(knocks, patience, sleeps);
     }
 
-    /// Whether nobody wants the rest of parcel `number`.
+    /// Whether the parent wants no further item of parcel `number`.
     pub(crate) fn is_cancelled(&self, number: u64) -> bool {
         self.memory.slot(slot_of(number)).order.limit.is_cancelled()
     }
 
-    /// Says that an item of parcel `number`, which is to be merged, or a merge is being worked on, and that `before` others
-    /// were.
+    /// Publishes that an item of parcel `number` that is to be merged, or a merge, is being worked on, behind `before`
+    /// others.
     pub(crate) fn begin_merged(&self, number: u64, before: u32, timed: bool) {
         let progress = &self.memory.slot(slot_of(number)).progress;
         if timed {

@@ -1,9 +1,9 @@
 //! Bytes that another process may write at any time.
 //!
-//! They are copied in and out, and no Rust reference to them exists: a reference promises the compiler that they stay as they
-//! are. A number is a volatile access. Everything else is a call of the C library's `memmove` from assembler: the compiler sees no
-//! access, so it assumes nothing about one, and the copy is as fast as any on this machine. A copy that another process disturbs holds
-//! some bytes or others; its reader checks what it reads.
+//! They are copied in and out, and no Rust reference to them exists: a reference would promise the compiler that they do
+//! not change. A number is a volatile access. Everything else is a call of the C library's `memmove` from assembler: the
+//! compiler sees no access, so it assumes nothing about one, and the copy is as fast as any on this machine. A copy that
+//! another process disturbs holds some bytes or others; its reader checks what it reads.
 //!
 //! Words of protocols in such memory are atomic, and references to atomics promise nothing. Three other kinds of shared memory
 //! are read by reference: what a seal protects, what a held lock protects, and a worker's [arguments](SharedBytes::still).
@@ -35,7 +35,7 @@ impl<'a> SharedBytes<'a> {
     ///
     /// # Safety
     ///
-    /// They are mapped as long as `'a`, and this process has no reference to them that is used meanwhile. A write to bytes that
+    /// The bytes are mapped as long as `'a`, and this process uses no reference to them meanwhile. A write to bytes that
     /// are mapped for reading only is a fault, which ends the process.
     #[inline]
     pub(crate) unsafe fn new(start: *mut u8, len: usize) -> Self {
@@ -65,7 +65,7 @@ impl<'a> SharedBytes<'a> {
     ///
     /// # Safety
     ///
-    /// Nobody writes them as long as `'a`, in any process.
+    /// No thread of any process writes the bytes as long as `'a`.
     pub(crate) unsafe fn still(self) -> &'a [u8] {
         // SAFETY: mapped as long as `'a`, and the caller promises that they do not change.
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
@@ -178,11 +178,11 @@ impl<'a> SharedBytes<'a> {
 ///
 /// # Safety
 ///
-/// So many bytes are mapped at both places, and this process may read the one and write the other.
+/// `len` bytes are mapped at both places; this process may read those at `from` and write those at `to`.
 #[inline]
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     if cfg!(miri) {
-        // SAFETY: the caller promises it, and there is no other process.
+        // SAFETY: the caller promises that both places hold `len` bytes, and under Miri there is no other process.
         return unsafe { std::ptr::copy(from, to, len) };
     }
     #[cfg(target_arch = "x86_64")]

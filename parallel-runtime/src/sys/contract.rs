@@ -1,4 +1,4 @@
-//! What `sys` promises to the floors above it, by what they ask for. The compiler holds the platform's folder against it.
+//! What `sys` promises to the floors above it, by what they need. The compiler holds the platform's folder against it.
 //!
 //! A platform is a folder with these rooms, and the line of `sys/mod.rs` that chooses it. What a platform cannot do, it answers with
 //! an error, `None` or `false`, and its callers do without. What callers must know before they ask is in [`Capabilities`].
@@ -55,10 +55,11 @@ macro_rules! contract {
     ($($item:path: $type:ty;)*) => { $(const _: $type = $item;)* };
 }
 
-// Shared memory has no name, starts as zeros, and goes with its last user. Nobody who holds it can change its size, so no access to
-// a mapping faults; memory of `create_growing` grows as it is written, and never shrinks. A `Block` may be cut short by its maker, so it
-// is read and not mapped. `InvalidData`: another process handed over something else. A region that comes back to a process is the
-// same mapping; one in parts takes address space as it is used. To give memory back, and to prefer huge pages, only saves.
+// Shared memory has no name, starts as zeros, and goes with its last user. No process that holds it can change its size, so
+// no access to a mapping faults; memory of `create_growing` grows as it is written, and never shrinks. A `Block` may be cut
+// short by its maker, so it is read and not mapped. `InvalidData`: another process handed over something else. A region
+// that comes back to a process is the same mapping; one in parts takes address space as it is used. To give memory back,
+// and to prefer huge pages, only saves.
 // Linux: memfd and seals. macOS: shm_open, unlinked, of its final size from the start. Windows: sections of the page file.
 contract! {
     memory::create: fn(usize) -> io::Result<Descriptor>;
@@ -110,9 +111,9 @@ contract! {
     word::wake_low_half: fn(&AtomicU64, u32) -> u32;
 }
 
-// Order among processes. One process, which has joined, writes a word, passes `order_here` and reads another. The other process writes
-// that one, calls `order_all` and reads the first. Then one of the two sees what the other wrote. `order_all` is false where that does
-// not hold, as may happen from some moment on.
+// Order among processes. Process A, which has joined, writes word X, passes `order_here` and reads word Y. Process B writes
+// Y, calls `order_all` and reads X. Then A or B sees what the other wrote. `order_all` is false where that does not hold,
+// as may happen from some moment on.
 // Linux: membarrier, so that `order_here` costs nothing. Elsewhere both are full fences.
 contract! {
     wait::join_order: fn();
@@ -234,8 +235,8 @@ contract! {
     early::is_early: fn() -> bool;
 }
 
-// This process. A handler of `at_exit` runs when the process ends as programs do, and not in one that was forked from it. The number of
-// a thread is no other's on this machine while the thread lives. The title is what lists of processes show.
+// This process. A handler of `at_exit` runs when the process ends as programs do, and not in a process forked from it. The
+// number of a thread is no other's on this machine while the thread lives. The title is what lists of processes show.
 // All platforms; the title on Linux only.
 contract! {
     program::at_exit: fn(extern "C" fn());
@@ -294,8 +295,8 @@ contract! {
     Named::named: fn(io::Result<()>, &'static str) -> io::Result<()>;
 }
 
-// Standing: no thread starts processes on behalf of another that is more confined. What exec would add to a thread's rights, the new
-// process lays down.
+// Standing: no thread starts processes on behalf of another thread that is more confined. What exec adds to a thread's
+// rights, the new process lays down.
 // Linux: users, capabilities, filters, namespaces, Landlock. macOS: users and groups. Elsewhere all threads stand alike.
 contract! {
     Rights::own: fn() -> Rights;
@@ -314,7 +315,8 @@ contract! {
     Affinity::give_to: fn(Affinity, u32);
 }
 
-// The owner: whose the program is, which may change while it runs. A change shows without a system call once it is watched for.
+// The owner: the users and groups of the program, which may change while it runs. A change shows without a system call once
+// it is watched for.
 // Unix. Elsewhere the owner stays.
 contract! {
     Owner::own: fn() -> Owner;

@@ -1,23 +1,23 @@
 //! The bell by which all workers of a pool call their parent.
 //!
-//! A worker first publishes what it has done, then looks who listens; the parent first says who listens, then looks at the lanes
-//! again. With a full fence between the two steps on either side no call is lost.
+//! A worker first publishes what it has done, then reads the listener; the parent first stores the listener, then looks at
+//! the lanes again. A full fence stands between the two steps on either side, so no call is lost.
 
 use std::time::Duration;
 
 use super::platform::{AtomicU32, Ordering, fence, sleep, wake};
 
-/// Who hears the bell.
+/// The thread that hears the bell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Listener {
-    /// Whoever comes next looks at the lanes anyway.
+    /// None: the next caller, or the reactor, looks at the lanes anyway.
     Nobody = 0,
     /// A caller sleeps on the bell.
     Caller = 1,
     /// The reactor waits for its event.
     Reactor = 2,
-    /// As before, but only a worker calls it that has looked for more to do in vain.
+    /// The reactor waits for its event, but only a worker that has looked in vain for more to do sets it.
     ReactorWhenIdle = 3,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Listener {
 pub(crate) struct BellWords {
     /// Counts the calls.
     rings: AtomicU32,
-    /// 1 while the caller sleeps, and must be woken.
+    /// 1 while the leading caller sleeps, or is about to, and must be woken.
     asleep: AtomicU32,
     listener: AtomicU32,
 }
@@ -39,20 +39,20 @@ impl BellWords {
         Self { rings: AtomicU32::new(0), asleep: AtomicU32::new(0), listener }
     }
 
-    /// The parent says who listens. It looks at the lanes once more after it.
+    /// The parent stores the listener. It looks at the lanes once more afterwards.
     pub(crate) fn listen(&self, who: Listener) {
         self.listener.store(who as u32, Ordering::Release);
         fence(Ordering::SeqCst);
     }
 
-    /// A worker that has published something looks who listens.
+    /// A worker that has published something reads the listener.
     pub(crate) fn listener(&self) -> Listener {
         fence(Ordering::SeqCst);
         match self.listener.load(Ordering::Relaxed) {
             1 => Listener::Caller,
             2 => Listener::Reactor,
             3 => Listener::ReactorWhenIdle,
-            // Also where somebody wrote over it.
+            // Also where a task has overwritten the word.
             _ => Listener::Nobody,
         }
     }

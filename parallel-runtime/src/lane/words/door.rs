@@ -1,7 +1,8 @@
 //! The door of a worker: the parent knocks, and the worker sleeps until it does.
 //!
-//! The parent first puts something there, then knocks, then looks whether the worker sleeps; the worker first says that it
-//! sleeps, then looks once more. With a full fence between the steps on either side no knock is lost.
+//! The parent fills a slot or another word, then counts a knock, then looks whether the worker sleeps; the worker first
+//! says that it sleeps, then looks once more at the count. A full fence before the last step on either side: no knock is
+//! lost.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::platform::{AtomicU32, Ordering, fence, sleep, wake};
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Knocks {
-    /// Counts what the parent did.
+    /// Counts the parent's knocks.
     count: AtomicU32,
     /// 1 while the worker sleeps, or is about to.
     asleep: AtomicU32,
@@ -38,7 +39,7 @@ impl Knocks {
         self.asleep.load(Ordering::Relaxed) != 0
     }
 
-    /// The parent calls the worker, for which it has put something there.
+    /// The parent calls the worker, for which it has filled a slot or another word.
     pub(crate) fn knock(&self) {
         self.count.fetch_add(1, Ordering::Release);
         fence(Ordering::SeqCst);
@@ -47,12 +48,13 @@ impl Knocks {
         }
     }
 
-    /// The worker sleeps until the parent knocks again after `count`, at most so long; `says` what else is to be said once the
-    /// parent sees that it sleeps.
+    /// The worker sleeps until the parent knocks again after `count`, at most for `patience`. It calls `says` once the
+    /// parent can see that it sleeps.
     pub(crate) fn sleep(&self, count: u32, patience: Option<Duration>, says: impl Fn()) {
         self.asleep.store(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        // From here the parent sees that the worker sleeps; a parent that looked earlier has said before whom it wants to hear.
+        // From here the parent sees that the worker sleeps. A parent that looked earlier had already stored the bell's
+        // listener.
         says();
         sleep(&self.count, count, patience);
         self.asleep.store(0, Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! How many items of a parcel the worker may start: by it the parent takes items back that have not been started.
+//! How many items of a parcel the worker may start. By it the parent takes back items that have not been started.
 //!
-//! The worker says which item it starts, and then looks at the limit; the parent lowers the limit, lets all cores pass a barrier,
-//! and then looks what was started. So one of them sees what the other did, and an item costs no fence.
+//! The worker says which item it starts, and then looks at the limit; the parent lowers the limit, lets all cores pass a
+//! barrier, and then looks what was started. So worker or parent sees what the other did, and an item costs no fence.
 
 use super::platform::{AtomicU32, Ordering, order_all, order_here};
 
@@ -29,7 +29,7 @@ impl Limit {
         self.0.store(NONE, Ordering::Release);
     }
 
-    /// Whether nobody wants the rest of the parcel.
+    /// Whether the parent wants no further item of the parcel.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed) == NONE
     }
@@ -41,8 +41,8 @@ impl Limit {
         done < self.0.load(Ordering::Relaxed)
     }
 
-    /// The parent leaves the worker the first `keep` items; returns how many it runs at most, by what it says that it has
-    /// `started`: those behind them are certainly not started. `None`: it cannot be told.
+    /// The parent leaves the worker the first `keep` items. Returns how many items the worker runs at most, by the number
+    /// that it has published as `started`: it will start none behind them. `None`: that cannot be known.
     pub(crate) fn lower(&self, keep: u32, started: impl FnOnce() -> usize) -> Option<usize> {
         // What was cancelled stays so.
         self.0.fetch_min(keep, Ordering::SeqCst);

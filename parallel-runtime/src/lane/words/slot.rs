@@ -27,7 +27,7 @@ pub(crate) enum State {
     Done,
     /// Taken back by the parent, and not passed by.
     Revoked,
-    /// Something wrote over the word.
+    /// A task has overwritten the word.
     Spoilt,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum State {
 pub(crate) enum Found {
     /// A parcel, which is taken up now.
     Parcel,
-    /// A parcel that was taken back: it is the worker's to pass by.
+    /// A parcel that the parent has taken back: the worker passes it by.
     Revoked,
     Nothing,
     Spoilt,

@@ -1,8 +1,8 @@
 //! Which threads of a worker come from its constructors: they run in every worker, and what they call would start another.
 //!
-//! Those that an executed worker has when it comes to us are listed. What is started behind that bears a mark, which threads
-//! hand on to those that they start: one nanosecond more of timer slack. To list threads takes ten times as long as to mark
-//! them, and a copy of the zygote has only those.
+//! The threads that an executed worker has when our constructor runs are listed. Those that later constructors start bear a
+//! mark, which they hand on to threads of their own: one nanosecond more of timer slack. To list threads takes ten times as
+//! long as to mark them, and a copy of the zygote has only marked ones.
 
 use std::num::NonZeroU64;
 use std::sync::OnceLock;
@@ -40,7 +40,7 @@ pub(crate) fn mark_those_of(work: impl FnOnce()) {
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(plain));
 }
 
-/// Whether the calling thread was listed, or bears the mark. One that has chosen its slack itself has lost it.
+/// Whether the calling thread was listed, or bears the mark. A thread that has chosen its own slack has lost the mark.
 pub(crate) fn is_early() -> bool {
     let plain = PLAIN.load(Ordering::Relaxed);
     LISTED.get().is_some_and(|listed| listed.contains(&process::thread_number()))

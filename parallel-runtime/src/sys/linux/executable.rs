@@ -59,7 +59,7 @@ impl Image {
         self.segments().any(|segment| address.wrapping_sub(self.base.wrapping_add(segment.p_vaddr)) < segment.p_memsz)
     }
 
-    /// Those bytes of its file, where they are mapped from it and nobody writes to them.
+    /// Those bytes of its file, where a segment maps them for reading and not for writing.
     fn bytes(&self, offset: u64, len: u64) -> Option<&'static [u8]> {
         let end = offset.checked_add(len)?;
         let segment = self.segments().find(|segment| {
@@ -68,7 +68,7 @@ impl Image {
         })?;
         let address = self.base.wrapping_add(segment.p_vaddr).wrapping_add(offset - segment.p_offset);
         let pointer = std::ptr::with_exposed_provenance(usize::try_from(address).ok()?);
-        // SAFETY: inside a segment of the executable that is readable and stays loaded, and that nobody writes to.
+        // SAFETY: inside a segment of the executable, which stays loaded, is readable and is not writable.
         Some(unsafe { std::slice::from_raw_parts(pointer, usize::try_from(len).ok()?) })
     }
 
@@ -83,7 +83,7 @@ pub(crate) fn contains(address: usize) -> bool {
     Image::get().is_some_and(|image| image.contains(address as u64))
 }
 
-/// Whether a start would execute the file whose code runs here.
+/// Whether a start would execute the file that this code was loaded from.
 ///
 /// # Errors
 ///
@@ -95,8 +95,8 @@ pub(crate) fn is_started_file() -> io::Result<bool> {
             let mut bytes = vec![0; len];
             file.read_exact_at(&mut bytes, offset).ok().map(|()| bytes)
         })),
-        // One that may be executed and not be read. The loader, which has to read it, did not bring it here, if the kernel brought
-        // a loader along.
+        // The file may be executed and not be read. It is this program's where the kernel started the program itself: the
+        // program needs no loader, or the kernel brought one along.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(!image.needs_loader() || has_loader()),
         Err(error) => Err(error),
     }

@@ -1,6 +1,6 @@
-//! Rights that a program has from its file, by a set-user-id or set-group-id bit or by capabilities, and not from whoever started
-//! it. Its workers are the same file, executed: they must take orders from nobody with fewer rights, and must not get back what
-//! the program has given up.
+//! Rights that a program has from its file, by a set-user-id or set-group-id bit or by capabilities, and not from the
+//! process that started it. Its workers are the same file, executed: they must take no orders from a process with fewer
+//! rights, and must not get back what the program has given up.
 
 use std::io;
 
@@ -30,15 +30,15 @@ impl Owner {
         Self { user: rustix::process::getuid().as_raw(), group: rustix::process::getgid().as_raw() }
     }
 
-    /// The effective one that this process had when it was executed.
+    /// The effective user and group that this process had when it was executed.
     fn at_start() -> Option<Self> {
         let user = auxiliary(libc::AT_EUID).try_into().ok()?;
         Some(Self { user, group: auxiliary(libc::AT_EGID).try_into().ok()? })
     }
 }
 
-/// Whether a process started from this one's file must not get rights from it: it would have more than this process, which has
-/// given some up. Those that the file's capabilities give, it keeps even so, as far as this process has them.
+/// Whether a process started from this one's file must not get rights from it, because it would have more than this
+/// process, which has given some up. What the file's capabilities give, it keeps even so, as far as this process has it.
 pub(crate) fn must_not_grow() -> bool {
     are_from_file() && grows(Owner::real(), Owner::effective(), Owner::at_start())
 }
@@ -59,8 +59,8 @@ struct Credentials {
     may_not_grow: bool,
 }
 
-/// Whether this process may take orders from its parent. `maker`: the effective user and group of whoever made the channel to it,
-/// when he did; what the parent is by now says less.
+/// Whether this process may take orders from its parent. `maker`: the effective user and group that the maker of the
+/// channel had when it made it; those that the parent has by now say less.
 ///
 /// # Errors
 ///
@@ -89,8 +89,8 @@ fn parent_is_this_program() -> Option<bool> {
 impl Credentials {
     fn are_from(&self, maker: Owner) -> bool {
         const ROOT: u32 = 0;
-        // Execution gave none that the maker of the channel did not have. Root has all by its number, the real one too, which is
-        // always the starter's.
+        // Exec gave no capabilities that the maker of the channel did not have. Root has all by its number, also as the
+        // real user, which is always the starter's.
         let same_capabilities = !self.has_capabilities
             || [self.effective.user, self.real.user].contains(&ROOT)
             || (self.may_not_grow && self.real == self.effective);

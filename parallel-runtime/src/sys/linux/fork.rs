@@ -2,8 +2,8 @@
 //!
 //! The fork is a plain `clone(CLONE_PARENT)`, which the C library does not offer. What its own `fork` does around the
 //! system call is done here as far as a process of one thread needs it: the thread's number is written where the library
-//! keeps it, and its list of robust locks is registered anew. Locks are open, because nobody else could hold them.
-//! Handlers of `pthread_atfork` are not run.
+//! keeps it, and its list of robust locks is registered anew. Locks are open, because there is no other thread that could
+//! hold them. Handlers of `pthread_atfork` are not run.
 
 use std::ffi::{c_int, c_long, c_void};
 use std::fs;
@@ -24,7 +24,7 @@ pub(crate) struct Original {
     parent: libc::pid_t,
 }
 
-/// Who returns from a fork.
+/// Which process returns from a fork.
 pub(crate) enum Forked {
     /// This process, with its new sibling.
     Original(Started),
@@ -61,7 +61,7 @@ impl Original {
         Ok(Self { number, robust_list, robust_len, parent: super::process::parent_number() })
     }
 
-    /// Makes a copy of this process, whose parent is this process's own, in this process's group.
+    /// Makes a copy of this process: a child of this process's parent, in this process's group.
     pub(crate) fn fork(&self) -> io::Result<Forked> {
         let mut pidfd: RawFd = -1;
         match self.clone(&mut pidfd) {
@@ -71,7 +71,8 @@ impl Original {
                 Ok(Forked::Copy)
             }
             pid => {
-                // SAFETY: clone succeeded with CLONE_PIDFD, so this is a descriptor that nobody else knows.
+                // SAFETY: clone succeeded with CLONE_PIDFD, so it has just opened this descriptor, which has no other
+                // owner.
                 let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
                 Ok(Forked::Original(Started { pid: u32::try_from(pid).map_err(io::Error::other)?, pidfd }))
             }
@@ -79,7 +80,7 @@ impl Original {
     }
 
     fn clone(&self, pidfd: &mut RawFd) -> c_long {
-        // The signal at the end is the one that this process itself was started with.
+        // The copy's end sends its parent the same signal as the end of this process: SIGCHLD.
         let flags = libc::CLONE_PARENT | libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
         let flags = c_long::from(flags | libc::SIGCHLD);
         let (stack, tls) = (0_usize, 0_usize);
@@ -92,14 +93,14 @@ impl Original {
         return unsafe { libc::syscall(libc::SYS_clone, flags, stack, &raw mut *pidfd, tls, self.number) };
     }
 
-    /// In the copy: the thread is known as what it is, and dies with its parent.
+    /// In the copy: registers the thread's robust locks, and has the kernel end the copy with its parent.
     fn settle(&self) {
         // SAFETY: the list that the C library had registered for this thread, at the same place in the copy.
         unsafe { libc::syscall(libc::SYS_set_robust_list, self.robust_list, self.robust_len) };
         self.follow_parent();
     }
 
-    /// Lets the kernel end this process with its parent, and ends it if that is gone.
+    /// Has the kernel end this process with its parent, and ends it now if that parent is gone.
     pub(crate) fn follow_parent(&self) {
         let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
         if super::process::parent_number() != self.parent {
@@ -114,7 +115,7 @@ fn check_alone(channel: RawFd) -> Result<(), String> {
     let list = |folder: &str| fs::read_dir(folder).map_err(|error| format!("{folder}: {error}"));
     let deadline = Instant::now() + SYSTEM_PATIENCE;
     while list("/proc/self/task")?.count() != 1 {
-        // One that has ended is still to be seen for a moment.
+        // A thread that has ended is still listed for a moment.
         if Instant::now() >= deadline {
             return Err("a constructor has started a thread".to_string());
         }

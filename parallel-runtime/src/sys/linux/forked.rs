@@ -1,12 +1,12 @@
 //! What a process that a task forks, without exec, finds in place of the memory that this one, a worker, shares with its parent.
 //!
-//! The parent goes on to write there, and to believe what it reads there; so that memory does not go along (`MADV_DONTFORK`). In
-//! its place the forked process finds zeros of its own, and in them, where the task had borrowed some of it, a copy as it was
-//! at the fork. The copy is made on the forking thread ahead of the fork: after it, the task may end, and the parent write,
-//! before the forked process gets a core.
+//! The parent goes on to write that memory, and to believe what it reads there; so the memory does not go along
+//! (`MADV_DONTFORK`). In its place the forked process finds zeros of its own, and among them a copy of the bytes that the
+//! task had borrowed, as they were at the fork. The copy is made on the forking thread ahead of the fork: after it, the
+//! task may end, and the parent write, before the forked process gets a core.
 //!
-//! One that is forked behind the C library's back, which then calls no handlers, finds nothing in that place: to touch it
-//! ends it with SIGSEGV.
+//! A process that is forked behind the C library's back, which then calls no handlers, finds nothing in that place: an
+//! access there ends it with SIGSEGV.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -27,7 +27,7 @@ struct Hidden {
 static HIDDEN: [Hidden; 2] = [const { Hidden { start: AtomicPtr::new(ptr::null_mut()), len: AtomicUsize::new(0) } }; 2];
 /// What a task has borrowed of the first one: how far behind its start, in the upper half, and how many bytes; 0: nothing.
 static LENT: AtomicU64 = AtomicU64::new(0);
-/// Set in a process that was forked from one that hides memory.
+/// Set in a process that was forked from a worker that hides memory.
 static IS_FORKED: AtomicBool = AtomicBool::new(false);
 
 /// A copy of what was borrowed at a fork.
@@ -81,7 +81,7 @@ impl Drop for Lent {
     }
 }
 
-/// Whether this process was forked, without exec, from a worker that hides memory: it is none itself.
+/// Whether this process was forked, without exec, from a worker that hides memory. Such a process is no worker.
 pub(crate) fn is_forked() -> bool {
     IS_FORKED.load(Ordering::Relaxed)
 }
@@ -104,8 +104,8 @@ fn copy_of_lent() -> Option<Copied> {
     let bytes = NonNull::new(bytes.ok()?.cast::<u8>())?;
     // SAFETY: inside the hidden mapping, as was just looked at, which stays as long as this process.
     let start = unsafe { hidden.start.load(Ordering::Relaxed).add(end - len) };
-    // SAFETY: as many bytes as both have; the copy is fresh. A task of this process cannot end meanwhile if it is the one that
-    // forks; if it is not, nobody reads the copy as what it was lent.
+    // SAFETY: as many bytes as both have; the copy is fresh. A task that forks cannot end meanwhile, so its parcel stays;
+    // where another thread forks, the parcel may change, but the task does not run in the forked process.
     unsafe { ptr::copy_nonoverlapping(start, bytes.as_ptr(), len) };
     Some(Copied { bytes, len, offset })
 }

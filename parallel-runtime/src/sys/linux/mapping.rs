@@ -17,7 +17,7 @@ pub(crate) struct Mapping {
     stays: bool,
 }
 
-// SAFETY: the mapping is plain memory that no thread owns; those who read and write it synchronize.
+// SAFETY: plain memory, of no thread: accessed by atomics and copies, or under a seal or a lock.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -33,7 +33,7 @@ impl Mapping {
         Self::owning(start.cast(), len)
     }
 
-    /// Maps `len` bytes of `memory`, seen by everyone who maps it.
+    /// Maps `len` bytes of `memory`: every process that maps it sees the same bytes.
     pub(crate) fn shared(memory: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
         let (size, _) = sizes(memory)?;
         if size < len {
@@ -54,8 +54,9 @@ impl Mapping {
             unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, 0) }
         };
         let start = match map(MapFlags::SHARED) {
-            // Before Linux 6.7 what is sealed against writing cannot be mapped so, not even to read. A private mapping of
-            // it is the same pages as long as nobody writes, and nobody can.
+            // Write-sealed memory cannot be mapped as shared, even to read, before Linux 6.7 (commit 158978945f31), and in
+            // 6.12 from commit 5de195060b2e until 8ec396d05d1b. A private mapping has the same pages while no process
+            // writes, and none can.
             Err(rustix::io::Errno::PERM) => map(MapFlags::PRIVATE),
             outcome => outcome,
         }
@@ -66,7 +67,7 @@ impl Mapping {
     /// Maps `len` bytes of `memory` behind the first `skipped`, which are whole pages, for reading only, and all at once.
     pub(crate) fn behind(memory: BorrowedFd<'_>, skipped: usize, len: usize) -> io::Result<Self> {
         let (size, taken) = sizes(memory)?;
-        // What was never written would be made here.
+        // Pages that were never written would be allocated here.
         if len == 0 || taken < len || size.checked_sub(skipped).is_none_or(|left| left < len) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
         }
@@ -77,9 +78,9 @@ impl Mapping {
         Self::owning(start.cast(), len)
     }
 
-    /// Maps `len` bytes of `memory` from `offset` on, which are whole pages, seen by everyone who maps them. They are not in
-    /// core dumps, and are not filled where the program locks whatever it maps: both would take the memory of all that was
-    /// never touched.
+    /// Maps `len` bytes of `memory` from `offset` on, which are whole pages: every process that maps them sees the same
+    /// bytes. They are not in core dumps, and not filled where the program locks whatever it maps: both would take memory
+    /// for untouched pages.
     pub(super) fn part(memory: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<Self> {
         let (size, _) = sizes(memory)?;
         if offset.checked_add(len).is_none_or(|end| end > size) {
@@ -91,8 +92,8 @@ impl Mapping {
         }
         .named("mmap")?;
         let mapping = Self::owning(start.cast(), len)?;
-        // What cannot be accessed is not filled, and what is not locked is not filled when it can be.
-        // SAFETY: the mapping made above, which nobody else knows.
+        // Pages without access are not filled, and unlocked pages are not filled when access is given.
+        // SAFETY: the mapping made above, which only this function uses yet.
         let _ = unsafe { rustix::mm::munlock(start, len) };
         // SAFETY: as above.
         unsafe { rustix::mm::mprotect(start, len, MprotectFlags::READ | MprotectFlags::WRITE) }.named("mprotect")?;
@@ -133,12 +134,12 @@ impl Drop for Mapping {
         if self.stays {
             return;
         }
-        // SAFETY: exactly the mapping made at birth; whoever had a pointer into it borrowed this owner.
+        // SAFETY: exactly the mapping made at birth. References into it borrow this owner, so none is left.
         let _ = unsafe { rustix::mm::munmap(self.as_ptr().cast(), self.len) };
     }
 }
 
-/// How many bytes `memory` has, and how many of them take memory because somebody has written there.
+/// How many bytes `memory` has, and how many of them take memory because they were written.
 pub(crate) fn sizes(memory: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
     let stat = rustix::fs::fstat(memory).named("fstat")?;
     let number = |number: i64| usize::try_from(number).unwrap_or(0);

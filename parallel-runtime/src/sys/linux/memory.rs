@@ -20,8 +20,7 @@ use crate::poison::lock;
 use crate::sys::bytes::SharedBytes;
 use crate::tuning::HUGE_FROM;
 
-/// Asks for huge pages for memory that is about to be filled: where each small page is touched for the first time, that costs
-/// more than to fill it.
+/// Asks for huge pages for memory that is about to be filled: the first touch of a small page costs more than to fill it.
 pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
     let page = rustix::param::page_size();
     let bytes = size_of_val(memory);
@@ -37,7 +36,7 @@ pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
     let _ = unsafe { rustix::mm::madvise(first.cast(), len, rustix::mm::Advice::LinuxHugepage) };
 }
 
-/// Makes `len` bytes of zeros that have no name in any file system. Nobody who holds the descriptor can resize it, so a
+/// Makes `len` bytes of zeros that have no name in any file system. No holder of the descriptor can resize the memory, so a
 /// mapping of it never faults for a missing page.
 pub(crate) fn create(len: usize) -> io::Result<OwnedFd> {
     create_sealed(len, SEALED)
@@ -61,7 +60,7 @@ fn create_empty(flags: MemfdFlags) -> io::Result<OwnedFd> {
     above_standard(rustix::fs::memfd_create(c"parallel", MemfdFlags::CLOEXEC | flags).named("memfd_create")?)
 }
 
-/// Refuses memory that somebody could cut short.
+/// Refuses memory that a holder of it could cut short.
 pub(crate) fn check_not_shrinking(memory: BorrowedFd<'_>) -> io::Result<()> {
     if rustix::fs::fcntl_get_seals(memory).named("fcntl")?.contains(SealFlags::SHRINK) {
         return Ok(());
@@ -100,14 +99,14 @@ pub(crate) fn write_at(memory: BorrowedFd<'_>, mut bytes: &[u8], mut at: u64) ->
     Ok(())
 }
 
-/// Who may do what with a region.
+/// What processes may do with a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Everyone who has it reads and writes.
+    /// Every process that has it reads and writes.
     Shared,
-    /// The same, but a process maps only the parts that it uses; all of them map the [head](parts::HEAD).
+    /// The same, but a process maps only the parts that it uses; every process maps the [head](parts::HEAD).
     InParts,
-    /// Nobody writes any more, its maker included: the kernel refuses.
+    /// No process writes any more, its maker included: the kernel refuses.
     Frozen,
 }
 
@@ -121,7 +120,7 @@ pub(crate) struct Region {
     mapping: Mapping,
     parts: Parts,
     len: usize,
-    /// Whether somebody keeps it for us, who is to forget it with us.
+    /// Whether a worker was sent the region: the worker keeps it until this process has it forgotten.
     sent: AtomicBool,
 }
 
@@ -145,7 +144,7 @@ impl Region {
         Self::enter_whole(random_id()?, Access::InParts, descriptor, mapping, len)
     }
 
-    /// Makes a region that holds a copy of `bytes`, and that nobody can write.
+    /// Makes a region that holds a copy of `bytes`, and that no process can write.
     pub(crate) fn frozen(bytes: &[u8]) -> io::Result<Arc<Self>> {
         let descriptor = create_empty(MemfdFlags::ALLOW_SEALING)?;
         write_at(descriptor.as_fd(), if bytes.is_empty() { &[0] } else { bytes }, 0)?;
@@ -210,7 +209,7 @@ impl Region {
         self.id
     }
 
-    /// Notes that somebody keeps it for us from now on.
+    /// Notes that a worker keeps the region from now on.
     pub(crate) fn note_sent(&self) {
         self.sent.store(true, Ordering::Relaxed);
     }
@@ -263,10 +262,10 @@ impl Region {
     }
 }
 
-/// Told when a region that was handed to others is gone here.
+/// What is called when a region that a worker keeps is gone here.
 static FORGET: OnceLock<fn(u64)> = OnceLock::new();
 
-/// Sets who is told when a region is gone here.
+/// Sets what is called, with its id, when a region that a worker keeps is gone here.
 pub(crate) fn on_forget(hook: fn(u64)) {
     let _ = FORGET.set(hook);
 }
@@ -274,7 +273,7 @@ pub(crate) fn on_forget(hook: fn(u64)) {
 impl Drop for Region {
     fn drop(&mut self) {
         let mut regions = lock(&REGIONS);
-        // Another may have taken the place meanwhile.
+        // Another region with this id may have been entered meanwhile.
         if regions.get(&self.id).is_some_and(|weak| weak.strong_count() == 0) {
             regions.remove(&self.id);
         }
@@ -297,7 +296,7 @@ pub(crate) fn random_id() -> io::Result<u64> {
 }
 
 /// Bytes on their way to another process, behind a descriptor. Memory that was written once is written again in a tenth of
-/// the time, so a block is kept by who made it and used for what comes next.
+/// the time, so the sender keeps a block and uses it for what comes next.
 #[derive(Debug)]
 pub(crate) struct Block(OwnedFd);
 
@@ -324,13 +323,13 @@ impl AsFd for Block {
     }
 }
 
-/// Reads the first `len` bytes of a block that another process made. It is read, not mapped: whoever made it may still cut it
-/// short, which here is an error and in a mapping would be a crash.
+/// Reads the first `len` bytes of a block that another process made. It is read, not mapped: its maker may still cut it
+/// short, which is an error in a read and would be a crash in a mapping.
 pub(crate) fn read_block(block: OwnedFd, len: usize) -> io::Result<Vec<u8>> {
-    // Of another file than memory nobody knows how long it takes to read it.
+    // Only memory has seals. A read of another kind of file could take any time.
     rustix::fs::fcntl_get_seals(&block).named("fcntl")?;
     let (size, taken) = sizes(block.as_fd())?;
-    // Of a size that is said and not there, the memory here would be made for nothing.
+    // Refuse a sparse block of any size before as much memory is allocated here.
     if taken < len || size < len {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }

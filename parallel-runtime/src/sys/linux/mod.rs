@@ -1,4 +1,4 @@
-//! Linux 5.11 or later: pidfd, memfd with seals, futex, epoll, close_range.
+//! Linux 5.11 or later, for `CLOSE_RANGE_CLOEXEC` (close_range(2)): pidfd, memfd with seals, futex, epoll.
 
 use super::contract::Capabilities;
 

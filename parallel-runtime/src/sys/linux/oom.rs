@@ -1,9 +1,9 @@
 //! Whether the kernel killed a process because memory ran out.
 //!
-//! The kernel does not say it of a process. It counts, for each control group, how many of its processes it has killed so,
-//! and it calls whoever asked for it when that happens: version 2 when the count changes, version 1 just before. So a death
-//! by SIGKILL is put down to a lack of memory where one more was counted, no other death was put down to that one, and the
-//! call came right before the death: a neighbour in the group that was killed earlier is not taken for it.
+//! The kernel does not say so of a process. It counts, for each control group, how many of its processes it has killed so,
+//! and it notifies a process that has asked: version 2 of control groups when the count changes, version 1 just before. So
+//! a death by SIGKILL is put down to a lack of memory where one more kill was counted, no other death was put down to it,
+//! and the call came right before the death. An earlier kill of a neighbour in the group is not taken for it.
 
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
@@ -98,7 +98,7 @@ impl MemoryKills {
     pub(crate) fn called(&mut self) {
         if let Some((file, Some(caller))) = &self.source {
             match caller {
-                // To read it is to have heard.
+                // A read of the file takes the call in.
                 Caller::File => drop(read(file)),
                 Caller::Event(event) => drop(rustix::io::read(event, &mut [0_u8; 8])),
             }
@@ -106,7 +106,7 @@ impl MemoryKills {
         }
     }
 
-    /// Judges a death by SIGKILL, which was just seen and which nobody here has caused.
+    /// Judges a death by SIGKILL that was just seen and that this program has not caused.
     pub(crate) fn judge(&mut self) -> Verdict {
         if self.is_calling() {
             self.called();
@@ -116,7 +116,7 @@ impl MemoryKills {
         self.seen.judge(count, tells, Instant::now())
     }
 
-    /// Whether it has called, which the reactor has not come to hear yet.
+    /// Whether the kernel has called, and the reactor has not come to hear it yet.
     fn is_calling(&self) -> bool {
         let fd = match &self.source {
             Some((file, Some(Caller::File))) => PollFd::new(file, PollFlags::PRI),
@@ -162,7 +162,8 @@ fn candidates(own: &str) -> Vec<(String, Version)> {
         if controllers.is_empty() {
             for root in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
                 for place in [group, ""] {
-                    // Those of this very group, if the kernel tells them apart from those of the groups in it (Linux 5.2).
+                    // First the kills in this very group, then those in the groups below as well (cgroup-v2.rst,
+                    // `memory.events.local`).
                     for name in ["memory.events.local", "memory.events"] {
                         found.push((format!("{root}{place}/{name}"), Version::Two));
                     }
@@ -185,7 +186,7 @@ fn count_in(text: &str) -> Option<u64> {
 /// What was seen so far.
 #[derive(Debug)]
 struct Seen {
-    /// How many of those that were counted are put down to some death.
+    /// How many of the counted kills are put down to some death.
     count: u64,
     /// When the kernel last called.
     called: Option<Instant>,
@@ -208,7 +209,7 @@ impl Seen {
                 Verdict::OutOfMemory
             }
             (false, tells) => {
-                // They were others' deaths, or it is not known whose.
+                // The counted deaths were other processes', or it is not known which processes they were.
                 self.count = count;
                 if tells { Verdict::Other } else { Verdict::Perhaps }
             }
@@ -267,9 +268,9 @@ mod tests {
             (true, Some(10), &[(10, 7, OutOfMemory), (11, 7, OutOfMemory), (11, 7, Other)]),
             // A neighbour was, long before; and it is not put down to the next one either.
             (true, Some(10), &[(20, 6, Other), (20, 6, Other)]),
-            // The kernel is out of memory, but has killed nobody yet.
+            // The kernel is out of memory, but has killed no process yet.
             (true, Some(10), &[(10, 5, Other)]),
-            // It does not call: nobody knows when it was.
+            // The kernel does not call, so the time of a kill is not known.
             (false, None, &[(10, 6, Perhaps), (10, 6, Other), (11, 7, OutOfMemory)]),
             (false, None, &[(10, 5, Other), (30, 6, Perhaps)]),
         ];

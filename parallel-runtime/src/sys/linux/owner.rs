@@ -1,10 +1,11 @@
-//! Whose the program is: its users and groups, which it may change while it runs.
+//! The owner of the program: its users and groups, which it may change while it runs.
 //!
 //! To ask the kernel takes 0.2 to 0.6 µs, too long for each parcel. So a thread watches for the change. The C library makes
-//! `setuid` and its like on every thread: it sends SIGSETXID to each, waits until all have done it in a handler, and does it on
-//! the calling thread last (`nptl/nptl_setxid.c`). The watching thread keeps that signal blocked. When it is there, the thread
-//! says first that nothing is known, then lets the handler run, and publishes what it is afterwards; until it has let it run,
-//! `setuid` does not return. A program that makes the system call itself changes one thread only, which is not whose workers are.
+//! `setuid` and its like on every thread: it sends SIGSETXID to each, waits until all have done it in a handler, and does
+//! it on the calling thread last (`nptl/nptl_setxid.c`). The watching thread keeps that signal blocked. When the signal is
+//! pending, the thread first says that the owner is unknown, then lets the handler run, and publishes its new owner;
+//! `setuid` does not return before the handler has run. A program that makes the system call itself changes one thread
+//! only, and not the owner of its workers.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -16,12 +17,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use super::wait::wait_readable;
 use crate::tuning::SMALL_STACK;
 
-/// The real and the effective user and group of a process that a thread starts: those of the thread. The saved ones, and those
-/// for the file system, a new program takes from the effective ones.
+/// The real and the effective user and group of a process that a thread starts: those of the thread. Exec sets the saved
+/// ones, and those for the file system, to the effective ones.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner {
     ids: [libc::uid_t; 4],
-    /// Whether the thread may become another's.
+    /// Whether the thread may take another user or group.
     changes: bool,
 }
 
@@ -32,7 +33,7 @@ const SETGID: u32 = 1 << 6;
 const SETUID: u32 = 1 << 7;
 
 impl Owner {
-    /// Of the calling thread.
+    /// The owner of the calling thread.
     pub(crate) fn own() -> Self {
         let (users, groups) = (users(), groups());
         let [user, effective_user, saved_user] = users.unwrap_or_default();
@@ -42,7 +43,7 @@ impl Owner {
         Self { ids: [user, effective_user, group, effective_group], changes: known && (differ || may_change_ids()) }
     }
 
-    /// `None` where this process stays whose it is for good: it has no other identity to take, and no right to take one. That
+    /// `None` where this process keeps its owner for good: it has no other identity to take, and no right to take one. That
     /// is so for nearly all programs but those of root.
     pub(crate) fn if_it_may_change(self) -> Option<Self> {
         self.changes.then_some(self)
@@ -56,11 +57,11 @@ impl Owner {
     }
 }
 
-/// Whose the program was when it was last looked at.
+/// The owner of the program when it was last looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known {
     owner: Owner,
-    /// [`GENERATION`] when it was found to be so.
+    /// [`GENERATION`] when that owner was found.
     generation: u64,
 }
 
@@ -69,19 +70,19 @@ impl Known {
         Self { owner, generation: 0 }
     }
 
-    /// Whether it was this one's.
+    /// Whether the owner was this one.
     pub(crate) fn is(&self, owner: Owner) -> bool {
         self.owner == owner
     }
 
-    /// Whether the program is still that. One load, as long as nothing has changed and somebody watches.
+    /// Whether the program still has that owner. One load, as long as nothing has changed and the watching thread runs.
     pub(crate) fn holds(&mut self) -> bool {
         let generation = GENERATION.load(Acquire);
         if generation == self.generation && generation != 0 {
             return true;
         }
         if !generation.is_multiple_of(2) || generation == 0 {
-            // It changes right now, or nobody watches.
+            // The owner changes right now, or no thread watches.
             return self.owner.is_still_own();
         }
         let ids = [0, 1, 2, 3].map(|at: usize| IDS[at].load(Acquire));
@@ -96,7 +97,7 @@ impl Known {
     }
 }
 
-/// Odd while the program may be changing whose it is; even, and another number, once that is told by [`IDS`]. 0 where nobody
+/// Odd while the owner may be changing; even, and another number, once [`IDS`] tells the new owner. 0 where no thread
 /// watches.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 /// The numbers of an [`Owner`], as the watching thread has them.
@@ -107,17 +108,17 @@ pub(crate) fn is_watched() -> bool {
     GENERATION.load(Relaxed) != 0
 }
 
-/// The signal by which the C library has every thread change whose it is.
+/// The signal by which the C library has every thread change its users and groups (nptl(7)).
 const SIGSETXID: u32 = 33;
 
-/// Watches for changes from now on, once; calls `changed` after each. Where there is no descriptor or thread for it, nobody
-/// watches.
+/// Starts the thread that watches for changes, once, and calls `changed` after each. Without a descriptor or a thread for
+/// it, changes are not watched.
 pub(crate) fn watch(changed: fn()) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let _ =
             std::thread::Builder::new().name("parallel-owner".to_string()).stack_size(SMALL_STACK).spawn(move || {
-                // All of them: the others are for the program's own threads.
+                // All signals: those but SIGSETXID are for the program's own threads.
                 change_mask(libc::SIG_BLOCK, u64::MAX);
                 let Some(asked) = descriptor_of_signal() else {
                     change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
@@ -135,7 +136,7 @@ pub(crate) fn watch(changed: fn()) {
                     }
                     while !wait_readable(asked.as_fd(), None) {}
                     if !is_pending() {
-                        // A sandbox refuses to wait. Nobody watches from now on.
+                        // A sandbox refuses to wait. This thread ends, and changes are not watched from now on.
                         GENERATION.store(0, Release);
                         change_mask(libc::SIG_UNBLOCK, 1 << (SIGSETXID - 1));
                         return;
@@ -150,7 +151,8 @@ pub(crate) fn watch(changed: fn()) {
     });
 }
 
-/// Changes which signals the calling thread keeps waiting, the C library's own too, which it leaves out otherwise.
+/// Changes which signals the calling thread blocks. A system call, because the C library's functions leave its own signals
+/// out.
 fn change_mask(how: libc::c_int, set: u64) {
     let no_former = ptr::null_mut::<u64>();
     // SAFETY: the kernel reads a set of this size from the local.
@@ -171,7 +173,7 @@ fn descriptor_of_signal() -> Option<OwnedFd> {
     // SAFETY: the kernel reads a set of this size from the local.
     let number = unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const set, size_of::<u64>(), libc::SFD_CLOEXEC) };
     let number = libc::c_int::try_from(number).ok().filter(|&number| number >= 0)?;
-    // SAFETY: the kernel has made it just now, and nobody else knows it.
+    // SAFETY: the kernel has opened it just now, so it has no other owner.
     super::descriptor::above_standard(unsafe { OwnedFd::from_raw_fd(number) }).ok()
 }
 

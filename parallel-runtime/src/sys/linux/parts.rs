@@ -1,7 +1,7 @@
 //! Shared memory of which a process maps only the parts that it uses.
 //!
-//! What is not mapped takes no address space, is in no core dump, and is not filled by `mlockall`. A part that was mapped once
-//! stays so until the region is dropped: its users hold no lock that another process could not overwrite, so no moment is
+//! What is not mapped takes no address space, is in no core dump, and is not filled by `mlockall`. A part that was mapped
+//! once stays so until the region is dropped: another process could overwrite any lock that its users hold, so no moment is
 //! known at which none of them reads there.
 
 use std::io;

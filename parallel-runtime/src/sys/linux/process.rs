@@ -42,16 +42,15 @@ pub(crate) struct Launch<'a> {
     pub(crate) keep: BorrowedFd<'a>,
     /// The new process's stdin; and its stdout and stderr, where this process has them closed.
     pub(crate) null: BorrowedFd<'a>,
-    /// The cores that it may run on, where they are not those of the calling thread.
+    /// The cores that the new process may run on, where they are not those of the calling thread.
     pub(crate) affinity: Option<Affinity>,
-    /// Those of the calling thread.
+    /// The rights of the calling thread.
     pub(crate) rights: &'a Rights,
-    /// Whose the calling thread was when it began to prepare this start. So is the new process, if there is one.
+    /// The owner of the calling thread when it began to prepare this start, and so of the new process, if there is one.
     pub(crate) owner: Owner,
 }
 
-/// Says that the program has changed its user while a process was started: its channel, its rights and it itself would be those
-/// of different users.
+/// Says that the program changed its user during a start: process, channel and rights would be of different users.
 const USER_CHANGED: c_int = libc::ESTALE;
 
 /// Whether a start failed because the program changed its user meanwhile. Another try sees the new one.
@@ -80,7 +79,7 @@ impl Started {
         let pid = command.arg("1000").spawn().unwrap().id();
         // SAFETY: a plain system call, which gives a descriptor or an error.
         let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-        // SAFETY: just opened, and nobody else's.
+        // SAFETY: just opened, so it has no other owner.
         Self { pid, pidfd: unsafe { OwnedFd::from_raw_fd(RawFd::try_from(pidfd).unwrap()) } }
     }
 
@@ -108,8 +107,8 @@ struct Plan {
     null: RawFd,
     affinity: Option<Affinity>,
     parent: libc::pid_t,
-    /// Whether exec is to give it no rights: they would be more than the calling thread has. It cannot gain any by what it
-    /// executes later either, as `sudo`.
+    /// Whether exec is to give the child no rights: they would be more than the calling thread has. Then it gains none by
+    /// what it executes later either, such as `sudo`.
     may_not_grow: bool,
     owner: Owner,
     /// What was refused, and with which number.
@@ -152,13 +151,13 @@ pub(crate) fn launch(launch: &Launch<'_>) -> io::Result<Started> {
     let error = io::Error::last_os_error();
     drop(signals);
     let Ok(pid) = u32::try_from(pid) else { return Err(error).named("clone") };
-    // SAFETY: clone succeeded with CLONE_PIDFD, so this is a descriptor that nobody else knows.
+    // SAFETY: clone succeeded with CLONE_PIDFD, so it has just opened this descriptor, which has no other owner.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let pidfd = match copy_above_standard(&pidfd) {
         Ok(copy) => copy.unwrap_or(pidfd),
         Err(error) => {
             let _ = signal_group(pid, &pidfd, KILL);
-            // Where the signal is refused, it ends once its channel is closed, which is not before this returns.
+            // Where the signal is refused, the child ends once its channel is closed, which is after this returns.
             reap_within(&pidfd, DYING);
             return Err(error);
         }
@@ -187,7 +186,7 @@ fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
 
 /// Runs in the child, on the parent's memory, until exec.
 extern "C" fn child(plan: *mut c_void) -> c_int {
-    // SAFETY: `launch` passes its own plan and waits meanwhile.
+    // SAFETY: `launch` passes its own plan, and waits in clone while the child uses it.
     let plan = unsafe { &mut *plan.cast::<Plan>() };
     // SAFETY: this is that child.
     unsafe { become_worker(plan) };
@@ -203,14 +202,14 @@ unsafe fn become_worker(plan: &mut Plan) {
     // process's own, because neither CLONE_SIGHAND nor CLONE_FILES was given.
     unsafe {
         for signal in 1..=LAST_SIGNAL {
-            // Fails for SIGKILL, SIGSTOP and the two of the C library, which have nothing to reset.
+            // Fails for SIGKILL, SIGSTOP and the two signals of the C library (nptl(7)), which have nothing to reset.
             libc::signal(signal, libc::SIG_DFL);
         }
         libc::setpgid(0, 0);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         match libc::getppid() {
             parent if parent == plan.parent || plan.parent <= 0 => {}
-            // The C library hands on what the kernel says, which knows no error of this call; but a sandbox does.
+            // The kernel never refuses this call, but a sandbox may: the C library then returns the negated error number.
             refusal if refusal < 0 => give_up(plan, "getppid", -refusal),
             // The parent died before the line above.
             _ => libc::_exit(0),
@@ -248,9 +247,9 @@ fn check(plan: &mut Plan, call: &'static str, answer: c_long) {
     }
 }
 
-/// Leaves the parent word of what was refused, and ends the child.
+/// Tells the parent what was refused, and ends the child.
 fn give_up(plan: &mut Plan, call: &'static str, error: c_int) -> ! {
-    // SAFETY: a word of the parent's, which waits.
+    // SAFETY: a word of the plan, which the parent keeps alive and does not touch while it waits in clone.
     unsafe { (&raw mut plan.refused).write_volatile(call) };
     // SAFETY: as above.
     unsafe { (&raw mut plan.error).write_volatile(error) };
@@ -286,8 +285,8 @@ pub(crate) fn block_signals() {
     std::mem::forget(BlockedSignals::new());
 }
 
-/// The parent of this process; 0 for one that it cannot see, and below 0 where the system refuses to tell, which it does in some
-/// sandboxes, and which rustix does not expect.
+/// The number of this process's parent; 0 where it is in another namespace, below 0 where a sandbox refuses to tell, which
+/// rustix does not expect.
 pub(crate) fn parent_number() -> libc::pid_t {
     // SAFETY: a plain system call.
     unsafe { libc::getppid() }
@@ -299,15 +298,15 @@ pub(crate) fn thread_number() -> i32 {
     unsafe { libc::gettid() }
 }
 
-/// Does for this process, a worker that never runs `main`'s prologue, what that would do: ignore SIGPIPE.
+/// Ignores SIGPIPE, as the prologue of `main` does: a worker never runs that.
 pub(crate) fn adopt_rust_signal_state() {
     // SAFETY: sets a disposition; no handler runs.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-/// Leaves the parent's death to a thread of this process that watches for it: the kernel no longer kills this process
-/// then, which would leave alone what it has started; it only wakes it up if it is stopped, so that the thread can run.
-/// Call it from the main thread, to which the setting belongs.
+/// Leaves the parent's death to the thread of this process that watches for it. The kernel's SIGKILL would spare what this
+/// process has started; now the kernel sends SIGCONT, by which a stopped process goes on, so that it can end itself. Call
+/// it from the main thread, to which the setting belongs.
 pub(crate) fn leave_death_to_watcher() {
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::CONT));
 }

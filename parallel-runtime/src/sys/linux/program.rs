@@ -22,7 +22,7 @@ macro_rules! before_main {
     ($entry:ident = $constructor:path) => {
         #[used]
         // SAFETY: the section is the table of functions that the C library calls before `main`, with these three arguments.
-        // The last of those with a priority: whatever has none runs behind it, and so in each worker that a zygote forks.
+        // The last place with a priority: constructors without one run later, and so in each worker that a zygote forks.
         #[unsafe(link_section = ".init_array.65534")]
         static $entry: $crate::sys::program::Constructor = $constructor;
     };
@@ -99,7 +99,8 @@ pub(crate) unsafe fn run_constructors_after(
 
 /// Copies an environment variable without taking a lock, as a constructor may.
 pub(crate) fn raw_variable(name: &CStr) -> Option<CString> {
-    // SAFETY: before `main`, nobody changes the environment while this is read and copied.
+    // SAFETY: a constructor calls this before `main`. Only a thread of an earlier constructor could change the environment
+    // meanwhile, and would race with any `getenv`.
     let value = unsafe { libc::getenv(name.as_ptr()) };
     if value.is_null() {
         return None;
@@ -128,7 +129,7 @@ pub(crate) unsafe fn remove_variable(name: &CStr) {
 pub(crate) fn arguments() -> Vec<CString> {
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.is_empty() {
-        // The standard library learns them from a constructor of its own, and this is called from one that runs before it.
+        // The standard library learns the arguments in a constructor, and an earlier constructor calls this.
         let text = std::fs::read("/proc/self/cmdline").unwrap_or_default();
         let words = text.strip_suffix(&[0]).unwrap_or(&text).split(|&byte| byte == 0);
         arguments.extend(words.map(|word| OsStr::from_bytes(word).into()));
@@ -144,14 +145,14 @@ pub(crate) fn arguments() -> Vec<CString> {
 pub(crate) fn environment(more: &[(OsString, OsString)]) -> io::Result<Vec<CString>> {
     let names = |pairs: &[(OsString, OsString)], name: &OsStr| pairs.iter().any(|(other, _)| other == name);
     let replaced = |name: &OsStr| names(more, name);
-    // Of one that is given twice, the last word counts.
+    // Of a variable that is given twice, the last value counts.
     let last = more.iter().enumerate().filter(|(at, (name, _))| !names(&more[at + 1..], name));
     std::env::vars_os()
         .filter(|(name, _)| !replaced(name))
         .chain(last.map(|(_, pair)| pair.clone()))
         .map(|(name, value)| {
             let bytes = name.as_bytes();
-            // The first byte may be `=` in what a shell left; it is never one that we are given.
+            // A name that a shell left in the environment may begin with `=`; no name in `more` may hold one.
             let well_formed = !bytes.is_empty() && (!bytes.contains(&b'=') || !replaced(&name));
             let mut joined = name.clone().into_vec();
             joined.push(b'=');
@@ -172,7 +173,7 @@ pub(crate) fn is_environment(known: &[CString], more: &[(OsString, OsString)]) -
     if !more.is_empty() {
         return environment(more).is_ok_and(|environment| environment == known);
     }
-    // At each start: nothing is put together to be compared.
+    // This runs at each start: it compares each variable as it is, and joins no strings.
     let is_pair = |known: &CString, name: &OsStr, value: &OsStr| {
         let rest = known.as_bytes().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
         rest == Some(value.as_bytes())
@@ -185,7 +186,7 @@ pub(crate) fn is_environment(known: &[CString], more: &[(OsString, OsString)]) -
 /// Opens the device that swallows what is written and gives nothing to read.
 pub(crate) fn null_device() -> io::Result<OwnedFd> {
     let open = |write| OpenOptions::new().read(true).write(write).open("/dev/null");
-    // To a process that Landlock lets write nowhere it gives nothing to read, which is what stdin is for.
+    // Where Landlock lets the process write nowhere, open it for reading only, which is what stdin needs.
     let file = open(true).or_else(|_| open(false)).named("open /dev/null")?;
     above_standard(file.into())
 }
@@ -207,18 +208,19 @@ pub(crate) fn watch_forks() {
     unsafe { libc::pthread_atfork(None, None, Some(forked)) };
 }
 
-/// Whether this process was forked, without exec, from one that had called [`watch_forks`]. Threads stayed behind there.
+/// Whether this process was forked, without exec, from one that had called [`watch_forks`]. Its other threads are missing
+/// here.
 pub(crate) fn was_forked() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
 
-/// The process that [`at_exit`] was called in, for which its handler is.
+/// The process that called [`at_exit`]: only there its handler runs.
 static ENDS: AtomicI32 = AtomicI32::new(0);
 /// What [`at_exit`] was given.
 static HANDLER: OnceLock<extern "C" fn()> = OnceLock::new();
 
-/// Runs `handler` when this process ends as programs do: when `main` returns, or somebody calls `exit`. In a process that was
-/// forked from this one, by whatever means, it does not run. Only the first one is taken.
+/// Runs `handler` when this process ends as programs do: when `main` returns, or a thread calls `exit`. In a process that
+/// was forked from this one, by whatever means, it does not run. Only the first handler counts.
 pub(crate) fn at_exit(handler: extern "C" fn()) {
     extern "C" fn ends() {
         if ENDS.load(Ordering::Relaxed) == own_number() {
@@ -232,7 +234,7 @@ pub(crate) fn at_exit(handler: extern "C" fn()) {
     }
 }
 
-/// How many descriptors Linux gives a process where nobody has said otherwise.
+/// How many descriptors Linux gives a process by default.
 pub(crate) const USUAL_DESCRIPTORS: u64 = 1024;
 
 /// How many descriptors this process may have open; the usual number where the system refuses to tell.

@@ -34,18 +34,18 @@ struct Ids {
     files: u32,
 }
 
-/// What exec makes of the rights of who calls it, beside the rights themselves.
+/// What of the executed file decides which rights exec gives, beside the rights of the calling thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Executable {
-    /// The user and the group that it is executed as, whoever calls.
+    /// The user and the group that it is executed as, whichever thread calls.
     user: Option<u32>,
     group: Option<u32>,
     /// The capabilities that it is executed with.
     capabilities: u64,
 }
 
-/// Rights of a thread that exec gives back, to be laid down again by the new process. What the thread could take again by
-/// itself is among them, and nothing else: the kernel withholds what it could not.
+/// Rights of a thread, for a process that it starts: exec gives back what the thread has laid down, and the new process
+/// lays it down again. Only what the thread could take again by itself is meant: the kernel withholds the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kept {
     effective: u64,
@@ -56,11 +56,11 @@ pub(crate) struct Kept {
 const ROOT: u32 = 0;
 const CAP_SETGID: u32 = 6;
 const CAP_SETUID: u32 = 7;
-/// All that a kernel may know: it has a word of 64 bits for them.
+/// The most capabilities that a kernel may know: it keeps them in a word of 64 bits.
 const CAPABILITIES: u32 = 64;
 
 impl Rights {
-    /// Those of the calling thread. Plain system calls; the first are those that a filter is least likely to refuse.
+    /// The rights of the calling thread. Plain system calls; the first are those that a filter is least likely to refuse.
     pub(crate) fn own() -> Self {
         let seccomp = rustix::thread::secure_computing_mode().map_or(-1, |mode| mode as i32);
         let no_new_privileges = rustix::thread::no_new_privs().unwrap_or(false);
@@ -88,7 +88,7 @@ impl Rights {
         self.seccomp != 0
     }
 
-    /// In what these rights are others than `program`'s.
+    /// Where these rights differ from `program`'s.
     pub(crate) fn difference(&self, program: &Self) -> Option<&'static str> {
         if self.seccomp != program.seccomp {
             Some("seccomp filters")
@@ -105,8 +105,8 @@ impl Rights {
         }
     }
 
-    /// What who has these rights has beyond `caller`, where it is something that the caller could not have taken by
-    /// himself.
+    /// What a thread with these rights has beyond those of `caller`, and a thread with those could not have taken by
+    /// itself.
     pub(crate) fn excess_over(&self, caller: &Self) -> Option<&'static str> {
         let may = |capability: u32| caller.effective & (1 << capability) != 0;
         let lowered = |now: Ids, then: Ids, free: bool| now == then || free || now.is_only(then.real);
@@ -127,7 +127,7 @@ impl Rights {
         }
     }
 
-    /// Whether exec of this program by a thread with these rights would add to them.
+    /// Whether exec of this program, by a thread with these rights, would add rights.
     pub(crate) fn would_grow(&self) -> bool {
         self.grow_by(bounding_set_among, &Executable::own())
     }
@@ -153,7 +153,7 @@ impl Rights {
 
     /// What exec gives back of what a thread with these rights has laid down.
     pub(crate) fn kept(&self) -> Option<Kept> {
-        // To root it gives all that is permitted; user and group for files become the effective ones.
+        // Exec gives root all that is permitted, and makes user and group for files the effective ones.
         let counts = self.users.effective == ROOT && self.effective != self.permitted;
         let files = self.users.files != self.users.effective || self.groups.files != self.groups.effective;
         let kept = Kept { effective: self.effective, user: self.users.files, group: self.groups.files };
@@ -227,7 +227,7 @@ pub(crate) fn bounding_set() -> u64 {
     bounding_set_among(u64::MAX)
 }
 
-/// Which of these capabilities are in it: a system call for each.
+/// Which of these capabilities are in the bounding set: a system call for each.
 fn bounding_set_among(set: u64) -> u64 {
     let is_in = |capability: u32| {
         // SAFETY: only asks.
@@ -264,7 +264,7 @@ impl Kept {
         parts.next().is_none().then_some(Self { effective, user, group })
     }
 
-    /// Lays down, for the calling thread, what the one that started this process had laid down.
+    /// Lays down, for the calling thread, what the thread that started this process had laid down.
     ///
     /// # Errors
     ///

@@ -8,10 +8,10 @@ use std::ptr;
 
 use super::refusal::code_of;
 
-/// Sends `signal` to the group that the process leads, or, where the system refuses that and not this, to the process alone.
-/// Call it only while the process is not reaped: until then the number is its own. No error once it has ended.
+/// Sends `signal` to the group that the process leads or, where the system refuses only that, to the process alone. Call it
+/// only while the process is not reaped: until then the number is its own. No error once it has ended.
 pub(crate) fn signal_group(pid: u32, pidfd: &OwnedFd, number: i32) -> io::Result<()> {
-    // Of Linux 6.9.
+    // From Linux 6.9 on: pidfd_send_signal(2).
     const PROCESS_GROUP: u32 = 1 << 2;
     let Ok(leader) = libc::pid_t::try_from(pid) else { return Ok(()) };
     let refused = match send_by_number(-leader, number) {
@@ -28,12 +28,12 @@ pub(super) fn process_of(pid: u32) -> Option<rustix::process::Pid> {
 /// Lets a process that has not run exec, a child of this one, lead a group of its own.
 pub(crate) fn lead_group(pid: u32) {
     let Some(pid) = process_of(pid) else { return };
-    // One that has died needs none.
+    // A process that has died needs no group.
     let _ = rustix::process::setpgid(Some(pid), Some(pid));
 }
 
-/// Reaps the children of this process that have ended in the group of `leader`, which may be one of them or have been; whether
-/// others are left. Its number is nobody else's while one of them is not reaped.
+/// Reaps the children of this process that have ended in the group of `leader`, which is or was one of them; returns
+/// whether others are left in it. No other process gets the leader's number while one of the group is not reaped.
 pub(crate) fn reap_group(leader: u32) -> bool {
     loop {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
@@ -92,9 +92,9 @@ pub(crate) fn own_number() -> libc::pid_t {
 
 /// Ends this process and whatever it started in its group, at once.
 pub(crate) fn end_own_group() -> ! {
-    // A task may have moved this process into a group of others, who are not ours to end.
+    // A task may have moved this process into a group with processes that are not ours to end.
     if rustix::process::getpgid(None).is_ok_and(|group| group.as_raw_nonzero().get() == own_number()) {
-        // This process leads its group, so nobody else is hit.
+        // This process leads its group, so the signal reaches only what it has started.
         let _ = rustix::process::kill_current_process_group(rustix::process::Signal::KILL);
     }
     // Where the system refuses that, or this process has left its group.

@@ -57,13 +57,13 @@ impl Socket {
         self.0
     }
 
-    /// Closes the way to the other end, whoever holds this one: that side sees the same as if it had gone. What it has sent
-    /// can still be received.
+    /// Closes the connection for every process that holds this end: the other side sees what it would see had they all
+    /// closed it. What this end has sent can still be received.
     pub(crate) fn shut(&self) -> io::Result<()> {
         Ok(rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both)?)
     }
 
-    /// Whether nobody holds the other end.
+    /// Whether no process holds the other end.
     pub(crate) fn is_at_end(&self) -> bool {
         let mut fds = [PollFd::new(&*self.0, PollFlags::empty())];
         let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -86,7 +86,8 @@ impl Socket {
         if unsafe { libc::fcntl(number, libc::F_GETFD) } == -1 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: open, as was just seen, before any task could close it; only asked about until it is known to be ours.
+        // SAFETY: open, as was just seen, and no task runs yet that could close it. It is only borrowed until it is known
+        // to be ours.
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
         let refused = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         if rustix::net::sockopt::socket_type(fd).named("getsockopt")? != SocketType::SEQPACKET {
@@ -100,11 +101,11 @@ impl Socket {
             return refused("the program's file gives it rights that its parent does not have");
         }
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).named("fcntl")?;
-        // SAFETY: open, and made by the parent for this process, in which nobody else knows of it.
+        // SAFETY: open, and made by the parent for this process, in which it has no other owner.
         Ok(Self(Arc::new(unsafe { OwnedFd::from_raw_fd(number) })))
     }
 
-    /// Which socket this is; `None` when somebody has closed it behind our back.
+    /// Which socket this is; `None` when foreign code has closed the descriptor behind our back.
     pub(crate) fn identity(&self) -> Option<Identity> {
         rustix::fs::fstat(&self.0).ok().map(|status| (status.st_dev, status.st_ino))
     }
@@ -121,7 +122,7 @@ impl Socket {
             match rustix::net::sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, flags) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
-                // What a full channel says, or one whose other end is gone, is for our own eyes.
+                // A full channel, or one without another end, is for this crate to handle: no name is needed.
                 Err(error @ (Errno::AGAIN | Errno::PIPE | Errno::CONNRESET)) => return Err(error.into()),
                 Err(error) => return Err(error).named("sendmsg"),
             }
@@ -138,8 +139,8 @@ impl Socket {
                 Ok(message) => break message,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(Received::Nothing),
-                // The other end was closed with messages in it that nobody had read. The system says so once, ahead of the
-                // messages that came from there.
+                // The other end was closed with unread messages in it. The kernel says so once, ahead of the messages that
+                // came from there.
                 Err(Errno::CONNRESET) => {}
                 Err(error) => return Err(error).named("recvmsg"),
             }
@@ -168,8 +169,8 @@ impl AsFd for Socket {
     }
 }
 
-/// The process that made a pair of connected sockets, 0 for one that this process cannot see, and its effective user and group
-/// when it did.
+/// The process that made a pair of connected sockets, and its effective user and group at that time; 0 for a process that
+/// this one cannot see.
 fn maker(fd: BorrowedFd<'_>) -> io::Result<libc::ucred> {
     let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
     // The size of three words fits.

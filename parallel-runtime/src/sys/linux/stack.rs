@@ -1,4 +1,4 @@
-//! The stack of a thread: how much of it is left, and a larger one of our own to run something on.
+//! The stack of a thread: how much of it is left, and a larger stack of our own to run something on.
 //!
 //! A larger stack is address space that takes memory as it is touched, with a guard below it. What runs there is the same
 //! thread, with its thread-locals; only the stack pointer is elsewhere. A panic is carried back by value.
@@ -36,7 +36,7 @@ struct Bounds {
 enum Origin {
     /// A larger one of ours.
     Ours,
-    /// The system's. What was the limit of stacks when its bounds were asked for: the first thread's stack follows it.
+    /// The system's. `limit`: the limit of stacks when the bounds were asked for, which the first thread's stack follows.
     System { limit: Option<u64> },
 }
 
@@ -45,7 +45,7 @@ thread_local! {
     static BOUNDS: Cell<Option<Bounds>> = const { Cell::new(None) };
 }
 
-/// The addresses of the stack on which the caller is; `None`: it is on none that this module or the system knows.
+/// The addresses of the stack that the calling thread is on; `None`: neither this module nor the system knows that stack.
 pub(crate) fn bounds() -> Option<Range<usize>> {
     let limit = || Origin::System { limit: limits::of(Limit::Stack) };
     let bounds = match BOUNDS.get().filter(|bounds| bounds.origin == Origin::Ours || bounds.origin == limit()) {
@@ -79,7 +79,7 @@ fn thread_bounds() -> Option<Range<usize>> {
     // SAFETY: filled in above, and not used again.
     unsafe { libc::pthread_attr_destroy(&raw mut attributes) };
     let lowest = start.addr();
-    // Some versions count the guard in.
+    // Before 2.27 glibc counted the guard in (its bug 22637).
     (stack == 0 && guarded == 0).then(|| lowest.saturating_add(guard)..lowest.saturating_add(len))
 }
 
@@ -104,7 +104,7 @@ impl Stack {
 
     fn map(len: usize) -> io::Result<Self> {
         let whole = GUARD + len;
-        // Inaccessible, so that it is not filled at once where all memory of the program is to be locked.
+        // Inaccessible, so that the kernel does not fill it at once where the program locks all its memory.
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
         // SAFETY: a fresh mapping, at an address that the kernel chooses.
         let start = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), whole, ProtFlags::empty(), flags) }?;
@@ -113,7 +113,7 @@ impl Stack {
         let stack = Self { start, len: whole };
         // SAFETY: inside the mapping, behind the guard.
         let open = unsafe { start.as_ptr().add(GUARD) }.cast();
-        // SAFETY: of the mapping above, which nobody else uses. Where nothing is locked nothing changes.
+        // SAFETY: inside the mapping above, which only this function uses yet. Where nothing is locked nothing changes.
         let _ = unsafe { rustix::mm::munlock(open, len) };
         // SAFETY: as above.
         unsafe { rustix::mm::mprotect(open, len, MprotectFlags::READ | MprotectFlags::WRITE) }?;
@@ -169,9 +169,9 @@ struct Call<'a>(&'a mut dyn FnMut());
 /// Calls `body`, which does not panic, with the stack pointer at `end`.
 fn call_on(end: *mut u8, body: &mut dyn FnMut()) {
     extern "C" fn enter(call: *mut c_void) {
-        // SAFETY: `call_on` waits with it on the other stack, and nobody else has it.
+        // SAFETY: `call_on` passes its own live local, and waits on the other stack while this uses it.
         let Call(body) = unsafe { &mut *call.cast::<Call<'_>>() };
-        // It never does; should it, the process ends, and nothing unwinds into another stack.
+        // `body` does not panic; should it, the process ends, and nothing unwinds into another stack.
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(body)) {
             abort(payload);
         }
@@ -192,8 +192,8 @@ unsafe extern "C" {
     fn parallel_runtime_call_on(call: *mut c_void, enter: extern "C" fn(*mut c_void), end: *mut u8);
 }
 
-// The frame pointer keeps the stack pointer, which the callee leaves as it is, and tells those who walk the stack where it
-// goes on.
+// The frame pointer, which the callee preserves, keeps the former stack pointer, and tells unwinders where the stack goes
+// on.
 #[cfg(target_arch = "x86_64")]
 std::arch::global_asm!(
     ".pushsection .text.parallel_runtime_call_on,\"ax\",@progbits",

@@ -1,9 +1,9 @@
-//! What belongs to a thread and is handed on to the processes that it starts: rights, filters, namespaces, priority, and how
-//! far it is confined beyond them. One thread of ours starts processes on behalf of all others; this tells whether they
-//! may be its.
+//! What a thread hands on to the processes that it starts: rights, filters, namespaces, priority, and how far it is
+//! confined beyond them. One thread of ours, the starting thread, starts processes for all others; this tells for which it
+//! may.
 //!
-//! Two things are not to be read. *Which* filters a thread has: only how many. They are those of the program where
-//! there are as many as it had when it was executed, or when it still had one thread. And Landlock: but a thread may look at
+//! Two things cannot be read. *Which* filters a thread has: only how many. They are those of the program where there are as
+//! many as the program had when it was executed, or when it still had one thread. And Landlock: but a thread may look at
 //! `/proc/PID/exe` only where that process is at least as confined by it (`Documentation/userspace-api/landlock.rst`,
 //! "Ptrace restrictions").
 
@@ -21,13 +21,13 @@ use super::process;
 use super::program;
 use super::rights::{self, Rights};
 
-/// How the thread that starts processes for all others stands, so that others compare themselves with it.
+/// How the starting thread stands, so that other threads compare themselves with it.
 #[derive(Debug)]
 pub(crate) struct Standing {
     thread: Option<Pid>,
     rights: Rights,
     filters: u32,
-    /// Whether a thread with as many filters has the same.
+    /// Whether a thread with as many filters has the same ones.
     knows_filters: bool,
     bounding: u64,
     priorities: [i64; PRIORITIES],
@@ -36,27 +36,27 @@ pub(crate) struct Standing {
     namespaces: [u64; NAMESPACES.len()],
     /// `None` where the kernel keeps none.
     label: Option<Vec<u8>>,
-    /// Whether it may look at the program's parent.
+    /// Whether the starting thread may look at the program's parent.
     sees_parent: bool,
-    /// Whether a thread of the program may have left namespaces, or dropped capabilities that it has not got itself.
+    /// Whether a thread of the program may have left namespaces, or dropped capabilities from its bounding set.
     may_be_apart: bool,
 }
 
-/// How a thread stands to the one that starts processes for all others.
+/// How a thread stands to the starting thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// What that one starts is at least as confined as this one.
+    /// What the starting thread starts is at least as confined as this thread.
     Same,
-    /// So it is by all that can be told; of Landlock it cannot be told.
+    /// The same by all that can be told, but of Landlock it cannot be told.
     Doubtful,
-    /// It differs in this.
+    /// The threads differ in this.
     Other(&'static str),
 }
 
 const PRIORITIES: usize = 7;
 const WHO_PROCESS: i32 = 1;
 
-/// Those that a thread may leave by itself. The one of users it may not, where there is another thread.
+/// The namespaces that a thread may leave by itself. That of users it may not, while there is another thread.
 const NAMESPACES: [&CStr; 7] = [
     c"/proc/thread-self/ns/mnt",
     c"/proc/thread-self/ns/net",
@@ -73,12 +73,12 @@ static COMMON_FILTERS: AtomicU32 = AtomicU32::new(UNKNOWN);
 const UNKNOWN: u32 = u32::MAX;
 
 thread_local! {
-    /// How many filters this thread had when it made the one that starts processes.
+    /// How many filters this thread had when it made the starting thread.
     static HANDED_ON: Cell<u32> = const { Cell::new(UNKNOWN) };
 }
 
-/// Whether the program was executed with rights to leave namespaces or to drop capabilities of others. A thread without them gets
-/// them only in a user namespace of its own, and it can make one only while it is the only thread.
+/// Whether the program was executed with rights to leave namespaces or to drop capabilities from a bounding set. A thread
+/// without them gets them only in a user namespace of its own, and it can make one only while it is the only thread.
 static HAD_RIGHTS: AtomicBool = AtomicBool::new(true);
 
 /// Notes what all threads of the program have in common. Call it before `main`.
@@ -87,7 +87,7 @@ pub(crate) fn note_start() {
     HAD_RIGHTS.store(has_rights(), Ordering::Relaxed);
 }
 
-/// Whether the calling thread may leave namespaces or drop capabilities that it has not got, or the system does not tell.
+/// Whether the calling thread may leave namespaces or drop capabilities from its bounding set, or the system does not tell.
 fn has_rights() -> bool {
     let apart = CapabilitySet::SYS_ADMIN | CapabilitySet::SETPCAP;
     rustix::thread::capabilities(None).map_or(true, |own| own.permitted.intersects(apart))
@@ -104,7 +104,7 @@ fn is_in_user_namespace_of_parent() -> bool {
 pub(crate) fn note_heir() {
     let filters = count_filters();
     HANDED_ON.set(filters);
-    // Whatever threads will come are this one's descendants.
+    // All threads to come are descendants of this one.
     if rustix::fs::stat(c"/proc/self/task").is_ok_and(|status| status.st_nlink == 3) {
         COMMON_FILTERS.store(filters, Ordering::Relaxed);
     }
@@ -129,9 +129,8 @@ impl Standing {
         }
     }
 
-    /// How the calling thread, whose rights are `own`, stands to this one. `sees_child`: whether it may look at a process that
-    /// this one has started.
-    /// What a filter is least likely to refuse comes first.
+    /// How the calling thread, of rights `own`, stands to the starting thread. `sees_child`: whether it may look at a
+    /// process that the starting thread has started. Calls that a filter is least likely to refuse come first.
     pub(crate) fn verdict(&self, own: &Rights, sees_child: impl FnOnce() -> bool) -> Verdict {
         match self.difference(own) {
             Some(difference) => Verdict::Other(difference),
@@ -156,12 +155,12 @@ impl Standing {
         if shares.is_none() && self.places != places() {
             return Some("root, current folder or namespace of mounts");
         }
-        // Who has left the namespace of mounts no longer shares the root.
+        // A thread that has left the namespace of mounts no longer shares the root.
         if shares == Some(false) {
             return Some("root, current folder or namespace of mounts");
         }
         if !self.may_be_apart {
-            // To read them takes most of the time of all this.
+            // The looks below take most of the time.
             return self.difference_of_label();
         }
         let has_left = |(&own, other): (&u64, u64)| own != other && other != SKIPPED;
@@ -179,13 +178,13 @@ impl Standing {
     }
 }
 
-/// What the looks of a thread tell: its own and the other one's at the program's parent, and its own at a process that the
-/// other one has started.
+/// What looks tell of Landlock: the starting thread's (`other`) and the calling thread's at the program's parent, and the
+/// calling thread's at a process that the starting thread has started.
 fn verdict_of_landlock(other_sees_parent: bool, sees_parent: bool, sees_child: impl FnOnce() -> bool) -> Verdict {
     match (other_sees_parent, sees_parent) {
         // The parent is no descendant of any thread, so it is in no domain that was made in this program.
         (true, true) => Verdict::Same,
-        // It is the other one that has confined itself.
+        // The starting thread has confined itself.
         (false, true) => Verdict::Other("Landlock"),
         (_, false) if sees_child() => Verdict::Same,
         (_, false) => Verdict::Doubtful,
@@ -194,7 +193,7 @@ fn verdict_of_landlock(other_sees_parent: bool, sees_parent: bool, sees_child: i
 
 fn sees_parent() -> bool {
     let number = super::process::parent_number();
-    // It may have died meanwhile, and its number be another's.
+    // The parent may have died meanwhile, and another process may have its number.
     number > 0 && look_at(number.unsigned_abs()) && number == super::process::parent_number()
 }
 
@@ -204,7 +203,7 @@ pub(crate) fn look_at(pid: u32) -> bool {
     // SAFETY: only compares.
     let compared = unsafe { libc::syscall(libc::SYS_kcmp, process::thread_number(), pid, KCMP_VM, 0, 0) };
     if compared >= 0 {
-        // It takes the same right, and a quarter of the time.
+        // `kcmp` takes the same right as the link, and a quarter of the time.
         return true;
     }
     rustix::fs::readlink(format!("/proc/{pid}/exe"), Vec::new()).is_ok()
@@ -213,7 +212,7 @@ pub(crate) fn look_at(pid: u32) -> bool {
 fn count_filters() -> u32 {
     match rustix::thread::secure_computing_mode() {
         Ok(rustix::thread::SecureComputingMode::Disabled) => 0,
-        // Kernels before 5.9 do not tell: then it is never known whose they are.
+        // Without the line (Linux 5.9, proc_pid_status(5)) one number stands for any count.
         _ => filters_by_status().unwrap_or(UNKNOWN - 1),
     }
 }
@@ -250,8 +249,8 @@ fn all_priorities() -> [i64; PRIORITIES] {
     [nice.into(), policy.into(), priority.into(), flags as i64, io, personality.into(), slack]
 }
 
-/// Whether the calling thread has the current folder, the root and the umask of the other; `None` where the kernel does not
-/// tell.
+/// Whether the calling thread shares current folder, root and umask with the thread `other`; `None` where the kernel does
+/// not tell.
 fn shares_places(other: Option<Pid>) -> Option<bool> {
     const KCMP_FS: i32 = 3;
     let own = process::thread_number();
@@ -269,11 +268,12 @@ fn places() -> [(u64, u64); 2] {
 
 const SKIPPED: u64 = u64::MAX;
 
-/// The numbers of the namespaces in which the calling thread starts processes; where one is not told, the same for all.
+/// The numbers of the namespaces in which the calling thread starts processes; 0 for a namespace that the system does not
+/// tell.
 fn namespaces(with_mounts: bool) -> [u64; NAMESPACES.len()] {
-    // From there it takes half the time.
+    // Links are read in half the time from an open folder.
     let open = || rustix::fs::open(FOLDER, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
-    // With fewer descriptors than is usual, one that is missing for a moment can be the one by which a result was to arrive.
+    // Under a low limit, a descriptor taken here for a moment may be missing where a result is to arrive.
     let folder = (program::descriptor_limit() >= program::USUAL_DESCRIPTORS).then(open).flatten();
     NAMESPACES.map(|path| match with_mounts || path != NAMESPACES[0] {
         true => namespace(folder.as_ref(), path).unwrap_or(0),

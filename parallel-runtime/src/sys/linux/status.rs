@@ -18,7 +18,8 @@ use crate::tuning::SYSTEM_PATIENCE;
 ///
 /// # Errors
 ///
-/// ECHILD where somebody else reaped it and the kernel keeps no record (before Linux 6.15).
+/// ECHILD where the program or the kernel reaped it, and the kernel keeps no record (before Linux 6.15, commit
+/// 7477d7dce48a).
 pub(crate) fn try_wait(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
     wait_with(pidfd, libc::WNOHANG)
 }
@@ -56,7 +57,7 @@ pub(crate) fn ended_by(signal: i32) -> ExitStatus {
     ExitStatus::from_raw(signal)
 }
 
-/// Whether somebody ended the process, by a signal that none raises by its own fault.
+/// Whether the process was ended on purpose: by a signal that no process gets by its own fault.
 pub(crate) fn was_ended(status: ExitStatus) -> bool {
     let asked = [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
     status.signal().is_some_and(|signal| asked.contains(&signal))
@@ -75,7 +76,7 @@ fn wait_with(pidfd: &OwnedFd, options: c_int) -> io::Result<Option<ExitStatus>> 
         let error = io::Error::last_os_error();
         match error.raw_os_error() {
             Some(libc::EINTR) => {}
-            // The program ignores SIGCHLD, or waits for any child: the kernel still knows, from 6.15 on.
+            // The program ignores SIGCHLD, or waits for any child: the kernel keeps a record from 6.15 on.
             Some(libc::ECHILD) => return recorded_status(pidfd).map(Some),
             code => {
                 WAIT_REFUSED.store(code.unwrap_or(0), Ordering::Relaxed);
@@ -136,15 +137,15 @@ struct PidfdInfo {
 
 const _: () = assert!(size_of::<PidfdInfo>() == 64);
 
-/// Set where the kernel never kept the status of a process that somebody else reaped: then each is asked for once.
+/// Set once the kernel had no record of a process that others reaped: then each further one is asked for once only.
 static KEEPS_NO_RECORD: AtomicBool = AtomicBool::new(false);
 
-/// Asks the kernel for the status of a process that somebody else reaped.
+/// Asks the kernel for its record of a process that others reaped.
 fn recorded_status(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
     const EXIT: u64 = 1 << 3;
     // _IOWR(0xff, 11, struct pidfd_info)
     const GET_INFO: libc::Ioctl = (3 << 30) | (64 << 16) | (0xff << 8) | 11;
-    // The kernel writes it down a moment after the process is no child any more.
+    // The kernel writes the record a moment after the process is no child any more.
     let patience = if KEEPS_NO_RECORD.load(Ordering::Relaxed) { Duration::ZERO } else { SYSTEM_PATIENCE };
     let asked = Instant::now();
     loop {

@@ -13,17 +13,17 @@ use super::limits;
 pub(crate) struct Affinity(CpuSet);
 
 impl Affinity {
-    /// Those of the calling thread; `None` where the machine has more than fit.
+    /// The cores of the calling thread; `None` where the machine has more cores than fit.
     pub(crate) fn own() -> Option<Self> {
         rustix::thread::sched_getaffinity(None).ok().map(Self)
     }
 
-    /// `None` where it is that of the calling thread, so that a process it starts has it anyway.
+    /// `None` where the calling thread has this affinity: a process that it starts has it anyway.
     pub(crate) fn unless_own(self) -> Option<Self> {
         (Some(self.0) != rustix::thread::sched_getaffinity(None).ok()).then_some(self)
     }
 
-    /// Gives them to a process of one thread; where the system refuses, it keeps what it has.
+    /// Gives these cores to a process of one thread; where the system refuses, the process keeps those that it has.
     pub(crate) fn give_to(self, pid: u32) {
         let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
         if pid.is_some() {
@@ -31,13 +31,13 @@ impl Affinity {
         }
     }
 
-    /// Takes them for the calling thread. One system call, good between clone and exec.
+    /// Confines the calling thread to these cores. One system call, good between clone and exec.
     pub(crate) fn take(&self) {
         let _ = rustix::thread::sched_setaffinity(None, &self.0);
     }
 }
 
-/// What a process started now would find, its environment aside. Two that are equal cannot be told apart by the process.
+/// What a process started now would find, its environment aside. A process cannot tell surroundings apart that are equal.
 #[derive(PartialEq)]
 pub(crate) struct Surroundings {
     /// Device and inode of the current folder and of the root.
@@ -49,8 +49,8 @@ pub(crate) struct Surroundings {
     texts: [Vec<u8>; 3],
 }
 
-/// The lines of `/proc/thread-self/status` that say what is handed on: who the user is and what he may do, where he may
-/// run.
+/// The lines of `/proc/thread-self/status` that say what a thread hands on: users, groups, rights, and the cores and memory
+/// it may use.
 const LINES: [&str; 16] = [
     "Umask",
     "Uid",
@@ -89,8 +89,8 @@ const LIMITS: [libc::__rlimit_resource_t; 16] = [
     libc::RLIMIT_STACK,
 ];
 
-/// Looks at the surroundings of processes that the thread which made it would start. It keeps open what it reads: to open
-/// takes as long as to read.
+/// Looks at the surroundings of processes that the thread which made this lookout would start. It keeps its files open: to
+/// open one takes as long as to read it.
 pub(crate) struct Lookout {
     status: OwnedFd,
     /// The control group, and the weight when memory runs out.
@@ -112,7 +112,7 @@ impl Lookout {
     ///
     /// # Errors
     ///
-    /// Where the system does not tell, or somebody has closed what it told by.
+    /// Where the system does not tell, or the program has closed a descriptor of this lookout.
     pub(crate) fn now(&self) -> io::Result<Surroundings> {
         let place = |path| rustix::fs::stat(path).map(|status| (status.st_dev, status.st_ino));
         let status = read(&self.status)?;

@@ -14,10 +14,11 @@ use rustix::thread::{MembarrierCommand, futex, membarrier};
 use super::descriptor::above_standard;
 use super::refusal::Named;
 
-/// Waits while `word` holds `value`, until somebody wakes it or `timeout` has passed. May return early.
+/// Waits while `word` holds `value`, until a thread of any process wakes this one or `timeout` has passed. May return
+/// early.
 pub(crate) fn wait_word(word: &AtomicU32, value: u32, timeout: Option<Duration>) {
     let timeout = timeout.map(timespec);
-    // Every outcome (woken, changed already, interrupted, timed out) is the caller's to look at again.
+    // Whatever the outcome (woken, changed already, interrupted, timed out), the caller looks at the word again.
     let _ = futex::wait(word, futex::Flags::empty(), value, timeout.as_ref());
 }
 
@@ -43,7 +44,7 @@ pub(crate) fn is_ordered() -> bool {
 }
 
 /// Puts a full fence between whatever the running threads of all processes that called [`join_order`] did before and what
-/// they do after. It costs some microseconds, and them nothing: where they would otherwise need a fence at each step.
+/// they do after. It costs the caller some microseconds, and saves the other threads a fence at each step.
 ///
 /// False where the system refuses it, as it may from some moment on: then nothing was ordered.
 #[must_use]
@@ -51,7 +52,8 @@ pub(crate) fn order_all() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
 }
 
-/// Keeps this thread's loads and stores apart in the order in which they are written, for whoever [orders all](order_all).
+/// Keeps the compiler from moving this thread's loads and stores across this point. [`order_all`], called by another
+/// process, makes the processors keep that order too.
 #[inline(always)]
 pub(crate) fn order_here() {
     std::sync::atomic::compiler_fence(Ordering::SeqCst);
@@ -132,7 +134,7 @@ impl Event {
     pub(crate) fn set(&self) {
         let one = 1_u64.to_ne_bytes();
         if matches!(rustix::io::write(&self.0, &one), Err(error) if error != Errno::AGAIN) {
-            // A sandbox may refuse the one and not the other; nobody would hear us.
+            // A sandbox may refuse `write` and not `writev`.
             let _ = rustix::io::writev(&self.0, &[IoSlice::new(&one)]);
         }
     }

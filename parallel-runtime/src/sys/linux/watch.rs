@@ -35,39 +35,40 @@ pub(crate) fn until_safe() {
 }
 
 /// Ends this process, and what it started in its group, as soon as the parent is gone, whatever the task is doing.
-/// `channel`: the end of a pair of sockets whose other end the parent holds; it stays open to the end of the process.
+/// `channel`: one end of a pair of sockets, open to the end of the process; the parent holds the other end.
 ///
 /// # Errors
 ///
 /// When there is no thread to be had.
 pub(crate) fn end_with_parent(channel: BorrowedFd<'_>) -> io::Result<()> {
-    // Before anything can happen that the thread, which may be slow to start, would mistake for the state of things.
+    // Asked here, not on the thread: by the time it runs, the parent may have died, and it would take the next parent for
+    // this one.
     let watched = Watched { channel: channel.as_raw_fd(), parent: Parent::get() };
     end_when_continued(watched.parent);
     STATE.store(ON_ITS_WAY, Ordering::Relaxed);
-    // A program whose thread-locals are large needs more than that.
+    // A program with large thread-locals needs a larger stack.
     start(watched, Some(SMALL_STACK))
         .or_else(|_| start(watched, None))
         .inspect_err(|_| STATE.store(0, Ordering::Relaxed))
 }
 
 fn start(watched: Watched, stack: Option<usize>) -> io::Result<()> {
-    // Nobody waits for it: it ends with the process.
+    // Detached, because no thread joins it: it ends with the process.
     make(watch, watched.to_argument(), stack).map(|thread| {
-        // SAFETY: the thread was made just now and is not detached; nobody else knows it.
+        // SAFETY: the thread was made just now, and nothing else joins or detaches it.
         unsafe { libc::pthread_detach(thread) };
     })
 }
 
-/// Makes two threads, each of which ends at once, one after the other. The next one finds their stack, and what the C library
-/// calls for a thread on such a stack is bound already. Where there is none to be had, nothing is gained.
+/// Makes two threads, one after the other, which end at once. The next thread finds their stack, and what the C library
+/// calls for such a thread is bound already. Where no thread is to be had, nothing is gained.
 pub(crate) fn rehearse() {
     extern "C" fn nothing(_: *mut c_void) -> *mut c_void {
         ptr::null_mut()
     }
     for _ in 0..2 {
         if let Ok(thread) = make(nothing, ptr::null_mut(), Some(SMALL_STACK)) {
-            // SAFETY: the thread was made just now and is not detached; nobody else knows it.
+            // SAFETY: the thread was made just now, and nothing else joins or detaches it.
             unsafe { libc::pthread_join(thread, ptr::null_mut()) };
         }
     }
@@ -131,13 +132,13 @@ extern "C" fn continued(_: c_int) {
 extern "C" fn watch(watched: *mut c_void) -> *mut c_void {
     let Watched { channel, parent } = Watched::from_argument(watched);
     let _ = rustix::thread::set_name(c"parallel-watch");
-    // They are for the task's own threads.
+    // Signals are for the task's own threads.
     block_signals();
     keep_alone(channel);
     let pidfd = parent.pidfd();
     STATE.store(SAFE, Ordering::Release);
     wake_word(&STATE, 1);
-    // Should the parent have ended before its descriptor was opened, that may be another's by now.
+    // Should the parent have ended before its pidfd was opened, that may be another process's.
     if !parent.is_gone() && !wait_for_end(channel, pidfd.as_ref().map(AsFd::as_fd)) {
         // The thread shares the process's descriptors, and the task has closed what there was to wait for.
         parent.outlive();
@@ -170,7 +171,7 @@ impl Watched {
 struct Parent(Option<Pid>);
 
 impl Parent {
-    /// Ask while it is known to live, or to have died after it put something into the control channel.
+    /// Call it while the parent is known to live, or to have died after it put something into the control channel.
     fn get() -> Self {
         let parent = super::process::parent_number();
         Self(if parent > 0 { Pid::from_raw(parent) } else { None })
@@ -186,7 +187,7 @@ impl Parent {
         rustix::process::pidfd_open(self.0?, PidfdFlags::empty()).ok()
     }
 
-    /// Whether it has ended: then somebody else is the parent.
+    /// Whether it has ended: then the kernel has given this process another parent.
     fn is_gone(self) -> bool {
         Self::get().0 != self.0
     }
@@ -216,11 +217,12 @@ fn keep_alone(number: RawFd) {
     close(kept + 1, u32::MAX);
 }
 
-/// Waits until the other end is closed, by its owner or by its owner's death, or until `owner` is readable, which
-/// is the owner's pidfd: somebody else may hold the other end. Messages are left alone. False where a task that
-/// closes whatever it finds has closed one of them, if it can find them.
+/// Waits until the other end is closed, by the parent or by its death, or until `owner`, the parent's pidfd, is readable:
+/// another process may hold the other end too. Messages are left alone. False where a task has closed one of them, which it
+/// can where the thread shares the process's table.
 fn wait_for_end(number: RawFd, owner: Option<BorrowedFd<'_>>) -> bool {
-    // Numbers, not descriptors: a task may have closed the channel's, or its number may be another's, which `owner` covers.
+    // Numbers, not descriptors: a task may have closed the channel's, or opened something else under it, which `owner`
+    // covers.
     let end = libc::POLLHUP | libc::POLLERR;
     let other = owner.map_or(-1, |owner| owner.as_raw_fd());
     let wanted = |fd, events| libc::pollfd { fd, events, revents: 0 };

@@ -1,4 +1,4 @@
-//! Words in shared memory that processes wait on (futex), and who the processes are that leave their marks in them.
+//! Words in shared memory that processes wait on (futex), and the identities by which processes mark such words.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -14,7 +14,8 @@ use rustix::process::{Pid, PidfdFlags};
 use super::memory::Mapping;
 use super::wait::{wait_word, wake_word};
 
-/// Waits while the lower half of `word` is `value`, until somebody wakes it or `timeout` has passed. May return early.
+/// Waits while the lower half of `word` is `value`, until a thread of any process wakes this one or `timeout` has passed.
+/// May return early.
 pub(crate) fn wait_low_half(word: &AtomicU64, value: u32, timeout: Option<Duration>) {
     wait_word(low_half(word), value, timeout);
 }
@@ -32,13 +33,14 @@ fn low_half(word: &AtomicU64) -> &AtomicU32 {
     unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }
 }
 
-/// The bits of an [identity](own_identity) that are the process's number. Linux gives out fewer than 2 to the 22nd.
+/// The bits of an [identity](own_identity) that are the process's number. Linux gives out fewer than 2 to the 22nd
+/// (proc_sys_kernel(5), `pid_max`).
 pub(crate) const PID_BITS: u32 = 22;
 
 /// Tells this process from every other, also from an earlier one with the same number: the number in the lower 32 bits,
 /// and above it the lower 32 bits of the time of its start, in the kernel's ticks; 0 where that is not known.
 pub(crate) fn own_identity() -> u64 {
-    /// On a page that the kernel empties in a forked child, which thereby sees that it is another process.
+    /// On a page that the kernel empties in a forked child: the child reads 0 there, and looks up its own identity.
     static KNOWN: OnceLock<Option<Mapping>> = OnceLock::new();
     let page = KNOWN.get_or_init(|| {
         let page = Mapping::private(size_of::<AtomicU64>()).ok()?;
@@ -86,7 +88,8 @@ pub(crate) fn is_gone(identity: u64) -> bool {
     }
 }
 
-/// Whether no thread of the process is left: one whose first thread has ended looks like a zombie while others run.
+/// Whether no thread of the process is left: a process looks like a zombie once its first thread has ended, also while
+/// others run.
 fn has_ended(process: Pid) -> bool {
     match rustix::process::pidfd_open(process, PidfdFlags::empty()) {
         Ok(pidfd) => {
