@@ -28,7 +28,7 @@ use super::words::marks::RingError;
 use super::words::side_lock::{SideGuard, SideLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::peer::PeerError;
-use crate::sys::limits::{self, Limit};
+use crate::sys::limits::{self, UserLimit};
 use crate::sys::memory::{Access, Region};
 use crate::tuning::REFILLED_PART;
 use crate::wire::codec::CodecError;
@@ -78,7 +78,7 @@ impl Pipe {
     /// Makes an empty pipe for at most `bound` waiting messages, of `width` bytes each if that is known.
     pub(super) fn create(bound: usize, width: Option<usize>) -> Result<Self> {
         // No larger than messages can need: file sizes may be limited, and some tools save whole files.
-        let len = ring::region_len(bound, width, limits::of(Limit::FileSize).unwrap_or(u64::MAX));
+        let len = ring::region_len(bound, width, limits::of(UserLimit::FileSize).unwrap_or(u64::MAX));
         Region::in_parts(len).map(Self::of).map_err(|error| none_left(&error))
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::{lock, wait};
-use crate::sys::oom::{self, Verdict};
+use crate::sys::oom::{self, MemoryVerdict};
 use crate::sys::process::{self, KILL};
 use crate::wire::outcome::CallFailure;
 use crate::wire::payload::Payload;
@@ -157,10 +157,10 @@ pub(crate) fn error_of_end(status: Option<ExitStatus>) -> Error {
             Some((signal, core_dumped)) => {
                 let error = Error::new(ErrorKind::Signaled { signal, core_dumped });
                 match oom::verdict() {
-                    Verdict::OutOfMemory if signal == KILL => {
+                    MemoryVerdict::OutOfMemory if signal == KILL => {
                         error.with_note("the kernel killed it because its control group was out of memory")
                     }
-                    Verdict::Perhaps if signal == KILL => error.with_note(
+                    MemoryVerdict::Perhaps if signal == KILL => error.with_note(
                         "its control group was out of memory at some time before, and the kernel killed a process for that: maybe this one",
                     ),
                     _ => error,

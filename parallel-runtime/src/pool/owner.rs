@@ -11,22 +11,22 @@ use super::driver::Driver;
 use super::state::Event;
 use super::state::life::Stage;
 use crate::process::reactor;
-use crate::sys::owner::{self, Known, Owner};
+use crate::sys::owner::{self, KnownOwner, Owner};
 
 /// The owner of workers that are started now.
 #[derive(Default)]
 pub(crate) struct Ownership {
     /// `None` where the owner cannot change.
-    known: Option<Known>,
+    known: Option<KnownOwner>,
     /// The owner was found changed, and the reactor has yet to check it.
     in_doubt: bool,
 }
 
 /// The owner to compare with before something is handed out, where it may change at all.
-fn watched(owner: Owner) -> Option<Known> {
+fn watched(owner: Owner) -> Option<KnownOwner> {
     let may_change = owner.if_it_may_change()?;
     owner::watch(reactor::call_all);
-    Some(Known::new(may_change))
+    Some(KnownOwner::new(may_change))
 }
 
 /// Whether the owner is the same as at the latest start of a worker; if not, batches wait until the reactor has checked it.

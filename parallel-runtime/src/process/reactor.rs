@@ -27,7 +27,7 @@ use crate::panic::PanicReport;
 use crate::poison::lock;
 use crate::sys::AsDescriptor;
 use crate::sys::memory;
-use crate::sys::oom::{self, MemoryKills, Verdict};
+use crate::sys::oom::{self, MemoryKills, MemoryVerdict};
 use crate::sys::process;
 use crate::sys::program;
 use crate::sys::refusal::Named;
@@ -484,7 +484,7 @@ impl Loop {
         self.launcher.has_ended();
         let is_killed = status.and_then(process::deadly_signal).is_some_and(|(signal, _)| signal == process::KILL);
         let is_judged = is_killed && !child.was_killed();
-        let verdict = if is_judged { self.memory_kills.judge() } else { Verdict::Other };
+        let verdict = if is_judged { self.memory_kills.judge() } else { MemoryVerdict::Other };
         oom::telling(verdict, || events.ended(self, child, status));
         self.admit();
     }

@@ -21,10 +21,10 @@ use super::early;
 use super::executable;
 use super::fork::{self, Forked, Original};
 use super::forked::{self, Lent};
-use super::limits::{self, Limit};
+use super::limits::{self, UserLimit};
 use super::memory::{self, Access, Block, Mapping, Region};
 use super::oom::{self, MemoryKills};
-use super::owner::{self, Known, Owner};
+use super::owner::{self, KnownOwner, Owner};
 use super::parts;
 use super::process::{self, Launch, Started};
 use super::program::{self, Constructor};
@@ -283,15 +283,15 @@ contract! {
 // Limits of this process; `None`: there is none. Of a death it is told whether memory had run out, as far as the system tells.
 // Linux: rlimits and control groups. macOS: rlimits. Windows: none.
 contract! {
-    limits::of: fn(Limit) -> Option<u64>;
+    limits::of: fn(UserLimit) -> Option<u64>;
     limits::check_stack: fn() -> io::Result<()>;
     program::descriptor_limit: fn() -> u64;
     MemoryKills::watch: fn(&Poller, u64) -> MemoryKills;
     MemoryKills::unwatched: fn() -> MemoryKills;
     MemoryKills::called: fn(&mut MemoryKills);
-    MemoryKills::judge: fn(&mut MemoryKills) -> oom::Verdict;
-    oom::telling: fn(oom::Verdict, fn());
-    oom::verdict: fn() -> oom::Verdict;
+    MemoryKills::judge: fn(&mut MemoryKills) -> oom::MemoryVerdict;
+    oom::telling: fn(oom::MemoryVerdict, fn());
+    oom::verdict: fn() -> oom::MemoryVerdict;
     Named::named: fn(io::Result<()>, &'static str) -> io::Result<()>;
 }
 
@@ -322,9 +322,9 @@ contract! {
     Owner::own: fn() -> Owner;
     Owner::if_it_may_change: fn(Owner) -> Option<Owner>;
     Owner::is_still_own: fn(&Owner) -> bool;
-    Known::new: fn(Owner) -> Known;
-    Known::is: fn(&Known, Owner) -> bool;
-    Known::holds: fn(&mut Known) -> bool;
+    KnownOwner::new: fn(Owner) -> KnownOwner;
+    KnownOwner::is: fn(&KnownOwner, Owner) -> bool;
+    KnownOwner::holds: fn(&mut KnownOwner) -> bool;
     owner::is_watched: fn() -> bool;
     owner::watch: fn(fn());
 }

@@ -16,12 +16,12 @@ fn auxiliary(what: libc::c_ulong) -> libc::c_ulong {
 
 /// A user and a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Owner {
+pub(crate) struct FileOwner {
     pub(crate) user: u32,
     pub(crate) group: u32,
 }
 
-impl Owner {
+impl FileOwner {
     fn effective() -> Self {
         Self { user: rustix::process::geteuid().as_raw(), group: rustix::process::getegid().as_raw() }
     }
@@ -40,20 +40,20 @@ impl Owner {
 /// Whether a process started from this one's file must not get rights from it, because it would have more than this
 /// process, which has given some up. What the file's capabilities give, it keeps even so, as far as this process has it.
 pub(crate) fn must_not_grow() -> bool {
-    are_from_file() && grows(Owner::real(), Owner::effective(), Owner::at_start())
+    are_from_file() && grows(FileOwner::real(), FileOwner::effective(), FileOwner::at_start())
 }
 
 /// An effective identity that differs from the real one is still what the file gave, where it is the one of the start; a process
 /// that may not grow would lose it.
-fn grows(real: Owner, effective: Owner, at_start: Option<Owner>) -> bool {
+fn grows(real: FileOwner, effective: FileOwner, at_start: Option<FileOwner>) -> bool {
     real == effective || at_start != Some(effective)
 }
 
 /// What decides whether a process may take orders.
 #[derive(Debug, Clone, Copy)]
 struct Credentials {
-    real: Owner,
-    effective: Owner,
+    real: FileOwner,
+    effective: FileOwner,
     has_capabilities: bool,
     /// It was started so that it gets no rights from its file.
     may_not_grow: bool,
@@ -65,14 +65,14 @@ struct Credentials {
 /// # Errors
 ///
 /// Where the system does not tell.
-pub(crate) fn are_those_of(maker: Owner) -> io::Result<bool> {
+pub(crate) fn are_those_of(maker: FileOwner) -> io::Result<bool> {
     if !are_from_file() {
         return Ok(true);
     }
     let capabilities = rustix::thread::capabilities(None)?;
     let own = Credentials {
-        real: Owner::real(),
-        effective: Owner::effective(),
+        real: FileOwner::real(),
+        effective: FileOwner::effective(),
         has_capabilities: !capabilities.permitted.is_empty(),
         may_not_grow: rustix::thread::no_new_privs()?,
     };
@@ -87,7 +87,7 @@ fn parent_is_this_program() -> Option<bool> {
 }
 
 impl Credentials {
-    fn are_from(&self, maker: Owner) -> bool {
+    fn are_from(&self, maker: FileOwner) -> bool {
         const ROOT: u32 = 0;
         // Exec gave no capabilities that the maker of the channel did not have. Root has all by its number, also as the
         // real user, which is always the starter's.
@@ -102,8 +102,8 @@ impl Credentials {
 mod tests {
     use super::*;
 
-    const fn owner(user: u32, group: u32) -> Owner {
-        Owner { user, group }
+    const fn owner(user: u32, group: u32) -> FileOwner {
+        FileOwner { user, group }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::tuning::{LEAST_STACK, QUEUE_SHARE};
 
 /// A limit that a user sets with `ulimit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limit {
+pub(crate) enum UserLimit {
     /// `ulimit -v`, in bytes.
     AddressSpace,
     /// `ulimit -d`, in bytes.
@@ -18,12 +18,12 @@ pub(crate) enum Limit {
 }
 
 /// The limit as it stands; `None` where there is none, or the system refuses to tell.
-pub(crate) fn of(limit: Limit) -> Option<u64> {
+pub(crate) fn of(limit: UserLimit) -> Option<u64> {
     let resource = match limit {
-        Limit::AddressSpace => libc::RLIMIT_AS,
-        Limit::Data => libc::RLIMIT_DATA,
-        Limit::FileSize => libc::RLIMIT_FSIZE,
-        Limit::Stack => libc::RLIMIT_STACK,
+        UserLimit::AddressSpace => libc::RLIMIT_AS,
+        UserLimit::Data => libc::RLIMIT_DATA,
+        UserLimit::FileSize => libc::RLIMIT_FSIZE,
+        UserLimit::Stack => libc::RLIMIT_STACK,
     };
     raw(resource).map(|limits| limits.rlim_cur).filter(|&limit| limit != libc::RLIM_INFINITY)
 }
@@ -37,7 +37,7 @@ pub(crate) fn raw(resource: libc::__rlimit_resource_t) -> Option<libc::rlimit> {
 
 /// Refuses to start processes where their stack would overflow before they reach a function.
 pub(crate) fn check_stack() -> io::Result<()> {
-    match of(Limit::Stack) {
+    match of(UserLimit::Stack) {
         Some(stack) if stack < LEAST_STACK => Err(io::Error::other(format!(
             "a process may have {stack} bytes of stack, and needs {LEAST_STACK}; raise the limit (`ulimit -s`)"
         ))),
@@ -73,7 +73,7 @@ fn address_space_left() -> u64 {
     // Where the system does not tell, as without `/proc`, what is refused later is an error too.
     let pages = std::fs::read_to_string("/proc/self/statm").ok().and_then(|text| text.split(' ').next()?.parse().ok());
     let used = pages.unwrap_or(0_u64).saturating_mul(rustix::param::page_size() as u64);
-    of(Limit::AddressSpace).unwrap_or(WHOLE).saturating_sub(used)
+    of(UserLimit::AddressSpace).unwrap_or(WHOLE).saturating_sub(used)
 }
 
 #[cfg(test)]

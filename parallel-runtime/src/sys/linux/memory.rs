@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use rustix::fs::{MemfdFlags, SealFlags};
 
 use super::descriptor::above_standard;
-use super::limits::{self, Limit};
+use super::limits::{self, UserLimit};
 pub(crate) use super::mapping::{Mapping, sizes};
-use super::parts::{self, Parts};
+use super::parts::{self, RegionParts};
 use super::refusal::{Named, refused};
 use crate::poison::lock;
 use crate::sys::bytes::SharedBytes;
@@ -71,7 +71,7 @@ pub(crate) fn check_not_shrinking(memory: BorrowedFd<'_>) -> io::Result<()> {
 /// Refuses a file of `size` bytes that the limit does not allow, before `call` is made: the call would be refused too, but
 /// the kernel would send SIGXFSZ first, which ends the program. Shared memory is a file to the kernel.
 fn check_file_size(size: u64, call: &'static str) -> io::Result<()> {
-    if is_file_allowed(size, limits::of(Limit::FileSize)) {
+    if is_file_allowed(size, limits::of(UserLimit::FileSize)) {
         return Ok(());
     }
     Err(refused(call, io::Error::from_raw_os_error(libc::EFBIG)))
@@ -118,7 +118,7 @@ pub(crate) struct Region {
     descriptor: OwnedFd,
     /// All of it, or its head.
     mapping: Mapping,
-    parts: Parts,
+    parts: RegionParts,
     len: usize,
     /// Whether a worker was sent the region: the worker keeps it until this process has it forgotten.
     sent: AtomicBool,
@@ -191,7 +191,7 @@ impl Region {
         mapping: Mapping,
         len: usize,
     ) -> io::Result<Arc<Self>> {
-        let (parts, sent) = (Parts::default(), AtomicBool::new(false));
+        let (parts, sent) = (RegionParts::default(), AtomicBool::new(false));
         let region = Arc::new(Self { id, access, descriptor, mapping, parts, len, sent });
         let first = {
             let mut regions = lock(&REGIONS);

@@ -19,7 +19,7 @@ use crate::tuning::DYING;
 
 /// What is known of a death by SIGKILL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Verdict {
+pub(crate) enum MemoryVerdict {
     /// It had another cause.
     #[default]
     Other,
@@ -31,18 +31,18 @@ pub(crate) enum Verdict {
 
 thread_local! {
     /// What is known of the death that this thread is telling others about.
-    static TOLD: Cell<Verdict> = const { Cell::new(Verdict::Other) };
+    static TOLD: Cell<MemoryVerdict> = const { Cell::new(MemoryVerdict::Other) };
 }
 
 /// Runs `tell`, which tells others of a death; [`verdict`] is `verdict` meanwhile.
-pub(crate) fn telling(verdict: Verdict, tell: impl FnOnce()) {
+pub(crate) fn telling(verdict: MemoryVerdict, tell: impl FnOnce()) {
     TOLD.set(verdict);
     tell();
-    TOLD.set(Verdict::Other);
+    TOLD.set(MemoryVerdict::Other);
 }
 
 /// What is known of the death that this thread is being told of.
-pub(crate) fn verdict() -> Verdict {
+pub(crate) fn verdict() -> MemoryVerdict {
     TOLD.get()
 }
 
@@ -107,12 +107,12 @@ impl MemoryKills {
     }
 
     /// Judges a death by SIGKILL that was just seen and that this program has not caused.
-    pub(crate) fn judge(&mut self) -> Verdict {
+    pub(crate) fn judge(&mut self) -> MemoryVerdict {
         if self.is_calling() {
             self.called();
         }
         let tells = self.source.as_ref().is_some_and(|(_, caller)| caller.is_some());
-        let Some(count) = self.count() else { return Verdict::Other };
+        let Some(count) = self.count() else { return MemoryVerdict::Other };
         self.seen.judge(count, tells, Instant::now())
     }
 
@@ -196,22 +196,22 @@ struct Seen {
 
 impl Seen {
     /// Judges a death that was seen at `now`, when `count` had been killed. `tells`: whether the kernel calls.
-    fn judge(&mut self, count: u64, tells: bool, now: Instant) -> Verdict {
+    fn judge(&mut self, count: u64, tells: bool, now: Instant) -> MemoryVerdict {
         let since = if tells { self.called } else { Some(self.looked) };
         let is_just_now = since.is_some_and(|since| now.saturating_duration_since(since) <= DYING);
         self.looked = now;
         if count <= self.count {
-            return Verdict::Other;
+            return MemoryVerdict::Other;
         }
         match (is_just_now, tells) {
             (true, _) => {
                 self.count += 1;
-                Verdict::OutOfMemory
+                MemoryVerdict::OutOfMemory
             }
             (false, tells) => {
                 // The counted deaths were other processes', or it is not known which processes they were.
                 self.count = count;
-                if tells { Verdict::Other } else { Verdict::Perhaps }
+                if tells { MemoryVerdict::Other } else { MemoryVerdict::Perhaps }
             }
         }
     }
@@ -255,11 +255,11 @@ mod tests {
 
     #[test]
     fn a_death_is_put_down_to_a_lack_of_memory_only_where_one_more_was_killed_just_then() {
-        use Verdict::{Other, OutOfMemory, Perhaps};
+        use MemoryVerdict::{Other, OutOfMemory, Perhaps};
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         // When the kernel called, and the deaths: when, how many had been counted by then, and the verdict.
-        type Deaths = &'static [(u64, u64, Verdict)];
+        type Deaths = &'static [(u64, u64, MemoryVerdict)];
         let cases: [(bool, Option<u64>, Deaths); 8] = [
             (true, None, &[(10, 5, Other)]),
             (true, Some(10), &[(10, 6, OutOfMemory)]),

@@ -59,13 +59,13 @@ impl Owner {
 
 /// The owner of the program when it was last looked at.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Known {
+pub(crate) struct KnownOwner {
     owner: Owner,
     /// [`GENERATION`] when that owner was found.
     generation: u64,
 }
 
-impl Known {
+impl KnownOwner {
     pub(crate) fn new(owner: Owner) -> Self {
         Self { owner, generation: 0 }
     }

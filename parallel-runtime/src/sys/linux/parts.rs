@@ -20,9 +20,9 @@ pub(crate) const MOST: usize = 16;
 
 /// The parts of a region that are mapped in this process.
 #[derive(Debug, Default)]
-pub(super) struct Parts([OnceLock<Mapping>; MOST]);
+pub(super) struct RegionParts([OnceLock<Mapping>; MOST]);
 
-impl Parts {
+impl RegionParts {
     /// The bytes of a part, if it is mapped.
     #[inline]
     pub(super) fn bytes(&self, part: usize) -> Option<SharedBytes<'_>> {

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::limits::{self, Limit};
+use super::limits::{self, UserLimit};
 
 /// A system call that failed.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub(crate) fn code_of(error: &io::Error) -> Option<i32> {
 }
 
 /// What a user can do about a refusal. `is_set`: whether the process has such a limit.
-fn advice(call: &str, code: i32, there_is_proc: bool, is_set: impl Fn(Limit) -> bool) -> Option<&'static str> {
+fn advice(call: &str, code: i32, there_is_proc: bool, is_set: impl Fn(UserLimit) -> bool) -> Option<&'static str> {
     Some(match (call, code) {
         (_, libc::EMFILE | libc::ETOOMANYREFS) => "raise the limit on descriptors (`ulimit -n`)",
         (_, libc::ENFILE) => "the system has no descriptor left (`fs.file-max`)",
@@ -75,14 +75,14 @@ fn advice(call: &str, code: i32, there_is_proc: bool, is_set: impl Fn(Limit) -> 
         }
         ("mmap" | "clone" | "pthread_create", libc::ENOMEM | libc::EAGAIN) => match (call, code) {
             ("clone", libc::EAGAIN) => "raise the limit on processes and threads (`ulimit -u`)",
-            ("pthread_create", libc::EAGAIN) if !is_set(Limit::AddressSpace) && !is_set(Limit::Data) => {
+            ("pthread_create", libc::EAGAIN) if !is_set(UserLimit::AddressSpace) && !is_set(UserLimit::Data) => {
                 "raise the limit on processes and threads (`ulimit -u`)"
             }
             ("pthread_create", libc::EAGAIN) => {
                 "raise the limit on processes and threads (`ulimit -u`), or on address space (`ulimit -v`) and data (`ulimit -d`)"
             }
-            _ if is_set(Limit::AddressSpace) => "no address space is left: raise its limit (`ulimit -v`)",
-            _ if is_set(Limit::Data) => "raise the limit on data (`ulimit -d`)",
+            _ if is_set(UserLimit::AddressSpace) => "no address space is left: raise its limit (`ulimit -v`)",
+            _ if is_set(UserLimit::Data) => "raise the limit on data (`ulimit -d`)",
             _ => "no memory or address space is left, or the process has too many mappings (`vm.max_map_count`)",
         },
         _ => return None,
@@ -95,12 +95,12 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_call_and_the_limit_that_is_behind_it() {
-        const NONE: &[Limit] = &[];
+        const NONE: &[UserLimit] = &[];
         /// The call and its error, whether there is `/proc`, which limits are set, and what the advice says.
-        type Case = (&'static str, i32, bool, &'static [Limit], Option<&'static str>);
+        type Case = (&'static str, i32, bool, &'static [UserLimit], Option<&'static str>);
         let cases: [Case; 17] = [
             ("memfd_create", libc::EPERM, true, NONE, None),
-            ("memfd_create", libc::ENOSYS, true, &[Limit::AddressSpace], None),
+            ("memfd_create", libc::ENOSYS, true, &[UserLimit::AddressSpace], None),
             ("memfd_create", libc::EMFILE, true, NONE, Some("ulimit -n")),
             ("socketpair", libc::ENFILE, true, NONE, Some("fs.file-max")),
             ("sendmsg", libc::ETOOMANYREFS, true, NONE, Some("ulimit -n")),
@@ -109,12 +109,12 @@ mod tests {
             ("execve", libc::ENOENT, false, NONE, Some("/proc is not mounted")),
             ("execve", libc::ENOENT, true, NONE, None),
             ("mmap", libc::EAGAIN, true, NONE, Some("ulimit -l")),
-            ("mmap", libc::ENOMEM, true, &[Limit::AddressSpace, Limit::Data], Some("ulimit -v")),
-            ("mmap", libc::ENOMEM, true, &[Limit::Data], Some("ulimit -d")),
+            ("mmap", libc::ENOMEM, true, &[UserLimit::AddressSpace, UserLimit::Data], Some("ulimit -v")),
+            ("mmap", libc::ENOMEM, true, &[UserLimit::Data], Some("ulimit -d")),
             ("mmap", libc::ENOMEM, true, NONE, Some("vm.max_map_count")),
-            ("clone", libc::EAGAIN, true, &[Limit::AddressSpace], Some("ulimit -u")),
-            ("clone", libc::ENOMEM, true, &[Limit::AddressSpace], Some("ulimit -v")),
-            ("pthread_create", libc::EAGAIN, true, &[Limit::AddressSpace], Some("ulimit -v")),
+            ("clone", libc::EAGAIN, true, &[UserLimit::AddressSpace], Some("ulimit -u")),
+            ("clone", libc::ENOMEM, true, &[UserLimit::AddressSpace], Some("ulimit -v")),
+            ("pthread_create", libc::EAGAIN, true, &[UserLimit::AddressSpace], Some("ulimit -v")),
             ("pthread_create", libc::EAGAIN, true, NONE, Some("ulimit -u")),
         ];
         for (call, code, there_is_proc, set, expected) in cases {

@@ -13,7 +13,7 @@ use rustix::net::{
 };
 
 pub(crate) use super::descriptor::above_standard;
-use super::file_rights::{self, Owner};
+use super::file_rights::{self, FileOwner};
 use super::refusal::Named;
 
 /// The most descriptors that travel with one message: as many as the kernel takes.
@@ -97,7 +97,7 @@ impl Socket {
         if maker.pid != super::process::parent_number() {
             return refused("not a channel to this process's parent");
         }
-        if !file_rights::are_those_of(Owner { user: maker.uid, group: maker.gid })? {
+        if !file_rights::are_those_of(FileOwner { user: maker.uid, group: maker.gid })? {
             return refused("the program's file gives it rights that its parent does not have");
         }
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).named("fcntl")?;

@@ -13,7 +13,7 @@ use std::ptr::{self, NonNull};
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
-use super::limits::{self, Limit};
+use super::limits::{self, UserLimit};
 use crate::tuning::{GUARD, LEAST_LARGER_STACK, PART_OF_STACK};
 
 /// The address of the stack's end, as far as it has grown by now.
@@ -47,7 +47,7 @@ thread_local! {
 
 /// The addresses of the stack that the calling thread is on; `None`: neither this module nor the system knows that stack.
 pub(crate) fn bounds() -> Option<Range<usize>> {
-    let limit = || Origin::System { limit: limits::of(Limit::Stack) };
+    let limit = || Origin::System { limit: limits::of(UserLimit::Stack) };
     let bounds = match BOUNDS.get().filter(|bounds| bounds.origin == Origin::Ours || bounds.origin == limit()) {
         Some(bounds) => bounds,
         None => {
@@ -156,7 +156,7 @@ impl Drop for Stack {
 
 /// How many bytes of address space a larger stack may take.
 fn room() -> usize {
-    let Some(limit) = limits::of(Limit::AddressSpace) else { return usize::MAX };
+    let Some(limit) = limits::of(UserLimit::AddressSpace) else { return usize::MAX };
     let used = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = used.as_deref().and_then(|text| text.split(' ').next()).and_then(|pages| pages.parse::<u64>().ok());
     let used = pages.map_or(limit / 2, |pages| pages.saturating_mul(rustix::param::page_size() as u64));
