@@ -146,10 +146,8 @@ fn unsafe_code_stands_in_its_rooms() {
 /// Tests included: what they need of the system is asked of `sys`, too.
 #[test]
 fn only_sys_names_the_operating_system() {
-    let may = [
-        "sys/", // It tells which of the user's types do not travel, and these are the system's.
-        "probe.rs",
-    ];
+    // The probe tells which of the user's types do not travel, and these are the system's.
+    let may = ["sys/", "probe.rs"];
     for source in all_sources().into_iter().filter(|source| !source.is_in(&may)) {
         for word in ["std::os::", "libc::", "rustix::", "target_os", "target_env", "/proc/", "/dev/"] {
             assert!(!source.whole.contains(word), "{}: `{word}`", source.path);
@@ -238,7 +236,6 @@ fn no_two_files_of_a_folder_import_each_other_in_a_circle() {
     let may = [
         // The calls of a pool's lock: each hands the driver on to the next.
         ["pool/core", "pool/driver", "pool/entered", "pool/give", "pool/owner"].as_slice(),
-        // A function's entry holds how it is called, and a call says whose it is.
     ];
     let sources = sources();
     let module = |source: &Source| source.path.trim_end_matches(".rs").trim_end_matches("/mod").to_string();

@@ -159,6 +159,9 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long nothing may start or run before a start is refused for lack of processes or descriptors: what has ended may count for
 /// a moment. By judgement.
 pub(crate) const SHORTAGE: Duration = Duration::from_millis(500);
+/// How often a start is tried again meanwhile, and a thread for a confined caller: each try costs the reactor a look at itself or the
+/// start of a process. By judgement.
+pub(crate) const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 /// How often a start is tried anew because the program has changed its user: it may put rights aside and take them back a few times
 /// during one. By judgement.
 pub(crate) const CHANGES_OF_USER: u32 = 20;

@@ -1,4 +1,4 @@
-//! The ring of a queue: messages one after the other in shared memory, behind two locks that somebody else holds.
+//! The ring of a queue: messages one after the other in shared memory, behind two locks that the pipe holds.
 //!
 //! What makes a message there or gone is in [`marks`](super::words::marks); here are the bytes.
 //!
@@ -205,7 +205,7 @@ impl Ring {
     pub(super) fn shrink(&self) {
         if let Some(down) = self.words().shrinkage(self.levels) {
             self.words().commit(down);
-            // All of them: one who was killed in a move has left memory at a level where the ring never was.
+            // All of them: a process that was killed in a move has left memory at a level where the ring never was.
             self.release(1, self.levels - 1);
         }
     }

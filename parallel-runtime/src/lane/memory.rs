@@ -10,7 +10,7 @@ use super::words::bell::BellWords;
 use super::words::door::Knocks;
 use super::words::limit::Limit;
 use super::words::slot::SlotWord;
-pub(crate) use crate::sys::bytes::SharedBytes;
+use crate::sys::bytes::SharedBytes;
 use crate::sys::memory::Mapping;
 use crate::tuning::{LANE_AREA, SLOTS};
 

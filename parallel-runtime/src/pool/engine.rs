@@ -134,7 +134,7 @@ fn signal_worker(driver: &Driver, core: &mut Core, call: CallId, signal: i32, st
     match sent {
         Ok(()) => {
             core.handle(Event::Signalled { worker, sent: Sent { parcel, item, signal } }, now);
-            // A call that was not begun waits again once its worker has died.
+            // A call that was not begun is cancelled once its worker has died of this; until then the handle asks again.
             if runs { Aim::Hit } else { Aim::Between }
         }
         Err(error) => Aim::Refused(Error::new(ErrorKind::Signal(error)).in_process(line.child.pid())),

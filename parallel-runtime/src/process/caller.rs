@@ -78,7 +78,7 @@ impl Caller {
                         && (reactor.has_processes() || DEPUTIES.load(Relaxed) > 0)
                         && begun.elapsed() < tuning::LONG_WAIT =>
                 {
-                    thread::sleep(tuning::BETWEEN_LOOKS);
+                    thread::sleep(tuning::BETWEEN_TRIES);
                 }
                 deputy => break Some(deputy?),
             }

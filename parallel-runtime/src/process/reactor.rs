@@ -633,7 +633,7 @@ impl Loop {
         if process::is_passing(&error) {
             let since = *self.short_since.get_or_insert_with(Instant::now);
             if since.elapsed() < tuning::SHORTAGE {
-                return self.queue_later(tuning::BETWEEN_LOOKS, waiting);
+                return self.queue_later(tuning::BETWEEN_TRIES, waiting);
             }
         }
         waiting.refuse(self, error);
@@ -694,7 +694,7 @@ mod tests {
 
     use super::*;
 
-    /// StartCounts what starts, and how much had started when the reactor came to do something else after the first.
+    /// Counts what starts, and how much had started when the reactor came to do something else after the first.
     #[derive(Default)]
     struct StartCounts {
         started: AtomicUsize,

@@ -35,8 +35,8 @@ impl<'a> SharedBytes<'a> {
     ///
     /// # Safety
     ///
-    /// The bytes are mapped as long as `'a`, and this process uses no reference to them meanwhile. A write to bytes that
-    /// are mapped for reading only is a fault, which ends the process.
+    /// The bytes are mapped as long as `'a`. Meanwhile this process uses no reference to them but to atomics, and to bytes that no
+    /// process writes while they are borrowed. A write to bytes that are mapped for reading only is a fault, which ends the process.
     #[inline]
     pub(crate) unsafe fn new(start: *mut u8, len: usize) -> Self {
         Self { start, len, memory: PhantomData }
@@ -94,7 +94,8 @@ impl<'a> SharedBytes<'a> {
         let at = index as usize * size_of::<T>();
         assert!(at + size_of::<T>() <= self.len, "value {index} of a row of {} bytes", self.len);
         let place = self.start.wrapping_add(at).cast::<T>();
-        // SAFETY: mapped, as was just made sure; what another process reads of it nevertheless, it copies and checks.
+        // SAFETY: mapped as long as `self`, and inside, as was just made sure; what another process reads of it nevertheless, it
+        // copies and checks.
         unsafe { place.write_unaligned(value) };
     }
 

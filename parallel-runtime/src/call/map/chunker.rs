@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::tuning::{CHUNK_TIME, CHUNK_WEIGHT, CHUNKS_EACH, GROWTH, LONG_CHUNK_TIME, MERGED, ONE_WORKER_TIME, WAKE_UP};
 
 /// How many items the next chunk of a map gets, from how long the former took: small at first, unless it is known how
-/// long the function took before, and growing until a chunk takes some 100 µs. Where it is known how many are left, up to 2 ms while no worker would wait for another at the end,
-/// and less and less towards it.
+/// long the function took before, and growing until a chunk takes some 100 µs. Where it is known how many are left, up to 2 ms
+/// while no worker would wait for another at the end, and less and less towards it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunker {
     /// The size that the caller chose; nothing is measured then.

@@ -114,8 +114,8 @@ impl Mapping {
     /// All of it, as bytes that others may write.
     #[inline]
     pub(crate) fn bytes(&self) -> SharedBytes<'_> {
-        // SAFETY: mapped as long as `self`. References into a mapping are to atomic words, or to what a seal or a held lock
-        // protects, or to a worker's arguments: no process writes those while they are borrowed.
+        // SAFETY: mapped as long as `self`. References into a mapping are to atomic words, or to what no process writes while it
+        // is borrowed: a seal or a held lock protects it, or it is a worker's arguments.
         unsafe { SharedBytes::new(self.as_ptr(), self.len) }
     }
 
