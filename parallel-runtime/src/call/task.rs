@@ -191,14 +191,14 @@ impl<H: Callable> Task<H> {
         }
         let flight = match prepared {
             Ok(arguments) => {
-                let order = Request {
+                let request = Request {
                     entry: H::entry(),
                     name: self.0.options.name.clone(),
                     timeout: self.0.options.timeout,
                     retries: self.0.options.retries,
                     environment: self.0.options.environment.clone(),
                 };
-                Spawned::spawn(order, arguments)
+                Spawned::spawn(request, arguments)
             }
             Err(error) => flight::failed(error.in_function(H::entry().name())),
         };
