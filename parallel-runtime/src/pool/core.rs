@@ -54,6 +54,8 @@ pub(crate) struct Core {
     /// Whether an outcome has arrived, or something else has changed that a waiting caller may check for.
     pub(crate) news: bool,
     pub(super) ownership: Ownership,
+    /// Whether a worker may be owed word of handles that it is to drop.
+    pub(super) owing: bool,
     /// What the driver itself counts: outcomes and starts.
     pub(super) counts: PoolStats,
     /// Why the latest parcel could not be given to a worker.
@@ -75,6 +77,7 @@ impl Core {
             callbacks: Vec::new(),
             news: false,
             ownership: Ownership::default(),
+            owing: false,
             counts: PoolStats::default(),
             not_given: String::new(),
             head: Vec::new(),
@@ -86,13 +89,20 @@ impl Core {
         self.state.handle(event, now, &mut self.effects);
     }
 
+    /// Tells workers which handles they are to drop, as far as their channels have room.
+    pub(super) fn remind(&mut self) {
+        if self.owing {
+            self.lines.iter_mut().flatten().for_each(Line::remind);
+            self.owing = self.lines.iter().flatten().any(Line::is_owed);
+        }
+    }
+
     /// Whether a worker has finished a parcel that was not taken in. While calls are held back, an awake worker does not count:
     /// it rings before it sleeps.
     pub(super) fn any_done(&self) -> bool {
         let holds_back = self.state.is_holding_back();
-        let mut all = self.state.seats.iter().zip(&self.lines);
-        all.any(|(worker, line)| {
-            let (Some(worker), Some(line)) = (worker, line) else { return false };
+        self.state.seats.engaged().any(|(index, worker)| {
+            let Some(line) = &self.lines[index] else { return false };
             let front = worker.held.front().filter(|_| !worker.life.is_spoilt());
             front.is_some_and(|held| (!holds_back || line.lane.is_asleep()) && line.lane.is_done(held.number))
         })
@@ -100,10 +110,10 @@ impl Core {
 
     /// The busy workers, and how long the first parcel of each takes, by what its function took before.
     fn at_work(&self) -> impl Iterator<Item = (&Line, Option<Duration>)> {
-        self.state.seats.iter().zip(&self.lines).filter_map(|(worker, line)| {
-            let batch = &worker.as_ref()?.held.front()?.batch;
+        self.state.seats.engaged().filter_map(|(index, worker)| {
+            let batch = &worker.held.front()?.batch;
             let items = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-            Some((line.as_ref()?, batch.pace.map(|pace| pace.saturating_mul(items))))
+            Some((self.lines[index].as_ref()?, batch.pace.map(|pace| pace.saturating_mul(items))))
         })
     }
 
@@ -120,7 +130,7 @@ impl Core {
 
     /// How many workers have something.
     pub(super) fn busy(&self) -> usize {
-        self.state.workers().filter(|worker| !worker.held.is_empty()).count()
+        self.state.seats.engaged().filter(|(_, worker)| !worker.held.is_empty()).count()
     }
 
     /// Whether the process in a seat is this one.

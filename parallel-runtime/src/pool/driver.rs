@@ -101,12 +101,11 @@ impl Driver {
     /// Takes in what is finished.
     fn read_lanes(&self, core: &mut Core, now: Instant) {
         core.handle(Event::LooksAtLanes, now);
-        for index in 0..core.lines.len() {
+        core.remind();
+        let mut next = 0;
+        while let Some(index) = core.state.seats.engaged_from(next) {
+            next = index + 1;
             let (Some(worker), Some(line)) = (core.state.worker(index), core.lines[index].as_mut()) else { continue };
-            line.remind();
-            if worker.held.is_empty() && !worker.has_revoked() {
-                continue;
-            }
             if worker.life.killed().is_none() && line.is_spoilt(worker) {
                 core.handle(Event::Spoilt { worker: index }, now);
             } else {
@@ -150,6 +149,7 @@ impl Driver {
         match ask {
             Ask::Revoke { worker, parcel } => {
                 let is_back = core.lines[worker].as_mut().is_some_and(|line| line.revoke(parcel));
+                core.owing |= is_back;
                 core.handle(Event::Revoked { worker, parcel, is_back }, now);
             }
             Ask::Divide { worker, parcel, keep } => {
@@ -384,7 +384,9 @@ impl Driver {
 
 impl Pulse for Driver {
     fn forget(&self, id: u64) {
-        self.enter().lines.iter_mut().flatten().for_each(|line| line.forget_known(id));
+        let mut core = self.enter();
+        core.owing = true;
+        core.lines.iter_mut().flatten().for_each(|line| line.forget_known(id));
     }
 
     fn pulse(&self) {

@@ -24,6 +24,7 @@ pub(super) fn give_parcel(driver: &Driver, core: &mut Core, index: usize, parcel
     }
     line.lane.tell_crowd(others, driver.cores);
     let given = if is_same { line.post(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
+    core.owing |= given.is_err();
     let Err(error) = given else {
         if line.block.is_some() {
             driver.arm(core, now + tuning::SPARE_BLOCK);

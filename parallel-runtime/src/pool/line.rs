@@ -186,6 +186,11 @@ impl Line {
         self.remind();
     }
 
+    /// Whether the worker is owed word of handles that it is to drop.
+    pub(crate) fn is_owed(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
     /// Tells the worker to drop owed handles, as far as its channel has room: a worker that is stopped, or at a long task, does
     /// not read.
     pub(crate) fn remind(&mut self) {
@@ -315,10 +320,6 @@ impl Line {
     /// Fills its channel by one message, among them what it is told to drop; whether it is full.
     pub(crate) fn fill(&mut self, id: u64) -> bool {
         self.forget(id);
-        !self.owed.is_empty()
-    }
-
-    pub(crate) fn owes_nothing(&self) -> bool {
-        self.owed.is_empty()
+        self.is_owed()
     }
 }

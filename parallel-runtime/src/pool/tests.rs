@@ -122,6 +122,7 @@ fn a_call_waits_for_room_in_the_channel_of_a_stopped_worker() {
     eventually("its channel is full", || {
         let mut core = pool.driver().enter();
         sent += 1;
+        core.owing = true;
         core.lines[0].as_mut().unwrap().fill(sent)
     });
     let lengths = length.on(&pool).submit(&"x".repeat(LARGE[1]));
@@ -133,7 +134,7 @@ fn a_call_waits_for_room_in_the_channel_of_a_stopped_worker() {
     assert_eq!(joined(count_up.on(&pool).submit(value, "")).unwrap(), 2);
     eventually("it was told all of it", || {
         pool.stats();
-        pool.driver().enter().lines[0].as_ref().unwrap().owes_nothing()
+        !pool.driver().enter().lines[0].as_ref().unwrap().is_owed()
     });
     assert_eq!(pool.stats().restarts, 0);
 }
@@ -170,7 +171,7 @@ fn a_copy_that_is_killed_before_it_begins_is_no_failed_start() {
             // The pool forgets the worker, so that its end does not count.
             let former = {
                 let mut core = driver.enter();
-                core.state.seats[0] = None;
+                core.state.seats.replace(0, None);
                 core.lines[0].take()
             };
             former.unwrap().child.signal(KILL).unwrap();
@@ -277,7 +278,7 @@ fn a_signal_for_a_call_that_has_just_ended_does_not_fail_the_next() {
         eventually("the first call runs", || signalled.pid().is_some());
         // A worker that was quick so far gets the next call ahead.
         let quick = Some(Duration::ZERO);
-        pool.driver().enter().state.seats[0].as_mut().unwrap().latest = quick;
+        pool.driver().enter().state.seats.get_mut(0).unwrap().latest = quick;
         let behind = second.on(&pool).submit();
 
         let meanwhile = |line: &Line, parcel: u64| {

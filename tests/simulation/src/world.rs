@@ -10,7 +10,7 @@
 //! - nothing is given to a worker that is gone, that takes nothing, or whose lane has no room; no worker gets more tasks than it
 //!   may have;
 //! - a worker is killed only for what it did;
-//! - queue and counts add up;
+//! - queue, counts and the sets of idle and busy workers add up;
 //! - the pool comes to rest, and nothing waits then that could run.
 
 use std::cell::Cell;
@@ -742,6 +742,12 @@ impl<'a> World<'a> {
         for (worker, process) in self.state.seats.iter().zip(&self.seats) {
             assert_eq!(worker.is_some(), process.is_some(), "a worker's seat and its process differ");
         }
+        let seats = &self.state.seats;
+        let all = || seats.iter().enumerate().filter_map(|(seat, worker)| Some((seat, worker?)));
+        let engaged: Vec<usize> = all().filter(|(_, worker)| worker.is_engaged()).map(|(seat, _)| seat).collect();
+        assert_eq!(seats.engaged().map(|(seat, _)| seat).collect::<Vec<_>>(), engaged, "the seats are not sorted");
+        let idle = all().find(|(_, worker)| worker.is_idle()).map(|(seat, _)| seat);
+        assert_eq!(seats.first_idle(), idle, "the seats are not sorted");
         let counts = &self.state.counts;
         assert!(counts.restarts + counts.recycled <= self.gone, "more workers are replaced than are gone");
     }

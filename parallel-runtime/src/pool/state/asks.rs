@@ -31,9 +31,10 @@ impl<B: Load> State<B> {
         }
         let mut pending = self.queue.drain_where(|_| true);
         for index in 0..self.seats.len() {
-            let Some(worker) = self.seats[index].as_mut() else { continue };
+            let Some(mut worker) = self.seats.get_mut(index) else { continue };
             let is_idle = worker.held.is_empty() && (worker.life.has_reported_in() || !self.rules.initializes);
             pending.extend(worker.held.drain(..).map(|held| held.batch));
+            drop(worker);
             match grace.filter(|_| is_idle) {
                 Some(grace) => {
                     // Processes that it has started in its group do not outlive it either.
@@ -57,14 +58,14 @@ impl<B: Load> State<B> {
     /// A worker's first parcel has ended, with so many items done: what of them is to be delivered, and how many items of the
     /// parcel stand before that. What was not run waits again.
     pub(crate) fn take_ended(&mut self, worker: usize, parcel: u64, done: usize, now: Instant) -> Option<(usize, B)> {
-        let (before, head, rest) = self.seats[worker].as_mut()?.take_ended(parcel, done, now);
+        let (before, head, rest) = self.seats.get_mut(worker)?.take_ended(parcel, done, now);
         rest.into_iter().for_each(|rest| self.queue.push_front(rest));
         Some((before, head?))
     }
 
     /// Items of a parcel up to the `done`th are delivered now: what of them had not been, and how many stand before those.
     pub(crate) fn deliver(&mut self, worker: usize, parcel: u64, done: usize) -> Option<(usize, B)> {
-        self.seats[worker].as_mut()?.deliver(parcel, done)
+        self.seats.get_mut(worker)?.deliver(parcel, done)
     }
 
     pub(crate) fn workers(&self) -> impl Iterator<Item = &Worker<B>> {
@@ -72,7 +73,7 @@ impl<B: Load> State<B> {
     }
 
     pub(crate) fn worker(&self, index: usize) -> Option<&Worker<B>> {
-        self.seats[index].as_ref()
+        self.seats.get(index)
     }
 
     pub(crate) fn generation(&self, index: usize) -> u32 {
@@ -85,8 +86,8 @@ impl<B: Load> State<B> {
     }
 
     pub(crate) fn find(&self, call: CallId) -> Option<Whereabouts> {
-        let held = self.seats.iter().enumerate().find_map(|(worker, seat)| {
-            seat.as_ref()?.held.iter().find_map(|held| {
+        let held = self.seats.engaged().find_map(|(worker, its)| {
+            its.held.iter().find_map(|held| {
                 let item = held.delivered + held.batch.position(call)?;
                 Some(Whereabouts::Held { worker, parcel: held.number, item })
             })
@@ -101,7 +102,7 @@ impl<B: Load> State<B> {
 
     /// Whether nothing is left to do.
     pub(crate) fn is_drained(&self) -> bool {
-        self.queue.is_empty() && self.workers().all(|worker| worker.held.is_empty())
+        self.queue.is_empty() && self.seats.engaged().all(|(_, worker)| worker.held.is_empty())
     }
 
     /// The empty seats that are to be filled now.
@@ -109,7 +110,7 @@ impl<B: Load> State<B> {
         if !self.needs_workers() || self.starts.retry_after(now).is_some() {
             return Vec::new();
         }
-        let is_empty = |index: &usize| self.seats[*index].is_none() && !self.awaited.contains(index);
+        let is_empty = |index: &usize| self.seats.get(*index).is_none() && !self.awaited.contains(index);
         (0..self.seats.len()).filter(is_empty).collect()
     }
 
@@ -120,13 +121,14 @@ impl<B: Load> State<B> {
 
     /// Whether the reactor must hear the workers while no caller waits.
     pub(crate) fn attention(&self) -> Attention {
-        if self.workers().flat_map(|worker| &worker.held).any(|held| held.batch.is_watched()) {
+        let mut held = self.seats.engaged().flat_map(|(_, worker)| &worker.held);
+        if held.any(|held| held.batch.is_watched()) {
             return Attention::Always;
         }
         let waits = !self.queue.is_empty()
-            || self.workers().any(|worker| worker.budget.is_some() && !worker.held.is_empty())
+            || self.seats.engaged().any(|(_, worker)| worker.budget.is_some() && !worker.held.is_empty())
             // A worker that becomes idle first is to get the second parcel.
-            || (self.seats.len() > 1 && self.workers().any(|worker| worker.held.len() > 1))
+            || (self.seats.len() > 1 && self.seats.engaged().any(|(_, worker)| worker.held.len() > 1))
             || placement::can_divide(&self.seats);
         if waits { Attention::WhenIdle } else { Attention::Never }
     }
@@ -134,18 +136,18 @@ impl<B: Load> State<B> {
     /// How soon to pump again if no worker rings before: something may be to be shared or delivered.
     pub(crate) fn look_again_after(&self) -> Duration {
         let Rules { shared_after, long_parcel, heartbeat, .. } = self.rules;
-        let idle = self.workers().any(|worker| worker.capacity(long_parcel) == Some(0));
+        let idle = self.seats.first_idle().is_some();
         // Workers at short items may be blocked in one, so idle ones are needed.
         if idle && self.queue.front().is_some_and(|batch| batch.is_calls() || batch.is_short()) {
             return shared_after;
         }
-        if idle && self.workers().any(Worker::has_not_begun) {
+        if idle && self.seats.engaged().any(|(_, worker)| worker.has_not_begun()) {
             return long_parcel;
         }
-        let is_long = |worker: &Worker<B>| {
+        let is_long = |(_, worker): (usize, &Worker<B>)| {
             worker.held.front().is_some_and(|held| held.batch.is_divisible() && held.batch.len() > 1)
         };
-        match self.workers().any(is_long) {
+        match self.seats.engaged().any(is_long) {
             true if idle && placement::can_divide(&self.seats) => shared_after,
             true => long_parcel,
             false => heartbeat,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::load::Load;
 use super::queue::Queue;
 use super::rules::Rules;
-use super::worker::Worker;
+use super::seats::Seats;
 use crate::tuning::SLOTS;
 
 /// How many calls of this pace take so long.
@@ -38,13 +38,7 @@ pub(crate) fn gather<B: Load>(first: B, queue: &mut Queue<B>, most: usize) -> B 
 
 /// Whether a call that was submitted just now is held back for others: it would take less time than it takes to hand it over,
 /// and either others are held back already, or a worker is at such calls and will be free in as little.
-pub(crate) fn holds_back<'a, B: Load + 'a>(
-    call: &B,
-    queue: &Queue<B>,
-    mut workers: impl Iterator<Item = &'a Worker<B>>,
-    now: Instant,
-    rules: &Rules,
-) -> bool {
+pub(crate) fn holds_back<B: Load>(call: &B, queue: &Queue<B>, seats: &Seats<B>, now: Instant, rules: &Rules) -> bool {
     let Some(pace) = call.pace().filter(|_| call.is_sociable()) else { return false };
     let enough = calls_in(rules.company_time, pace).min(rules.largest_company);
     if queue.len() + 1 >= enough {
@@ -53,7 +47,7 @@ pub(crate) fn holds_back<'a, B: Load + 'a>(
     let is_such = |batch: &B| batch.is_calls() && batch.pace().is_some();
     match queue.back() {
         Some(last) => is_such(last),
-        None => workers.any(|worker| {
+        None => seats.engaged().any(|(_, worker)| {
             let front = worker.held.front().filter(|_| worker.divides);
             front.is_some_and(|held| is_such(&held.batch)) && worker.at_front(now) < rules.shared_after
         }),

@@ -18,6 +18,7 @@ pub(crate) mod load;
 pub(crate) mod placement;
 pub(crate) mod queue;
 pub(crate) mod rules;
+pub(crate) mod seats;
 pub(crate) mod starts;
 pub(crate) mod worker;
 
@@ -28,6 +29,7 @@ use self::load::Load;
 use self::placement::Ask;
 use self::queue::Queue;
 use self::rules::Rules;
+use self::seats::Seats;
 use self::starts::{StartError, Starts};
 use self::worker::{ParcelStage, Reading, Worker};
 use crate::engine::call_id::History;
@@ -39,7 +41,7 @@ pub(crate) struct State<B> {
     pub(crate) rules: Rules,
     pub(crate) phase: PoolPhase,
     pub(crate) queue: Queue<B>,
-    pub(crate) seats: Vec<Option<Worker<B>>>,
+    pub(crate) seats: Seats<B>,
     pub(crate) starts: Starts,
     pub(crate) counts: Counts,
     /// The empty seats for which a deputy starts a worker.
@@ -58,7 +60,7 @@ impl<B: Load> State<B> {
             rules,
             phase: PoolPhase::Open,
             queue: Queue::default(),
-            seats: std::iter::repeat_with(|| None).take(workers).collect(),
+            seats: Seats::new(workers),
             starts: Starts::default(),
             counts: Counts::default(),
             awaited: BTreeSet::new(),
@@ -99,7 +101,7 @@ impl<B: Load> State<B> {
     fn submitted(&mut self, batch: B, is_awaited: bool, now: Instant) {
         let is_first = self.queue.is_empty();
         let waits = !is_awaited
-            && batcher::holds_back(&batch, &self.queue, self.seats.iter().flatten(), now, &self.rules)
+            && batcher::holds_back(&batch, &self.queue, &self.seats, now, &self.rules)
             && (is_first || self.holds_back);
         self.holds_back = waits;
         self.queue.push_back(batch);
@@ -107,7 +109,11 @@ impl<B: Load> State<B> {
 
     fn looks_at_lanes(&mut self) {
         self.holds_back = false;
-        self.seats.iter_mut().flatten().filter(|worker| worker.is_full).for_each(|worker| worker.is_full = false);
+        let mut next = 0;
+        while let Some(index) = self.seats.engaged_from(next) {
+            self.seats.get_mut(index).into_iter().for_each(|mut worker| worker.is_full = false);
+            next = index + 1;
+        }
     }
 
     fn seen(
@@ -118,7 +124,7 @@ impl<B: Load> State<B> {
         now: Instant,
         effects: &mut Effects<B>,
     ) {
-        let Some(worker) = self.seats[index].as_mut() else { return };
+        let Some(mut worker) = self.seats.get_mut(index) else { return };
         if has_passed {
             worker.has_passed();
         }
@@ -145,11 +151,13 @@ impl<B: Load> State<B> {
     }
 
     fn ended(&mut self, index: usize, parcel: u64, elapsed: Duration, now: Instant, effects: &mut Effects<B>) {
-        let Some(worker) = self.seats[index].as_mut() else { return };
+        let Some(mut worker) = self.seats.get_mut(index) else { return };
         worker.end(parcel, elapsed);
         self.counts.busy += elapsed;
         let is_through = worker.budget == Some(0) || worker.life == Life::Retiring;
-        if worker.held.is_empty() && is_through {
+        let is_through = is_through && worker.held.is_empty();
+        drop(worker);
+        if is_through {
             self.stop(index, self.rules.stop_grace, StopReason::Dismissed, now, effects);
         }
     }
@@ -165,7 +173,7 @@ impl<B: Load> State<B> {
                 continue;
             }
             let Some((at, index)) = placement::next(&self.queue, &self.seats, now, &self.rules) else { break };
-            let (Some(batch), Some(worker)) = (self.queue.remove(at), self.seats[index].as_mut()) else { break };
+            let (Some(batch), Some(mut worker)) = (self.queue.remove(at), self.seats.get_mut(index)) else { break };
             let most = match worker.divides {
                 true => batcher::group_size(&batch, &self.queue, self.generations.len(), &self.rules),
                 false => 1,
@@ -187,7 +195,7 @@ impl<B: Load> State<B> {
     }
 
     fn not_given(&mut self, index: usize, parcel: u64, why: GiveRefusal, now: Instant, effects: &mut Effects<B>) {
-        let Some(worker) = self.seats[index].as_mut() else { return };
+        let Some(mut worker) = self.seats.get_mut(index) else { return };
         // Later parcels for the same lane come back as well.
         effects.actions.retain(|action| !matches!(action, Action::Give { worker, .. } if *worker == index));
         while let Some(later) = worker.held.back().map(|held| held.number).filter(|&number| number > parcel) {
@@ -195,6 +203,7 @@ impl<B: Load> State<B> {
         }
         let Some(batch) = worker.not_given(parcel) else { return };
         worker.is_full |= why == GiveRefusal::Full;
+        drop(worker);
         if matches!(why, GiveRefusal::CutOff | GiveRefusal::Here { partly: true }) {
             self.stop(index, self.rules.stop_grace, StopReason::CutOff, now, effects);
         }
@@ -210,11 +219,13 @@ impl<B: Load> State<B> {
     }
 
     fn revoked(&mut self, index: usize, parcel: u64, is_back: bool, now: Instant, effects: &mut Effects<B>) {
-        let Some(worker) = self.seats[index].as_mut() else { return };
+        let Some(mut worker) = self.seats.get_mut(index) else { return };
         let retires = worker.life == Life::Retiring;
         if is_back {
             worker.give_back(parcel, now).into_iter().for_each(|batch| self.queue.push_front(batch));
-            if retires && worker.held.is_empty() {
+            let is_through = retires && worker.held.is_empty();
+            drop(worker);
+            if is_through {
                 self.stop(index, self.rules.stop_grace, StopReason::Dismissed, now, effects);
             }
             return;
@@ -235,7 +246,7 @@ impl<B: Load> State<B> {
     }
 
     fn divided(&mut self, index: usize, parcel: u64, kept: Option<usize>, effects: &mut Effects<B>) {
-        let Some(worker) = self.seats[index].as_mut() else { return };
+        let Some(mut worker) = self.seats.get_mut(index) else { return };
         if let Some(kept) = kept {
             worker.leave(parcel, kept).into_iter().for_each(|tail| self.queue.push_front(tail));
         } else if let Some(held) = worker.held.iter_mut().find(|held| held.number == parcel) {
@@ -247,7 +258,7 @@ impl<B: Load> State<B> {
     }
 
     fn seated(&mut self, index: usize, now: Instant, effects: &mut Effects<B>) {
-        self.seats[index] = Some(Worker::new(now, self.rules.tasks_per_worker));
+        self.seats.replace(index, Some(Worker::new(now, self.rules.tasks_per_worker)));
         effects.actions.extend(now.checked_add(self.rules.start_timeout).map(Action::Arm));
     }
 
@@ -266,7 +277,7 @@ impl<B: Load> State<B> {
     }
 
     fn ready(&mut self, index: usize, divides: bool) {
-        let Some(worker) = self.seats[index].as_mut() else { return };
+        let Some(mut worker) = self.seats.get_mut(index) else { return };
         worker.life.report_in();
         worker.divides = divides;
         self.starts.went_well();
@@ -281,7 +292,7 @@ impl<B: Load> State<B> {
         now: Instant,
         effects: &mut Effects<B>,
     ) {
-        let Some(worker) = self.seats[index].take() else { return };
+        let Some(worker) = self.seats.replace(index, None) else { return };
         // The parcel that it ran counts as busy time, not idle.
         self.counts.busy += worker.running(now);
         self.counts.idle += worker.idle(now);
@@ -340,21 +351,24 @@ impl<B: Load> State<B> {
 
     /// A worker finishes the items that it is on, and gets no others.
     fn retire(&mut self, index: usize, now: Instant, effects: &mut Effects<B>) {
-        let Some(worker) = self.seats[index].as_mut() else { return };
+        let Some(mut worker) = self.seats.get_mut(index) else { return };
         if !worker.life.retire() {
+            drop(worker);
             // It has run no task, so nothing is lost with it.
             self.kill(index, Killed::Retired, effects);
             return;
         }
         let parcels = worker.held.iter().rev().map(|held| held.number);
         effects.actions.extend(parcels.map(|parcel| Action::Ask(Ask::Revoke { worker: index, parcel })));
-        if worker.held.is_empty() {
+        let is_idle = worker.held.is_empty();
+        drop(worker);
+        if is_idle {
             self.stop(index, self.rules.stop_grace, StopReason::Dismissed, now, effects);
         }
     }
 
     fn signalled(&mut self, index: usize, sent: Sent) {
-        let Some(worker) = self.seats[index].as_mut() else { return };
+        let Some(mut worker) = self.seats.get_mut(index) else { return };
         worker.sent = Some(sent);
         // A call that its handle has signalled is not tried again.
         if let Some(held) = worker.held.iter_mut().find(|held| held.number == sent.parcel) {
@@ -364,7 +378,7 @@ impl<B: Load> State<B> {
 
     fn abandoned(&mut self, effects: &mut Effects<B>) {
         self.queue.forget_unwanted();
-        for (worker, its) in self.seats.iter().enumerate().filter_map(|(index, seat)| Some((index, seat.as_ref()?))) {
+        for (worker, its) in self.seats.engaged() {
             let unwanted = its.held.iter().filter(|held| !held.batch.is_wanted());
             effects.actions.extend(unwanted.map(|held| Action::Cancel { worker, parcel: held.number }));
         }
@@ -373,7 +387,7 @@ impl<B: Load> State<B> {
     /// Kills what has run into a deadline.
     fn enforce(&mut self, now: Instant, effects: &mut Effects<B>) {
         for index in 0..self.seats.len() {
-            let Some(worker) = self.seats[index].as_ref().filter(|worker| worker.life.killed().is_none()) else {
+            let Some(worker) = self.seats.get(index).filter(|worker| worker.life.killed().is_none()) else {
                 continue;
             };
             let late = self.deadlines(worker).find(|(at, _)| *at <= now).map(|(_, why)| why);
@@ -386,7 +400,7 @@ impl<B: Load> State<B> {
     // What follows.
 
     pub(super) fn kill(&mut self, index: usize, why: Killed, effects: &mut Effects<B>) {
-        if self.seats[index].as_mut().is_some_and(|worker| worker.life.kill(why)) {
+        if self.seats.get_mut(index).is_some_and(|mut worker| worker.life.kill(why)) {
             effects.actions.push_back(Action::Kill { worker: index });
         }
     }
@@ -400,7 +414,7 @@ impl<B: Load> State<B> {
         effects: &mut Effects<B>,
     ) {
         let by = now + grace;
-        if self.seats[index].as_mut().is_some_and(|worker| worker.life.stop(by, why)) {
+        if self.seats.get_mut(index).is_some_and(|mut worker| worker.life.stop(by, why)) {
             effects.actions.extend([Action::Stop { worker: index, grace }, Action::Arm(by)]);
         }
     }

@@ -6,11 +6,8 @@ use std::time::Instant;
 use super::load::Load;
 use super::queue::Queue;
 use super::rules::Rules;
+use super::seats::Seats;
 use super::worker::{ParcelStage, Worker};
-use crate::tuning::SLOTS;
-
-/// The seats of a pool; those without a worker are empty.
-pub(crate) type Seats<B> = [Option<Worker<B>>];
 
 /// What a worker is asked to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,20 +20,21 @@ pub(crate) enum Ask {
 
 /// Whether so many workers are at short items that another would only be in their way.
 fn has_enough<B: Load>(seats: &Seats<B>, now: Instant, rules: &Rules) -> bool {
-    let at_short = |worker: &&Worker<B>| worker.is_at_short_items(now, rules.shared_after);
-    seats.len() > rules.cores && seats.iter().flatten().filter(at_short).count() >= rules.cores
+    let at_short = |(_, worker): &(usize, &Worker<B>)| worker.is_at_short_items(now, rules.shared_after);
+    seats.len() > rules.cores && seats.engaged().filter(at_short).count() >= rules.cores
 }
 
 /// The worker for a batch: the one with the fewest parcels, the first of equals; `None` where all have as much as they take.
 /// Short items go to workers that are at some already, where those are enough.
 fn worker_for<B: Load>(seats: &Seats<B>, batch: &B, now: Instant, rules: &Rules) -> Option<usize> {
-    let most = if batch.needs_idle_worker() { 0 } else { SLOTS - 1 };
     let wakes_none = batch.is_short() && has_enough(seats, now, rules);
-    let load = |worker: &Worker<B>| {
-        let held = worker.capacity(rules.long_parcel).filter(|&held| held <= most)?;
-        (!wakes_none || worker.is_at_short_items(now, rules.shared_after)).then_some(held)
-    };
-    let takers = seats.iter().enumerate().filter_map(|(index, seat)| Some((load(seat.as_ref()?)?, index)));
+    let idle = seats.first_idle().filter(|_| !wakes_none);
+    if idle.is_some() || batch.needs_idle_worker() {
+        return idle;
+    }
+    let may_get = |worker: &Worker<B>| !wakes_none || worker.is_at_short_items(now, rules.shared_after);
+    let busy = seats.engaged().filter(|(_, worker)| may_get(worker));
+    let takers = busy.filter_map(|(index, worker)| Some((worker.capacity(rules.long_parcel)?, index)));
     takers.min().map(|(_, index)| index)
 }
 
@@ -55,18 +53,16 @@ pub(crate) fn next<B: Load>(queue: &Queue<B>, seats: &Seats<B>, now: Instant, ru
 /// What a busy worker is asked to leave to an idle one: the second parcel in its lane; else a first parcel that it has not taken
 /// up for long; else half of the items that it has not started.
 pub(crate) fn share<B: Load>(seats: &Seats<B>, now: Instant, rules: &Rules) -> Option<Ask> {
-    let is_idle = |worker: &Worker<B>| worker.capacity(rules.long_parcel) == Some(0);
-    seats.iter().flatten().find(|worker| is_idle(worker))?;
+    seats.first_idle()?;
     let enough = || has_enough(seats, now, rules);
-    let busy = || seats.iter().enumerate().filter_map(|(index, seat)| Some((index, seat.as_ref()?)));
-    let waiting = busy().find_map(|(worker, its)| {
+    let waiting = seats.engaged().find_map(|(worker, its)| {
         let second =
             its.held.get(1).filter(|held| held.reading.stage == ParcelStage::Waiting && its.life.killed().is_none())?;
         let stays = second.batch.is_short() && its.is_at_short_items(now, rules.shared_after) && enough();
         (!stays).then_some(Ask::Revoke { worker, parcel: second.number })
     });
     let overlooked = || {
-        busy().find_map(|(worker, its)| {
+        seats.engaged().find_map(|(worker, its)| {
             let waited = now.saturating_duration_since(its.front_since);
             let front = its.held.front().filter(|_| its.has_not_begun() && waited >= rules.long_parcel)?;
             Some(Ask::Revoke { worker, parcel: front.number })
@@ -75,9 +71,9 @@ pub(crate) fn share<B: Load>(seats: &Seats<B>, now: Instant, rules: &Rules) -> O
     let longest = || {
         let stays = |its: &Worker<B>| its.held.front().is_some_and(|held| held.batch.is_short()) && enough();
         let spare = |(worker, its): (usize, &Worker<B>)| (its.spare_items(now, rules.shared_after), worker);
-        let may_go = busy().filter(|(_, its)| its.may_be_divided() && !stays(its)).map(spare);
+        let may_go = seats.engaged().filter(|(_, its)| its.may_be_divided() && !stays(its)).map(spare);
         let (left, worker) = may_go.max_by_key(|&(left, _)| left).filter(|&(left, _)| left > 0)?;
-        let front = seats[worker].as_ref()?.held.front()?;
+        let front = seats.get(worker)?.held.front()?;
         let keep = front.delivered + front.batch.len() - left.div_ceil(2);
         Some(Ask::Divide { worker, parcel: front.number, keep })
     };
@@ -86,5 +82,5 @@ pub(crate) fn share<B: Load>(seats: &Seats<B>, now: Instant, rules: &Rules) -> O
 
 /// Whether some worker's parcel has items that another might run.
 pub(crate) fn can_divide<B: Load>(seats: &Seats<B>) -> bool {
-    seats.len() > 1 && seats.iter().flatten().any(Worker::may_be_divided)
+    seats.len() > 1 && seats.engaged().any(|(_, worker)| worker.may_be_divided())
 }

@@ -115,15 +115,25 @@ impl<B: Load> Worker<B> {
         }
     }
 
+    /// Whether it takes a parcel and has none.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.held.is_empty() && self.takes_more()
+    }
+
+    /// Whether something of it is to be looked at: what it holds, what was revoked, a channel that had no room.
+    pub(crate) fn is_engaged(&self) -> bool {
+        !self.held.is_empty() || self.has_revoked() || self.is_full
+    }
+
     /// How many parcels it holds, if it takes any more. Where its latest was a `long_parcel`, it gets none ahead.
     pub(crate) fn capacity(&self, long_parcel: Duration) -> Option<usize> {
         let ahead = self.held.is_empty() || self.latest.is_some_and(|latest| latest < long_parcel);
-        let takes = self.life == Life::Serving && !self.is_full && self.budget != Some(0) && ahead && self.has_room();
-        takes.then_some(self.held.len())
+        (ahead && self.takes_more()).then_some(self.held.len())
     }
 
-    fn has_room(&self) -> bool {
-        self.slots[slot_of(self.next)] == SlotState::Empty
+    fn takes_more(&self) -> bool {
+        let has_room = self.slots[slot_of(self.next)] == SlotState::Empty;
+        self.life == Life::Serving && !self.is_full && self.budget != Some(0) && has_room
     }
 
     /// Whether a slot holds a revoked parcel, which the worker has yet to pass by.
