@@ -59,6 +59,9 @@ pub(crate) const LONG_PARCEL: Duration = Duration::from_millis(5);
 /// fail, before a call fails for it: twice may be an accident. By judgement.
 pub(crate) const ACCIDENTS: u32 = 3;
 
+/// The queue of a pool keeps so many places while nothing waits: as many as a group of calls takes. By judgement.
+pub(crate) const KEPT_PLACES: usize = LARGEST_GROUP;
+
 // Submitted calls that travel together
 
 /// Calls that take less than this together are held back while a worker is at such calls: to hand a parcel over takes some 2 µs of

@@ -1,13 +1,14 @@
 //! A submitted call: one item, one handle.
 
 use std::io;
+use std::ops::Range;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::engine::batch::{Batch, Calls, Sink, Terms};
-use crate::engine::call_id::{CallId, History};
+use crate::engine::call_id::{CallId, History, Place};
 use crate::engine::flight::{Callback, Flight, Landing, Outcome, run_callbacks};
 use crate::engine::values::Values;
 use crate::engine::{Aim, CallPlace, Engine};
@@ -17,12 +18,17 @@ use crate::tuning::{BETWEEN_LOOKS, KILL_GRACE, STUCK_AFTER};
 use crate::wire::ends::ItemEnds;
 use crate::wire::payload::Payload;
 
+/// It waits in no queue.
+const NOWHERE: usize = usize::MAX;
+
 /// A submitted call in flight.
 pub(crate) struct Submitted {
     engine: Arc<dyn Engine>,
     call: CallId,
     entry: &'static Entry,
     landing: Landing,
+    /// Its place in the engine's queue, or [`NOWHERE`].
+    place: AtomicUsize,
     /// A callback waits for the outcome, and perhaps no caller.
     watched: AtomicBool,
 }
@@ -41,6 +47,7 @@ impl Submitted {
             call,
             entry,
             landing: Landing::default(),
+            place: AtomicUsize::new(NOWHERE),
             watched: AtomicBool::new(false),
         });
         let batch = Box::new(Batch {
@@ -88,6 +95,15 @@ impl Sink for Submitted {
     fn failed(&self, _index: usize, error: Error) -> Vec<Callback> {
         self.landing.finish(Err(error))
     }
+
+    fn waits(&self, _items: Range<usize>, place: Place, is_there: bool) {
+        self.place.store(if is_there { place.0 } else { NOWHERE }, Ordering::Relaxed);
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let place = self.place.load(Ordering::Relaxed);
+        if place == NOWHERE { Vec::new() } else { vec![Place(place)] }
+    }
 }
 
 impl Flight for Submitted {
@@ -107,14 +123,14 @@ impl Flight for Submitted {
     }
 
     fn pid(&self) -> Option<u32> {
-        match self.engine.place(self.call) {
+        match self.engine.place(self.call, self) {
             CallPlace::Running { pid } => pid,
             CallPlace::Queued | CallPlace::Over => None,
         }
     }
 
     fn is_queued(&self) -> bool {
-        self.engine.place(self.call) == CallPlace::Queued && !self.landing.is_finished()
+        self.engine.place(self.call, self) == CallPlace::Queued && !self.landing.is_finished()
     }
 
     fn signal(&self, signal: i32) -> Result<()> {
@@ -144,7 +160,7 @@ impl Flight for Submitted {
     }
 
     fn cancel(&self) -> bool {
-        self.engine.withdraw(self.call)
+        self.engine.withdraw(self.call, self)
     }
 
     fn when_finished(&self, callback: Callback) {

@@ -1,12 +1,13 @@
 //! A batch: items of one function on their way through an engine, and where their outcomes go.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::call_id::{CallId, History};
+use super::call_id::{CallId, History, Place};
 use super::flight::Callback;
 use super::values::Values;
 use crate::error::Error;
@@ -62,6 +63,12 @@ pub(crate) trait Sink: Send + Sync {
     }
     /// An item has failed for good.
     fn failed(&self, index: usize, error: Error) -> Vec<Callback>;
+    /// A batch with these items waits at this place of its engine's queue now, or no more.
+    fn waits(&self, items: Range<usize>, place: Place, is_there: bool) {
+        let _ = (items, place, is_there);
+    }
+    /// Where its batches wait.
+    fn places(&self) -> Vec<Place>;
     /// So many items took so long in the worker.
     fn timing(&self, items: usize, elapsed: Duration) {
         let _ = (items, elapsed);
@@ -223,25 +230,40 @@ impl Sink for Group {
     fn failed(&self, index: usize, error: Error) -> Vec<Callback> {
         self.0[index].failed(0, error)
     }
+
+    fn waits(&self, items: Range<usize>, place: Place, is_there: bool) {
+        self.0[items].iter().for_each(|call| call.waits(0..1, place, is_there));
+    }
+
+    /// Its calls know, each for itself.
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
+}
+
+/// Outcomes that no test wants.
+#[cfg(test)]
+pub(crate) struct Nowhere;
+
+#[cfg(test)]
+impl Sink for Nowhere {
+    fn is_wanted(&self) -> bool {
+        true
+    }
+    fn values(&self, _: usize, _: Values) -> Vec<Callback> {
+        Vec::new()
+    }
+    fn failed(&self, _: usize, _: Error) -> Vec<Callback> {
+        Vec::new()
+    }
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Nowhere;
-
-    impl Sink for Nowhere {
-        fn is_wanted(&self) -> bool {
-            true
-        }
-        fn values(&self, _: usize, _: Values) -> Vec<Callback> {
-            Vec::new()
-        }
-        fn failed(&self, _: usize, _: Error) -> Vec<Callback> {
-            Vec::new()
-        }
-    }
 
     fn batch() -> Box<Batch> {
         Box::new(Batch {

@@ -1,4 +1,4 @@
-//! What tells submitted calls apart, and what is held against one.
+//! What tells submitted calls apart, where they wait, and what is held against one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,3 +22,7 @@ pub(crate) struct History {
     /// How often a worker died with the batch before it had started anything of it.
     pub(crate) deaths: u32,
 }
+
+/// Where a batch waits in the queue of its engine. A place that is left goes to another batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(pub(crate) usize);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use super::batch::Batch;
+use super::batch::{Batch, Sink};
 use super::call_id::CallId;
 use super::flight::{error_of, run_callbacks};
 use super::values::Values;
@@ -301,9 +301,9 @@ impl Engine for Inline {
 
     fn poll(&self) {}
 
-    fn abandon(&self) {}
+    fn abandon(&self, _: &dyn Sink) {}
 
-    fn withdraw(&self, _call: CallId) -> bool {
+    fn withdraw(&self, _call: CallId, _: &dyn Sink) -> bool {
         false
     }
 
@@ -316,7 +316,7 @@ impl Engine for Inline {
         Aim::Late
     }
 
-    fn place(&self, call: CallId) -> CallPlace {
+    fn place(&self, call: CallId, _: &dyn Sink) -> CallPlace {
         if lock(&self.tally).running.contains(&call) { CallPlace::Running { pid: None } } else { CallPlace::Over }
     }
 }
@@ -326,6 +326,7 @@ mod tests {
     use parallel_macros::parallel;
 
     use super::*;
+    use crate::engine::batch::Nowhere;
     use crate::pool::Pool;
 
     thread_local! {
@@ -336,7 +337,7 @@ mod tests {
     #[parallel(crate = crate)]
     fn signals_itself(call: u64) {
         let engine = within().unwrap();
-        assert_eq!(engine.place(CallId(call)), CallPlace::Running { pid: None });
+        assert_eq!(engine.place(CallId(call), &Nowhere), CallPlace::Running { pid: None });
         SIGNALLED.set(Some(engine.signal(CallId(call), 9, false)));
     }
 

@@ -16,7 +16,7 @@ pub(crate) mod inline;
 pub(crate) mod target;
 pub(crate) mod values;
 
-use self::batch::Batch;
+use self::batch::{Batch, Sink};
 use self::call_id::CallId;
 
 /// What a map should know of an engine to cut its items well.
@@ -76,14 +76,15 @@ pub(crate) trait Engine: Send + Sync + RefUnwindSafe {
     /// Takes in what has finished, without waiting; sees to it that what is watched is noticed from now on.
     fn poll(&self);
 
-    /// Forgets batches with unwanted outcomes.
-    fn abandon(&self);
+    /// Forgets the batches of this sink, whose outcomes are not wanted any more.
+    fn abandon(&self, sink: &dyn Sink);
 
-    /// Lets a call fail with `Cancelled` if it has not started; returns whether it did.
-    fn withdraw(&self, call: CallId) -> bool;
+    /// Lets the call of this sink fail with `Cancelled` if it has not started; returns whether it did.
+    fn withdraw(&self, call: CallId, sink: &dyn Sink) -> bool;
 
     /// Signals whatever runs a call. `stuck`: a worker that has taken the call up for long and not begun with it, as well.
     fn signal(&self, call: CallId, signal: i32, stuck: bool) -> Aim;
 
-    fn place(&self, call: CallId) -> CallPlace;
+    /// Where the call of this sink is.
+    fn place(&self, call: CallId, sink: &dyn Sink) -> CallPlace;
 }

@@ -7,7 +7,7 @@ use super::driver::Driver;
 use super::state::blame::Sent;
 use super::state::placement::Ask;
 use super::state::{Event, Whereabouts};
-use crate::engine::batch::Batch;
+use crate::engine::batch::{Batch, Sink};
 use crate::engine::call_id::CallId;
 use crate::engine::{Aim, CallPlace, Engine, Shape};
 use crate::error::{Error, ErrorKind, Result};
@@ -51,20 +51,20 @@ impl Engine for Driver {
         self.pump(&mut core);
     }
 
-    fn abandon(&self) {
+    fn abandon(&self, sink: &dyn Sink) {
         if reactor::check_not_forked().is_err() {
             return;
         }
         let mut core = self.enter();
-        core.handle(Event::Abandoned, Instant::now());
+        core.handle(Event::Abandoned { places: sink.places() }, Instant::now());
         self.pump(&mut core);
     }
 
-    fn withdraw(&self, call: CallId) -> bool {
+    fn withdraw(&self, call: CallId, sink: &dyn Sink) -> bool {
         let mut entered = self.enter();
         let core = &mut *entered;
         self.pump(core);
-        let found = core.state.find(call);
+        let found = core.state.find(call, &sink.places());
         if let Some(Whereabouts::Held { worker, parcel, item }) = found {
             let now = Instant::now();
             self.ask_for(core, Ask::Revoke { worker, parcel }, now);
@@ -72,7 +72,7 @@ impl Engine for Driver {
                 self.ask_for(core, Ask::Divide { worker, parcel, keep: item }, now);
             }
         }
-        let is_withdrawn = core.state.withdraw(call, &mut core.effects);
+        let is_withdrawn = core.state.withdraw(call, &sink.places(), &mut core.effects);
         if found.is_some() {
             // The calls that it travelled with wait again.
             self.pump(core);
@@ -89,11 +89,13 @@ impl Engine for Driver {
         signal_worker(self, &mut core, call, signal, stuck)
     }
 
-    fn place(&self, call: CallId) -> CallPlace {
+    fn place(&self, call: CallId, sink: &dyn Sink) -> CallPlace {
         let mut core = self.enter();
         self.pump(&mut core);
-        let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(call) else {
-            return if core.state.find(call).is_some() { CallPlace::Queued } else { CallPlace::Over };
+        let (worker, parcel, item) = match core.state.find(call, &sink.places()) {
+            Some(Whereabouts::Held { worker, parcel, item }) => (worker, parcel, item),
+            Some(Whereabouts::Queued) => return CallPlace::Queued,
+            None => return CallPlace::Over,
         };
         let Some(line) = &core.lines[worker] else { return CallPlace::Queued };
         let progress = line.lane.progress(parcel);
@@ -107,7 +109,7 @@ impl Engine for Driver {
 
 /// Signals the worker that runs a call.
 fn signal_worker(driver: &Driver, core: &mut Core, call: CallId, signal: i32, stuck: bool) -> Aim {
-    let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(call) else { return Aim::Between };
+    let Some(Whereabouts::Held { worker, parcel, item }) = core.state.find(call, &[]) else { return Aim::Between };
     let Some(line) = &core.lines[worker] else { return Aim::Between };
     let progress = line.lane.progress(parcel);
     if progress.taken && progress.done > item {

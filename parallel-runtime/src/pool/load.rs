@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::state::load::Load;
 use crate::engine::batch::{Batch, Terms};
-use crate::engine::call_id::{CallId, History};
+use crate::engine::call_id::{CallId, History, Place};
 use crate::tuning::{LONGEST_IN_GROUP, WAKE_UP};
 use crate::wire::handles::Handle;
 
@@ -34,6 +34,10 @@ impl Load for Box<Batch> {
     /// A callback waits for outcomes, or the batch keeps ends of channels open.
     fn is_watched(&self) -> bool {
         self.sink.is_watched() || self.handles.iter().any(|handle| matches!(handle, Handle::Descriptor(_)))
+    }
+
+    fn waits(&self, place: Place, is_there: bool) {
+        self.sink.waits(self.first..self.first + self.len(), place, is_there);
     }
 
     fn is_merged(&self) -> bool {

@@ -1,10 +1,11 @@
 //! A batch of the simulation: items are numbers.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::engine::call_id::{CallId, History};
+use crate::engine::call_id::{CallId, History, Place};
 use crate::state::load::Load;
 
 /// What all parts of one submission share.
@@ -20,6 +21,8 @@ pub(crate) struct Order {
     pub(crate) pace: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
+    /// Where batches of it wait.
+    pub(crate) places: RefCell<BTreeSet<Place>>,
 }
 
 /// Some items of one submission, or calls that travel together.
@@ -75,6 +78,14 @@ impl Load for Lot {
 
     fn is_watched(&self) -> bool {
         self.orders.iter().any(|order| order.watched)
+    }
+
+    fn waits(&self, place: Place, is_there: bool) {
+        for order in &self.orders {
+            let places = &mut *order.places.borrow_mut();
+            let is_news = if is_there { places.insert(place) } else { places.remove(&place) };
+            assert!(is_news, "{place:?} is told of twice");
+        }
     }
 
     fn is_merged(&self) -> bool {

@@ -13,14 +13,14 @@
 //! - queue, counts and the sets of idle and busy workers add up;
 //! - the pool comes to rest, and nothing waits then that could run.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::engine::call_id::{CallId, History};
+use crate::engine::call_id::{CallId, History, Place};
 use crate::lot::{Lot, Order};
 use crate::plan::{Deed, End, Nature, Plan, Submission};
 use crate::process::{Parcel, Process, Slot, Step};
@@ -726,10 +726,15 @@ impl<'a> World<'a> {
 
     /// What must hold whenever nothing is on its way.
     fn check(&self) {
-        let waiting: usize = (0..self.state.queue.len()).filter_map(|at| self.state.queue.get(at)).map(Lot::len).sum();
-        assert_eq!(waiting, self.state.queue.items(), "the queue counts wrong");
+        let queue = &self.state.queue;
+        assert_eq!(queue.iter().map(|(_, lot)| lot.len()).sum::<usize>(), queue.items(), "the queue counts wrong");
+        assert_eq!(queue.iter().count(), queue.len(), "the queue counts wrong");
+        for (place, lot) in queue.iter() {
+            let is_told = |order: &Rc<Order>| order.places.borrow().contains(&place);
+            assert!(lot.orders.iter().all(is_told), "whose batch waits at {place:?} does not know");
+        }
         let held = self.state.workers().flat_map(|worker| &worker.held).map(|held| &held.batch);
-        let queued = (0..self.state.queue.len()).filter_map(|at| self.state.queue.get(at));
+        let queued = queue.iter().map(|(_, lot)| lot);
         let mut seen = vec![false; self.items.len()];
         for &item in held.chain(queued).flat_map(|lot| &lot.items) {
             assert!(!std::mem::replace(&mut seen[item], true), "item {item} is in two places");
@@ -757,8 +762,8 @@ impl<'a> World<'a> {
     fn submit(&mut self, submission: &Submission) {
         let Submission { call, merged, fixed, watched, needs_idle_worker, short, pace, timeout, retries, .. } =
             *submission;
-        let wanted = Cell::new(true);
-        let order = Order { wanted, merged, fixed, watched, needs_idle_worker, short, pace, timeout, retries };
+        let (wanted, places) = (Cell::new(true), RefCell::default());
+        let order = Order { wanted, merged, fixed, watched, needs_idle_worker, short, pace, timeout, retries, places };
         let order = Rc::new(order);
         let first = self.items.len();
         let id = call.then_some(CallId(self.calls.len() as u64));
@@ -801,23 +806,29 @@ impl<'a> World<'a> {
         self.settle();
     }
 
+    /// Where batches of an item's submission wait.
+    fn places(&self, item: usize) -> Vec<Place> {
+        self.items[item].order.places.borrow().iter().copied().collect()
+    }
+
     fn cancel(&mut self, call: usize) {
         self.pump();
         let id = CallId(call as u64);
-        if let Some(Whereabouts::Held { worker, parcel, item }) = self.state.find(id) {
+        if let Some(Whereabouts::Held { worker, parcel, item }) = self.state.find(id, &self.places(self.calls[call])) {
             self.ask_for(Ask::Revoke { worker, parcel });
             if self.state.worker(worker).is_some_and(|worker| worker.held(parcel).is_some()) {
                 self.ask_for(Ask::Divide { worker, parcel, keep: item });
             }
         }
-        self.state.withdraw(id, &mut self.effects);
+        let places = self.places(self.calls[call]);
+        self.state.withdraw(id, &places, &mut self.effects);
         self.pump();
         self.settle();
     }
 
     fn signal(&mut self, call: usize, signal: i32) {
         let its_item = self.calls[call];
-        if let Some(Whereabouts::Held { worker, parcel, item }) = self.state.find(CallId(call as u64))
+        if let Some(Whereabouts::Held { worker, parcel, item }) = self.state.find(CallId(call as u64), &[])
             && let Slot::Running(its) = self.process(worker).slot(parcel).clone()
             && its.done == item
             && (its.started == item || its.started == item + 1)
@@ -853,7 +864,10 @@ impl<'a> World<'a> {
             Deed::Signal(call, signal) if call < self.calls.len() => self.signal(call, signal),
             Deed::Abandon(at) if at < self.submissions.len() => {
                 self.items[self.submissions[at][0]].order.wanted.set(false);
-                self.tell(Event::Abandoned);
+                let places = self.places(self.submissions[at][0]);
+                self.tell(Event::Abandoned { places });
+                let waits = |(_, lot): (_, &Lot)| lot.items.contains(&self.submissions[at][0]);
+                assert!(!self.state.queue.iter().any(waits), "what was abandoned waits");
                 self.pump();
                 self.settle();
             }

@@ -1,12 +1,14 @@
 //! Batches on their way out, and their outcomes on the way back.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::batch::{Batch, Calls, Sink, Terms};
-use crate::engine::call_id::History;
+use crate::engine::call_id::{History, Place};
 use crate::engine::flight::Callback;
 use crate::engine::values::Values;
 use crate::error::{Error, Result};
@@ -42,6 +44,8 @@ struct Inbox {
     rows: Option<Box<dyn Rows>>,
     /// How many items were put into `rows`.
     placed: usize,
+    /// Where its chunks wait.
+    places: BTreeSet<Place>,
 }
 
 impl Sink for MapSink {
@@ -66,6 +70,19 @@ impl Sink for MapSink {
     fn failed(&self, index: usize, error: Error) -> Vec<Callback> {
         lock(&self.inbox).arrived.push(Outcomes::Failed { index, error });
         Vec::new()
+    }
+
+    fn waits(&self, _items: Range<usize>, place: Place, is_there: bool) {
+        let places = &mut lock(&self.inbox).places;
+        if is_there {
+            places.insert(place)
+        } else {
+            places.remove(&place)
+        };
+    }
+
+    fn places(&self) -> Vec<Place> {
+        lock(&self.inbox).places.iter().copied().collect()
     }
 
     fn timing(&self, items: usize, elapsed: Duration) {
@@ -188,7 +205,7 @@ impl Drop for Outbox {
     fn drop(&mut self) {
         self.sink.wanted.store(false, Ordering::Relaxed);
         if !self.is_empty() {
-            self.engine.abandon();
+            self.engine.abandon(&*self.sink);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::load::Load;
 use super::rules::Rules;
 use super::worker::Worker;
 use super::{Action, Attention, BatchFailure, Effects, PoolPhase, State, Whereabouts, placement};
-use crate::engine::call_id::CallId;
+use crate::engine::call_id::{CallId, Place};
 
 impl<B: Load> State<B> {
     /// Takes nothing new, and finishes what it has.
@@ -47,9 +47,9 @@ impl<B: Load> State<B> {
         effects.failed.extend(pending.into_iter().map(|batch| (batch, BatchFailure::Terminated)));
     }
 
-    /// Lets a call fail that waits in the queue; false where it does not wait.
-    pub(crate) fn withdraw(&mut self, call: CallId, effects: &mut Effects<B>) -> bool {
-        let withdrawn = self.queue.withdraw(call);
+    /// Lets a call fail that waits at one of these places of the queue; false where it does not.
+    pub(crate) fn withdraw(&mut self, call: CallId, places: &[Place], effects: &mut Effects<B>) -> bool {
+        let withdrawn = places.iter().find_map(|&place| self.queue.withdraw(call, place));
         let is_withdrawn = withdrawn.is_some();
         effects.failed.extend(withdrawn.map(|batch| (batch, BatchFailure::Cancelled)));
         is_withdrawn
@@ -85,14 +85,17 @@ impl<B: Load> State<B> {
         self.holds_back && !self.queue.is_empty()
     }
 
-    pub(crate) fn find(&self, call: CallId) -> Option<Whereabouts> {
-        let held = self.seats.engaged().find_map(|(worker, its)| {
+    /// Where a call is; if it waits, then at one of these places.
+    pub(crate) fn find(&self, call: CallId, places: &[Place]) -> Option<Whereabouts> {
+        if places.iter().any(|&place| self.queue.has(call, place)) {
+            return Some(Whereabouts::Queued);
+        }
+        self.seats.engaged().find_map(|(worker, its)| {
             its.held.iter().find_map(|held| {
                 let item = held.delivered + held.batch.position(call)?;
                 Some(Whereabouts::Held { worker, parcel: held.number, item })
             })
-        });
-        held.or_else(|| self.queue.has(call).then_some(Whereabouts::Queued))
+        })
     }
 
     /// Whether no worker serves, and another try to start one is some time off.

@@ -7,6 +7,7 @@ use super::blame::{BlameCause, Death, Reached, Sent};
 use super::placement::Ask;
 use super::starts::StartError;
 use super::worker::Reading;
+use crate::engine::call_id::Place;
 use crate::tuning::SLOTS;
 
 /// Where a pool is in its life.
@@ -53,8 +54,8 @@ pub(crate) enum Event<B> {
     Foreign { worker: usize },
     /// The handle of a call has signalled the worker that runs it.
     Signalled { worker: usize, sent: Sent },
-    /// The outcomes of some batches are not wanted any more.
-    Abandoned,
+    /// The outcomes of some batches are not wanted any more; those that wait do so at these places.
+    Abandoned { places: Vec<Place> },
     /// The program's user may have changed (`true`), or was looked up (`false`).
     OwnerDoubted(bool),
     /// Time has passed: what has run into a deadline is killed.

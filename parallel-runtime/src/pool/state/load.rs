@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::engine::call_id::{CallId, History};
+use crate::engine::call_id::{CallId, History, Place};
 
 /// Some items of one function, or values to be merged, on their way through a pool.
 pub(crate) trait Load: Sized {
@@ -19,6 +19,8 @@ pub(crate) trait Load: Sized {
     fn is_wanted(&self) -> bool;
     /// Whether its end must be noticed although no caller waits for it.
     fn is_watched(&self) -> bool;
+    /// It waits at this place now, or no more.
+    fn waits(&self, place: Place, is_there: bool);
     /// It has one value, merged from all items.
     fn is_merged(&self) -> bool;
     /// Whether its items may be run in several processes.

@@ -32,7 +32,7 @@ use self::rules::Rules;
 use self::seats::Seats;
 use self::starts::{StartError, Starts};
 use self::worker::{ParcelStage, Reading, Worker};
-use crate::engine::call_id::History;
+use crate::engine::call_id::{History, Place};
 use crate::tuning::SLOTS;
 
 /// All that a pool knows and decides.
@@ -92,7 +92,7 @@ impl<B: Load> State<B> {
             Event::Spoilt { worker } => self.kill(worker, Killed::Spoilt, effects),
             Event::Foreign { worker } => self.retire(worker, now, effects),
             Event::Signalled { worker, sent } => self.signalled(worker, sent),
-            Event::Abandoned => self.abandoned(effects),
+            Event::Abandoned { places } => self.abandoned(&places, effects),
             Event::OwnerDoubted(is_doubted) => self.owner_in_doubt = is_doubted,
             Event::Time => self.enforce(now, effects),
         }
@@ -172,8 +172,8 @@ impl<B: Load> State<B> {
                 self.queue.pop_front();
                 continue;
             }
-            let Some((at, index)) = placement::next(&self.queue, &self.seats, now, &self.rules) else { break };
-            let (Some(batch), Some(mut worker)) = (self.queue.remove(at), self.seats.get_mut(index)) else { break };
+            let Some((place, index)) = placement::next(&self.queue, &self.seats, now, &self.rules) else { break };
+            let (Some(batch), Some(mut worker)) = (self.queue.remove(place), self.seats.get_mut(index)) else { break };
             let most = match worker.divides {
                 true => batcher::group_size(&batch, &self.queue, self.generations.len(), &self.rules),
                 false => 1,
@@ -376,8 +376,12 @@ impl<B: Load> State<B> {
         }
     }
 
-    fn abandoned(&mut self, effects: &mut Effects<B>) {
-        self.queue.forget_unwanted();
+    fn abandoned(&mut self, places: &[Place], effects: &mut Effects<B>) {
+        for &place in places {
+            if self.queue.get(place).is_some_and(|batch| !batch.is_wanted()) {
+                self.queue.remove(place);
+            }
+        }
         for (worker, its) in self.seats.engaged() {
             let unwanted = its.held.iter().filter(|held| !held.batch.is_wanted());
             effects.actions.extend(unwanted.map(|held| Action::Cancel { worker, parcel: held.number }));

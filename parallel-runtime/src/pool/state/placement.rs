@@ -8,6 +8,7 @@ use super::queue::Queue;
 use super::rules::Rules;
 use super::seats::Seats;
 use super::worker::{ParcelStage, Worker};
+use crate::engine::call_id::Place;
 
 /// What a worker is asked to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +41,16 @@ fn worker_for<B: Load>(seats: &Seats<B>, batch: &B, now: Instant, rules: &Rules)
 
 /// The place in the queue of the batch that is handed out next, and the worker that gets it. Where the first batch is short and
 /// waits for workers at short items, the first that is not short may go ahead of it.
-pub(crate) fn next<B: Load>(queue: &Queue<B>, seats: &Seats<B>, now: Instant, rules: &Rules) -> Option<(usize, usize)> {
-    let first = queue.front()?;
+pub(crate) fn next<B: Load>(queue: &Queue<B>, seats: &Seats<B>, now: Instant, rules: &Rules) -> Option<(Place, usize)> {
+    let (place, first) = queue.iter().next()?;
     if let Some(worker) = worker_for(seats, first, now, rules) {
-        return Some((0, worker));
+        return Some((place, worker));
     }
-    let at =
-        if first.is_short() { queue.position(|batch| !batch.is_short() && batch.is_wanted())? } else { return None };
-    Some((at, worker_for(seats, queue.get(at)?, now, rules)?))
+    if !first.is_short() {
+        return None;
+    }
+    let (place, other) = queue.iter().find(|(_, batch)| !batch.is_short() && batch.is_wanted())?;
+    Some((place, worker_for(seats, other, now, rules)?))
 }
 
 /// What a busy worker is asked to leave to an idle one: the second parcel in its lane; else a first parcel that it has not taken

@@ -1,30 +1,48 @@
-//! What waits for a worker, in order, with its number of items at hand.
-
-use std::collections::VecDeque;
+//! What waits for a worker, in order, with its number of items at hand. Whatever waits can be taken out by its place, at once.
 
 use super::load::Load;
-use crate::engine::call_id::CallId;
+use crate::engine::call_id::{CallId, Place};
+use crate::tuning::KEPT_PLACES;
+
+/// A batch in a chain of those before and behind it.
+#[derive(Debug)]
+struct Link<B> {
+    /// Empty where nothing waits.
+    batch: Option<B>,
+    /// The one before it; of an empty link, nothing.
+    before: usize,
+    /// The one behind it; of an empty link, another empty one.
+    behind: usize,
+}
+
+/// No link.
+const NONE: usize = usize::MAX;
 
 #[derive(Debug)]
 pub(crate) struct Queue<B> {
-    batches: VecDeque<B>,
+    links: Vec<Link<B>>,
+    first: usize,
+    last: usize,
+    /// The first of the empty links.
+    empty: usize,
+    len: usize,
     items: usize,
 }
 
 impl<B> Default for Queue<B> {
     fn default() -> Self {
-        Self { batches: VecDeque::new(), items: 0 }
+        Self { links: Vec::new(), first: NONE, last: NONE, empty: NONE, len: 0, items: 0 }
     }
 }
 
 impl<B: Load> Queue<B> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.len == 0
     }
 
     /// How many batches wait.
     pub(crate) fn len(&self) -> usize {
-        self.batches.len()
+        self.len
     }
 
     /// How many items those have.
@@ -33,82 +51,103 @@ impl<B: Load> Queue<B> {
     }
 
     pub(crate) fn front(&self) -> Option<&B> {
-        self.batches.front()
+        self.get(Place(self.first))
     }
 
     pub(crate) fn back(&self) -> Option<&B> {
-        self.batches.back()
+        self.get(Place(self.last))
     }
 
-    pub(crate) fn get(&self, at: usize) -> Option<&B> {
-        self.batches.get(at)
+    pub(crate) fn get(&self, place: Place) -> Option<&B> {
+        self.links.get(place.0)?.batch.as_ref()
     }
 
-    /// The waiting batches, to change their histories.
+    /// The waiting batches in order, with their places.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Place, &B)> {
+        let behind = |&at: &usize| Some(self.links[at].behind).filter(|&next| next != NONE);
+        let places = std::iter::successors(Some(self.first).filter(|&first| first != NONE), behind);
+        places.filter_map(|at| Some((Place(at), self.links[at].batch.as_ref()?)))
+    }
+
+    /// The waiting batches in any order, to change their histories.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut B> {
-        self.batches.iter_mut()
-    }
-
-    /// Whether a call waits here.
-    pub(crate) fn has(&self, call: CallId) -> bool {
-        self.batches.iter().any(|batch| batch.position(call).is_some())
-    }
-
-    /// The place of the first batch for which this is true.
-    pub(crate) fn position(&self, is_so: impl FnMut(&B) -> bool) -> Option<usize> {
-        self.batches.iter().position(is_so)
+        self.links.iter_mut().filter_map(|link| link.batch.as_mut())
     }
 
     pub(crate) fn push_back(&mut self, batch: B) {
-        self.items += batch.len();
-        self.batches.push_back(batch);
+        self.insert(batch, NONE);
     }
 
     /// Puts a batch that was handed out before ahead of all others; drops one that is empty or not wanted any more.
     pub(crate) fn push_front(&mut self, batch: B) {
         if batch.len() > 0 && batch.is_wanted() {
-            self.items += batch.len();
-            self.batches.push_front(batch);
+            self.insert(batch, self.first);
         }
     }
 
-    pub(crate) fn pop_front(&mut self) -> Option<B> {
-        self.remove(0)
+    /// Puts a batch before another, or behind all; tells it where it waits.
+    fn insert(&mut self, batch: B, behind: usize) {
+        let before = if behind == NONE { self.last } else { self.links[behind].before };
+        self.len += 1;
+        self.items += batch.len();
+        let at = if self.empty == NONE { self.links.len() } else { self.empty };
+        batch.waits(Place(at), true);
+        let link = Link { batch: Some(batch), before, behind };
+        match self.links.get_mut(at) {
+            Some(empty) => self.empty = std::mem::replace(empty, link).behind,
+            None => self.links.push(link),
+        }
+        self.join(before, at);
+        self.join(at, behind);
     }
 
-    pub(crate) fn remove(&mut self, at: usize) -> Option<B> {
-        let batch = self.batches.remove(at)?;
+    pub(crate) fn pop_front(&mut self) -> Option<B> {
+        self.remove(Place(self.first))
+    }
+
+    pub(crate) fn remove(&mut self, place: Place) -> Option<B> {
+        let link = self.links.get_mut(place.0)?;
+        let batch = link.batch.take()?;
+        let Link { before, behind, .. } = *link;
+        link.behind = std::mem::replace(&mut self.empty, place.0);
+        self.join(before, behind);
+        self.len -= 1;
         self.items -= batch.len();
+        if self.len == 0 {
+            // A queue that was long once does not keep the memory for ever.
+            self.links.clear();
+            self.links.shrink_to(KEPT_PLACES);
+            self.empty = NONE;
+        }
+        batch.waits(place, false);
         Some(batch)
+    }
+
+    /// Makes two links neighbours; there may be none before or behind.
+    fn join(&mut self, before: usize, behind: usize) {
+        *self.links.get_mut(before).map_or(&mut self.first, |link| &mut link.behind) = behind;
+        *self.links.get_mut(behind).map_or(&mut self.last, |link| &mut link.before) = before;
     }
 
     /// Takes out the batches for which this is true; returns them in order.
     pub(crate) fn drain_where(&mut self, is_so: impl Fn(&B) -> bool) -> Vec<B> {
-        let mut taken = Vec::new();
-        for batch in std::mem::take(&mut self.batches) {
-            match is_so(&batch) {
-                true => taken.push(batch),
-                false => self.batches.push_back(batch),
-            }
-        }
-        self.items = self.batches.iter().map(B::len).sum();
-        taken
+        let places: Vec<Place> = self.iter().filter(|(_, batch)| is_so(batch)).map(|(place, _)| place).collect();
+        places.into_iter().filter_map(|place| self.remove(place)).collect()
     }
 
-    /// Drops batches that are not wanted any more.
-    pub(crate) fn forget_unwanted(&mut self) {
-        self.drain_where(|batch| !batch.is_wanted());
+    /// Whether a call waits at this place.
+    pub(crate) fn has(&self, call: CallId, place: Place) -> bool {
+        self.get(place).is_some_and(|batch| batch.position(call).is_some())
     }
 
-    /// Takes a call out, if it is here.
-    pub(crate) fn withdraw(&mut self, call: CallId) -> Option<B> {
-        let mut all = self.batches.iter().enumerate();
-        let (at, position) = all.find_map(|(at, batch)| Some((at, batch.position(call)?)))?;
-        let (before, with) = self.remove(at)?.split(position);
+    /// Takes out the call that waits at this place, if it still does.
+    pub(crate) fn withdraw(&mut self, call: CallId, place: Place) -> Option<B> {
+        let position = self.get(place)?.position(call)?;
+        let next = self.links[place.0].behind;
+        let (before, with) = self.remove(place)?.split(position);
         let (withdrawn, after) = with.split(1);
-        for part in [after, before].into_iter().filter(|part| part.len() > 0) {
-            self.items += part.len();
-            self.batches.insert(at, part);
+        for part in [before, after].into_iter().filter(|part| part.len() > 0) {
+            self.insert(part, next);
         }
         Some(withdrawn)
     }
