@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::current;
 use crate::ending;
-use crate::engine::flight::{
-    Callback, Flight, Landing, MAY_RUN_ON, Outcome, error_of, error_of_end, may_retry, run_callbacks,
-};
+use crate::engine::flight::{Flight, Landing, MAY_RUN_ON, Outcome, error_of, error_of_end, may_retry};
+use crate::engine::waiter::{Callback, Notices};
 use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pause;
@@ -158,7 +157,9 @@ impl Spawned {
             state.caller = None;
         }
         self.changed.notify_all();
-        run_callbacks(self.landing.finish(outcome));
+        let mut notices = Notices::default();
+        self.landing.finish(outcome, &mut notices);
+        notices.give();
     }
 
     /// Calls `launch` with what is to be started.
@@ -500,7 +501,9 @@ impl Flight for Spawned {
         };
         self.changed.notify_all();
         let error = self.describe(Error::new(ErrorKind::Cancelled), None, attempts);
-        run_callbacks(self.landing.finish(Err(error)));
+        let mut notices = Notices::default();
+        self.landing.finish(Err(error), &mut notices);
+        notices.give();
         true
     }
 

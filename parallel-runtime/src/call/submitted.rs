@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use crate::engine::batch::{Batch, Calls, Sink, Terms};
 use crate::engine::call_id::{CallId, History, Place};
-use crate::engine::flight::{Callback, Flight, Landing, Outcome, run_callbacks};
+use crate::engine::flight::{Flight, Landing, Outcome};
 use crate::engine::values::Values;
+use crate::engine::waiter::{Callback, Notices};
 use crate::engine::{Aim, CallPlace, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::registry::Entry;
@@ -65,7 +66,8 @@ impl Submitted {
             sink: Arc::clone(&submitted) as Arc<dyn Sink>,
         });
         if let Err(error) = engine.accept(batch) {
-            run_callbacks(submitted.landing.finish(Err(error.in_function(entry.name()))));
+            // No handle exists yet, so nobody is to hear of it.
+            submitted.landing.finish(Err(error.in_function(entry.name())), &mut Notices::default());
         }
         submitted
     }
@@ -84,16 +86,16 @@ impl Sink for Submitted {
         true
     }
 
-    fn values(&self, _first: usize, values: Values) -> Vec<Callback> {
-        self.value(values.into_payload())
+    fn values(&self, _first: usize, values: Values, notices: &mut Notices) {
+        self.value(values.into_payload(), notices);
     }
 
-    fn value(&self, value: Payload) -> Vec<Callback> {
-        self.landing.finish(Ok(value))
+    fn value(&self, value: Payload, notices: &mut Notices) {
+        self.landing.finish(Ok(value), notices);
     }
 
-    fn failed(&self, _index: usize, error: Error) -> Vec<Callback> {
-        self.landing.finish(Err(error))
+    fn failed(&self, _index: usize, error: Error, notices: &mut Notices) {
+        self.landing.finish(Err(error), notices);
     }
 
     fn waits(&self, _items: Range<usize>, place: Place, is_there: bool) {
@@ -108,7 +110,8 @@ impl Sink for Submitted {
 
 impl Flight for Submitted {
     fn wait(&self, deadline: Option<Instant>) -> bool {
-        self.landing.is_finished() || self.engine.drive(deadline, &mut || self.landing.is_finished())
+        self.landing.is_finished()
+            || self.engine.drive(deadline, &mut |waiter| self.landing.is_finished_or_wakes(waiter))
     }
 
     fn take_outcome(&self) -> Option<Outcome> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::call_id::{CallId, History, Place};
-use super::flight::Callback;
 use super::values::Values;
+use super::waiter::Notices;
 use crate::error::Error;
 use crate::run::registry::Entry;
 use crate::sys::bytes::SharedBytes;
@@ -35,7 +35,8 @@ pub(crate) struct Terms {
     pub(crate) fallible: bool,
 }
 
-/// Where outcomes go. Called under an engine's lock: it must not wait, call users' code, or call the engine.
+/// Where outcomes go. Called under an engine's lock: it must not wait, call users' code, or call the engine. Those that are to hear
+/// of an outcome go into the notices.
 pub(crate) trait Sink: Send + Sync {
     /// Whether outcomes are still wanted; if not, items that have not started are dropped.
     fn is_wanted(&self) -> bool;
@@ -48,21 +49,21 @@ pub(crate) trait Sink: Send + Sync {
         false
     }
     /// The values of consecutive items, the first of which has this index. A merged batch has one value for all.
-    fn values(&self, first: usize, values: Values) -> Vec<Callback>;
+    fn values(&self, first: usize, values: Values, notices: &mut Notices);
     /// The value of one call.
-    fn value(&self, value: Payload) -> Vec<Callback> {
+    fn value(&self, value: Payload, notices: &mut Notices) {
         let mut values = Values::default();
         values.push(value.bytes.into(), value.handles, 1);
-        self.values(0, values)
+        self.values(0, values, notices);
     }
     /// The values of consecutive items, the first of which has this index, of `width` bytes each; false, and nothing is
     /// done, where they are wanted in another form.
-    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>) -> bool {
-        let _ = (first, width, values);
+    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>, notices: &mut Notices) -> bool {
+        let _ = (first, width, values, notices);
         false
     }
     /// An item has failed for good.
-    fn failed(&self, index: usize, error: Error) -> Vec<Callback>;
+    fn failed(&self, index: usize, error: Error, notices: &mut Notices);
     /// A batch with these items waits at this place of its engine's queue now, or no more.
     fn waits(&self, items: Range<usize>, place: Place, is_there: bool) {
         let _ = (items, place, is_there);
@@ -221,14 +222,14 @@ impl Sink for Group {
         self.0.iter().any(|call| call.is_watched())
     }
 
-    fn values(&self, first: usize, values: Values) -> Vec<Callback> {
-        let each = self.0[first..].iter().zip(values.iter());
-        each.flat_map(|(call, (value, handles))| call.value(Payload { bytes: value.into(), handles: handles.into() }))
-            .collect()
+    fn values(&self, first: usize, values: Values, notices: &mut Notices) {
+        for (call, (value, handles)) in self.0[first..].iter().zip(values.iter()) {
+            call.value(Payload { bytes: value.into(), handles: handles.into() }, notices);
+        }
     }
 
-    fn failed(&self, index: usize, error: Error) -> Vec<Callback> {
-        self.0[index].failed(0, error)
+    fn failed(&self, index: usize, error: Error, notices: &mut Notices) {
+        self.0[index].failed(0, error, notices);
     }
 
     fn waits(&self, items: Range<usize>, place: Place, is_there: bool) {
@@ -250,12 +251,8 @@ impl Sink for Nowhere {
     fn is_wanted(&self) -> bool {
         true
     }
-    fn values(&self, _: usize, _: Values) -> Vec<Callback> {
-        Vec::new()
-    }
-    fn failed(&self, _: usize, _: Error) -> Vec<Callback> {
-        Vec::new()
-    }
+    fn values(&self, _: usize, _: Values, _: &mut Notices) {}
+    fn failed(&self, _: usize, _: Error, _: &mut Notices) {}
     fn places(&self) -> Vec<Place> {
         Vec::new()
     }

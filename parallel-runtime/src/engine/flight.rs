@@ -1,11 +1,12 @@
 //! A call in flight: what a handle holds, in a process of its own or in an engine.
 
 use std::process::ExitStatus;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use super::waiter::{Callback, Notices, Waiter, Waiting};
 use crate::error::{Error, ErrorKind, Result};
-use crate::poison::{lock, wait};
+use crate::poison::lock;
 use crate::sys::oom::{self, MemoryVerdict};
 use crate::sys::process::{self, KILL};
 use crate::wire::outcome::CallFailure;
@@ -13,9 +14,6 @@ use crate::wire::payload::Payload;
 
 /// What a call became: its value in bytes, or why there is none.
 pub(crate) type Outcome = Result<Payload>;
-
-/// Something to do once a call has finished; run without any lock held.
-pub(crate) type Callback = Box<dyn FnOnce() + Send>;
 
 /// A call in flight, as its handle sees it.
 pub(crate) trait Flight: Send + Sync {
@@ -40,17 +38,13 @@ pub(crate) trait Flight: Send + Sync {
 
 /// The place where an outcome arrives.
 #[derive(Default)]
-pub(crate) struct Landing {
-    state: Mutex<LandingState>,
-    arrived: Condvar,
-}
+pub(crate) struct Landing(Mutex<LandingState>);
 
 #[derive(Default)]
 struct LandingState {
     outcome: Landed,
+    waiting: Waiting,
     callbacks: Vec<Callback>,
-    /// How many threads wait here: to notify none is a system call too.
-    waiting: usize,
 }
 
 /// How far an outcome is on its way to its handle.
@@ -69,30 +63,22 @@ impl LandingState {
 }
 
 impl Landing {
-    /// Puts the outcome there, once; returns what to run when no lock is held.
-    #[must_use]
-    pub(crate) fn finish(&self, outcome: Outcome) -> Vec<Callback> {
-        let mut state = lock(&self.state);
-        if state.is_finished() {
-            return Vec::new();
+    /// Puts the outcome there, once.
+    pub(crate) fn finish(&self, outcome: Outcome, notices: &mut Notices) {
+        let mut state = lock(&self.0);
+        if !state.is_finished() {
+            state.outcome = Landed::Arrived(outcome);
+            notices.wake(&mut state.waiting);
+            notices.call(std::mem::take(&mut state.callbacks));
         }
-        state.outcome = Landed::Arrived(outcome);
-        let callbacks = std::mem::take(&mut state.callbacks);
-        let is_awaited = state.waiting > 0;
-        // A woken thread takes the lock: free it first, or the thread would sleep again.
-        drop(state);
-        if is_awaited {
-            self.arrived.notify_all();
-        }
-        callbacks
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        lock(&self.state).is_finished()
+        lock(&self.0).is_finished()
     }
 
     pub(crate) fn take_outcome(&self) -> Option<Outcome> {
-        let outcome = &mut lock(&self.state).outcome;
+        let outcome = &mut lock(&self.0).outcome;
         match std::mem::replace(outcome, Landed::Taken) {
             Landed::Arrived(arrived) => Some(arrived),
             before => {
@@ -102,17 +88,28 @@ impl Landing {
         }
     }
 
+    /// Whether the outcome is there; if not, this thread is woken once it is.
+    pub(crate) fn is_finished_or_wakes(&self, waiter: &Arc<Waiter>) -> bool {
+        let mut state = lock(&self.0);
+        let is_finished = state.is_finished();
+        if !is_finished {
+            state.waiting.add(waiter);
+        }
+        is_finished
+    }
+
     /// Waits until the outcome is there, or until `deadline`; whether it is.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> bool {
-        let mut state = lock(&self.state);
-        while !state.is_finished() {
+        if self.is_finished() {
+            return true;
+        }
+        let waiter = Waiter::own();
+        while !self.is_finished_or_wakes(&waiter) {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return false;
             }
-            state.waiting += 1;
-            state = wait(&self.arrived, state, left);
-            state.waiting -= 1;
+            waiter.sleep(left);
         }
         true
     }
@@ -120,20 +117,13 @@ impl Landing {
     /// Runs `callback` when the outcome is there, at once if it is.
     pub(crate) fn when_finished(&self, callback: Callback) {
         {
-            let mut state = lock(&self.state);
+            let mut state = lock(&self.0);
             if !state.is_finished() {
                 state.callbacks.push(callback);
                 return;
             }
         }
         callback();
-    }
-}
-
-/// Runs callbacks. They are users' code (wakers), so a panic in one stays there.
-pub(crate) fn run_callbacks(callbacks: Vec<Callback>) {
-    for callback in callbacks {
-        let _ = crate::panic::catch(callback);
     }
 }
 
@@ -194,8 +184,8 @@ pub(crate) fn may_retry(error: &Error) -> bool {
 /// A call that failed before anything was sent.
 pub(crate) fn failed(error: Error) -> Arc<dyn Flight> {
     let call = FailedCall(Landing::default());
-    // No handle exists yet, so there are no callbacks.
-    let _ = call.0.finish(Err(error));
+    // No handle exists yet, so nobody is to hear of it.
+    call.0.finish(Err(error), &mut Notices::default());
     Arc::new(call)
 }
 

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Sink};
 use super::call_id::CallId;
-use super::flight::{error_of, run_callbacks};
+use super::flight::error_of;
 use super::values::Values;
+use super::waiter::{Notices, Waiter};
 use super::{Aim, CallPlace, Engine, Shape};
 use crate::current;
 use crate::ending;
@@ -249,12 +250,16 @@ impl Inline {
 
     fn deliver(&self, batch: &Batch, first: usize, values: Values) {
         lock(&self.tally).values += values.items() as u64;
-        run_callbacks(batch.sink.values(first, values));
+        let mut notices = Notices::default();
+        batch.sink.values(first, values, &mut notices);
+        notices.give();
     }
 
     fn fail(&self, batch: &Batch, at: usize, error: Error) {
         lock(&self.tally).failures += 1;
-        run_callbacks(batch.sink.failed(at, error));
+        let mut notices = Notices::default();
+        batch.sink.failed(at, error, &mut notices);
+        notices.give();
     }
 }
 
@@ -294,9 +299,9 @@ impl Engine for Inline {
         Ok(())
     }
 
-    fn drive(&self, _deadline: Option<Instant>, is_ready: &mut dyn FnMut() -> bool) -> bool {
+    fn drive(&self, _deadline: Option<Instant>, is_ready: &mut dyn FnMut(&Arc<Waiter>) -> bool) -> bool {
         // What was handed over has run.
-        is_ready()
+        is_ready(&Waiter::own())
     }
 
     fn poll(&self) {}

@@ -4,6 +4,7 @@
 //! [sink](batch::Sink).
 
 use std::panic::RefUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -15,9 +16,11 @@ pub(crate) mod flight;
 pub(crate) mod inline;
 pub(crate) mod target;
 pub(crate) mod values;
+pub(crate) mod waiter;
 
 use self::batch::{Batch, Sink};
 use self::call_id::CallId;
+use self::waiter::Waiter;
 
 /// What a map should know of an engine to cut its items well.
 #[derive(Debug, Clone, Copy)]
@@ -70,8 +73,9 @@ pub(crate) trait Engine: Send + Sync + RefUnwindSafe {
     /// `Closed` or `Terminated` when the engine has ended; then no item gets an outcome.
     fn accept(&self, batch: Box<Batch>) -> Result<()>;
 
-    /// Works until `is_ready`, or until `deadline`; whether it is. `is_ready` must not wait, and not call the engine.
-    fn drive(&self, deadline: Option<Instant>, is_ready: &mut dyn FnMut() -> bool) -> bool;
+    /// Works until `is_ready`, or until `deadline`; whether it is. `is_ready` has the thread woken that it is given once it may be.
+    /// It must not wait, and not call the engine.
+    fn drive(&self, deadline: Option<Instant>, is_ready: &mut dyn FnMut(&Arc<Waiter>) -> bool) -> bool;
 
     /// Takes in what has finished, without waiting; sees to it that what is watched is noticed from now on.
     fn poll(&self);

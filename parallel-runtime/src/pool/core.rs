@@ -1,17 +1,19 @@
 //! What a pool's lock guards: the state, the lines to the workers, and how callers wait.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::line::Line;
 use super::owner::Ownership;
 use super::state::load::Load as _;
 use super::state::rules::Rules;
+use super::state::waiters::{Ticket, Waiters};
 use super::state::{Attention, Effects, Event, PoolPhase, State};
 use super::stats::PoolStats;
 use crate::ending;
 use crate::engine::batch::Batch;
-use crate::engine::flight::Callback;
+use crate::engine::waiter::{Notices, Waiter, Waiting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::bell::Listener;
 use crate::run::registry::Entry;
@@ -42,17 +44,16 @@ pub(crate) struct Core {
     /// The line to the worker in each seat.
     pub(crate) lines: Vec<Option<Line>>,
     pub(super) effects: Effects<Box<Batch>>,
-    /// Whether a caller waits on the bell.
-    pub(super) led: bool,
-    /// How many callers follow the one that leads.
-    pub(super) following: usize,
+    pub(super) waiters: Waiters<Arc<Waiter>>,
+    /// Those of them that wait for the pool itself, not for an outcome.
+    pub(super) curious: Waiting,
     pub(super) listener: Listener,
     /// The earliest alarm that is set.
     pub(super) armed: Option<Instant>,
-    /// Callbacks to run when the lock is free.
-    pub(super) callbacks: Vec<Callback>,
-    /// Whether an outcome has arrived, or something else has changed that a waiting caller may check for.
-    pub(crate) news: bool,
+    /// Who is to hear of what was done, once the lock is free.
+    pub(super) notices: Notices,
+    /// Whether something has changed that the curious wait for: a worker, or what is left to do.
+    pub(super) news: bool,
     pub(super) ownership: Ownership,
     /// Whether a worker may be owed word of handles that it is to drop.
     pub(super) owing: bool,
@@ -70,11 +71,11 @@ impl Core {
             lines: std::iter::repeat_with(|| None).take(workers).collect(),
             state: State::new(workers, rules),
             effects: Effects::default(),
-            led: false,
-            following: 0,
+            waiters: Waiters::default(),
+            curious: Waiting::default(),
             listener: Listener::Nobody,
             armed: None,
-            callbacks: Vec::new(),
+            notices: Notices::default(),
             news: false,
             ownership: Ownership::default(),
             owing: false,
@@ -131,6 +132,13 @@ impl Core {
     /// How many workers have something.
     pub(super) fn busy(&self) -> usize {
         self.state.seats.engaged().filter(|(_, worker)| !worker.held.is_empty()).count()
+    }
+
+    /// A caller waits no more: the one that leads in its place is woken.
+    pub(super) fn stop_waiting(&mut self, ticket: Ticket) {
+        if let Some(leader) = self.waiters.leave(ticket) {
+            self.notices.wake_one(leader);
+        }
     }
 
     /// Whether the process in a seat is this one.

@@ -2,12 +2,12 @@
 //! carries out what the state decides.
 //!
 //! A thread that holds the lock may *pump*: look at what workers have finished, and hand out what waits. There is no thread
-//! for that. A caller that waits for an outcome pumps and then sleeps on the bell; it *leads*, and callers that wait meanwhile
-//! *follow* it on a condition variable. When no caller leads and there is something to hand out, the workers call the reactor
-//! instead.
+//! for that. A caller that waits for an outcome pumps and then sleeps on the bell; it *leads*. Callers that wait meanwhile *follow*:
+//! each sleeps until its own outcome is there, or the lead is handed on to it. When no caller leads and there is something to hand
+//! out, the workers call the reactor instead.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Settings};
@@ -19,10 +19,11 @@ use super::state::rules::Rules;
 use super::state::{Action, Event, PoolPhase};
 use super::stats::PoolStats;
 use crate::engine::batch::Batch;
+use crate::engine::waiter::Waiter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::bell::{Bell, Listener};
 use crate::lane::memory::crowd;
-use crate::poison::{lock, wait};
+use crate::poison::lock;
 use crate::process::caller::Caller;
 use crate::process::idle_rows;
 use crate::process::reactor::{self, Pulse, Reactor};
@@ -38,7 +39,6 @@ pub(crate) struct Driver {
     /// This very pool, to be handed to others.
     pub(crate) me: Weak<Driver>,
     core: Mutex<Core>,
-    followers: Condvar,
     /// How many cores there are, to know whether one is free to spin on.
     pub(crate) cores: usize,
 }
@@ -60,7 +60,6 @@ impl Driver {
         let core = Core::new(settings.workers, rules);
         let driver = Arc::new_cyclic(|me| Self {
             core: Mutex::new(core),
-            followers: Condvar::new(),
             settings,
             caller: Arc::new(caller),
             bell,
@@ -77,7 +76,7 @@ impl Driver {
     /// Takes the lock; when the guard goes, waiting callers and the reactor hear of what was done. Not for a forked process: a
     /// thread that does not exist there may hold the lock for ever.
     pub(crate) fn enter(&self) -> Entered<'_> {
-        Entered { driver: self, core: Some(lock(&self.core)) }
+        Entered::new(self, lock(&self.core))
     }
 
     // Pumping.
@@ -177,7 +176,7 @@ impl Driver {
         let mut core = self.enter();
         core.check_open()?;
         let held_back = core.state.is_holding_back();
-        let is_awaited = core.led;
+        let is_awaited = core.waiters.leader().is_some();
         let now = Instant::now();
         core.handle(Event::Submitted { batch, is_awaited }, now);
         match (held_back, core.state.is_holding_back()) {
@@ -189,17 +188,33 @@ impl Driver {
         Ok(())
     }
 
-    /// Waits until `check` finds something, or until `deadline`.
+    /// Waits until the pool itself is as `check` wants it, or until `deadline`.
     pub(crate) fn wait_until<T>(
         &self,
         deadline: Option<Instant>,
         mut check: impl FnMut(&Core) -> Option<T>,
     ) -> Option<T> {
+        self.wait(deadline, |core, waiter| {
+            let found = check(core);
+            if found.is_none() {
+                core.curious.add(waiter);
+            }
+            found
+        })
+    }
+
+    /// Waits until `check` finds something, or until `deadline`. A check that finds nothing has the thread woken once it may.
+    pub(super) fn wait<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut check: impl FnMut(&mut Core, &Arc<Waiter>) -> Option<T>,
+    ) -> Option<T> {
+        let waiter = Waiter::own();
         let mut core = self.enter();
-        let mut leads = false;
+        let mut ticket = None;
+        self.pump(&mut core);
         let found = loop {
-            self.pump(&mut core);
-            let found = check(&core);
+            let found = check(&mut core, &waiter);
             if found.is_some() {
                 break found;
             }
@@ -207,26 +222,25 @@ impl Driver {
             if left.is_some_and(|left| left.is_zero()) {
                 break None;
             }
-            if !core.callbacks.is_empty() {
+            if core.notices.has_callbacks() {
                 // Callbacks may wait for this very pool, so this caller does not lead while they run.
-                if leads {
-                    core.led = false;
-                    leads = false;
-                }
+                ticket.take().into_iter().for_each(|ticket| core.stop_waiting(ticket));
                 drop(core);
                 core = self.enter();
+                self.pump(&mut core);
                 continue;
             }
-            if !leads && !core.led {
-                core.led = true;
-                leads = true;
+            let ticket = *ticket.get_or_insert_with(|| core.waiters.join(Arc::clone(&waiter)));
+            if core.waiters.leads(ticket) {
+                core = self.lead(core, left);
+                self.pump(&mut core);
+            } else {
+                drop(core);
+                waiter.sleep(left);
+                core = self.enter();
             }
-            core = if leads { self.lead(core, left) } else { self.follow(core, left) };
         };
-        if leads {
-            core.led = false;
-            core.news = true;
-        }
+        ticket.into_iter().for_each(|ticket| core.stop_waiting(ticket));
         found
     }
 
@@ -245,34 +259,11 @@ impl Driver {
         };
         let crowd = if core.shares_core() { crowd::CROWD } else { crowd::ROOM };
         let timeout = core.state.look_again_after().min(left.unwrap_or(Duration::MAX));
-        // This caller has brought the news: only followers have not heard of them.
-        self.tell_followers(&mut core);
         drop(core);
         self.bell.wait(rings, timeout, looks, crowd);
         let mut core = self.enter();
         self.listen(&mut core, Listener::Nobody);
         core
-    }
-
-    /// Sleeps until the caller that leads has news.
-    fn follow<'a>(&'a self, mut core: Entered<'a>, left: Option<Duration>) -> Entered<'a> {
-        self.tell_followers(&mut core);
-        core.following += 1;
-        let guard = core.core.take();
-        drop(core);
-        let guard = guard.map(|guard| wait(&self.followers, guard, left));
-        let mut core = Entered { driver: self, core: guard };
-        core.following -= 1;
-        core
-    }
-
-    /// Wakes the followers if there are news; returns whether there are.
-    fn tell_followers(&self, core: &mut Core) -> bool {
-        let news = std::mem::take(&mut core.news);
-        if news && core.following > 0 {
-            self.followers.notify_all();
-        }
-        news
     }
 
     /// Writes the listener into the bell again, in case a worker has written over it.
@@ -292,9 +283,9 @@ impl Driver {
         (core.unattended() != Listener::Nobody).then(|| core.state.look_again_after())
     }
 
-    /// Before the lock goes: sets the bell's listener, and tells waiting callers of the news.
+    /// Before the lock goes: sets the bell's listener, and has those woken that wait for what was done.
     pub(super) fn prepare_unlock(&self, core: &mut Core) {
-        if !core.led {
+        if core.waiters.leader().is_none() {
             let mut listener = core.unattended();
             self.listen(core, listener);
             while listener != Listener::Nobody && core.any_done() {
@@ -309,7 +300,10 @@ impl Driver {
                 self.arm(core, at);
             }
         }
-        if self.tell_followers(core) && core.led {
+        if std::mem::take(&mut core.news) {
+            core.notices.wake(&mut core.curious);
+        }
+        if core.waiters.leader().is_some_and(|leader| core.notices.wakes(leader)) {
             self.bell.ring();
         }
     }

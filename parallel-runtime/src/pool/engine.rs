@@ -1,5 +1,6 @@
 //! The pool as an engine: what callers ask of it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::core::Core;
@@ -9,6 +10,7 @@ use super::state::placement::Ask;
 use super::state::{Event, Whereabouts};
 use crate::engine::batch::{Batch, Sink};
 use crate::engine::call_id::CallId;
+use crate::engine::waiter::Waiter;
 use crate::engine::{Aim, CallPlace, Engine, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::reactor;
@@ -41,8 +43,8 @@ impl Engine for Driver {
         self.add(batch)
     }
 
-    fn drive(&self, deadline: Option<Instant>, is_ready: &mut dyn FnMut() -> bool) -> bool {
-        self.wait_until(deadline, |_| is_ready().then_some(())).is_some()
+    fn drive(&self, deadline: Option<Instant>, is_ready: &mut dyn FnMut(&Arc<Waiter>) -> bool) -> bool {
+        self.wait(deadline, |_, waiter| is_ready(waiter).then_some(())).is_some()
     }
 
     fn poll(&self) {

@@ -35,7 +35,7 @@ struct DonePart {
 impl Core {
     /// A worker has ended a parcel: what it gave is delivered.
     pub(super) fn take_in(&mut self, index: usize, parcel: u64, now: Instant) {
-        let Self { state, lines, .. } = self;
+        let Self { state, lines, notices, .. } = self;
         let (Some(worker), Some(line)) = (state.worker(index), lines[index].as_mut()) else { return };
         let Some(held) = worker.held.front().filter(|held| held.number == parcel) else { return };
         let (done, started) = (held.reading.done, held.reading.started);
@@ -54,9 +54,8 @@ impl Core {
         if let Some((before, batch)) = state.take_ended(index, parcel, done, now) {
             let row = if batch.is_merged() { None } else { reply::whole_row(reply, before + batch.len(), before) };
             // The usual case: numbers, copied once, into the map's result.
-            if row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values)) {
+            if row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values, notices)) {
                 self.counts.tasks_done += batch.len() as u64;
-                self.news = true;
             } else {
                 replied = Some((reply.to_vec(), DonePart { worker: index, parcel, before, batch, started }));
             }
@@ -69,6 +68,7 @@ impl Core {
         if let Some((reply, done)) = replied {
             self.deliver(done, reply);
         }
+        self.news = true;
         self.handle(Event::Ended { worker: index, parcel, elapsed }, now);
     }
 
@@ -178,16 +178,14 @@ impl Core {
 
     fn flush(&mut self, batch: &Batch, first: usize, values: Values) {
         if values.len() > 0 {
-            self.callbacks.extend(batch.sink.values(first, values));
-            self.news = true;
+            batch.sink.values(first, values, &mut self.notices);
         }
     }
 
     /// An item has failed for good.
     fn fail(&mut self, batch: &Batch, index: usize, error: Error) {
         self.counts.tasks_failed += 1;
-        self.callbacks.extend(batch.sink.failed(index, error));
-        self.news = true;
+        batch.sink.failed(index, error, &mut self.notices);
     }
 
     /// Fails the batches that the state has given up.
@@ -198,12 +196,12 @@ impl Core {
     }
 
     fn fail_batch(&mut self, batch: &Batch, why: BatchFailure) {
+        self.news = true;
         match why {
             // Not counted as a failed task: its caller has withdrawn it.
             BatchFailure::Cancelled => {
                 let error = Error::new(ErrorKind::Cancelled).in_function(batch.function());
-                self.callbacks.extend(batch.sink.failed(batch.first, error));
-                self.news = true;
+                batch.sink.failed(batch.first, error, &mut self.notices);
             }
             BatchFailure::NoWorkers => {
                 let error = self.state.starts.latest().map(StartError::to_error);

@@ -28,8 +28,10 @@ pub(crate) enum Deed {
     ChangeUser,
     /// So many starts in a row go wrong.
     StartsFail(u32),
-    /// Callers begin to wait, or stop waiting.
-    Wait(bool),
+    /// A caller begins to wait for the outcomes of this submission.
+    Wait(usize),
+    /// The time of the caller that has waited as this one of all has passed.
+    GiveUp(usize),
     Pause(Duration),
 }
 
@@ -110,11 +112,12 @@ impl Plan {
                     Deed::Submit(submission)
                 }
                 6 | 7 => Deed::Pause([MS / 10, MS * 2, MS * 15, MS * 300][rng.usize(..4)]),
-                8 => Deed::Wait(rng.bool()),
+                8 if rng.u32(..4) == 0 => Deed::GiveUp(rng.usize(..4)),
+                8 if submissions > 0 => Deed::Wait(rng.usize(..submissions)),
                 9 if calls > 0 => Deed::Cancel(rng.usize(..calls)),
                 10 if submissions > 0 => Deed::Abandon(rng.usize(..submissions)),
                 11 if calls > 0 => Deed::Signal(rng.usize(..calls), [9, 15][rng.usize(..2)]),
-                9..=13 => Deed::Kill(rng.usize(..workers), [9, 11][rng.usize(..2)]),
+                8..=13 => Deed::Kill(rng.usize(..workers), [9, 11][rng.usize(..2)]),
                 14 => Deed::Spoil(rng.usize(..workers)),
                 15 => Deed::CutOff(rng.usize(..workers)),
                 16 => Deed::Fill(rng.usize(..workers)),

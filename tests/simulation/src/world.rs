@@ -11,9 +11,11 @@
 //!   may have;
 //! - a worker is killed only for what it did;
 //! - queue, counts and the sets of idle and busy workers add up;
+//! - nobody that waits sleeps once what it waits for is there, and where somebody waits, one leads;
 //! - the pool comes to rest, and nothing waits then that could run.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -30,6 +32,7 @@ use crate::state::load::Load;
 use crate::state::placement::Ask;
 use crate::state::rules::Rules;
 use crate::state::starts::{Recurrence, StartError};
+use crate::state::waiters::{Ticket, Waiters};
 use crate::state::worker::{ParcelStage, Reading};
 use crate::state::{Action, Attention, BatchFailure, Effects, Event, GiveRefusal, PoolPhase, State, Whereabouts};
 use crate::tuning::{ACCIDENTS, LONGEST_START, SLOTS};
@@ -60,6 +63,15 @@ struct Item {
     ended_unbegun: bool,
 }
 
+/// A caller that waits.
+struct Caller {
+    ticket: Ticket,
+    /// For the outcomes of this submission; `None`: for the end of the pool.
+    submission: Option<usize>,
+    /// It was woken, and has not run since.
+    woken: bool,
+}
+
 /// In place of a process that has left a merge unfinished.
 const LEFT: u64 = 0;
 const NEVER: Duration = Duration::from_secs(1_000_000);
@@ -83,8 +95,9 @@ pub(crate) struct World<'a> {
     submissions: Vec<Vec<usize>>,
     calls: Vec<usize>,
     alarm: Option<Duration>,
-    /// Whether callers wait for outcomes.
-    waits: bool,
+    waiters: Waiters<usize>,
+    /// The callers that wait, by their names.
+    callers: BTreeMap<usize, Caller>,
     listener: Listener,
     rung: bool,
     looked_at: Duration,
@@ -92,6 +105,7 @@ pub(crate) struct World<'a> {
     foreign: bool,
     sticks: Vec<bool>,
     next_name: u64,
+    next_caller: usize,
     gone: u64,
     steps: u32,
     story: Option<String>,
@@ -136,7 +150,8 @@ impl<'a> World<'a> {
             submissions: Vec::new(),
             calls: Vec::new(),
             alarm: None,
-            waits: false,
+            waiters: Waiters::default(),
+            callers: BTreeMap::new(),
             listener: Listener::Nobody,
             rung: false,
             looked_at: Duration::ZERO,
@@ -144,6 +159,7 @@ impl<'a> World<'a> {
             foreign: false,
             sticks: vec![false; plan.workers],
             next_name: 0,
+            next_caller: 0,
             gone: 0,
             steps: 0,
             story: tells.then(String::new),
@@ -398,6 +414,61 @@ impl<'a> World<'a> {
         if its.call.is_some() {
             its.order.wanted.set(false);
         }
+        let leader = self.leader();
+        let over: Vec<usize> = self.callers.keys().copied().filter(|&caller| self.is_over(caller)).collect();
+        for caller in over {
+            // The one that leads sleeps on the bell.
+            self.rung |= leader == Some(caller);
+            self.wake(caller);
+        }
+    }
+
+    // Callers that wait.
+
+    fn leader(&self) -> Option<usize> {
+        self.waiters.leader().copied()
+    }
+
+    /// Whether what a caller waits for is there.
+    fn is_over(&self, caller: usize) -> bool {
+        let is_settled = |&item: &usize| self.items[item].outcome.is_some() || !self.items[item].order.wanted.get();
+        self.callers[&caller].submission.is_some_and(|at| self.submissions[at].iter().all(is_settled))
+    }
+
+    fn wake(&mut self, caller: usize) {
+        self.callers.get_mut(&caller).expect("it waits").woken = true;
+    }
+
+    fn waits(&mut self, submission: Option<usize>) {
+        self.pump();
+        let name = self.next_caller;
+        self.next_caller += 1;
+        let ticket = self.waiters.join(name);
+        self.callers.insert(name, Caller { ticket, submission, woken: false });
+        if self.is_over(name) {
+            self.stops_waiting(name);
+        }
+        self.settle();
+    }
+
+    fn stops_waiting(&mut self, caller: usize) {
+        tell!(self, "caller {caller} waits no more");
+        let Some(Caller { ticket, .. }) = self.callers.remove(&caller) else { return };
+        if let Some(&leader) = self.waiters.leave(ticket) {
+            self.wake(leader);
+        }
+    }
+
+    /// A caller that was woken, or the one that leads, runs.
+    fn caller_runs(&mut self, caller: usize) {
+        if self.leader() == Some(caller) {
+            self.pump();
+        }
+        self.callers.get_mut(&caller).expect("it waits").woken = false;
+        if self.is_over(caller) {
+            self.stops_waiting(caller);
+        }
+        self.settle();
     }
 
     fn kill(&mut self, seat: usize) {
@@ -411,11 +482,11 @@ impl<'a> World<'a> {
 
     /// Before the lock goes: who hears the workers.
     fn settle(&mut self) {
-        if self.waits {
-            self.listener = Listener::Caller;
-            if self.any_done() {
-                self.rung = true;
-            }
+        if let Some(leader) = self.leader() {
+            // One that was handed the lead, and does not run yet, hears nobody.
+            let hears = !self.callers[&leader].woken;
+            self.listener = if hears { Listener::Caller } else { Listener::Nobody };
+            self.rung |= hears && self.any_done();
             return;
         }
         loop {
@@ -753,6 +824,11 @@ impl<'a> World<'a> {
         assert_eq!(seats.engaged().map(|(seat, _)| seat).collect::<Vec<_>>(), engaged, "the seats are not sorted");
         let idle = all().find(|(_, worker)| worker.is_idle()).map(|(seat, _)| seat);
         assert_eq!(seats.first_idle(), idle, "the seats are not sorted");
+        assert_eq!(self.leader().is_some(), !self.callers.is_empty(), "some wait, and nobody leads");
+        for (&name, caller) in &self.callers {
+            let hears = caller.woken || (self.leader() == Some(name) && self.rung);
+            assert!(hears || !self.is_over(name), "caller {name} sleeps, and what it waits for is there");
+        }
         let counts = &self.state.counts;
         assert!(counts.restarts + counts.recycled <= self.gone, "more workers are replaced than are gone");
     }
@@ -797,7 +873,7 @@ impl<'a> World<'a> {
             history: History::default(),
         };
         let held_back = self.state.is_holding_back();
-        self.tell(Event::Submitted { batch, is_awaited: self.waits });
+        self.tell(Event::Submitted { batch, is_awaited: self.leader().is_some() });
         match (held_back, self.state.is_holding_back()) {
             (true, true) => return,
             (false, true) => {}
@@ -865,6 +941,9 @@ impl<'a> World<'a> {
             Deed::Abandon(at) if at < self.submissions.len() => {
                 self.items[self.submissions[at][0]].order.wanted.set(false);
                 let places = self.places(self.submissions[at][0]);
+                let waits = |(&name, caller): (&usize, &Caller)| (caller.submission == Some(at)).then_some(name);
+                let theirs: Vec<usize> = self.callers.iter().filter_map(waits).collect();
+                theirs.into_iter().for_each(|caller| self.stops_waiting(caller));
                 self.tell(Event::Abandoned { places });
                 let waits = |(_, lot): (_, &Lot)| lot.items.contains(&self.submissions[at][0]);
                 assert!(!self.state.queue.iter().any(waits), "what was abandoned waits");
@@ -894,15 +973,15 @@ impl<'a> World<'a> {
             Deed::Stick(seat) => self.sticks[seat] = true,
             Deed::ChangeUser => self.foreign = true,
             Deed::StartsFail(times) => self.starts_to_fail += times,
-            Deed::Wait(waits) => {
-                self.waits = waits;
-                if waits {
-                    self.pump();
+            Deed::Wait(submission) if submission < self.submissions.len() => self.waits(Some(submission)),
+            Deed::GiveUp(at) => {
+                if let Some(&caller) = self.callers.keys().nth(at) {
+                    self.stops_waiting(caller);
+                    self.settle();
                 }
-                self.settle();
             }
             Deed::Pause(pause) => self.passes(self.now + pause),
-            Deed::Cancel(_) | Deed::Signal(..) | Deed::Abandon(_) => {}
+            Deed::Cancel(_) | Deed::Signal(..) | Deed::Abandon(_) | Deed::Wait(_) => {}
         }
     }
 
@@ -929,9 +1008,11 @@ impl<'a> World<'a> {
                 can.push((seat, 0));
             }
         }
-        if self.rung || (self.waits && self.now >= self.looked_at + self.state.look_again_after()) {
+        let leads = self.leader().is_some();
+        if self.rung || (leads && self.now >= self.looked_at + self.state.look_again_after()) {
             can.push((0, 4));
         }
+        can.extend(self.callers.iter().filter(|(_, caller)| caller.woken).map(|(&name, _)| (name, 7)));
         if self.alarm.is_some_and(|at| at <= self.now) {
             can.push((0, 5));
         }
@@ -963,10 +1044,14 @@ impl<'a> World<'a> {
                 }
             }
             (seat, 3) => self.hears(seat),
-            (_, 4) => {
-                self.pump();
-                self.settle();
-            }
+            (_, 4) => match self.leader() {
+                Some(leader) => self.caller_runs(leader),
+                None => {
+                    self.pump();
+                    self.settle();
+                }
+            },
+            (caller, 7) => self.caller_runs(caller),
             (_, 5) => self.ring_alarm(),
             (_, _) => self.user_is_known(),
         }
@@ -990,7 +1075,7 @@ impl<'a> World<'a> {
     /// When something is next to happen by itself.
     fn next_moment(&self) -> Option<Duration> {
         let steps = (0..self.seats.len()).filter_map(|seat| self.next_step(seat)).map(|(_, at)| at);
-        let looks = self.waits.then(|| self.looked_at + self.state.look_again_after());
+        let looks = self.leader().map(|_| self.looked_at + self.state.look_again_after());
         steps.chain(looks).chain(self.alarm).filter(|&at| at > self.now && at < NEVER).min()
     }
 
@@ -1029,15 +1114,15 @@ impl<'a> World<'a> {
         }
         // Nobody waits: what is queued must not wait for somebody to come.
         if self.rng.bool() {
-            self.waits = false;
+            while let Some(&caller) = self.callers.keys().next() {
+                self.stops_waiting(caller);
+            }
             self.settle();
             self.comes_to_rest(|world| world.state.attention() == Attention::Never && !world.rung);
             let drained = self.state.queue.is_empty() || self.state.phase != PoolPhase::Open;
             assert!(drained, "something waits, and nobody looks: {:?}", self.state.queue);
         }
-        self.waits = true;
-        self.pump();
-        self.settle();
+        self.waits(None);
         match plan.end {
             End::Joined => {
                 self.state.join();

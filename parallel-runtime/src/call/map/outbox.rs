@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::engine::batch::{Batch, Calls, Sink, Terms};
 use crate::engine::call_id::{History, Place};
-use crate::engine::flight::Callback;
 use crate::engine::values::Values;
+use crate::engine::waiter::{Notices, Waiting};
 use crate::error::{Error, Result};
 use crate::lane::rows::Rows;
 use crate::poison::lock;
@@ -44,8 +44,17 @@ struct Inbox {
     rows: Option<Box<dyn Rows>>,
     /// How many items were put into `rows`.
     placed: usize,
+    /// The caller, while it waits.
+    waiting: Waiting,
     /// Where its chunks wait.
     places: BTreeSet<Place>,
+}
+
+impl Inbox {
+    fn arrives(&mut self, outcomes: Outcomes, notices: &mut Notices) {
+        self.arrived.push(outcomes);
+        notices.wake(&mut self.waiting);
+    }
 }
 
 impl Sink for MapSink {
@@ -53,23 +62,22 @@ impl Sink for MapSink {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    fn values(&self, first: usize, values: Values) -> Vec<Callback> {
-        lock(&self.inbox).arrived.push(Outcomes::Values { first, values });
-        Vec::new()
+    fn values(&self, first: usize, values: Values, notices: &mut Notices) {
+        lock(&self.inbox).arrives(Outcomes::Values { first, values }, notices);
     }
 
-    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>) -> bool {
+    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>, notices: &mut Notices) -> bool {
         let mut inbox = lock(&self.inbox);
         let placed = inbox.rows.as_mut().is_some_and(|rows| rows.put(first, width, values));
         if placed {
             inbox.placed += values.len() / width;
+            notices.wake(&mut inbox.waiting);
         }
         placed
     }
 
-    fn failed(&self, index: usize, error: Error) -> Vec<Callback> {
-        lock(&self.inbox).arrived.push(Outcomes::Failed { index, error });
-        Vec::new()
+    fn failed(&self, index: usize, error: Error, notices: &mut Notices) {
+        lock(&self.inbox).arrives(Outcomes::Failed { index, error }, notices);
     }
 
     fn waits(&self, _items: Range<usize>, place: Place, is_there: bool) {
@@ -155,8 +163,8 @@ impl Outbox {
     /// Lets an item fail that was never sent; its outcome arrives like others.
     pub(super) fn fail(&mut self, index: usize, error: Error) {
         self.outstanding += 1;
-        // An inbox has no callbacks.
-        let _ = self.sink.failed(index, error);
+        // The caller is here, so nobody is to hear of it.
+        self.sink.failed(index, error, &mut Notices::default());
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -170,10 +178,13 @@ impl Outbox {
         }
         let sink = &self.sink;
         let mut arrived_so_far = None;
-        self.engine.drive(None, &mut || {
+        self.engine.drive(None, &mut |waiter| {
             let mut inbox = lock(&sink.inbox);
-            let Inbox { arrived, timings, placed, .. } = &mut *inbox;
+            let Inbox { arrived, timings, placed, waiting, .. } = &mut *inbox;
             let any = *placed > 0 || !arrived.is_empty();
+            if !any {
+                waiting.add(waiter);
+            }
             arrived_so_far = any.then(|| (std::mem::take(placed), std::mem::take(arrived), std::mem::take(timings)));
             any
         });

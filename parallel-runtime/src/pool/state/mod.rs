@@ -20,6 +20,7 @@ pub(crate) mod queue;
 pub(crate) mod rules;
 pub(crate) mod seats;
 pub(crate) mod starts;
+pub(crate) mod waiters;
 pub(crate) mod worker;
 
 use self::blame::{BlameCause, Death, Fate, LeftParcel, Reached, Sent};
