@@ -1,5 +1,7 @@
 //! Growth: more items, more workers than cores, a long queue.
 
+use std::thread;
+
 use parallel::prelude::*;
 use parallel_benches::{Contender, OURS, Row, Unit};
 use rayon::prelude::*;
@@ -14,6 +16,11 @@ const MANY_WORKERS: usize = 64;
 const PERFECT_TO: u64 = 20_000;
 const TINY: u64 = 1_000_000;
 const QUEUED: u32 = 1_000_000;
+const FEW: usize = 2;
+const WAITING: usize = 256;
+const IDLE: usize = 512;
+/// So many calls make a sample.
+const CALLS: u32 = 100;
 
 pub(super) fn rows() -> Vec<Row> {
     let sizes = POWERS.windows(2).map(|pair| by_size(pair[0], pair[1]));
@@ -23,7 +30,11 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("many-tiny", "64 workers: sqrt of 1,000,000", many_tiny).aim(&one_for_each_core, 1.3),
     ];
     let queue = Row::new("queue", "1,000,000 queued: memory of one", queue).unit(Unit::Bytes);
-    sizes.chain(many).chain([queue]).collect()
+    let beside = [
+        Row::new("beside-waiting", "a call while 256 threads wait for others", beside_waiting).aim(&beside(FEW), 2.0),
+        Row::new("beside-idle", "a call beside 511 idle workers", beside_idle).aim(&beside(FEW), 1.5),
+    ];
+    sizes.chain(many).chain(beside).chain([queue]).collect()
 }
 
 /// The time of one item at one size, against that at the size before.
@@ -84,6 +95,45 @@ fn many_compute() -> Vec<Contender> {
 
 fn many_tiny() -> Vec<Contender> {
     many(|pool| square_roots.on(pool).par_map(0..TINY).expect("ours"), || check_roots(TINY))
+}
+
+fn beside(others: usize) -> String {
+    format!("{OURS}, beside {others}")
+}
+
+/// One short call after the other, while others do something.
+fn calls_beside(name: &str, pool: impl FnOnce() -> Pool + 'static) -> Contender {
+    let work = || {
+        let pool = pool();
+        move || {
+            let on_pool = identities.on(&pool);
+            (0..CALLS).map(|_| on_pool.submit(1).join().expect("ours")).sum::<u64>()
+        }
+    };
+    Contender::timed(name, CALLS, work, |&sum| sum == u64::from(CALLS))
+}
+
+/// A pool in which so many calls run, each with a thread that waits for it, and that has one worker more.
+fn waited_for(calls: usize) -> Pool {
+    let pool = Pool::with_workers(calls + 1).expect("a pool");
+    for _ in 0..calls {
+        let call = sleepers.on(&pool).submit();
+        // It fails as the pool ends.
+        thread::spawn(move || drop(call.join()));
+    }
+    while pool.stats().running < calls {
+        thread::yield_now();
+    }
+    pool
+}
+
+fn beside_waiting() -> Vec<Contender> {
+    vec![calls_beside(OURS, || waited_for(WAITING)), calls_beside(&beside(FEW), || waited_for(FEW))]
+}
+
+fn beside_idle() -> Vec<Contender> {
+    let idle = |workers| move || Pool::with_workers(workers).expect("a pool");
+    vec![calls_beside(OURS, idle(IDLE)), calls_beside(&beside(FEW), idle(FEW))]
 }
 
 /// What this process holds for each task that waits behind one that never ends.

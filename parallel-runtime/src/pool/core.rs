@@ -129,9 +129,9 @@ impl Core {
         self.at_work().any(|(line, time)| is_long(time) && line.lane.may_share_core())
     }
 
-    /// How many workers have something.
-    pub(super) fn busy(&self) -> usize {
-        self.state.seats.engaged().filter(|(_, worker)| !worker.held.is_empty()).count()
+    /// How many workers have something, up to `most`.
+    pub(super) fn busy(&self, most: usize) -> usize {
+        self.state.seats.engaged().filter(|(_, worker)| !worker.held.is_empty()).take(most).count()
     }
 
     /// A caller waits no more: the one that leads in its place is woken.

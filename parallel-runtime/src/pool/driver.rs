@@ -105,6 +105,9 @@ impl Driver {
         while let Some(index) = core.state.seats.engaged_from(next) {
             next = index + 1;
             let (Some(worker), Some(line)) = (core.state.worker(index), core.lines[index].as_mut()) else { continue };
+            if worker.only_ends().is_some_and(|parcel| line.lane.is_taken(parcel) == (true, false)) {
+                continue;
+            }
             if worker.life.killed().is_none() && line.is_spoilt(worker) {
                 core.handle(Event::Spoilt { worker: index }, now);
             } else {
@@ -252,12 +255,12 @@ impl Driver {
             return core;
         }
         let looks = match () {
-            () if core.busy() >= self.cores => 0,
+            () if core.busy(self.cores) == self.cores => 0,
             // Falling asleep would take longer than the parcel.
             () if core.ends_soon() => tuning::LOOKS_WHILE_SHORT,
             () => 1,
         };
-        let crowd = if core.shares_core() { crowd::CROWD } else { crowd::ROOM };
+        let crowd = if looks > 0 && core.shares_core() { crowd::CROWD } else { crowd::ROOM };
         let timeout = core.state.look_again_after().min(left.unwrap_or(Duration::MAX));
         drop(core);
         self.bell.wait(rings, timeout, looks, crowd);

@@ -13,7 +13,8 @@ use crate::tuning;
 /// Posts a parcel that the state has assigned to a worker.
 pub(super) fn give_parcel(driver: &Driver, core: &mut Core, index: usize, parcel: u64, now: Instant) {
     let is_same = owner::is_same(driver, core, now);
-    let others = core.busy().saturating_sub(1);
+    // More than make a throng need not be counted.
+    let others = core.busy(driver.cores * tuning::THRONG + 1).saturating_sub(1);
     let Core { state, lines, head, .. } = core;
     let (Some(worker), Some(line)) = (state.worker(index), lines[index].as_mut()) else { return };
     let Some(held) = worker.held(parcel) else { return };

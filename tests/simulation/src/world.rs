@@ -201,6 +201,10 @@ impl<'a> World<'a> {
             if worker.held.is_empty() && !worker.has_revoked() {
                 continue;
             }
+            let runs = |parcel| matches!(process.slot(parcel), Slot::Running(its) if its.number == parcel);
+            if worker.only_ends().is_some_and(runs) {
+                continue;
+            }
             if process.spoilt && worker.life.killed().is_none() {
                 self.tell(Event::Spoilt { worker: seat });
             } else {

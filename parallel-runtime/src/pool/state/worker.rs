@@ -125,6 +125,14 @@ impl<B: Load> Worker<B> {
         !self.held.is_empty() || self.has_revoked() || self.is_full
     }
 
+    /// The parcel of which nothing is to be seen before its end: one item, which is known to run and may take as long as it likes.
+    pub(crate) fn only_ends(&self) -> Option<u64> {
+        let front = self.held.front().filter(|_| self.held.len() == 1 && !self.has_revoked() && !self.is_full)?;
+        let HeldParcel { number, batch, reading, .. } = front;
+        let runs = reading.stage == ParcelStage::Running && !self.life.is_spoilt();
+        (runs && batch.len() == 1 && batch.timeout().is_none()).then_some(*number)
+    }
+
     /// How many parcels it holds, if it takes any more. Where its latest was a `long_parcel`, it gets none ahead.
     pub(crate) fn capacity(&self, long_parcel: Duration) -> Option<usize> {
         let ahead = self.held.is_empty() || self.latest.is_some_and(|latest| latest < long_parcel);
