@@ -4,11 +4,11 @@ use std::io;
 use std::ops::Range;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::engine::batch::{Batch, Calls, Sink, Terms};
-use crate::engine::call_id::{CallId, History, Place};
+use crate::engine::call_id::{CallId, History, Place, SharedPlace};
 use crate::engine::flight::{Flight, Landing, Outcome};
 use crate::engine::values::Values;
 use crate::engine::waiter::{Callback, Notices};
@@ -19,17 +19,14 @@ use crate::tuning::{BETWEEN_LOOKS, KILL_GRACE, STUCK_AFTER};
 use crate::wire::ends::ItemEnds;
 use crate::wire::payload::Payload;
 
-/// It waits in no queue.
-const NOWHERE: usize = usize::MAX;
-
 /// A submitted call in flight.
 pub(crate) struct Submitted {
     engine: Arc<dyn Engine>,
     call: CallId,
     entry: &'static Entry,
     landing: Landing,
-    /// Its place in the engine's queue, or [`NOWHERE`].
-    place: AtomicUsize,
+    /// Its place in the engine's queue, while it waits there.
+    place: SharedPlace,
     /// A callback waits for the outcome, and perhaps no caller.
     watched: AtomicBool,
 }
@@ -48,7 +45,7 @@ impl Submitted {
             call,
             entry,
             landing: Landing::default(),
-            place: AtomicUsize::new(NOWHERE),
+            place: SharedPlace::nowhere(),
             watched: AtomicBool::new(false),
         });
         let batch = Box::new(Batch {
@@ -99,12 +96,11 @@ impl Sink for Submitted {
     }
 
     fn waits(&self, _items: Range<usize>, place: Place, is_there: bool) {
-        self.place.store(if is_there { place.0 } else { NOWHERE }, Ordering::Relaxed);
+        self.place.set(if is_there { place } else { Place::NOWHERE });
     }
 
     fn places(&self) -> Vec<Place> {
-        let place = self.place.load(Ordering::Relaxed);
-        if place == NOWHERE { Vec::new() } else { vec![Place(place)] }
+        self.place.get().into_iter().collect()
     }
 }
 

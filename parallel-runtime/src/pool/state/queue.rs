@@ -10,28 +10,25 @@ struct Link<B> {
     /// Empty where nothing waits.
     batch: Option<B>,
     /// The one before it; of an empty link, nothing.
-    before: usize,
+    before: Place,
     /// The one behind it; of an empty link, another empty one.
-    behind: usize,
+    behind: Place,
 }
-
-/// No link.
-const NONE: usize = usize::MAX;
 
 #[derive(Debug)]
 pub(crate) struct Queue<B> {
     links: Vec<Link<B>>,
-    first: usize,
-    last: usize,
+    first: Place,
+    last: Place,
     /// The first of the empty links.
-    empty: usize,
+    empty: Place,
     len: usize,
     items: usize,
 }
 
 impl<B> Default for Queue<B> {
     fn default() -> Self {
-        Self { links: Vec::new(), first: NONE, last: NONE, empty: NONE, len: 0, items: 0 }
+        Self { links: Vec::new(), first: Place::NOWHERE, last: Place::NOWHERE, empty: Place::NOWHERE, len: 0, items: 0 }
     }
 }
 
@@ -51,22 +48,26 @@ impl<B: Load> Queue<B> {
     }
 
     pub(crate) fn front(&self) -> Option<&B> {
-        self.get(Place(self.first))
+        self.get(self.first)
     }
 
     pub(crate) fn back(&self) -> Option<&B> {
-        self.get(Place(self.last))
+        self.get(self.last)
     }
 
     pub(crate) fn get(&self, place: Place) -> Option<&B> {
-        self.links.get(place.0)?.batch.as_ref()
+        self.link(place)?.batch.as_ref()
+    }
+
+    fn link(&self, place: Place) -> Option<&Link<B>> {
+        self.links.get(place.index())
     }
 
     /// The waiting batches in order, with their places.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Place, &B)> {
-        let behind = |&at: &usize| Some(self.links[at].behind).filter(|&next| next != NONE);
-        let places = std::iter::successors(Some(self.first).filter(|&first| first != NONE), behind);
-        places.filter_map(|at| Some((Place(at), self.links[at].batch.as_ref()?)))
+        let behind = |&at: &Place| self.link(at).map(|link| link.behind);
+        let places = std::iter::successors(Some(self.first), behind);
+        places.map_while(|at| Some((at, self.get(at)?)))
     }
 
     /// The waiting batches in any order, to change their histories.
@@ -74,8 +75,11 @@ impl<B: Load> Queue<B> {
         self.links.iter_mut().filter_map(|link| link.batch.as_mut())
     }
 
+    /// # Panics
+    ///
+    /// When more wait than can be counted in 32 bits: their memory would be gone long before.
     pub(crate) fn push_back(&mut self, batch: B) {
-        self.insert(batch, NONE);
+        self.insert(batch, Place::NOWHERE);
     }
 
     /// Puts a batch that was handed out before ahead of all others; drops one that is empty or not wanted any more.
@@ -86,14 +90,14 @@ impl<B: Load> Queue<B> {
     }
 
     /// Puts a batch before another, or behind all; tells it where it waits.
-    fn insert(&mut self, batch: B, behind: usize) {
-        let before = if behind == NONE { self.last } else { self.links[behind].before };
+    fn insert(&mut self, batch: B, behind: Place) {
+        let before = self.link(behind).map_or(self.last, |next| next.before);
         self.len += 1;
         self.items += batch.len();
-        let at = if self.empty == NONE { self.links.len() } else { self.empty };
-        batch.waits(Place(at), true);
+        let at = if self.empty == Place::NOWHERE { Place::new(self.links.len()) } else { self.empty };
+        batch.waits(at, true);
         let link = Link { batch: Some(batch), before, behind };
-        match self.links.get_mut(at) {
+        match self.links.get_mut(at.index()) {
             Some(empty) => self.empty = std::mem::replace(empty, link).behind,
             None => self.links.push(link),
         }
@@ -102,14 +106,14 @@ impl<B: Load> Queue<B> {
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<B> {
-        self.remove(Place(self.first))
+        self.remove(self.first)
     }
 
     pub(crate) fn remove(&mut self, place: Place) -> Option<B> {
-        let link = self.links.get_mut(place.0)?;
+        let link = self.links.get_mut(place.index())?;
         let batch = link.batch.take()?;
-        let Link { before, behind, .. } = *link;
-        link.behind = std::mem::replace(&mut self.empty, place.0);
+        let (before, behind) = (link.before, link.behind);
+        link.behind = std::mem::replace(&mut self.empty, place);
         self.join(before, behind);
         self.len -= 1;
         self.items -= batch.len();
@@ -117,16 +121,16 @@ impl<B: Load> Queue<B> {
             // A queue that was long once does not keep the memory for ever.
             self.links.clear();
             self.links.shrink_to(KEPT_PLACES);
-            self.empty = NONE;
+            self.empty = Place::NOWHERE;
         }
         batch.waits(place, false);
         Some(batch)
     }
 
     /// Makes two links neighbours; there may be none before or behind.
-    fn join(&mut self, before: usize, behind: usize) {
-        *self.links.get_mut(before).map_or(&mut self.first, |link| &mut link.behind) = behind;
-        *self.links.get_mut(behind).map_or(&mut self.last, |link| &mut link.before) = before;
+    fn join(&mut self, before: Place, behind: Place) {
+        *self.links.get_mut(before.index()).map_or(&mut self.first, |link| &mut link.behind) = behind;
+        *self.links.get_mut(behind.index()).map_or(&mut self.last, |link| &mut link.before) = before;
     }
 
     /// Takes out the batches for which this is true; returns them in order.
@@ -143,7 +147,7 @@ impl<B: Load> Queue<B> {
     /// Takes out the call that waits at this place, if it still does.
     pub(crate) fn withdraw(&mut self, call: CallId, place: Place) -> Option<B> {
         let position = self.get(place)?.position(call)?;
-        let next = self.links[place.0].behind;
+        let next = self.link(place)?.behind;
         let (before, with) = self.remove(place)?.split(position);
         let (withdrawn, after) = with.split(1);
         for part in [before, after].into_iter().filter(|part| part.len() > 0) {
