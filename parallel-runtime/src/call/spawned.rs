@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::current;
 use crate::ending;
 use crate::engine::flight::{Flight, Landing, MAY_RUN_ON, Outcome, error_of, error_of_end, may_retry};
-use crate::engine::waiter::{Callback, Notices};
+use crate::engine::waiter::{Callback, Hearers};
 use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pause;
@@ -157,9 +157,9 @@ impl Spawned {
             state.caller = None;
         }
         self.changed.notify_all();
-        let mut notices = Notices::default();
-        self.landing.finish(outcome, &mut notices);
-        notices.give();
+        let mut hearers = Hearers::default();
+        self.landing.finish(outcome, &mut hearers);
+        hearers.tell();
     }
 
     /// Calls `launch` with what is to be started.
@@ -501,9 +501,9 @@ impl Flight for Spawned {
         };
         self.changed.notify_all();
         let error = self.describe(Error::new(ErrorKind::Cancelled), None, attempts);
-        let mut notices = Notices::default();
-        self.landing.finish(Err(error), &mut notices);
-        notices.give();
+        let mut hearers = Hearers::default();
+        self.landing.finish(Err(error), &mut hearers);
+        hearers.tell();
         true
     }
 

@@ -11,7 +11,7 @@ use crate::engine::batch::{Batch, Calls, Sink, Terms};
 use crate::engine::call_id::{CallId, History, Place, SharedPlace};
 use crate::engine::flight::{Flight, Landing, Outcome};
 use crate::engine::values::Values;
-use crate::engine::waiter::{Callback, Notices};
+use crate::engine::waiter::{Callback, Hearers};
 use crate::engine::{Aim, CallPlace, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::registry::Entry;
@@ -64,7 +64,7 @@ impl Submitted {
         });
         if let Err(error) = engine.accept(batch) {
             // No handle exists yet, so nobody is to hear of it.
-            submitted.landing.finish(Err(error.in_function(entry.name())), &mut Notices::default());
+            submitted.landing.finish(Err(error.in_function(entry.name())), &mut Hearers::default());
         }
         submitted
     }
@@ -83,16 +83,16 @@ impl Sink for Submitted {
         true
     }
 
-    fn values(&self, _first: usize, values: Values, notices: &mut Notices) {
-        self.value(values.into_payload(), notices);
+    fn values(&self, _first: usize, values: Values, hearers: &mut Hearers) {
+        self.value(values.into_payload(), hearers);
     }
 
-    fn value(&self, value: Payload, notices: &mut Notices) {
-        self.landing.finish(Ok(value), notices);
+    fn value(&self, value: Payload, hearers: &mut Hearers) {
+        self.landing.finish(Ok(value), hearers);
     }
 
-    fn failed(&self, _index: usize, error: Error, notices: &mut Notices) {
-        self.landing.finish(Err(error), notices);
+    fn failed(&self, _index: usize, error: Error, hearers: &mut Hearers) {
+        self.landing.finish(Err(error), hearers);
     }
 
     fn waits(&self, _items: Range<usize>, place: Place, is_there: bool) {

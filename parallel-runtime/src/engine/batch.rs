@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::call_id::{CallId, History, Place};
 use super::values::Values;
-use super::waiter::Notices;
+use super::waiter::Hearers;
 use crate::error::Error;
 use crate::run::registry::Entry;
 use crate::sys::bytes::SharedBytes;
@@ -36,7 +36,7 @@ pub(crate) struct Terms {
 }
 
 /// Where outcomes go. Called under an engine's lock: it must not wait, call users' code, or call the engine. Those that are to hear
-/// of an outcome go into the notices.
+/// of an outcome are added to the hearers.
 pub(crate) trait Sink: Send + Sync {
     /// Whether outcomes are still wanted; if not, items that have not started are dropped.
     fn is_wanted(&self) -> bool;
@@ -49,21 +49,21 @@ pub(crate) trait Sink: Send + Sync {
         false
     }
     /// The values of consecutive items, the first of which has this index. A merged batch has one value for all.
-    fn values(&self, first: usize, values: Values, notices: &mut Notices);
+    fn values(&self, first: usize, values: Values, hearers: &mut Hearers);
     /// The value of one call.
-    fn value(&self, value: Payload, notices: &mut Notices) {
+    fn value(&self, value: Payload, hearers: &mut Hearers) {
         let mut values = Values::default();
         values.push(value.bytes.into(), value.handles, 1);
-        self.values(0, values, notices);
+        self.values(0, values, hearers);
     }
     /// The values of consecutive items, the first of which has this index, of `width` bytes each; false, and nothing is
     /// done, where they are wanted in another form.
-    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>, notices: &mut Notices) -> bool {
-        let _ = (first, width, values, notices);
+    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>, hearers: &mut Hearers) -> bool {
+        let _ = (first, width, values, hearers);
         false
     }
     /// An item has failed for good.
-    fn failed(&self, index: usize, error: Error, notices: &mut Notices);
+    fn failed(&self, index: usize, error: Error, hearers: &mut Hearers);
     /// A batch with these items waits at this place of its engine's queue now, or no more.
     fn waits(&self, items: Range<usize>, place: Place, is_there: bool) {
         let _ = (items, place, is_there);
@@ -222,14 +222,14 @@ impl Sink for Group {
         self.0.iter().any(|call| call.is_watched())
     }
 
-    fn values(&self, first: usize, values: Values, notices: &mut Notices) {
+    fn values(&self, first: usize, values: Values, hearers: &mut Hearers) {
         for (call, (value, handles)) in self.0[first..].iter().zip(values.iter()) {
-            call.value(Payload { bytes: value.into(), handles: handles.into() }, notices);
+            call.value(Payload { bytes: value.into(), handles: handles.into() }, hearers);
         }
     }
 
-    fn failed(&self, index: usize, error: Error, notices: &mut Notices) {
-        self.0[index].failed(0, error, notices);
+    fn failed(&self, index: usize, error: Error, hearers: &mut Hearers) {
+        self.0[index].failed(0, error, hearers);
     }
 
     fn waits(&self, items: Range<usize>, place: Place, is_there: bool) {
@@ -251,8 +251,8 @@ impl Sink for Nowhere {
     fn is_wanted(&self) -> bool {
         true
     }
-    fn values(&self, _: usize, _: Values, _: &mut Notices) {}
-    fn failed(&self, _: usize, _: Error, _: &mut Notices) {}
+    fn values(&self, _: usize, _: Values, _: &mut Hearers) {}
+    fn failed(&self, _: usize, _: Error, _: &mut Hearers) {}
     fn places(&self) -> Vec<Place> {
         Vec::new()
     }

@@ -4,7 +4,7 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::waiter::{Callback, Notices, Waiter, Waiting};
+use super::waiter::{Callback, Hearers, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::poison::lock;
 use crate::sys::oom::{self, MemoryVerdict};
@@ -43,8 +43,8 @@ pub(crate) struct Landing(Mutex<LandingState>);
 #[derive(Default)]
 struct LandingState {
     outcome: Landed,
-    waiting: Waiting,
-    callbacks: Vec<Callback>,
+    /// Boxed, because most calls of many have none.
+    hearers: Option<Box<Hearers>>,
 }
 
 /// How far an outcome is on its way to its handle.
@@ -64,12 +64,11 @@ impl LandingState {
 
 impl Landing {
     /// Puts the outcome there, once.
-    pub(crate) fn finish(&self, outcome: Outcome, notices: &mut Notices) {
+    pub(crate) fn finish(&self, outcome: Outcome, hearers: &mut Hearers) {
         let mut state = lock(&self.0);
         if !state.is_finished() {
             state.outcome = Landed::Arrived(outcome);
-            notices.wake(&mut state.waiting);
-            notices.call(std::mem::take(&mut state.callbacks));
+            state.hearers.take().into_iter().for_each(|its| hearers.append(*its));
         }
     }
 
@@ -93,7 +92,7 @@ impl Landing {
         let mut state = lock(&self.0);
         let is_finished = state.is_finished();
         if !is_finished {
-            state.waiting.add(waiter);
+            state.hearers.get_or_insert_default().add(waiter);
         }
         is_finished
     }
@@ -119,7 +118,7 @@ impl Landing {
         {
             let mut state = lock(&self.0);
             if !state.is_finished() {
-                state.callbacks.push(callback);
+                state.hearers.get_or_insert_default().call(callback);
                 return;
             }
         }
@@ -185,7 +184,7 @@ pub(crate) fn may_retry(error: &Error) -> bool {
 pub(crate) fn failed(error: Error) -> Arc<dyn Flight> {
     let call = FailedCall(Landing::default());
     // No handle exists yet, so nobody is to hear of it.
-    call.0.finish(Err(error), &mut Notices::default());
+    call.0.finish(Err(error), &mut Hearers::default());
     Arc::new(call)
 }
 

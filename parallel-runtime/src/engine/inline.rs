@@ -14,7 +14,7 @@ use super::batch::{Batch, Sink};
 use super::call_id::CallId;
 use super::flight::error_of;
 use super::values::Values;
-use super::waiter::{Notices, Waiter};
+use super::waiter::{Hearers, Waiter};
 use super::{Aim, CallPlace, Engine, Shape};
 use crate::current;
 use crate::ending;
@@ -250,16 +250,16 @@ impl Inline {
 
     fn deliver(&self, batch: &Batch, first: usize, values: Values) {
         lock(&self.tally).values += values.items() as u64;
-        let mut notices = Notices::default();
-        batch.sink.values(first, values, &mut notices);
-        notices.give();
+        let mut hearers = Hearers::default();
+        batch.sink.values(first, values, &mut hearers);
+        hearers.tell();
     }
 
     fn fail(&self, batch: &Batch, at: usize, error: Error) {
         lock(&self.tally).failures += 1;
-        let mut notices = Notices::default();
-        batch.sink.failed(at, error, &mut notices);
-        notices.give();
+        let mut hearers = Hearers::default();
+        batch.sink.failed(at, error, &mut hearers);
+        hearers.tell();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Threads that wait for an outcome, and what is to be done once one has arrived.
+//! Threads that wait for an outcome, and all that are to hear of one.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -48,41 +48,27 @@ impl Waiter {
     }
 }
 
-/// The threads that wait for one thing.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting(SmallVec<[Arc<Waiter>; 1]>);
-
-impl Waiting {
-    pub(crate) fn add(&mut self, waiter: &Arc<Waiter>) {
-        if !self.0.iter().any(|its| Arc::ptr_eq(its, waiter)) {
-            self.0.push(Arc::clone(waiter));
-        }
-    }
-}
-
-/// What is to be done once no lock is held.
+/// Who is to hear of something: threads that wait for it are woken, callbacks run.
 #[derive(Default)]
-pub(crate) struct Notices {
-    waiting: Waiting,
+pub(crate) struct Hearers {
+    waiting: SmallVec<[Arc<Waiter>; 1]>,
     callbacks: Vec<Callback>,
 }
 
-impl Notices {
-    /// These threads may find what they wait for.
-    pub(crate) fn wake(&mut self, waiting: &mut Waiting) {
-        self.waiting.0.append(&mut waiting.0);
-    }
-
-    pub(crate) fn wake_one(&mut self, waiter: &Arc<Waiter>) {
-        self.waiting.add(waiter);
-    }
-
-    pub(crate) fn call(&mut self, callbacks: Vec<Callback>) {
-        if self.callbacks.is_empty() {
-            self.callbacks = callbacks;
-        } else {
-            self.callbacks.extend(callbacks);
+impl Hearers {
+    pub(crate) fn add(&mut self, waiter: &Arc<Waiter>) {
+        if !self.waiting.iter().any(|its| Arc::ptr_eq(its, waiter)) {
+            self.waiting.push(Arc::clone(waiter));
         }
+    }
+
+    pub(crate) fn call(&mut self, callback: Callback) {
+        self.callbacks.push(callback);
+    }
+
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.waiting.append(&mut others.waiting);
+        self.callbacks.append(&mut others.callbacks);
     }
 
     pub(crate) fn has_callbacks(&self) -> bool {
@@ -91,12 +77,13 @@ impl Notices {
 
     /// Whether this thread is to be woken by another.
     pub(crate) fn wakes(&self, waiter: &Arc<Waiter>) -> bool {
-        self.waiting.0.iter().any(|its| Arc::ptr_eq(its, waiter)) && !waiter.is_own()
+        self.waiting.iter().any(|its| Arc::ptr_eq(its, waiter)) && !waiter.is_own()
     }
 
-    /// Wakes the threads, and runs the callbacks. Those are users' code (wakers), so a panic in one stays there.
-    pub(crate) fn give(self) {
-        self.waiting.0.iter().filter(|waiter| !waiter.is_own()).for_each(|waiter| waiter.wake());
+    /// Wakes the threads, and runs the callbacks; for when no lock is held. Callbacks are users' code (wakers), so a panic in one
+    /// stays there.
+    pub(crate) fn tell(self) {
+        self.waiting.iter().filter(|waiter| !waiter.is_own()).for_each(|waiter| waiter.wake());
         for callback in self.callbacks {
             let _ = panic::catch(callback);
         }

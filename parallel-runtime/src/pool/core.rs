@@ -13,7 +13,7 @@ use super::state::{Attention, Effects, Event, PoolPhase, State};
 use super::stats::PoolStats;
 use crate::ending;
 use crate::engine::batch::Batch;
-use crate::engine::waiter::{Notices, Waiter, Waiting};
+use crate::engine::waiter::{Hearers, Waiter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::bell::Listener;
 use crate::run::registry::Entry;
@@ -46,12 +46,12 @@ pub(crate) struct Core {
     pub(super) effects: Effects<Box<Batch>>,
     pub(super) waiters: Waiters<Arc<Waiter>>,
     /// Those of them that wait for the pool itself, not for an outcome.
-    pub(super) curious: Waiting,
+    pub(super) curious: Hearers,
     pub(super) listener: Listener,
     /// The earliest alarm that is set.
     pub(super) armed: Option<Instant>,
     /// Who is to hear of what was done, once the lock is free.
-    pub(super) notices: Notices,
+    pub(super) hearers: Hearers,
     /// Whether something has changed that the curious wait for: a worker, or what is left to do.
     pub(super) news: bool,
     pub(super) ownership: Ownership,
@@ -72,10 +72,10 @@ impl Core {
             state: State::new(workers, rules),
             effects: Effects::default(),
             waiters: Waiters::default(),
-            curious: Waiting::default(),
+            curious: Hearers::default(),
             listener: Listener::Nobody,
             armed: None,
-            notices: Notices::default(),
+            hearers: Hearers::default(),
             news: false,
             ownership: Ownership::default(),
             owing: false,
@@ -137,7 +137,7 @@ impl Core {
     /// A caller waits no more: the one that leads in its place is woken.
     pub(super) fn stop_waiting(&mut self, ticket: Ticket) {
         if let Some(leader) = self.waiters.leave(ticket) {
-            self.notices.wake_one(leader);
+            self.hearers.add(leader);
         }
     }
 

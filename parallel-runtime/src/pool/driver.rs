@@ -225,7 +225,7 @@ impl Driver {
             if left.is_some_and(|left| left.is_zero()) {
                 break None;
             }
-            if core.notices.has_callbacks() {
+            if core.hearers.has_callbacks() {
                 // Callbacks may wait for this very pool, so this caller does not lead while they run.
                 ticket.take().into_iter().for_each(|ticket| core.stop_waiting(ticket));
                 drop(core);
@@ -304,9 +304,10 @@ impl Driver {
             }
         }
         if std::mem::take(&mut core.news) {
-            core.notices.wake(&mut core.curious);
+            let curious = std::mem::take(&mut core.curious);
+            core.hearers.append(curious);
         }
-        if core.waiters.leader().is_some_and(|leader| core.notices.wakes(leader)) {
+        if core.waiters.leader().is_some_and(|leader| core.hearers.wakes(leader)) {
             self.bell.ring();
         }
     }

@@ -45,9 +45,9 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let Some(mut core) = self.core.take() else { return };
         self.driver.prepare_unlock(&mut core);
-        let notices = mem::take(&mut core.notices);
+        let hearers = mem::take(&mut core.hearers);
         // One that is woken takes the lock.
         drop(core);
-        notices.give();
+        hearers.tell();
     }
 }

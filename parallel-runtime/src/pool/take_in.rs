@@ -35,7 +35,7 @@ struct DonePart {
 impl Core {
     /// A worker has ended a parcel: what it gave is delivered.
     pub(super) fn take_in(&mut self, index: usize, parcel: u64, now: Instant) {
-        let Self { state, lines, notices, .. } = self;
+        let Self { state, lines, hearers, .. } = self;
         let (Some(worker), Some(line)) = (state.worker(index), lines[index].as_mut()) else { return };
         let Some(held) = worker.held.front().filter(|held| held.number == parcel) else { return };
         let (done, started) = (held.reading.done, held.reading.started);
@@ -54,7 +54,7 @@ impl Core {
         if let Some((before, batch)) = state.take_ended(index, parcel, done, now) {
             let row = if batch.is_merged() { None } else { reply::whole_row(reply, before + batch.len(), before) };
             // The usual case: numbers, copied once, into the map's result.
-            if row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values, notices)) {
+            if row.is_some_and(|(width, values)| batch.sink.row(batch.first, width, values, hearers)) {
                 self.counts.tasks_done += batch.len() as u64;
             } else {
                 replied = Some((reply.to_vec(), DonePart { worker: index, parcel, before, batch, started }));
@@ -178,14 +178,14 @@ impl Core {
 
     fn flush(&mut self, batch: &Batch, first: usize, values: Values) {
         if values.len() > 0 {
-            batch.sink.values(first, values, &mut self.notices);
+            batch.sink.values(first, values, &mut self.hearers);
         }
     }
 
     /// An item has failed for good.
     fn fail(&mut self, batch: &Batch, index: usize, error: Error) {
         self.counts.tasks_failed += 1;
-        batch.sink.failed(index, error, &mut self.notices);
+        batch.sink.failed(index, error, &mut self.hearers);
     }
 
     /// Fails the batches that the state has given up.
@@ -201,7 +201,7 @@ impl Core {
             // Not counted as a failed task: its caller has withdrawn it.
             BatchFailure::Cancelled => {
                 let error = Error::new(ErrorKind::Cancelled).in_function(batch.function());
-                batch.sink.failed(batch.first, error, &mut self.notices);
+                batch.sink.failed(batch.first, error, &mut self.hearers);
             }
             BatchFailure::NoWorkers => {
                 let error = self.state.starts.latest().map(StartError::to_error);

@@ -1,6 +1,7 @@
 //! Batches on their way out, and their outcomes on the way back.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,7 @@ use crate::engine::Engine;
 use crate::engine::batch::{Batch, Calls, Sink, Terms};
 use crate::engine::call_id::{History, Place};
 use crate::engine::values::Values;
-use crate::engine::waiter::{Notices, Waiting};
+use crate::engine::waiter::Hearers;
 use crate::error::{Error, Result};
 use crate::lane::rows::Rows;
 use crate::poison::lock;
@@ -45,15 +46,15 @@ struct Inbox {
     /// How many items were put into `rows`.
     placed: usize,
     /// The caller, while it waits.
-    waiting: Waiting,
+    hearers: Hearers,
     /// Where its chunks wait.
     places: BTreeSet<Place>,
 }
 
 impl Inbox {
-    fn arrives(&mut self, outcomes: Outcomes, notices: &mut Notices) {
+    fn arrives(&mut self, outcomes: Outcomes, hearers: &mut Hearers) {
         self.arrived.push(outcomes);
-        notices.wake(&mut self.waiting);
+        hearers.append(mem::take(&mut self.hearers));
     }
 }
 
@@ -62,22 +63,22 @@ impl Sink for MapSink {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    fn values(&self, first: usize, values: Values, notices: &mut Notices) {
-        lock(&self.inbox).arrives(Outcomes::Values { first, values }, notices);
+    fn values(&self, first: usize, values: Values, hearers: &mut Hearers) {
+        lock(&self.inbox).arrives(Outcomes::Values { first, values }, hearers);
     }
 
-    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>, notices: &mut Notices) -> bool {
+    fn row(&self, first: usize, width: usize, values: SharedBytes<'_>, hearers: &mut Hearers) -> bool {
         let mut inbox = lock(&self.inbox);
         let placed = inbox.rows.as_mut().is_some_and(|rows| rows.put(first, width, values));
         if placed {
             inbox.placed += values.len() / width;
-            notices.wake(&mut inbox.waiting);
+            hearers.append(mem::take(&mut inbox.hearers));
         }
         placed
     }
 
-    fn failed(&self, index: usize, error: Error, notices: &mut Notices) {
-        lock(&self.inbox).arrives(Outcomes::Failed { index, error }, notices);
+    fn failed(&self, index: usize, error: Error, hearers: &mut Hearers) {
+        lock(&self.inbox).arrives(Outcomes::Failed { index, error }, hearers);
     }
 
     fn waits(&self, _items: Range<usize>, place: Place, is_there: bool) {
@@ -164,7 +165,7 @@ impl Outbox {
     pub(super) fn fail(&mut self, index: usize, error: Error) {
         self.outstanding += 1;
         // The caller is here, so nobody is to hear of it.
-        self.sink.failed(index, error, &mut Notices::default());
+        self.sink.failed(index, error, &mut Hearers::default());
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -180,10 +181,10 @@ impl Outbox {
         let mut arrived_so_far = None;
         self.engine.drive(None, &mut |waiter| {
             let mut inbox = lock(&sink.inbox);
-            let Inbox { arrived, timings, placed, waiting, .. } = &mut *inbox;
+            let Inbox { arrived, timings, placed, hearers, .. } = &mut *inbox;
             let any = *placed > 0 || !arrived.is_empty();
             if !any {
-                waiting.add(waiter);
+                hearers.add(waiter);
             }
             arrived_so_far = any.then(|| (std::mem::take(placed), std::mem::take(arrived), std::mem::take(timings)));
             any
