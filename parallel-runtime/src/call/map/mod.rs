@@ -2,13 +2,16 @@
 //!
 //! Longer than 400 lines: much of it is documentation.
 
+mod asking;
 mod chunker;
 pub(crate) mod feeder;
+mod input;
 pub(crate) mod lazy;
 pub(crate) mod ordered;
 mod outbox;
 pub(crate) mod reduce;
 pub(crate) mod tries;
+mod window;
 
 use std::borrow::Borrow;
 
@@ -51,10 +54,11 @@ impl<H: Callable> Task<H> {
 
     fn lazy_plan(&self) -> Result<MapPlan> {
         let plan = self.plan_of(Manner::LazyMap, false)?;
-        let window = self.options().window.unwrap_or(tuning::WINDOW_PER_WORKER * plan.engine.shape().workers);
+        let window = self.options().window;
         // A chunk that is larger than the window could never be sent.
-        let chunk_size = plan.chunk_size.map(|size| size.min(window));
-        Ok(MapPlan { window: Some(window), chunk_size, ..plan })
+        let most = window.unwrap_or(tuning::WINDOW_PER_WORKER * plan.engine.shape().workers);
+        let chunk_size = plan.chunk_size.map(|size| size.min(most));
+        Ok(MapPlan { window, chunk_size, ..plan })
     }
 
     /// Runs the function on every item, in the pool's workers; returns the values in the order of the items.
@@ -150,7 +154,7 @@ impl<H: Callable> Task<H> {
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        ParIMap(Lazy::new(self.lazy_plan(), items.into_iter(), Reorder::new()))
+        ParIMap(Lazy::new(self.lazy_plan(), items, Reorder::new()))
     }
 
     /// As [`par_imap`](Self::par_imap), but gives outcomes as they come in, each with the index of its item.
@@ -176,7 +180,7 @@ impl<H: Callable> Task<H> {
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        ParIMapUnordered(Lazy::new(self.lazy_plan(), items.into_iter(), AsTheyCome::default()))
+        ParIMapUnordered(Lazy::new(self.lazy_plan(), items, AsTheyCome::default()))
     }
 
     /// Runs the function on every item; the values are dropped in the workers.
@@ -321,7 +325,7 @@ impl<H: Callable> Task<H> {
         I: IntoIterator<Item: Borrow<H::Arguments>>,
         H: NamedArguments,
     {
-        ParIMap(Lazy::new(self.lazy_plan(), items.into_iter(), Reorder::new()))
+        ParIMap(Lazy::new(self.lazy_plan(), items, Reorder::new()))
     }
 
     /// As [`par_imap_unordered`](Self::par_imap_unordered), for items that are structs of the function's arguments.
@@ -338,7 +342,7 @@ impl<H: Callable> Task<H> {
         I: IntoIterator<Item: Borrow<H::Arguments>>,
         H: NamedArguments,
     {
-        ParIMapUnordered(Lazy::new(self.lazy_plan(), items.into_iter(), AsTheyCome::default()))
+        ParIMapUnordered(Lazy::new(self.lazy_plan(), items, AsTheyCome::default()))
     }
 
     /// As [`par_for_each`](Self::par_for_each), for items that are structs of the function's arguments.
