@@ -180,10 +180,10 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
             }
             let feeder = self.feeder.as_mut().filter(|feeder| !feeder.is_idle())?;
             let arrived = match fed {
+                // The wait before a slow input is asked again is the next thing to do.
+                Fed::Full | Fed::Paused if feeder.patience().is_some() => continue,
                 Fed::Enough | Fed::Full => feeder.collect(None),
                 Fed::NothingYet => feeder.collect(Some(Instant::now() + BETWEEN_LOOKS)),
-                // Before the input is asked again.
-                Fed::Paused if feeder.patience().is_some() => continue,
                 Fed::Paused => feeder.collect(Some(Instant::now())),
             };
             self.take_in(arrived);
@@ -219,8 +219,9 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
         let room = self.window.room(ahead);
         let mut fed = Fed::Full;
         if room.wanting == 0 {
-            let chunk = if feeder.patience().is_some() { 1 } else { room.chunk };
-            let allowed = Allowance { items: room.items, chunk, may_wait: !is_ready && feeder.is_idle() };
+            // While outcomes come first, one item is taken at a time.
+            let items = if feeder.patience().is_some() { room.items.min(1) } else { room.items };
+            let allowed = Allowance { items, chunk: room.chunk, may_wait: !is_ready && feeder.is_idle() };
             // The items that were taken arrive with the error.
             fed = feeder.feed_some(allowed).unwrap_or_else(|_| {
                 self.over = true;

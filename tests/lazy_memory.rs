@@ -1,0 +1,52 @@
+//! The memory of a lazy map with large results, in a program of its own: the peak is that of the whole process.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use parallel::prelude::*;
+
+const MIB: usize = 1 << 20;
+
+/// One of the figures of this process that the kernel keeps, in bytes.
+fn figure(key: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
+}
+
+/// Large, and hardly any work.
+#[parallel]
+fn zeros(len: usize) -> Vec<u8> {
+    vec![0; len]
+}
+
+#[test]
+fn large_results_of_a_slow_consumer_take_64_mib_and_some() {
+    const LEN: usize = 4 * MIB;
+    const ITEMS: usize = 150;
+    let pool = Pool::with_workers(4).unwrap();
+    let peak = |consume: &dyn Fn(&mut dyn FnMut(usize))| {
+        // The highest figure so far begins anew.
+        fs::write("/proc/self/clear_refs", "5").unwrap();
+        let before = figure("VmRSS:");
+        let mut given = 0;
+        consume(&mut |len| {
+            assert_eq!(len, LEN);
+            given += 1;
+            // Long enough for the workers to make all that they may.
+            if given <= 20 {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        assert_eq!(given, ITEMS);
+        figure("VmHWM:") - before
+    };
+    let lens = || std::iter::repeat_n(LEN, ITEMS);
+    let peaks = [
+        peak(&|take| zeros.on(&pool).par_imap(lens()).for_each(|row| take(row.unwrap().len()))),
+        peak(&|take| zeros.on(&pool).par_imap_unordered(lens()).for_each(|(_, row)| take(row.unwrap().len()))),
+    ];
+    // Twice what may be ahead: a value is there once more while it is decoded, and a few were under way before their size was known.
+    assert!(peaks.iter().all(|peak| *peak < 128 * MIB), "{peaks:?}");
+}
