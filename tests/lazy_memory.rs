@@ -15,26 +15,29 @@ fn figure(key: &str) -> usize {
     line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
 }
 
-/// Large, and hardly any work.
+/// Large, and hardly any work but for the first.
 #[parallel]
-fn zeros(len: usize) -> Vec<u8> {
+fn zeros(item: usize, len: usize) -> Vec<u8> {
+    if item == 0 {
+        thread::sleep(Duration::from_millis(500));
+    }
     vec![0; len]
 }
 
 #[test]
-fn large_results_of_a_slow_consumer_take_64_mib_and_some() {
+fn large_results_that_wait_take_64_mib_and_some() {
     const LEN: usize = 4 * MIB;
     const ITEMS: usize = 150;
     let pool = Pool::with_workers(4).unwrap();
-    let peak = |consume: &dyn Fn(&mut dyn FnMut(usize))| {
+    let peak = |map: &dyn Fn(&mut dyn FnMut(Vec<u8>))| {
         // The highest figure so far begins anew.
         fs::write("/proc/self/clear_refs", "5").unwrap();
         let before = figure("VmRSS:");
         let mut given = 0;
-        consume(&mut |len| {
-            assert_eq!(len, LEN);
+        map(&mut |row| {
+            assert_eq!(row.len(), LEN);
             given += 1;
-            // Long enough for the workers to make all that they may.
+            // A consumer that is slower than the workers.
             if given <= 20 {
                 thread::sleep(Duration::from_millis(10));
             }
@@ -42,11 +45,12 @@ fn large_results_of_a_slow_consumer_take_64_mib_and_some() {
         assert_eq!(given, ITEMS);
         figure("VmHWM:") - before
     };
-    let lens = || std::iter::repeat_n(LEN, ITEMS);
+    let items = || (0..ITEMS).map(|item| (item, LEN));
     let peaks = [
-        peak(&|take| zeros.on(&pool).par_imap(lens()).for_each(|row| take(row.unwrap().len()))),
-        peak(&|take| zeros.on(&pool).par_imap_unordered(lens()).for_each(|(_, row)| take(row.unwrap().len()))),
+        // In order, all others wait for the first.
+        peak(&|take| zeros.on(&pool).par_imap(items()).for_each(|row| take(row.unwrap()))),
+        peak(&|take| zeros.on(&pool).par_imap_unordered(items()).for_each(|(_, row)| take(row.unwrap()))),
     ];
-    // Twice what may be ahead: a value is there once more while it is decoded, and a few were under way before their size was known.
+    // Twice what may be ahead: a value is there once more while it is decoded, and some were under way before their size was known.
     assert!(peaks.iter().all(|peak| *peak < 128 * MIB), "{peaks:?}");
 }

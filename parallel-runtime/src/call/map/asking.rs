@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn an_input_that_becomes_slow_is_measured_each_time() {
         let mut asking = Asking::new();
-        (0..10).for_each(|_| drop(ask(&mut asking, Duration::from_nanos(100))));
+        assert!(!(0..10).any(|_| ask(&mut asking, Duration::from_nanos(100))));
         // Which of them was slow is not known, so nothing is waited for yet.
         assert!(ask(&mut asking, micros(50)));
         assert_eq!((asking.until_look(), asking.patience()), (1, None));
