@@ -13,7 +13,7 @@ use crate::chunker::Chunker;
 use crate::tuning::{AHEAD_BYTES, AHEAD_TIME, BETWEEN_LOOKS, SLOTS, WAITED_PART, WINDOW_PER_WORKER};
 use crate::window::{Ahead, Window};
 
-const RUNS: u64 = 20_000;
+const RUNS: u64 = 10_000;
 const MICRO: u64 = 1_000;
 const MILLI: u64 = 1_000_000;
 
@@ -36,8 +36,8 @@ struct Plan {
     items: usize,
     input: Input,
     work: u64,
-    /// One item in so many takes a hundred times as long.
-    uneven: Option<usize>,
+    /// One item in so many takes so many times as long.
+    uneven: Option<(usize, u64)>,
     value_bytes: usize,
     consumed_in: u64,
     /// What the function took in an earlier map, which may be wrong.
@@ -53,23 +53,28 @@ impl Plan {
             2 => Input::Bursts(rng.usize(1..300), rng.u64(1..100) * MILLI),
             _ => Input::Loop(rng.usize(1..6)),
         };
-        let work = *rng.choice(&[5, 100, 2 * MICRO, 50 * MICRO, MILLI, 30 * MILLI]).unwrap();
+        let work = *rng.choice(&[5, 2 * MICRO, 20 * MICRO, MILLI, 30 * MILLI]).unwrap();
         Self {
             workers: rng.usize(1..9),
             window: rng.bool().then(|| rng.usize(1..2_000)),
             ordered: rng.bool(),
-            items: *rng.choice(&[1, 10, 100, 3_000]).unwrap(),
+            // Enough for a window of short items.
+            items: if work == 20 * MICRO { 10_000 } else { *rng.choice(&[1, 100, 1_000]).unwrap() },
             input,
             work,
-            uneven: (rng.usize(0..3) == 0).then(|| rng.usize(2..200)),
-            value_bytes: *rng.choice(&[0, 8, 1_000, 200_000, 4 << 20, 100 << 20]).unwrap(),
+            uneven: (rng.usize(0..3) == 0)
+                .then(|| (*rng.choice(&[3, 100, 20_000]).unwrap(), if rng.bool() { 100 } else { 100_000 })),
+            value_bytes: *rng.choice(&[0, 8, 1_000, 8, 200_000, 4 << 20, 100 << 20]).unwrap(),
             consumed_in: *rng.choice(&[10, 10 * MICRO, 10 * MILLI]).unwrap(),
             pace: (rng.usize(0..3) == 0).then(|| if rng.bool() { work } else { 5 }),
         }
     }
 
     fn work_of(&self, item: usize) -> u64 {
-        if self.uneven.is_some_and(|each| item.is_multiple_of(each)) { 100 * self.work } else { self.work }
+        match self.uneven {
+            Some((each, times)) if item.is_multiple_of(each) => (times * self.work).min(5_000 * MILLI),
+            _ => self.work,
+        }
     }
 }
 
@@ -149,8 +154,8 @@ impl Map<'_> {
         }
         let usual = WINDOW_PER_WORKER * self.plan.workers;
         let work = ahead as u64 * self.plan.work;
-        // Where items are uneven, or an earlier map was told of, what is known is no more than a guess.
-        let is_known = self.plan.uneven.is_none() && self.plan.pace.is_none_or(|pace| pace == self.plan.work);
+        // What an earlier map took may be wrong.
+        let is_known = self.plan.pace.is_none_or(|pace| pace == self.plan.work);
         if is_known && !is_least && ahead > usual && u128::from(work) > AHEAD_TIME.as_nanos() {
             return Err(format!("{ahead} ahead, which are {work} ns of work"));
         }
