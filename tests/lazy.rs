@@ -1,7 +1,5 @@
 //! Lazy maps: when they ask their input, how far they run ahead, and that loops which feed their own input end.
 
-mod engines;
-
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -132,7 +130,7 @@ fn walk(outcomes: impl Iterator<Item = parallel::Result<u64>>, mut feed: impl Fn
 #[test]
 fn a_loop_whose_outcomes_are_its_next_items_ends() {
     in_time(|| {
-        let pool = engines::pool(2);
+        let pool = Pool::with_workers(2).unwrap();
         for _ in 0..3 {
             // By value, ordered; the sender goes with the last outcome.
             let (sender, items) = mpsc::channel();
@@ -207,7 +205,7 @@ fn crawl(outcomes: impl Iterator<Item = parallel::Result<Vec<String>>>, mut feed
 #[test]
 fn a_crawl_with_dead_ends_ends() {
     in_time(|| {
-        let pool = engines::pool(3);
+        let pool = Pool::with_workers(3).unwrap();
         for ordered in [true, false] {
             let (sender, items) = mpsc::channel();
             sender.send("page 1".to_string()).unwrap();
@@ -278,7 +276,10 @@ fn a_receiver_is_looked_at_again_while_an_item_is_under_way() {
 }
 
 /// A channel that is none of std's: whether it has an item can be asked by waiting only.
-struct Foreign<T>(Arc<(Mutex<(VecDeque<T>, bool)>, Condvar)>);
+struct Foreign<T>(Arc<(Mutex<Channel<T>>, Condvar)>);
+
+/// What waits, and whether more may come.
+type Channel<T> = (VecDeque<T>, bool);
 
 impl<T> Iterator for Foreign<T> {
     type Item = T;
@@ -293,7 +294,7 @@ impl<T> Iterator for Foreign<T> {
 #[test]
 fn with_a_window_of_one_a_loop_ends_whatever_channel_it_feeds() {
     in_time(|| {
-        let pool = engines::pool(2);
+        let pool = Pool::with_workers(2).unwrap();
         let channel = Arc::new((Mutex::new((VecDeque::from(["page 1".to_string()]), true)), Condvar::new()));
         let feed = |page: Option<String>| {
             let mut state = channel.0.lock().unwrap();
@@ -321,7 +322,7 @@ fn with_a_window_of_one_a_loop_ends_whatever_channel_it_feeds() {
 
 #[test]
 fn a_chosen_window_is_never_passed() {
-    let pool = engines::pool(2);
+    let pool = Pool::with_workers(2).unwrap();
     for window in [1, 2, 3, 7, 100, 5_000] {
         let taken = Cell::new(0);
         let items = (0..10_000_u64).inspect(|_| taken.set(taken.get() + 1));
@@ -341,30 +342,18 @@ fn what_is_quick_and_small_goes_further_ahead_than_slow_items_do() {
         x
     }
     let pool = Pool::with_workers(2).unwrap();
-    let most_ahead = |map: &dyn Fn(Box<dyn Iterator<Item = u64> + '_>, &mut dyn FnMut(usize)), items: u64| {
-        let (taken, most) = (Cell::new(0), Cell::new(0));
+    // The most items that were ahead of an outcome.
+    let quick = |items| {
+        let taken = Cell::new(0);
         let input = (0..items).inspect(|_| taken.set(taken.get() + 1));
-        map(Box::new(input), &mut |given| most.set(most.get().max(taken.get() - given)));
-        most.get()
+        triple.on(&pool).par_imap(input).enumerate().map(|(given, _)| taken.get() - given).max().unwrap()
     };
-    let quick = most_ahead(
-        &|items, given| {
-            triple.on(&pool).par_imap(items).enumerate().for_each(|(at, outcome)| {
-                outcome.unwrap();
-                given(at);
-            });
-        },
-        1_000_000,
-    );
-    let slow = most_ahead(
-        &|items, given| {
-            naps.on(&pool).par_imap(items).enumerate().for_each(|(at, outcome)| {
-                outcome.unwrap();
-                given(at);
-            });
-        },
-        300,
-    );
+    let slow = |items| {
+        let taken = Cell::new(0);
+        let input = (0..items).inspect(|_| taken.set(taken.get() + 1));
+        naps.on(&pool).par_imap(input).enumerate().map(|(given, _)| taken.get() - given).max().unwrap()
+    };
+    let (quick, slow) = (quick(1_000_000), slow(300));
     assert!(quick > 512, "{quick} ahead of short items");
     assert!(slow <= 512, "{slow} ahead of long items");
 }

@@ -29,27 +29,27 @@ fn large_results_that_wait_take_64_mib_and_some() {
     const LEN: usize = 4 * MIB;
     const ITEMS: usize = 150;
     let pool = Pool::with_workers(4).unwrap();
-    let peak = |map: &dyn Fn(&mut dyn FnMut(Vec<u8>))| {
+    let peak = |outcomes: &mut dyn Iterator<Item = Vec<u8>>| {
         // The highest figure so far begins anew.
         fs::write("/proc/self/clear_refs", "5").unwrap();
         let before = figure("VmRSS:");
         let mut given = 0;
-        map(&mut |row| {
+        for row in outcomes {
             assert_eq!(row.len(), LEN);
             given += 1;
             // A consumer that is slower than the workers.
             if given <= 20 {
                 thread::sleep(Duration::from_millis(10));
             }
-        });
+        }
         assert_eq!(given, ITEMS);
         figure("VmHWM:") - before
     };
     let items = || (0..ITEMS).map(|item| (item, LEN));
     let peaks = [
         // In order, all others wait for the first.
-        peak(&|take| zeros.on(&pool).par_imap(items()).for_each(|row| take(row.unwrap()))),
-        peak(&|take| zeros.on(&pool).par_imap_unordered(items()).for_each(|(_, row)| take(row.unwrap()))),
+        peak(&mut zeros.on(&pool).par_imap(items()).map(Result::unwrap)),
+        peak(&mut zeros.on(&pool).par_imap_unordered(items()).map(|(_, row)| row.unwrap())),
     ];
     // Twice what may be ahead: a value is there once more while it is decoded, and some were under way before their size was known.
     assert!(peaks.iter().all(|peak| *peak < 128 * MIB), "{peaks:?}");
