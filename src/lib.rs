@@ -76,7 +76,7 @@
 //! | `retries(n)` | tries again after a crash, an exit, a timeout, a failed start; never after a panic or an `Err` |
 //! | `on(&pool)` | this pool in place of the global one |
 //! | `chunk_size(n)` | items per task of a map; chosen by the pool when left out |
-//! | `window(n)` | items under way in a lazy map |
+//! | `window(n)` | items that a lazy map takes ahead of what was asked for |
 //! | `name(text)` | what the call is called |
 //! | `env(key, value)` | an environment variable of a spawned process |
 //!

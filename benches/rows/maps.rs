@@ -14,7 +14,10 @@ const PERFECT_TO: u64 = 20_000;
 const ROOTS_FROM: u64 = 10;
 const FEW: u64 = 10_000;
 const MANY: u64 = 5_000_000;
+const LAZY: u64 = 1_000_000;
 const FACTORIALS: u64 = 1_000_000;
+/// The contender that gives all results at once.
+const EAGER: &str = "par_map";
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -24,6 +27,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("sqrt-10k", "sqrt of 10,000 numbers", few_roots).aim(futex::SPINNING, 60.0),
         Row::new("sqrt-5m", "sqrt of 5,000,000 numbers", many_roots).aim(RAYON, 1.1),
         Row::new("sqrt-5m-fresh", "sqrt of 5,000,000 numbers, into fresh memory", fresh_roots).aim(RAYON, 1.0),
+        Row::new("imap-sqrt", "sqrt of 1,000,000 numbers, by `par_imap`", lazy_roots).aim(EAGER, 5.0),
         Row::new("factorials", "factorials of 1,000,000 numbers", million_factorials)
             .aim(RAYON, 1.2)
             .headline("A map of small items: 1,000,000 factorials", &INSTEAD),
@@ -84,6 +88,16 @@ fn fresh_roots() -> Vec<Contender> {
     vec![
         roots(OURS, MANY, fresh(|| square_roots.par_map(ROOTS_FROM..MANY).expect("ours"))),
         roots(RAYON, MANY, fresh(|| (ROOTS_FROM..MANY).into_par_iter().map(square_root).collect())),
+    ]
+}
+
+/// Outcomes are given one by one, as the caller asks for them.
+fn lazy_roots() -> Vec<Contender> {
+    let lazily = || || square_roots.par_imap(ROOTS_FROM..LAZY).collect::<parallel::Result<_>>().expect("ours");
+    vec![
+        roots(OURS, LAZY, lazily),
+        roots(EAGER, LAZY, || || square_roots.par_map(ROOTS_FROM..LAZY).expect("ours")),
+        roots(SERIAL, LAZY, || || (ROOTS_FROM..LAZY).map(square_root).collect()),
     ]
 }
 

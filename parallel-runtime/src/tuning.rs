@@ -33,8 +33,24 @@ pub(crate) const MERGED: usize = 16;
 /// How many children a node of a reduction's tree has. With more, a value travels less often, and more values wait. Decision 005;
 /// row `reduce-memory`.
 pub(crate) const CHILDREN: usize = 4;
-/// The usual window of a lazy map, in items for each worker: tiny items go in chunks of some dozens. By judgement.
+/// The usual window of a lazy map, in items for each worker: one long item among others keeps no worker waiting in an ordered map.
+/// By judgement.
 pub(crate) const WINDOW_PER_WORKER: usize = 256;
+/// Of short items a lazy map runs ahead by so much work, that of all workers together. Decision 124; row `imap-sqrt`.
+pub(crate) const AHEAD_TIME: Duration = Duration::from_millis(100);
+/// The most that a lazy map has ahead, in bytes: values that wait, and what is under way, values that are still to come included.
+/// Decision 124.
+pub(crate) const AHEAD_BYTES: usize = 64 << 20;
+/// An input that takes so long for an item is slow: what was taken is sent, and what is ready is given, before it is asked again.
+/// It is a tenth of the millisecond in which an outcome is to be given. Decision 123.
+pub(crate) const SLOW_ASK: Duration = Duration::from_micros(100);
+/// Items are taken for so long without a look at what has come back: half of that millisecond. Decision 123.
+pub(crate) const FILL_TIME: Duration = Duration::from_micros(500);
+/// A slow input is asked again after outcomes were waited for, one part in so many of the time that it took. Decision 123.
+pub(crate) const WAITED_PART: u32 = 8;
+/// An input is asked so many times at most between two looks at the clock: a look takes 0.25 µs where the system is called for it.
+/// Decision 123.
+pub(crate) const ASKED_UNTIMED: usize = 64;
 /// A window, or a full queue, is filled again once one part in so many is free: less to and fro than one place at a time. By
 /// judgement for windows; rows `queue-numbers` and `queue-pages` for queues.
 pub(crate) const REFILLED_PART: usize = 4;

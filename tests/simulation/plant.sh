@@ -6,7 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-mkdir -p "$copy/parallel-runtime/src/pool" "$copy/parallel-runtime/src/engine" "$copy/tests/simulation"
+mkdir -p "$copy/parallel-runtime/src/pool" "$copy/parallel-runtime/src/engine" "$copy/parallel-runtime/src/call" "$copy/tests/simulation"
+cp -r "$root/parallel-runtime/src/call/map" "$copy/parallel-runtime/src/call/map"
 cp "$root/parallel-runtime/src/engine/call_id.rs" "$copy/parallel-runtime/src/engine/"
 cp "$root/parallel-runtime/src/pause.rs" "$root/parallel-runtime/src/tuning.rs" "$copy/parallel-runtime/src/"
 cp -r "$here/src" "$copy/tests/simulation/src"

@@ -410,8 +410,15 @@ impl<H: Function> Task<H> {
         self.with(|options| options.chunk_size = Some(chunk_size))
     }
 
-    /// Sets how many items a lazy map takes from its input ahead of what was asked for; by default 256 for each worker.
-    /// 0 is refused by the call; so is any by a call that is no lazy map.
+    /// Sets how many items a lazy map takes from its input ahead of what was asked for, exactly; 0 is refused by the call, and so
+    /// is any by a call that is no lazy map.
+    ///
+    /// Without it, that follows the items: 256 for each worker; more of short items, up to 100 ms of work, that of all workers
+    /// together; fewer where arguments and results under way and results that wait come to 64 MiB, but two for each worker in any
+    /// case. How large a result is, is learned from those that have come back; those that were under way before may be larger.
+    ///
+    /// `window(1)` makes a map wait for each outcome before it takes the next item: see [inputs that
+    /// wait](Task::par_imap#inputs-that-wait).
     ///
     /// # Examples
     ///

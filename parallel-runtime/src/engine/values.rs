@@ -25,6 +25,20 @@ pub(crate) struct Values {
     items: usize,
 }
 
+/// Which of some values is the next, where they are taken one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    at: usize,
+    /// Where in the bytes of a reply it starts.
+    offset: usize,
+}
+
+impl Place {
+    pub(crate) fn is_before_end(&self, values: &Values) -> bool {
+        self.at < values.len()
+    }
+}
+
 impl Values {
     /// The values of a reply that is one row.
     pub(crate) fn of_row(reply: Vec<u8>, width: usize, count: usize) -> Self {
@@ -96,6 +110,33 @@ impl Values {
         })
     }
 
+    /// The value at `place`, with its handles; `None` behind the last. The place before it was the one asked for before.
+    #[inline]
+    pub(crate) fn at(&self, place: &mut Place) -> Option<(&[u8], &[Handle])> {
+        let at = place.at;
+        let value = if self.reply.is_some() {
+            let mut rest = self.bytes.get(place.offset..).filter(|_| at < self.len())?;
+            let value = reply::next_value(&mut rest)?;
+            place.offset = self.bytes.len() - rest.len();
+            value
+        } else {
+            let range = (at < self.ends.len()).then(|| self.ends.range(at))?;
+            &self.bytes[self.start..][range]
+        };
+        place.at += 1;
+        let handles = if self.handles.is_empty() { None } else { self.handles.get(&at) };
+        Some((value, handles.map_or(&[][..], Handles::as_slice)))
+    }
+
+    /// How much memory they take: their bytes, and those of large rows beside them.
+    pub(crate) fn memory(&self) -> usize {
+        let rows = self.handles.values().flatten().map(|handle| match handle {
+            Handle::Arrived(arrived) => arrived.bytes().map_or(0, |row| row.len()),
+            _ => 0,
+        });
+        self.bytes.len() + rows.sum::<usize>()
+    }
+
     /// The only value.
     pub(crate) fn into_payload(mut self) -> Payload {
         let handles = self.handles.remove(&0).unwrap_or_default();
@@ -111,7 +152,10 @@ mod tests {
     use crate::lane::reply::tag;
 
     fn bytes(values: &Values) -> Vec<&[u8]> {
-        values.iter().map(|(value, _)| value).collect()
+        let mut place = Place::default();
+        let one_by_one: Vec<&[u8]> = std::iter::from_fn(|| values.at(&mut place)).map(|(value, _)| value).collect();
+        assert!(values.iter().map(|(value, _)| value).eq(one_by_one.iter().copied()));
+        one_by_one
     }
 
     /// A reply of entries.

@@ -4,6 +4,10 @@
 //! question is answered by the compiler and costs nothing.
 
 use std::any::TypeId;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::mpsc;
 
 use bytemuck::Pod;
 
@@ -81,14 +85,72 @@ pub(crate) fn into<U: Known, T>(value: U) -> Option<T> {
     if typeid::of::<T>() != TypeId::of::<U>() {
         return None;
     }
-    let value = std::mem::ManuallyDrop::new(value);
+    let value = ManuallyDrop::new(value);
     // SAFETY: `T` is `U`; the original is never used or dropped again.
     Some(unsafe { std::mem::transmute_copy::<U, T>(&value) })
+}
+
+/// A receiver of std's in place of the iterator `I` that it would become.
+pub(crate) struct ReceiverOf<I: Iterator>(Receiver<I>);
+
+enum Receiver<I: Iterator> {
+    Owned(mpsc::Receiver<I::Item>),
+    /// `I` holds the reference's lifetime.
+    Lent(NonNull<mpsc::Receiver<I::Item>>),
+}
+
+// SAFETY: there is one only where `I` is the receiver's own iterator, which holds the same receiver or reference.
+unsafe impl<I: Iterator + Send> Send for ReceiverOf<I> {}
+// SAFETY: as above.
+unsafe impl<I: Iterator + Sync> Sync for ReceiverOf<I> {}
+
+impl<I: Iterator> ReceiverOf<I> {
+    /// Takes `items` if they are such a receiver, or a reference to one; else gives them back.
+    pub(crate) fn take<Items: IntoIterator<IntoIter = I, Item = I::Item>>(items: Items) -> Result<Self, Items> {
+        if typeid::of::<Items>() == typeid::of::<mpsc::Receiver<I::Item>>() {
+            let items = ManuallyDrop::new(items);
+            // SAFETY: `Items` is a `Receiver` of something, and its items are that; the original is never used or dropped again.
+            return Ok(Self(Receiver::Owned(unsafe { std::mem::transmute_copy(&items) })));
+        }
+        if typeid::of::<Items>() == typeid::of::<&mpsc::Receiver<I::Item>>() {
+            // SAFETY: `Items` is a reference to a `Receiver` of something, and its items are that.
+            return Ok(Self(Receiver::Lent(unsafe { std::mem::transmute_copy(&items) })));
+        }
+        Err(items)
+    }
+}
+
+impl<I: Iterator> Deref for ReceiverOf<I> {
+    type Target = mpsc::Receiver<I::Item>;
+
+    fn deref(&self) -> &Self::Target {
+        match &self.0 {
+            Receiver::Owned(receiver) => receiver,
+            // SAFETY: `I` borrows the receiver, and this holds no longer than `I` may.
+            Receiver::Lent(receiver) => unsafe { receiver.as_ref() },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn receivers_are_seen_whatever_they_receive() {
+        let text = String::from("lent");
+        let (sender, receiver) = mpsc::channel();
+        sender.send(text.as_str()).unwrap();
+        let lent = ReceiverOf::take(&receiver).ok().unwrap();
+        assert_eq!((lent.try_recv(), lent.try_recv()), (Ok("lent"), Err(mpsc::TryRecvError::Empty)));
+        drop(lent);
+        let owned = ReceiverOf::take(receiver).ok().unwrap();
+        drop(sender);
+        assert_eq!(owned.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+        let (_sender, receiver) = mpsc::channel::<u8>();
+        assert_eq!(ReceiverOf::take(vec![1, 2]).err(), Some(vec![1, 2]));
+        assert!(ReceiverOf::take(receiver.iter()).is_err(), "its receiver cannot be reached");
+    }
 
     #[test]
     fn only_the_same_type_is_seen() {

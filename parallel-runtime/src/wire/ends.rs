@@ -2,6 +2,8 @@
 //!
 //! Items of one length, which numbers are, cost nothing: only their length and their count are kept.
 
+use std::ops::Range;
+
 /// The ends of items that stand one after the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ItemEnds {
@@ -77,8 +79,14 @@ impl ItemEnds {
     }
 
     /// The range of each item, in order.
-    pub(crate) fn ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
-        (0..self.count).map(|item| self.before(item)..self.before(item + 1))
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.count).map(|item| self.range(item))
+    }
+
+    /// The range of one item.
+    #[inline]
+    pub(crate) fn range(&self, item: usize) -> Range<usize> {
+        self.before(item)..self.before(item + 1)
     }
 
     /// Cuts off the items from `at` on; their ends are counted from where the first of them starts.

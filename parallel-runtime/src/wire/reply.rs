@@ -108,13 +108,17 @@ impl<'a> ReplyEntries<'a> {
 /// The values of the first `count` items of a reply; ends early at what is no value.
 pub(crate) fn values(reply: &[u8], count: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = reply;
-    (0..count).map_while(move |_| {
-        let (head, after) = u64_at(rest)?;
-        let len = usize::try_from(head >> 8).ok().filter(|_| head & 0xff == tag::VALUE)?;
-        let (padded, after) = after.split_at_checked(len.checked_next_multiple_of(8)?)?;
-        rest = after;
-        Some(&padded[..len])
-    })
+    (0..count).map_while(move |_| next_value(&mut rest))
+}
+
+/// The value at the front of `rest`, which goes on behind it; `None` where none is there.
+#[inline]
+pub(crate) fn next_value<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (head, after) = u64_at(rest)?;
+    let len = usize::try_from(head >> 8).ok().filter(|_| head & 0xff == tag::VALUE)?;
+    let (padded, after) = after.split_at_checked(len.checked_next_multiple_of(8)?)?;
+    *rest = after;
+    Some(&padded[..len])
 }
 
 /// A reply to `done` items that is one row: the width of its values, and their bytes, without the first `skip`.

@@ -9,14 +9,21 @@
 // The simulation uses a part of each file.
 #![allow(dead_code, unreachable_pub, reason = "the runtime uses the rest")]
 
+#[path = "../../../parallel-runtime/src/call/map/asking.rs"]
+mod asking;
+#[path = "../../../parallel-runtime/src/call/map/chunker.rs"]
+mod chunker;
 #[path = "../../../parallel-runtime/src/pause.rs"]
 mod pause;
 #[path = "../../../parallel-runtime/src/pool/state/mod.rs"]
 mod state;
 #[path = "../../../parallel-runtime/src/tuning.rs"]
 mod tuning;
+#[path = "../../../parallel-runtime/src/call/map/window.rs"]
+mod window;
 
 mod engine;
+mod lazy;
 mod lot;
 mod plan;
 mod process;

@@ -1,10 +1,12 @@
 //! Feeding a map: its items go out in chunks, and what comes back is collected.
 
-use std::iter::Fuse;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use super::asking::Asking;
 use super::chunker::Chunker;
+use super::input::{Asked, Input};
 use super::outbox::{CHUNK_BYTES, Chunk, Extent, Outbox, Outcomes};
 use crate::engine::batch::Terms;
 use crate::engine::{Engine, Shape};
@@ -27,15 +29,63 @@ pub(crate) struct MapPlan {
     /// Merges the values of each chunk into one.
     pub(crate) merge: Option<&'static Entry>,
     pub(crate) chunk_size: Option<usize>,
-    /// The most items that may be under way or waiting to be taken; `None`: no bound but what workers need.
+    /// The window of a lazy map, where the caller chose it.
     pub(crate) window: Option<usize>,
+}
+
+/// What a lazy map allows its feeder.
+pub(crate) struct Allowance {
+    /// The most items to take.
+    pub(crate) items: usize,
+    /// The most to send together.
+    pub(crate) chunk: usize,
+    /// Nothing is under way or ready, so there is nothing else to do than to wait for the input.
+    pub(crate) may_wait: bool,
+}
+
+/// Why a feeder takes no more items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fed {
+    /// The workers have enough, or the input has ended.
+    Enough,
+    /// As many as allowed were taken.
+    Full,
+    /// It has taken long enough to look at what has come back.
+    Paused,
+    /// The input has nothing for now.
+    NothingYet,
+}
+
+/// The clock by which a lazy map asks its input.
+struct Watch {
+    asking: Asking,
+    /// When items began to be taken.
+    since: Instant,
+    /// When the input was last measured, or began to be.
+    looked: Instant,
+}
+
+impl Watch {
+    /// Notes that the input was asked so often; whether to pause.
+    #[inline]
+    fn asked(&mut self, times: usize) -> bool {
+        self.asking.asked(times) && self.look()
+    }
+
+    fn look(&mut self) -> bool {
+        let now = Instant::now();
+        let took = now - std::mem::replace(&mut self.looked, now);
+        self.asking.looked(took, now - self.since)
+    }
 }
 
 /// Takes items from an iterator, sends them out, and collects what comes back. Dropping it abandons the map.
 pub(crate) struct Feeder<I: Iterator, H> {
     outbox: Outbox,
     shape: Shape,
-    items: Given<Fuse<I>>,
+    items: Given<Input<I>>,
+    /// `None`: the input is asked for whatever workers need, however long it takes.
+    watch: Option<Watch>,
     merge: Option<&'static Entry>,
     fixed: bool,
     /// The items are consecutive numbers, of which only the first need travel if they travel as they are.
@@ -53,9 +103,20 @@ pub(crate) struct Feeder<I: Iterator, H> {
 
 impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     pub(crate) fn new(plan: MapPlan, items: I) -> Self {
+        Self::of(plan, Input::Iterator(items.fuse()))
+    }
+
+    /// The feeder of a lazy map.
+    pub(crate) fn lazy(plan: MapPlan, items: Input<I>) -> Self {
+        let now = Instant::now();
+        // Where a receiver has nothing, it says so.
+        let is_watched = matches!(items, Input::Iterator(_));
+        let watch = is_watched.then(|| Watch { asking: Asking::new(), since: now, looked: now });
+        Self { watch, ..Self::of(plan, items) }
+    }
+
+    fn of(plan: MapPlan, items: Input<I>) -> Self {
         let shape = plan.engine.shape();
-        let most =
-            plan.window.map_or(usize::MAX, |window| window / (tuning::SLOTS * shape.workers)).min(shape.most_items);
         let counts = consecutive::counts::<I>() && plan.chunk_size.is_none();
         // Items without room for their reply would come back and be sent again.
         let replies = plain::size_of_number::<H::Output>().map_or(usize::MAX, reply::room_for);
@@ -63,13 +124,14 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         let numbers = width.map_or(usize::MAX, |width| if counts { tuning::LANE_AREA } else { CHUNK_BYTES } / width);
         let pace = plan.engine.pace(H::entry());
         Self {
-            chunker: Chunker::new(plan.chunk_size, most.min(replies).min(numbers), pace),
+            chunker: Chunker::new(plan.chunk_size, shape.most_items.min(replies).min(numbers), pace),
             fixed: plan.chunk_size.is_some(),
             counts,
             merge: plan.merge,
             outbox: Outbox::new(plan.engine, plan.terms),
             shape,
-            items: Given::new(items.fuse()),
+            items: Given::new(items),
+            watch: None,
             next: 0,
             exhausted: false,
             latest: Extent::default(),
@@ -98,7 +160,7 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     }
 
     /// The items that were not taken.
-    pub(crate) fn into_rest(self) -> Fuse<I> {
+    pub(crate) fn into_rest(self) -> Input<I> {
         self.items.into_inner()
     }
 
@@ -117,29 +179,50 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         self.left().unwrap_or(self.expected().min(tuning::RESERVED_RESULTS))
     }
 
-    /// Sends items as long as the workers need more, and no more than `room`.
+    /// Sends items as long as the workers need more.
     ///
     /// # Errors
     ///
     /// `Closed` or `Terminated` when the pool has ended; items that were taken arrive as failed so.
-    pub(crate) fn feed(&mut self, mut room: usize) -> Result<()> {
-        while !self.exhausted && room > 0 {
+    pub(crate) fn feed(&mut self) -> Result<()> {
+        self.feed_some(Allowance { items: usize::MAX, chunk: usize::MAX, may_wait: true }).map(drop)
+    }
+
+    /// Sends items as long as the workers need more, and as many as are allowed.
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed).
+    pub(crate) fn feed_some(&mut self, mut allowed: Allowance) -> Result<Fed> {
+        if let Some(watch) = &mut self.watch {
+            watch.since = Instant::now();
+            watch.looked = watch.since;
+        }
+        while !self.exhausted {
             let (left, busy) = (self.left(), self.busy_workers());
             let size = match self.merge {
                 Some(_) => self.chunker.next_merged(left, busy, self.next),
                 None => self.chunker.next(left, busy),
             };
+            let size = if self.fixed { size } else { size.min(allowed.chunk) };
             if self.outbox.outstanding - self.outbox.merging
                 >= size.saturating_mul(self.shape.workers * self.shape.chunks_ahead.max(1))
             {
-                return Ok(());
+                return Ok(Fed::Enough);
+            }
+            if allowed.items == 0 {
+                return Ok(Fed::Full);
             }
             let before = self.next;
-            self.send_chunk(size.min(room))?;
+            let fed = self.send_chunk(size.min(allowed.items), allowed.may_wait)?;
             self.chunker.sent(size);
-            room -= self.next - before;
+            if fed != Fed::Full {
+                return Ok(fed);
+            }
+            allowed.items -= self.next - before;
+            allowed.may_wait = false;
         }
-        Ok(())
+        Ok(Fed::Enough)
     }
 
     /// How many workers will be at the items, as far as it is known by now.
@@ -152,16 +235,36 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         (most == Some(least)).then_some(least)
     }
 
-    fn send_chunk(&mut self, size: usize) -> Result<()> {
+    /// Sends a chunk of at most so many items; `Full`: nothing but the end of the input stands against another one.
+    fn send_chunk(&mut self, size: usize, may_wait: bool) -> Result<Fed> {
         let mut chunk = Chunk::new(self.next);
         chunk.pace = self.chunker.pace();
         chunk.reserve(size, self.latest);
-        while chunk.ends.len() < size {
-            let Some(item) = self.items.next() else {
-                self.exhausted = true;
-                break;
+        let mut fed = Fed::Full;
+        while chunk.ends.len() < size && (fed == Fed::Full || self.fixed) {
+            if let Some(watch) = self.watch.as_mut().filter(|watch| watch.asking.is_measured_alone()) {
+                watch.looked = Instant::now();
+            }
+            let asked = match self.items.ask() {
+                Asked::NothingYet if may_wait && chunk.ends.is_empty() => {
+                    self.items.next().map_or(Asked::End, Asked::Item)
+                }
+                asked => asked,
             };
-            let item = Given::new(item);
+            let item = match asked {
+                Asked::Item(item) => Given::new(item),
+                Asked::NothingYet => {
+                    fed = Fed::NothingYet;
+                    break;
+                }
+                Asked::End => {
+                    self.exhausted = true;
+                    break;
+                }
+            };
+            if self.watch.as_mut().is_some_and(|watch| watch.asked(1)) {
+                fed = Fed::Paused;
+            }
             let index = self.next;
             self.next += 1;
             if let Err(error) = chunk.push::<I::Item, H>(&item) {
@@ -170,8 +273,10 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
                 self.outbox.fail(index, error);
                 break;
             }
-            if let Some(width) = plain::as_it_stands(&*item, chunk.arguments.bytes()) {
-                self.send_numbers(&mut chunk, width, size);
+            if let (Input::Iterator(_), Some(width)) =
+                (&*self.items, plain::as_it_stands(&*item, chunk.arguments.bytes()))
+            {
+                self.send_numbers(&mut chunk, width, size, &mut fed);
                 break;
             }
             if !self.fixed && chunk.size() >= CHUNK_BYTES {
@@ -183,7 +288,8 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
             self.sent.push((chunk.first, chunk.ends.len()));
         }
         let terms = Arc::clone(&self.outbox.terms);
-        self.outbox.send(&terms, Some(H::entry()), self.merge, chunk)
+        self.outbox.send(&terms, Some(H::entry()), self.merge, chunk)?;
+        Ok(fed)
     }
 
     /// The first item of each chunk of a reduction that was sent since this was last asked for, and how many it has.
@@ -208,21 +314,29 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
 
     /// Takes the rest of a chunk of numbers, the first of which is there as it stands, and so are the others. Those of a range
     /// are not written down.
-    fn send_numbers(&mut self, chunk: &mut Chunk, width: usize, size: usize) {
+    fn send_numbers(&mut self, chunk: &mut Chunk, width: usize, size: usize, fed: &mut Fed) {
         let more = size - 1;
-        let taken = if self.counts {
-            let more = more.min(self.items.size_hint().0);
-            if more > 0 {
+        let mut taken = 0;
+        if self.counts {
+            taken = more.min(self.items.size_hint().0);
+            if taken > 0 {
                 // A range goes on by so many in one step.
-                self.items.nth(more - 1);
+                self.items.nth(taken - 1);
                 chunk.consecutive = true;
             }
-            more
-        } else {
-            let taken = chunk.arguments.push_numbers(width, more, &mut *self.items);
-            self.exhausted = taken < more;
-            taken
-        };
+        }
+        while taken < more && !self.counts && (*fed == Fed::Full || self.fixed) {
+            let times = self.watch.as_ref().map_or(usize::MAX, |watch| watch.asking.until_look()).min(more - taken);
+            let got = chunk.arguments.push_numbers(width, times, &mut *self.items);
+            taken += got;
+            if got < times {
+                self.exhausted = true;
+                break;
+            }
+            if self.watch.as_mut().is_some_and(|watch| watch.asked(times)) {
+                *fed = Fed::Paused;
+            }
+        }
         self.next += taken;
         chunk.ends = ItemEnds::even(width, 1 + taken);
     }
@@ -237,12 +351,45 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
         self.outbox.placed()
     }
 
-    /// Waits until something has come back; empty when nothing is under way, or all of it was put in its place.
-    pub(crate) fn collect(&mut self) -> Vec<Outcomes> {
-        let (arrived, timings) = self.outbox.collect();
+    /// Waits until something has come back, or until `deadline`; empty when nothing is under way, or all of it was put in its
+    /// place.
+    pub(crate) fn collect(&mut self, deadline: Option<Instant>) -> Vec<Outcomes> {
+        let (arrived, timings) = self.outbox.collect(deadline);
         for (items, elapsed) in timings {
             self.chunker.learn(items, elapsed);
         }
         arrived
+    }
+
+    /// Waits for outcomes before a slow input is asked again, as long as that is worth it; `None` where it is not.
+    pub(crate) fn collect_first(&mut self) -> Option<Vec<Outcomes>> {
+        if self.is_idle() {
+            return None;
+        }
+        let patience = self.patience()?;
+        let begun = Instant::now();
+        let arrived = self.collect(Some(begun + patience));
+        self.watch.iter_mut().for_each(|watch| watch.asking.waited(begun.elapsed()));
+        Some(arrived)
+    }
+
+    /// How long outcomes are to be waited for before the input is asked again.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.watch.as_ref().and_then(|watch| watch.asking.patience())
+    }
+
+    /// How many items are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.outbox.outstanding
+    }
+
+    /// What the arguments of an item took lately, in bytes.
+    pub(crate) fn argument_bytes(&self) -> usize {
+        self.latest.item_bytes()
+    }
+
+    /// How long an item takes, as far as it is known.
+    pub(crate) fn pace(&self) -> Option<Duration> {
+        self.chunker.pace()
     }
 }

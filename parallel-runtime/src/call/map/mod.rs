@@ -2,13 +2,16 @@
 //!
 //! Longer than 400 lines: much of it is documentation.
 
+mod asking;
 mod chunker;
 pub(crate) mod feeder;
+mod input;
 pub(crate) mod lazy;
 pub(crate) mod ordered;
 mod outbox;
 pub(crate) mod reduce;
 pub(crate) mod tries;
+mod window;
 
 use std::borrow::Borrow;
 
@@ -51,10 +54,11 @@ impl<H: Callable> Task<H> {
 
     fn lazy_plan(&self) -> Result<MapPlan> {
         let plan = self.plan_of(Manner::LazyMap, false)?;
-        let window = self.options().window.unwrap_or(tuning::WINDOW_PER_WORKER * plan.engine.shape().workers);
+        let window = self.options().window;
         // A chunk that is larger than the window could never be sent.
-        let chunk_size = plan.chunk_size.map(|size| size.min(window));
-        Ok(MapPlan { window: Some(window), chunk_size, ..plan })
+        let most = window.unwrap_or(tuning::WINDOW_PER_WORKER * plan.engine.shape().workers);
+        let chunk_size = plan.chunk_size.map(|size| size.min(most));
+        Ok(MapPlan { window, chunk_size, ..plan })
     }
 
     /// Runs the function on every item, in the pool's workers; returns the values in the order of the items.
@@ -125,10 +129,26 @@ impl<H: Callable> Task<H> {
         ordered::map_results::<_, H>(self.plan(false), items.into_iter())
     }
 
-    /// Runs the function on the items as its outcomes are asked for, in order. At most a window of items, by default
-    /// 256 for each worker, is taken from `items` ahead of that; endless iterators are fine.
+    /// Runs the function on the items as its outcomes are asked for, in order. At most a [window](Task::window) of items is taken
+    /// from `items` ahead of that; endless iterators are fine.
     ///
     /// Dropping it drops what has not started.
+    ///
+    /// # Inputs that wait
+    ///
+    /// `items` runs on the caller's thread, in `next`, and while it waits for an item, no outcome is given. So what has been taken is
+    /// sent, and what is ready is given, before an input is asked that has shown to be slow; the outcome of a function that takes some
+    /// microseconds is then given within a millisecond of its item. It may come later where the function takes more than an eighth
+    /// of the time that the input takes for an item, or more than 5 ms: the next item is asked for meanwhile. Late, too, are those
+    /// taken before an input shows to be slow, at its beginning or after quick items, and those of chunks of a chosen size.
+    ///
+    /// The input may wait for what the caller makes of earlier outcomes, as that of a crawler does:
+    ///
+    /// - A receiver of [`std::sync::mpsc`], given as it is or as a reference, is never waited for while an outcome is to come. Such a
+    ///   loop ends, and what it feeds runs in parallel. What another thread sends is taken within a millisecond.
+    /// - Any other input, a channel of another crate or a receiver behind an adapter such as `iter()` or `map`, may be asked while
+    ///   outcomes are to come. If it waits for one of those, it waits for ever. With `window(1)` it is asked only after all earlier
+    ///   outcomes have been given, so that each such loop ends, and one item runs at a time.
     ///
     /// # Panics
     ///
@@ -150,7 +170,7 @@ impl<H: Callable> Task<H> {
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        ParIMap(Lazy::new(self.lazy_plan(), items.into_iter(), Reorder::new()))
+        ParIMap(Lazy::new(self.lazy_plan(), items, Reorder::new()))
     }
 
     /// As [`par_imap`](Self::par_imap), but gives outcomes as they come in, each with the index of its item.
@@ -171,12 +191,38 @@ impl<H: Callable> Task<H> {
     ///     assert_eq!(value.unwrap(), index * index);
     /// }
     /// ```
+    ///
+    /// A loop that feeds its own input: the divisors of divisors, each once. It ends when the sender is dropped.
+    ///
+    /// ```
+    /// use parallel::prelude::*;
+    /// use std::collections::HashSet;
+    /// use std::sync::mpsc;
+    ///
+    /// #[parallel]
+    /// fn divisors(n: u64) -> Vec<u64> { (1..n).filter(|d| n % d == 0).collect() }
+    ///
+    /// let (sender, items) = mpsc::channel();
+    /// sender.send(60).unwrap();
+    /// let (mut seen, mut left, mut sender) = (HashSet::from([60]), 1, Some(sender));
+    /// for (_, found) in divisors.par_imap_unordered(items) {
+    ///     left -= 1;
+    ///     for new in found.unwrap().into_iter().filter(|&n| seen.insert(n)) {
+    ///         left += 1;
+    ///         sender.as_ref().unwrap().send(new).unwrap();
+    ///     }
+    ///     if left == 0 {
+    ///         sender = None;
+    ///     }
+    /// }
+    /// assert_eq!(seen.len(), 12);
+    /// ```
     pub fn par_imap_unordered<I>(&self, items: I) -> ParIMapUnordered<I::IntoIter, H>
     where
         I: IntoIterator,
         H: Accepts<I::Item>,
     {
-        ParIMapUnordered(Lazy::new(self.lazy_plan(), items.into_iter(), AsTheyCome::default()))
+        ParIMapUnordered(Lazy::new(self.lazy_plan(), items, AsTheyCome::default()))
     }
 
     /// Runs the function on every item; the values are dropped in the workers.
@@ -321,7 +367,7 @@ impl<H: Callable> Task<H> {
         I: IntoIterator<Item: Borrow<H::Arguments>>,
         H: NamedArguments,
     {
-        ParIMap(Lazy::new(self.lazy_plan(), items.into_iter(), Reorder::new()))
+        ParIMap(Lazy::new(self.lazy_plan(), items, Reorder::new()))
     }
 
     /// As [`par_imap_unordered`](Self::par_imap_unordered), for items that are structs of the function's arguments.
@@ -338,7 +384,7 @@ impl<H: Callable> Task<H> {
         I: IntoIterator<Item: Borrow<H::Arguments>>,
         H: NamedArguments,
     {
-        ParIMapUnordered(Lazy::new(self.lazy_plan(), items.into_iter(), AsTheyCome::default()))
+        ParIMapUnordered(Lazy::new(self.lazy_plan(), items, AsTheyCome::default()))
     }
 
     /// As [`par_for_each`](Self::par_for_each), for items that are structs of the function's arguments.

@@ -32,6 +32,11 @@ impl Reorder {
         self.held.insert(at, outcomes);
     }
 
+    /// Whether the next outcomes in order are there.
+    pub(crate) fn has_next(&self) -> bool {
+        self.held.contains_key(&self.next)
+    }
+
     /// The next outcomes in order, if they are there.
     pub(crate) fn pop(&mut self) -> Option<Outcomes> {
         let outcomes = self.held.remove(&self.next)?;
@@ -44,6 +49,7 @@ impl Reorder {
 }
 
 /// Decodes the value of the item at `index`.
+#[inline]
 pub(crate) fn decode<H: Callable>((bytes, handles): (&[u8], &[Handle]), index: usize) -> Result<H::Output> {
     decode_result::<H>(bytes, handles).map_err(|error| {
         Error::new(ErrorKind::Decode(error)).in_function(H::entry().name()).at_index(index).after_attempts(1)
@@ -68,11 +74,11 @@ fn map_numbers<I: Iterator, H: Accepts<I::Item>>(
     // Values that come back as entries, because an item near them failed.
     let mut others = Vec::new();
     loop {
-        feeder.feed(usize::MAX)?;
+        feeder.feed()?;
         if feeder.is_done() {
             break;
         }
-        for outcomes in feeder.collect() {
+        for outcomes in feeder.collect(None) {
             match outcomes {
                 Outcomes::Failed { error, .. } => return Err(error),
                 Outcomes::Values { first, values } => others.push((first, values)),
@@ -114,11 +120,11 @@ fn for_each_value<I: Iterator, H: Accepts<I::Item>, E: From<Error>>(
 ) -> Result<(), E> {
     let mut order = Reorder::new();
     loop {
-        feeder.feed(usize::MAX)?;
+        feeder.feed()?;
         if feeder.is_done() {
             return Ok(());
         }
-        for outcomes in feeder.collect() {
+        for outcomes in feeder.collect(None) {
             match outcomes {
                 Outcomes::Failed { error, .. } => return Err(error.into()),
                 values @ Outcomes::Values { .. } => order.push(values),
@@ -145,11 +151,11 @@ pub(crate) fn map_results<I: Iterator, H: Accepts<I::Item>>(plan: Result<MapPlan
     let mut refusal = None;
     while !feeder.is_done() {
         if refusal.is_none() {
-            refusal = feeder.feed(usize::MAX).err();
+            refusal = feeder.feed().err();
         } else if feeder.is_idle() {
             break;
         }
-        for arrived in feeder.collect() {
+        for arrived in feeder.collect(None) {
             order.push(arrived);
         }
         while let Some(next) = order.pop() {
@@ -181,11 +187,11 @@ fn refuse_all<I: Iterator, T>(items: I, error: &Error, first: usize) -> impl Ite
 pub(crate) fn for_each<I: Iterator, H: Accepts<I::Item>>(plan: MapPlan, items: I) -> Result<()> {
     let mut feeder = Feeder::<I, H>::new(plan, items);
     loop {
-        feeder.feed(usize::MAX)?;
+        feeder.feed()?;
         if feeder.is_done() {
             return Ok(());
         }
-        for outcomes in feeder.collect() {
+        for outcomes in feeder.collect(None) {
             if let Outcomes::Failed { error, .. } = outcomes {
                 return Err(error);
             }
@@ -194,7 +200,7 @@ pub(crate) fn for_each<I: Iterator, H: Accepts<I::Item>>(plan: MapPlan, items: I
 }
 
 /// Decodes what arrived, item by item.
-pub(crate) fn decode_outcomes<H: Callable>(outcomes: Outcomes, ready: &mut impl Extend<(usize, Result<H::Output>)>) {
+fn decode_outcomes<H: Callable>(outcomes: Outcomes, ready: &mut impl Extend<(usize, Result<H::Output>)>) {
     match outcomes {
         Outcomes::Failed { index, error } => ready.extend([(index, Err(error))]),
         Outcomes::Values { first, values } => {

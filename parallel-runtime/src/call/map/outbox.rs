@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::engine::batch::{Batch, Calls, Sink, Terms};
@@ -172,14 +172,14 @@ impl Outbox {
         self.outstanding == 0
     }
 
-    /// Waits until something has come back; empty when nothing is under way.
-    pub(crate) fn collect(&mut self) -> (Vec<Outcomes>, Vec<(usize, Duration)>) {
+    /// Waits until something has come back, or until `deadline`; empty when nothing is under way.
+    pub(crate) fn collect(&mut self, deadline: Option<Instant>) -> (Vec<Outcomes>, Vec<(usize, Duration)>) {
         if self.is_empty() {
             return (Vec::new(), Vec::new());
         }
         let sink = &self.sink;
         let mut arrived_so_far = None;
-        self.engine.drive(None, &mut |waiter| {
+        self.engine.drive(deadline, &mut |waiter| {
             let mut inbox = lock(&sink.inbox);
             let Inbox { arrived, timings, placed, hearers, .. } = &mut *inbox;
             let any = *placed > 0 || !arrived.is_empty();
@@ -229,6 +229,13 @@ pub(super) struct Extent {
     bytes: usize,
     /// Their lengths differ.
     uneven: bool,
+}
+
+impl Extent {
+    /// What an item takes, in bytes.
+    pub(super) fn item_bytes(&self) -> usize {
+        self.bytes / self.items.max(1)
+    }
 }
 
 /// Items that were encoded and not yet sent.

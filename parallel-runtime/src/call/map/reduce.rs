@@ -75,7 +75,7 @@ fn merged<I: Iterator, H: Accepts<I::Item>>(
     loop {
         // Values that wait for their neighbours' merges take memory; items that were not taken do not.
         if tree.merging.len() < merges_at_once {
-            feeder.feed(usize::MAX)?;
+            feeder.feed()?;
             for (first, len) in feeder.chunks_sent() {
                 tree.sent(first, len);
             }
@@ -83,7 +83,7 @@ fn merged<I: Iterator, H: Accepts<I::Item>>(
         if feeder.is_done() {
             break;
         }
-        for outcomes in feeder.collect() {
+        for outcomes in feeder.collect(None) {
             let (first, values) = match outcomes {
                 Outcomes::Values { first, values } => (first, values),
                 Outcomes::Failed { error, .. } => return Err(error.into()),
@@ -159,7 +159,7 @@ fn merge_round(
     }
     let mut merged = PartValues::new();
     while !outbox.is_empty() {
-        for outcomes in outbox.collect().0 {
+        for outcomes in outbox.collect(None).0 {
             match outcomes {
                 Outcomes::Values { first, values } => merged.insert(first, value_of(terms, merge, first, values)?),
                 Outcomes::Failed { error, .. } => return Err(error.into()),
