@@ -102,6 +102,9 @@ pub(crate) const LANE_AREA: usize = 256 << 10;
 pub(crate) const BULK_FROM: usize = 1 << 20;
 /// So many rows have memory of their own at a time, or queued calls would use up the descriptors. Decision 032.
 pub(crate) const BULK_ROWS: usize = 16;
+/// So many memories of rows that have arrived stay mapped, of all their senders together: to map 100 MiB anew takes some 5 ms. Decision
+/// 127.
+pub(crate) const MAPPED_ROWS: usize = 4 * BULK_ROWS;
 /// How long memory that a large parcel, result or row travelled in is kept for the next. Decisions 032 and 038; row `bytes`.
 pub(crate) const SPARE_BLOCK: Duration = Duration::from_secs(5);
 /// So many bytes go in a message, more in a block: two messages fit a socket's buffer, of which Linux gives 208 KiB. By judgement.
