@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parallel::prelude::*;
 
 /// Rows from this size on travel so, in bytes.
-const LARGE: usize = 1 << 20;
+const LARGE: usize = 2 << 20;
 /// The memory of rows is kept for the next ones, and given back after this long.
 const KEPT_FOR: Duration = Duration::from_secs(5);
 /// How much later that may be seen on a loaded machine.
@@ -36,6 +36,11 @@ fn longest(one: Vec<u16>, other: Vec<u16>) -> Vec<u16> {
 #[parallel]
 fn row_of(len: usize) -> Vec<u16> {
     vec![7; len]
+}
+
+#[parallel]
+fn length(row: &[u8]) -> usize {
+    row.len()
 }
 
 /// Different in each place, so that nothing can be shifted or missing.
@@ -158,4 +163,37 @@ fn all_of_this_holds_inline() {
             ("the_memory_of_rows_is_given_back_when_no_other_follows", "it looks at what a worker keeps"),
         ],
     );
+}
+
+/// The least time of one such call, in seconds.
+fn least_time(mut call: impl FnMut()) -> f64 {
+    let times = (0..200).map(|_| {
+        let begun = Instant::now();
+        call();
+        begun.elapsed().as_secs_f64()
+    });
+    times.fold(f64::INFINITY, f64::min)
+}
+
+/// How many times as much a byte costs in calls of `large` bytes as in calls of `small` ones, beside what any call costs.
+fn dearer(call: impl Fn(usize), small: usize, large: usize) -> f64 {
+    let [none, small_time, large_time] = [1, small, large].map(|len| least_time(|| call(len)));
+    (large_time - none) / large as f64 / ((small_time - none) / small as f64)
+}
+
+/// What does not fit the parts of a lane that tiny items use goes through the lane all the same.
+#[test]
+fn a_byte_of_half_a_mebibyte_costs_what_a_byte_of_less_does() {
+    const SMALL: usize = 200_000;
+    const MIDDLE: usize = 512 << 10;
+    let pool = engines::pool(1);
+    let sent = bytes(MIDDLE, 1);
+    let arguments = |len: usize| assert!(length.on(&pool).submit(&sent[..len]).join().unwrap() == len);
+    let results = |len: usize| assert!(row_of.on(&pool).submit(len / 2).join().unwrap().len() == len / 2);
+    for (what, call) in [("arguments", &arguments as &dyn Fn(usize)), ("results", &results)] {
+        // Another program may use the machine meanwhile.
+        let tries: Vec<f64> = (0..5).map(|_| dearer(call, SMALL, MIDDLE)).collect();
+        println!("{what}: {tries:?}");
+        assert!(tries.iter().any(|times| *times < 2.0), "{what}: {tries:?} times as much a byte");
+    }
 }

@@ -8,7 +8,6 @@ use super::owner;
 use super::state::{Event, GiveRefusal};
 use crate::process::peer::PeerError;
 use crate::sys::socket::MAX_DESCRIPTORS;
-use crate::tuning;
 
 /// Posts a parcel that the state has assigned to a worker.
 pub(super) fn give_parcel(driver: &Driver, core: &mut Core, index: usize, parcel: u64, now: Instant) {
@@ -25,8 +24,8 @@ pub(super) fn give_parcel(driver: &Driver, core: &mut Core, index: usize, parcel
     line.lane.tell_crowd(others, driver.cores);
     let given = if is_same { line.post(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
     let Err(error) = given else {
-        if line.block.is_some() {
-            driver.arm(core, now + tuning::SPARE_BLOCK);
+        if let Some(at) = line.lets_go_at() {
+            driver.arm(core, at);
         }
         return;
     };
