@@ -15,13 +15,13 @@ const ROWS: usize = 15_625;
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        Row::new("bytes", "100 MiB Vec<u8> there and back", bytes).aim(memory::FRESH, 2.0),
+        Row::new("bytes", "100 MiB Vec<u8> there and back", bytes).aim(memory::FRESH, 1.6),
         Row::new("strings", "200,000 Strings there and back", strings)
             .aim(RAYON, 3.0)
             .headline("Text there and back: 200,000 Strings in upper case", &INSTEAD),
         Row::new("usual-rows", "items of 200 kB as &[u8], for each 200 kB", || blocks(200_000)).aim(memory::USED, 3.0),
         Row::new("half-mebibytes", "items of 512 KiB as &[u8], for each 200 kB", || blocks(512 << 10))
-            .aim(memory::USED, 2.0),
+            .aim(memory::USED, 3.0),
         Row::new("rows", "64 MB of f64 in rows, as &[f64]", float_rows).aim(memory::FRESH, 1.5),
     ]
 }
