@@ -161,6 +161,7 @@ fn all_of_this_holds_inline() {
         &[
             ("a_call_that_is_tried_again_has_its_row_again", "it ends its process"),
             ("the_memory_of_rows_is_given_back_when_no_other_follows", "it looks at what a worker keeps"),
+            ("what_large_items_take_of_a_lane_is_given_back_when_no_other_follows", "it looks at what a worker keeps"),
         ],
     );
 }
