@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parallel::prelude::*;
 
 /// Rows from this size on travel so, in bytes.
-const LARGE: usize = 1 << 20;
+const LARGE: usize = 2 << 20;
 /// The memory of rows is kept for the next ones, and given back after this long.
 const KEPT_FOR: Duration = Duration::from_secs(5);
 /// How much later that may be seen on a loaded machine.
@@ -36,6 +36,11 @@ fn longest(one: Vec<u16>, other: Vec<u16>) -> Vec<u16> {
 #[parallel]
 fn row_of(len: usize) -> Vec<u16> {
     vec![7; len]
+}
+
+#[parallel]
+fn length(row: &[u8]) -> usize {
+    row.len()
 }
 
 /// Different in each place, so that nothing can be shifted or missing.
@@ -156,6 +161,115 @@ fn all_of_this_holds_inline() {
         &[
             ("a_call_that_is_tried_again_has_its_row_again", "it ends its process"),
             ("the_memory_of_rows_is_given_back_when_no_other_follows", "it looks at what a worker keeps"),
+            ("what_large_items_take_of_a_lane_is_given_back_when_no_other_follows", "it looks at what a worker keeps"),
         ],
     );
+}
+
+/// The memory that a worker shares with others.
+#[parallel]
+fn kept_in_worker() -> (usize, usize) {
+    kept()
+}
+
+/// What is larger than usual and has no memory of its own goes the way of the small: no descriptor, no further mapping.
+#[test]
+fn items_of_half_a_mebibyte_need_no_more_than_small_ones_do() {
+    // In a process of its own: others here send rows.
+    kept_by_items.spawn().join().unwrap();
+}
+
+#[parallel]
+fn kept_by_items() {
+    let pool = engines::pool(1);
+    let sent = bytes(MIDDLE, 1);
+    let after = |len: usize| {
+        assert!(length.on(&pool).submit(&sent[..len]).join().unwrap() == len);
+        assert!(row_of.on(&pool).submit(len / 2).join().unwrap().len() == len / 2);
+        (kept(), kept_in_worker.on(&pool).submit().join().unwrap())
+    };
+    let before = after(SMALL);
+    for len in [256 << 10, 300_000, MIDDLE] {
+        assert_eq!(after(len), before, "{len}");
+    }
+}
+
+/// The shared memory that this process has touched, in bytes.
+fn shared_memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssShmem:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+#[parallel]
+fn shared_in_worker() -> usize {
+    shared_memory()
+}
+
+#[test]
+fn what_large_items_take_of_a_lane_is_given_back_when_no_other_follows() {
+    // In a process of its own: others here send rows.
+    narrowed_lane.spawn().join().unwrap();
+}
+
+#[parallel]
+fn narrowed_lane() {
+    // An item that fits the lane, and what an idle lane may keep.
+    const LONG: usize = LARGE - 100;
+    const FEW: usize = LARGE;
+    let pool = engines::pool(1);
+    let before = shared_memory();
+    for _ in 0..4 {
+        assert!(echo.on(&pool).submit(vec![1; LONG]).join().unwrap().len() == LONG);
+    }
+    let begun = Instant::now();
+    let used = (shared_memory(), shared_in_worker.on(&pool).submit().join().unwrap());
+    assert!(used.0 > before + 2 * LONG && used.1 > 2 * LONG, "{used:?} {before}: they travelled in another way");
+    while shared_memory() > before + FEW {
+        assert!(begun.elapsed() < KEPT_FOR + PATIENCE, "{} is kept, not {before}", shared_memory());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // What was given back can be used again.
+    assert!(echo.on(&pool).submit(bytes(LONG, 3)).join().unwrap() == bytes(LONG, 3));
+}
+
+/// Fits the part of a lane that tiny items use.
+const SMALL: usize = 200_000;
+/// Does not.
+const MIDDLE: usize = 512 << 10;
+
+/// How many times as much a byte costs in calls of [`MIDDLE`] bytes as in calls of [`SMALL`] ones, beside what any call costs;
+/// `None` where the machine is so busy that the times say nothing.
+fn dearer(call: &dyn Fn(usize)) -> Option<f64> {
+    let mut least = [f64::INFINITY; 3];
+    for _ in 0..200 {
+        for (least, len) in least.iter_mut().zip([2, SMALL, MIDDLE]) {
+            let begun = Instant::now();
+            call(len);
+            *least = begun.elapsed().as_secs_f64().min(*least);
+        }
+    }
+    let [none, small, middle] = least;
+    let tells = none < small && small < middle;
+    tells.then_some((middle - none) / MIDDLE as f64 / ((small - none) / SMALL as f64))
+}
+
+#[test]
+fn a_byte_of_half_a_mebibyte_costs_what_a_byte_of_less_does() {
+    let pool = engines::pool(1);
+    let sent = bytes(MIDDLE, 1);
+    let arguments = |len: usize| assert!(length.on(&pool).submit(&sent[..len]).join().unwrap() == len);
+    let results = |len: usize| assert!(row_of.on(&pool).submit(len / 2).join().unwrap().len() == len / 2);
+    for (what, call) in [("arguments", &arguments as &dyn Fn(usize)), ("results", &results)] {
+        let (begun, mut seen) = (Instant::now(), Vec::<Option<f64>>::new());
+        // Another program may use the machine meanwhile.
+        while !seen.iter().flatten().any(|times| *times < 2.0) {
+            let tells_nothing = seen.iter().flatten().next().is_none();
+            assert!(tells_nothing || begun.elapsed() < PATIENCE, "{what}: {seen:?} times as much a byte");
+            if begun.elapsed() > PATIENCE {
+                break;
+            }
+            seen.push(dearer(call));
+        }
+    }
 }

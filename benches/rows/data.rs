@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{CHUNK, HANGS, INSTEAD, PROCSPAWN, RAYON, SERIAL, ends, in_chunks, procspawn_pool, workers};
 use crate::limits::memory;
 use crate::python::{loky, multiprocessing};
-use crate::works::{echoes, row_sum, row_sums, upper_case, upper_cases};
+use crate::works::{echoes, lengths, row_sum, row_sums, upper_case, upper_cases};
 
 const BYTES: usize = 100 << 20;
 const TEXTS: usize = 200_000;
@@ -15,10 +15,13 @@ const ROWS: usize = 15_625;
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        Row::new("bytes", "100 MiB Vec<u8> there and back", bytes).aim(memory::FRESH, 2.0),
+        Row::new("bytes", "100 MiB Vec<u8> there and back", bytes).aim(memory::FRESH, 1.6),
         Row::new("strings", "200,000 Strings there and back", strings)
             .aim(RAYON, 3.0)
             .headline("Text there and back: 200,000 Strings in upper case", &INSTEAD),
+        Row::new("usual-rows", "items of 200 kB as &[u8], for each 200 kB", || blocks(200_000)).aim(memory::USED, 3.0),
+        Row::new("half-mebibytes", "items of 512 KiB as &[u8], for each 200 kB", || blocks(512 << 10))
+            .aim(memory::USED, 3.0),
         Row::new("rows", "64 MB of f64 in rows, as &[f64]", float_rows).aim(memory::FRESH, 1.5),
     ]
 }
@@ -43,6 +46,33 @@ fn bytes() -> Vec<Contender> {
         multiprocessing("there and back", BYTES as u64, workers()),
         loky("there and back", BYTES as u64, workers()),
         Contender::skipped(PROCSPAWN, HANGS),
+    ]
+}
+
+/// Bytes of all the blocks of a map.
+const BLOCKS: usize = 32 << 20;
+
+/// Maps over blocks of so many bytes; a unit is 200 kB, so that rows of blocks of other lengths can be compared.
+fn blocks(len: usize) -> Vec<Contender> {
+    let units = u32::try_from(BLOCKS / 200_000).expect("a small number");
+    let ours = move || {
+        let data = vec![1_u8; BLOCKS];
+        move || lengths.par_map(data.chunks_exact(len)).expect("ours")
+    };
+    let copied = move || {
+        let data = vec![1_u8; BLOCKS];
+        let mut used = vec![0; len];
+        move || {
+            for block in data.chunks_exact(len) {
+                used.copy_from_slice(block);
+                std::hint::black_box(&mut used);
+            }
+            used.len()
+        }
+    };
+    vec![
+        Contender::timed(OURS, units, ours, ends(BLOCKS / len, len, len)),
+        Contender::timed(memory::USED, units, copied, move |copied| *copied == len),
     ]
 }
 

@@ -87,8 +87,8 @@ pub(crate) const COMPANY_TIME: Duration = Duration::from_micros(10);
 pub(crate) const LARGEST_COMPANY: usize = 64;
 /// So many travel together at most: a round trip then costs each of them next to nothing. By judgement.
 pub(crate) const LARGEST_GROUP: usize = 256;
-/// The arguments of a call that travels with others, in bytes at most: a full group fills half an area. By judgement.
-pub(crate) const LONGEST_IN_GROUP: usize = LANE_AREA / 2 / LARGEST_GROUP;
+/// The arguments of a call that travels with others, in bytes at most: a full group is as long as a chunk. By judgement.
+pub(crate) const LONGEST_IN_GROUP: usize = CHUNK_BYTES / LARGEST_GROUP;
 
 // Looking before sleeping
 
@@ -113,14 +113,22 @@ pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 // Memory for what travels
 
-/// The bytes of each of a lane's four areas. Half of one holds a chunk of 100 µs of tiny items, and the four fit a second-level
-/// cache. Decision 054.
-pub(crate) const LANE_AREA: usize = 256 << 10;
-/// From so many bytes on a row has memory of its own: to hand it over costs some 10 µs, to copy it once more 100. Decision 032; row
-/// `bytes`.
-pub(crate) const BULK_FROM: usize = 1 << 20;
+/// So many bytes of an area usual chunks use, and an idle lane keeps: they hold 100 µs of tiny items, and those of all four areas fit
+/// a second-level cache. Decision 054.
+pub(crate) const USUAL_AREA: usize = 256 << 10;
+/// A chunk is cut off at so many bytes of arguments: two fit where one is expected. Decision 054.
+pub(crate) const CHUNK_BYTES: usize = USUAL_AREA / 2;
+/// The bytes of each of a lane's four areas: a row that has no memory of its own fits. What fits is copied once on each side, by no
+/// system call; what is not touched takes no memory. Decision 126; row `half-mebibytes`.
+pub(crate) const LANE_AREA: usize = BULK_FROM + USUAL_AREA;
+/// From so many bytes on a row has memory of its own: to send that costs some 30 µs, to copy the row once more on its way through the
+/// lane 100. Decisions 032 and 126; row `bytes`.
+pub(crate) const BULK_FROM: usize = 2 << 20;
 /// So many rows have memory of their own at a time, or queued calls would use up the descriptors. Decision 032.
 pub(crate) const BULK_ROWS: usize = 16;
+/// So many memories of rows that have arrived stay mapped, of all their senders together: to map 100 MiB anew takes some 5 ms. Decision
+/// 127.
+pub(crate) const MAPPED_ROWS: usize = 4 * BULK_ROWS;
 /// How long memory that a large parcel, result or row travelled in is kept for the next. Decisions 032 and 038; row `bytes`.
 pub(crate) const SPARE_BLOCK: Duration = Duration::from_secs(5);
 /// So many bytes go in a message, more in a block: two messages fit a socket's buffer, of which Linux gives 208 KiB. By judgement.

@@ -6,7 +6,8 @@
 //!
 //! Memory that was written once is written again in a tenth of the time. So the sender of a row keeps its memory for a
 //! while, and uses it for another row once this process holds it no more and the receiver has put 0 in the place of the
-//! row's number.
+//! row's number. Both sides keep it mapped meanwhile: to map it and unmap it takes as long as to copy the row. The descriptor
+//! travels with each row, so neither side needs to know what the other keeps.
 
 use std::io;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -16,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use crate::poison::lock;
 use crate::sys::bytes::SharedBytes;
-use crate::sys::memory::{self, Mapping};
+use crate::sys::memory::{self, FileIdentity, Mapping, Use};
 use crate::sys::{AsDescriptor, BorrowedDescriptor, Descriptor};
-use crate::tuning::BULK_ROWS;
+use crate::tuning::{BULK_ROWS, MAPPED_ROWS};
 
 /// Room for the words, and a page of any machine, so that the row starts on one; what is not touched takes no memory.
 const HEAD: usize = 64 << 10;
@@ -44,22 +45,56 @@ pub(crate) struct Bulk {
     head: Mapping,
     /// The number of the row that is in it.
     number: AtomicU64,
+    written: Mutex<Written>,
+}
+
+/// What rows have taken of their memory.
+#[derive(Debug, Default)]
+struct Written {
+    /// The longest row so far, in bytes: so many are there.
+    len: usize,
+    /// The place of rows, up to the longest or an earlier one. It is mapped when a second row is written.
+    place: Option<Mapping>,
 }
 
 impl Bulk {
     fn new() -> io::Result<Self> {
         let memory = memory::create_growing(HEAD)?;
         let head = Mapping::shared(memory.as_descriptor(), HEAD)?;
-        Ok(Self { memory, head, number: AtomicU64::new(0) })
+        Ok(Self { memory, head, number: AtomicU64::new(0), written: Mutex::default() })
     }
 
     fn fill(&self, row: &[u8]) -> io::Result<()> {
         let number = memory::random_id()?;
         let words = words(&self.head);
         words.len.store(row.len() as u64, Relaxed);
-        memory::write_at(self.memory.as_descriptor(), row, HEAD as u64)?;
+        self.write(row)?;
         words.row.store(number, Release);
         self.number.store(number, Relaxed);
+        Ok(())
+    }
+
+    /// Copies a row to its place. What was never written is written by a system call, which fails where there is no memory: a store
+    /// would end the process.
+    fn write(&self, row: &[u8]) -> io::Result<()> {
+        let mut written = lock(&self.written);
+        let known = written.len.min(row.len());
+        if known > 0 && written.place.as_ref().is_none_or(|place| place.len() < known) {
+            // The former one first: both would take twice the address space.
+            written.place = None;
+            written.place = Mapping::behind(self.memory.as_descriptor(), HEAD, written.len, Use::Write).ok();
+        }
+        let at = match &written.place {
+            Some(place) if known > 0 => {
+                place.bytes().range(0, known).copy_from(&row[..known]);
+                known
+            }
+            _ => 0,
+        };
+        if at < row.len() {
+            memory::write_at(self.memory.as_descriptor(), &row[at..], (HEAD + at) as u64)?;
+        }
+        written.len = written.len.max(row.len());
         Ok(())
     }
 
@@ -84,14 +119,17 @@ impl AsDescriptor for Bulk {
     }
 }
 
-/// Memory that was made for a row, and when its latest row was put into it.
-struct Kept {
-    bulk: Arc<Bulk>,
+/// Memory of rows, and when it was used last.
+struct Kept<T> {
+    memory: Arc<T>,
     since: Instant,
 }
 
-static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
-/// Whether any memory is kept: spares [`let_go`] the lock where none is.
+/// Memory for rows that leave this process.
+static KEPT: Mutex<Vec<Kept<Bulk>>> = Mutex::new(Vec::new());
+/// Memory in which rows have arrived, as it is mapped here.
+static MAPPED: Mutex<Vec<Kept<Arrival>>> = Mutex::new(Vec::new());
+/// Whether any memory is kept: spares [`let_go`] the locks where none is.
 static ANY: AtomicBool = AtomicBool::new(false);
 
 /// Puts a row into memory that can be sent; `None` where it must travel in another way.
@@ -101,35 +139,39 @@ pub(crate) fn load(row: &[u8]) -> Option<Arc<Bulk>> {
     }
     let bulk = {
         let mut kept = lock(&KEPT);
-        let is_free = |kept: &Kept| Arc::strong_count(&kept.bulk) == 1 && !is_busy(&kept.bulk);
+        let is_free = |kept: &Kept<Bulk>| Arc::strong_count(&kept.memory) == 1 && !is_busy(&kept.memory);
         match kept.iter().position(is_free) {
             Some(free) => {
                 kept[free].since = Instant::now();
-                Arc::clone(&kept[free].bulk)
+                Arc::clone(&kept[free].memory)
             }
             None if kept.len() < BULK_ROWS => {
                 let bulk = Arc::new(Bulk::new().ok()?);
-                kept.push(Kept { bulk: Arc::clone(&bulk), since: Instant::now() });
+                kept.push(Kept { memory: Arc::clone(&bulk), since: Instant::now() });
                 ANY.store(true, Relaxed);
                 bulk
             }
             None => return None,
         }
     };
-    if let Some(loaded) = LOADED.get() {
-        loaded();
-    }
+    tell_kept();
     // Where there is no memory for the row, the other way may need less, or gives the error.
     bulk.fill(row).ok().map(|()| bulk)
 }
 
-/// What each [`load`] calls, because its memory is to be given back some time.
-static LOADED: OnceLock<fn()> = OnceLock::new();
+fn tell_kept() {
+    if let Some(hook) = KEEPS.get() {
+        hook();
+    }
+}
 
-/// Sets what each [`load`] calls, so that [`let_go`] is called some time; called at once where memory is kept already. The
+/// What is called when memory is kept, because it is to be given back some time.
+static KEEPS: OnceLock<fn()> = OnceLock::new();
+
+/// Sets what is called when memory is kept, so that [`let_go`] is called some time; called at once where some is kept already. The
 /// first hook counts.
-pub(crate) fn on_load(hook: fn()) {
-    if LOADED.set(hook).is_ok() && ANY.load(Relaxed) {
+pub(crate) fn on_keep(hook: fn()) {
+    if KEEPS.set(hook).is_ok() && ANY.load(Relaxed) {
         hook();
     }
 }
@@ -146,19 +188,74 @@ fn is_busy(bulk: &Bulk) -> bool {
     words(&bulk.head).row.load(Acquire) != 0
 }
 
-/// Gives back memory that this process holds no more and that no row was put into for `patience`; says when to look again,
-/// if some is left.
+/// Gives back memory that this process holds no more and that no row was put into for `patience`, or came in; says when to look
+/// again, if some is left.
 pub(crate) fn let_go(patience: Duration) -> Option<Instant> {
     if !ANY.load(Relaxed) {
         return None;
     }
-    let mut kept = lock(&KEPT);
+    let (mut kept, mut mapped) = (lock(&KEPT), lock(&MAPPED));
     let now = Instant::now();
-    // A row that waits to be sent still holds its memory.
-    let in_use = |kept: &Kept| Arc::strong_count(&kept.bulk) > 1;
+    let next = [forget_old(&mut kept, patience, now), forget_old(&mut mapped, patience, now)];
+    ANY.store(!(kept.is_empty() && mapped.is_empty()), Relaxed);
+    next.into_iter().flatten().min()
+}
+
+fn forget_old<T>(kept: &mut Vec<Kept<T>>, patience: Duration, now: Instant) -> Option<Instant> {
+    // A row that waits to be sent or read still holds its memory.
+    let in_use = |kept: &Kept<T>| Arc::strong_count(&kept.memory) > 1;
     kept.retain(|kept| in_use(kept) || now.duration_since(kept.since) < patience);
-    ANY.store(!kept.is_empty(), Relaxed);
     kept.iter().map(|kept| if in_use(kept) { now } else { kept.since } + patience).min()
+}
+
+/// Memory in which rows arrive.
+#[derive(Debug)]
+struct Arrival {
+    identity: FileIdentity,
+    head: Mapping,
+    /// The place of rows, up to the longest so far.
+    row: Mapping,
+}
+
+impl Arrival {
+    /// Maps memory that another process has filled.
+    fn map(identity: FileIdentity, memory: BorrowedDescriptor<'_>) -> io::Result<Self> {
+        memory::check_not_shrinking(memory)?;
+        let head = Mapping::shared(memory, HEAD)?;
+        let row = Mapping::behind(memory, HEAD, len_in(&head)?, Use::Read)?;
+        Ok(Self { identity, head, row })
+    }
+
+    /// The same as it is mapped here, unless the row in it is longer than those before.
+    fn find(memory: BorrowedDescriptor<'_>) -> io::Result<Arc<Self>> {
+        let identity = memory::identity(memory)?;
+        if !is_own() {
+            return Ok(Arc::new(Self::map(identity, memory)?));
+        }
+        let mut mapped = lock(&MAPPED);
+        if let Some(place) = mapped.iter().position(|kept| kept.memory.identity == identity) {
+            let kept = &mut mapped[place];
+            if len_in(&kept.memory.head)? <= kept.memory.row.len() {
+                kept.since = Instant::now();
+                return Ok(Arc::clone(&kept.memory));
+            }
+            // Before it is mapped anew: both would take twice the address space.
+            mapped.swap_remove(place);
+        }
+        let arrival = Arc::new(Self::map(identity, memory)?);
+        if mapped.len() < MAPPED_ROWS {
+            mapped.push(Kept { memory: Arc::clone(&arrival), since: Instant::now() });
+            ANY.store(true, Relaxed);
+            drop(mapped);
+            tell_kept();
+        }
+        Ok(arrival)
+    }
+}
+
+/// The length of the row that is in memory.
+fn len_in(head: &Mapping) -> io::Result<usize> {
+    usize::try_from(words(head).len.load(Acquire)).map_err(io::Error::other)
 }
 
 /// A row that has arrived.
@@ -167,8 +264,8 @@ pub(crate) struct Arrived {
     /// The process where it arrived.
     owner: u32,
     number: u64,
-    head: Mapping,
-    row: Mapping,
+    len: usize,
+    memory: Arc<Arrival>,
 }
 
 impl Arrived {
@@ -178,17 +275,18 @@ impl Arrived {
     ///
     /// `InvalidData` when the memory is too short, or may shrink: its maker could take mapped pages away.
     pub(crate) fn open(number: u64, memory: Descriptor) -> io::Result<Self> {
-        memory::check_not_shrinking(memory.as_descriptor())?;
-        let head = Mapping::shared(memory.as_descriptor(), HEAD)?;
-        let len = usize::try_from(words(&head).len.load(Acquire)).map_err(io::Error::other)?;
-        let row = Mapping::behind(memory.as_descriptor(), HEAD, len)?;
-        Ok(Self { owner: std::process::id(), number, head, row })
+        let memory = Arrival::find(memory.as_descriptor())?;
+        let len = len_in(&memory.head)?;
+        if len == 0 || len > memory.row.len() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a row that changed its length on the way"));
+        }
+        Ok(Self { owner: std::process::id(), number, len, memory })
     }
 
     /// The row's bytes. `None` in a process that was forked from the one where it arrived: once that one has read the row,
     /// another may be in the memory.
     pub(crate) fn bytes(&self) -> Option<SharedBytes<'_>> {
-        self.is_here().then(|| self.row.bytes())
+        self.is_here().then(|| self.memory.row.bytes().range(0, self.len))
     }
 
     /// Whether this is the process where it arrived, and not one that was forked from it.
@@ -204,7 +302,7 @@ impl Drop for Arrived {
             return;
         }
         // There may be another row in it by now, if this one was sent and taken back.
-        let _ = words(&self.head).row.compare_exchange(self.number, 0, Release, Relaxed);
+        let _ = words(&self.memory.head).row.compare_exchange(self.number, 0, Release, Relaxed);
     }
 }
 

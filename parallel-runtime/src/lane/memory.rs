@@ -12,7 +12,7 @@ use super::words::limit::Limit;
 use super::words::slot::SlotWord;
 use crate::sys::bytes::SharedBytes;
 use crate::sys::memory::Mapping;
-use crate::tuning::{LANE_AREA, SLOTS};
+use crate::tuning::{LANE_AREA, SLOTS, USUAL_AREA};
 
 /// `PARALLEL` in ASCII, and the version of this layout.
 pub(crate) const MAGIC: u64 = 0x5041_5241_4c4c_4503;
@@ -150,12 +150,31 @@ impl LaneMemory {
         self.area(SLOTS + slot).range(at, end)
     }
 
+    /// Gives back the memory that the argument area of `slot` has taken beyond what usual chunks use.
+    pub(crate) fn narrow_arguments(&self, slot: usize) {
+        self.narrow(slot);
+    }
+
+    /// The same of the reply area.
+    pub(crate) fn narrow_reply(&self, slot: usize) {
+        self.narrow(SLOTS + slot);
+    }
+
+    fn narrow(&self, area: usize) {
+        self.0.release(start_of(area) + USUAL_AREA, LANE_AREA - USUAL_AREA);
+    }
+
     /// An area: the argument areas come first, then the reply areas.
     #[inline]
     fn area(&self, area: usize) -> SharedBytes<'_> {
-        let start = HEAD + area * LANE_AREA;
+        let start = start_of(area);
         self.0.bytes().range(start, start + LANE_AREA)
     }
+}
+
+#[inline]
+fn start_of(area: usize) -> usize {
+    HEAD + area * LANE_AREA
 }
 
 #[inline]

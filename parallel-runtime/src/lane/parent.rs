@@ -175,6 +175,17 @@ impl Lane {
         self.memory.slot(slot_of(number)).order.state.release();
     }
 
+    /// Gives back memory that large parcels have taken; false where the worker has yet to run or pass a parcel.
+    pub(crate) fn narrow(&self) -> bool {
+        // Only this process writes arguments, and only into an empty slot; a worker reads those of a slot that is not empty.
+        let is_empty = |slot: usize| self.memory.slot(slot).order.state.state() == State::Empty;
+        let empty = (0..SLOTS).all(is_empty);
+        if empty {
+            (0..SLOTS).for_each(|slot| self.memory.narrow_arguments(slot));
+        }
+        empty
+    }
+
     /// Whether the words of the protocol were overwritten, as far as that shows: `in_hand` are the parcels that the worker
     /// holds.
     pub(crate) fn is_spoilt(&self, mut in_hand: impl Iterator<Item = u64> + Clone) -> bool {

@@ -46,12 +46,6 @@ const ONE_MORE: usize = ROW_HEAD + WIDEST + ENTRY_HEAD;
 /// The longest entry that fits an empty reply area, in bytes.
 pub(crate) const LONGEST_ENTRY: usize = LANE_AREA - REPLY_HEAD - ENTRY_HEAD;
 
-/// So many values of this width, in bytes, fit one reply.
-pub(crate) fn room_for(width: usize) -> usize {
-    let before_last = LANE_AREA - REPLY_HEAD - ROW_HEAD - ONE_MORE;
-    before_last.checked_div(width).map_or(usize::MAX, |values| values + 1)
-}
-
 /// The reply to one parcel, in the making.
 #[derive(Debug)]
 pub(crate) struct ReplyWriter<'a> {

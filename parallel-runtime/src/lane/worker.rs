@@ -23,6 +23,8 @@ pub(crate) struct WorkerLane {
     mail: u32,
     /// How long the latest parcel ran.
     ran: Duration,
+    /// A reply was longer than usual ones since the reply areas were narrowed.
+    wide: bool,
 }
 
 /// What a worker is to do next.
@@ -54,7 +56,7 @@ impl WorkerLane {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the lane's layout is another version's"));
         }
         memory.header().divisible.store(u32::from(wait::is_ordered()), Release);
-        Ok(Self { memory, taken: 0, mail: 0, ran: Duration::ZERO })
+        Ok(Self { memory, taken: 0, mail: 0, ran: Duration::ZERO, wide: false })
     }
 
     /// Waits for something to do, at most for `patience`; calls `sleeps` before it sleeps, once the parent can see that it
@@ -160,11 +162,30 @@ impl WorkerLane {
         progress.step.publish(Step::new(Phase::Merging, before + 1, 0));
     }
 
+    /// Whether long replies have taken memory.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.wide
+    }
+
+    /// Gives back the memory that long replies have taken, while no parcel runs.
+    pub(crate) fn narrow(&mut self) {
+        self.wide = false;
+        for slot in 0..tuning::SLOTS {
+            // Only this process writes replies; the parent reads those of a slot that is not empty.
+            if self.memory.slot(slot).order.state.state() == State::Empty {
+                self.memory.narrow_reply(slot);
+            } else {
+                self.wide = true;
+            }
+        }
+    }
+
     /// Ends parcel `number`.
     pub(crate) fn end(&mut self, number: u64) {
         let slot = self.memory.slot(slot_of(number));
         let elapsed = wait::monotonic_nanos().saturating_sub(slot.progress.begun_at.load(Relaxed));
         self.ran = Duration::from_nanos(elapsed);
+        self.wide |= slot.progress.step.read().filled() > tuning::USUAL_AREA;
         slot.progress.elapsed.store(elapsed, Relaxed);
         slot.order.state.end();
     }

@@ -27,8 +27,8 @@ pub(super) fn give_parcel(driver: &Driver, core: &mut Core, index: usize, parcel
     let given = if is_same { line.post(parcel, &held.batch, head, now).map_err(Some) } else { Err(None) };
     core.owing |= given.is_err();
     let Err(error) = given else {
-        if line.block.is_some() {
-            driver.arm(core, now + tuning::SPARE_BLOCK);
+        if let Some(at) = line.lets_go_at() {
+            driver.arm(core, at);
         }
         return;
     };

@@ -22,7 +22,7 @@ use crate::process::transfer::{self, KnownMemory, Store};
 use crate::sys::Descriptor;
 use crate::sys::process;
 use crate::sys::wait;
-use crate::tuning::SLOTS;
+use crate::tuning::{SLOTS, SPARE_BLOCK, USUAL_AREA};
 use crate::wire::handles::Ids;
 use crate::wire::payload::Payload;
 
@@ -41,7 +41,9 @@ pub(crate) struct Line {
     /// Handles that were sent to it anew, each with the parcel that names it.
     handed: Vec<(u64, u64)>,
     /// The block of the latest large parcel, for the next one.
-    pub(crate) block: Option<SpareBlock>,
+    block: Option<SpareBlock>,
+    /// When a parcel was posted last that takes more of the lane than usual ones.
+    wide: Option<Instant>,
     /// Why the system could not end it, where it could not.
     pub(crate) lost: Option<io::Error>,
     /// The panic that it dies of, where the program is built with `panic = "abort"`.
@@ -75,6 +77,7 @@ impl Line {
             known: KnownMemory::default(),
             handed: Vec::new(),
             block: None,
+            wide: None,
             lost: None,
             last_words: None,
             refusal: None,
@@ -138,6 +141,9 @@ impl Line {
         head.clear();
         batch.parcel(&handles).write_head(head);
         if self.lane.post(head, &batch.bytes) {
+            if head.len() + batch.bytes.len() > USUAL_AREA {
+                self.wide = Some(now);
+            }
             return Ok(());
         }
         // The block of the latest large parcel, unless that is still on its way.
@@ -266,9 +272,20 @@ impl Line {
         self.large.remove(&key).ok_or_else(|| self.store.why_lost().unwrap_or("the worker did not send it").to_string())
     }
 
-    /// Gives back a block that was last filled before `before`.
-    pub(crate) fn let_go(&mut self, before: Instant) {
-        self.block.take_if(|spare| spare.since <= before);
+    /// Gives back memory that large parcels have left and no other has used for [`SPARE_BLOCK`].
+    pub(crate) fn let_go(&mut self, now: Instant) {
+        let is_old = |since: Instant| now.saturating_duration_since(since) >= SPARE_BLOCK;
+        self.block.take_if(|spare| is_old(spare.since));
+        if self.wide.is_some_and(is_old) {
+            // A parcel that is under way may still be read.
+            self.wide = (!self.lane.narrow()).then_some(now);
+        }
+    }
+
+    /// When to look again whether such memory is to be given back, if there is some.
+    pub(crate) fn lets_go_at(&self) -> Option<Instant> {
+        let block = self.block.as_ref().map(|spare| spare.since);
+        block.into_iter().chain(self.wide).min().map(|since| since + SPARE_BLOCK)
     }
 
     /// Whether it is a copy of the zygote that has said nothing.

@@ -25,7 +25,6 @@ use crate::process::start::{Order, Way};
 use crate::process::transfer;
 use crate::sys::process;
 use crate::sys::{AsDescriptor, Descriptor};
-use crate::tuning;
 use crate::wire::payload::Payload;
 
 /// Hears one worker on behalf of its pool.
@@ -379,12 +378,10 @@ impl Alarm for Driver {
         self.pump(core);
         core.handle(Event::Time, now);
         self.carry_out(core, now);
-        let before = now.checked_sub(tuning::SPARE_BLOCK);
-        before.into_iter().for_each(|before| core.lines.iter_mut().flatten().for_each(|line| line.let_go(before)));
-        let blocks =
-            core.lines.iter().flatten().filter_map(|line| Some(line.block.as_ref()?.since + tuning::SPARE_BLOCK));
+        core.lines.iter_mut().flatten().for_each(|line| line.let_go(now));
+        let memory = core.lines.iter().flatten().filter_map(Line::lets_go_at);
         let heartbeat = Self::heartbeat(core).map(|pause| now + pause);
-        let next = blocks.chain(heartbeat).chain(core.state.next_deadline(now)).min()?;
+        let next = memory.chain(heartbeat).chain(core.state.next_deadline(now)).min()?;
         if core.armed.is_some_and(|armed| armed <= next) {
             return None;
         }

@@ -10,7 +10,7 @@ use crate::tuning::SPARE_BLOCK;
 
 /// Looks after the memory of rows from now on.
 pub(crate) fn look_after() {
-    bulk::on_load(set_alarm);
+    bulk::on_keep(set_alarm);
 }
 
 /// Whether the alarm is set.

@@ -203,9 +203,9 @@ struct Server<'a> {
 impl Server<'_> {
     fn serve(&mut self) -> io::Result<i32> {
         loop {
-            let keeps = self.spare.is_some() || bulk::let_go(tuning::SPARE_BLOCK).is_some();
+            let keeps = self.keeps_memory() || bulk::let_go(tuning::SPARE_BLOCK).is_some();
             match self.lane.take(keeps.then_some(tuning::SPARE_BLOCK), || self.bell.ring_idle()) {
-                Work::Nothing => self.spare = None,
+                Work::Nothing => self.let_go(),
                 Work::Parcel { number, len, in_block } => {
                     let block = if in_block { Some(self.mailbox.parcel(number)?) } else { None };
                     self.run(number, len, block.as_deref())?;
@@ -235,6 +235,18 @@ impl Server<'_> {
                 }
             }
         }
+    }
+
+    /// Whether what was large has left memory behind.
+    fn keeps_memory(&self) -> bool {
+        self.spare.is_some() || self.lane.is_wide() || self.value.bytes.capacity() > tuning::USUAL_AREA
+    }
+
+    /// Gives it back.
+    fn let_go(&mut self) {
+        self.spare = None;
+        self.value.bytes.shrink_to(tuning::USUAL_AREA);
+        self.lane.narrow();
     }
 
     /// Runs a parcel, which is in its slot or in a block.

@@ -7,15 +7,14 @@ use std::time::{Duration, Instant};
 use super::asking::Asking;
 use super::chunker::Chunker;
 use super::input::{Asked, Input};
-use super::outbox::{CHUNK_BYTES, Chunk, Extent, Outbox, Outcomes};
+use super::outbox::{Chunk, Extent, Outbox, Outcomes};
 use crate::engine::batch::Terms;
 use crate::engine::{Engine, Shape};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lane::reply;
 use crate::lane::rows::Rows;
 use crate::run::callable::Accepts;
 use crate::run::registry::Entry;
-use crate::tuning;
+use crate::tuning::{self, CHUNK_BYTES, USUAL_AREA};
 use crate::wire::consecutive;
 use crate::wire::ends::ItemEnds;
 use crate::wire::given::Given;
@@ -118,10 +117,10 @@ impl<I: Iterator, H: Accepts<I::Item>> Feeder<I, H> {
     fn of(plan: MapPlan, items: Input<I>) -> Self {
         let shape = plan.engine.shape();
         let counts = consecutive::counts::<I>() && plan.chunk_size.is_none();
-        // Items without room for their reply would come back and be sent again.
-        let replies = plain::size_of_number::<H::Output>().map_or(usize::MAX, reply::room_for);
+        // More numbers would leave the cache.
+        let replies = plain::size_of_number::<H::Output>().map_or(usize::MAX, |width| USUAL_AREA / width);
         let width = plain::size_of_number::<I::Item>().filter(|_| plan.chunk_size.is_none());
-        let numbers = width.map_or(usize::MAX, |width| if counts { tuning::LANE_AREA } else { CHUNK_BYTES } / width);
+        let numbers = width.map_or(usize::MAX, |width| if counts { USUAL_AREA } else { CHUNK_BYTES } / width);
         let pace = plan.engine.pace(H::entry());
         Self {
             chunker: Chunker::new(plan.chunk_size, shape.most_items.min(replies).min(numbers), pace),

@@ -18,7 +18,7 @@ use crate::poison::lock;
 use crate::run::callable::Accepts;
 use crate::run::registry::Entry;
 use crate::sys::bytes::SharedBytes;
-use crate::tuning;
+use crate::tuning::CHUNK_BYTES;
 use crate::wire::arguments::Arguments;
 use crate::wire::codec::CodecError;
 use crate::wire::ends::ItemEnds;
@@ -99,8 +99,6 @@ impl Sink for MapSink {
     }
 }
 
-/// A chunk is cut off at this many bytes, so that two fit where one is expected.
-pub(super) const CHUNK_BYTES: usize = tuning::LANE_AREA / 2;
 /// What is under way: batches go out, outcomes come back. Dropping it abandons what has not come back.
 pub(crate) struct Outbox {
     engine: Arc<dyn Engine>,

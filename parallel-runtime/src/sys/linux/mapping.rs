@@ -17,6 +17,23 @@ pub(crate) struct Mapping {
     stays: bool,
 }
 
+/// What this process does with a mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Read,
+    /// It reads and writes.
+    Write,
+}
+
+/// Which file a descriptor leads to, as long as the file is held: device and inode, stat(3type).
+pub(crate) type FileIdentity = (u64, u64);
+
+/// Which memory this is.
+pub(crate) fn identity(memory: BorrowedFd<'_>) -> io::Result<FileIdentity> {
+    let stat = rustix::fs::fstat(memory).named("fstat")?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
 // SAFETY: plain memory, of no thread: accessed by atomics and copies, or under a seal or a lock.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
@@ -64,16 +81,20 @@ impl Mapping {
         Self::owning(start.cast(), len)
     }
 
-    /// Maps `len` bytes of `memory` behind the first `skipped`, which are whole pages, for reading only, and all at once.
-    pub(crate) fn behind(memory: BorrowedFd<'_>, skipped: usize, len: usize) -> io::Result<Self> {
+    /// Maps `len` bytes of `memory` behind the first `skipped`, which are whole pages, all at once.
+    pub(crate) fn behind(memory: BorrowedFd<'_>, skipped: usize, len: usize, access: Use) -> io::Result<Self> {
         let (size, taken) = sizes(memory)?;
         // Pages that were never written would be allocated here.
         if len == 0 || taken < len || size.checked_sub(skipped).is_none_or(|left| left < len) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is smaller than its mapping"));
         }
         let flags = MapFlags::SHARED | MapFlags::POPULATE;
+        let protection = match access {
+            Use::Read => ProtFlags::READ,
+            Use::Write => ProtFlags::READ | ProtFlags::WRITE,
+        };
         // SAFETY: a fresh mapping, at an address that the kernel chooses, inside the file.
-        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, ProtFlags::READ, flags, memory, skipped as u64) }
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, protection, flags, memory, skipped as u64) }
             .named("mmap")?;
         Self::owning(start.cast(), len)
     }
@@ -121,6 +142,18 @@ impl Mapping {
 
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Gives the memory of whole pages of a shared mapping back, in every process; they read as zeros from then on.
+    pub(crate) fn release(&self, start: usize, len: usize) {
+        if start.checked_add(len).is_none_or(|end| end > self.len) {
+            return;
+        }
+        let first = self.as_ptr().wrapping_add(start);
+        // Only a saving: where the kernel refuses, as it does for locked memory (madvise(2), `EINVAL`), the memory stays.
+        // SAFETY: inside this mapping. References into it are to atomic words, which stay valid as zeros, or to bytes that the
+        // caller knows to be unused.
+        let _ = unsafe { rustix::mm::madvise(first.cast(), len, rustix::mm::Advice::LinuxRemove) };
     }
 
     /// Lets it stay mapped as long as the process.

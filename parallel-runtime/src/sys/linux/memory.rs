@@ -13,7 +13,7 @@ use rustix::fs::{MemfdFlags, SealFlags};
 
 use super::descriptor::above_standard;
 use super::limits::{self, UserLimit};
-pub(crate) use super::mapping::{Mapping, sizes};
+pub(crate) use super::mapping::{FileIdentity, Mapping, Use, identity, sizes};
 use super::parts::{self, RegionParts};
 use super::refusal::{Named, refused};
 use crate::poison::lock;
