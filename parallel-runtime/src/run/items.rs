@@ -80,7 +80,7 @@ impl<'a> ItemLoop<'a> {
 
     /// Decodes the arguments of each item, runs the function and encodes its result; each step's error or panic is its own
     /// failure of that item, and the next follows.
-    pub fn run<H: Returns, F>(&mut self, decode: impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>)
+    pub(super) fn run<H: Returns, F>(&mut self, decode: impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>)
     where
         F: FnOnce() -> H::Output,
     {
