@@ -1,6 +1,7 @@
 //! The functions that every contender runs. The plain function is for the peers, its handle for `parallel`.
 
 use parallel::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Returns what it was given: a call that costs nothing but the way.
 #[parallel(handle = identities)]
@@ -31,6 +32,29 @@ pub(crate) fn square_root(number: u64) -> f64 {
 #[parallel(handle = factorials)]
 pub(crate) fn factorial(number: u64) -> u128 {
     (1..=u128::from(number)).product()
+}
+
+/// Five numbers of several types.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Numbers {
+    pub(crate) at: u64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) kind: u32,
+    pub(crate) offset: i64,
+}
+
+/// Less work than any way to another process, from a struct.
+#[parallel(handle = sums_of_structs)]
+pub(crate) fn sum_of_struct(numbers: Numbers) -> f64 {
+    let Numbers { at, width, height, kind, offset } = numbers;
+    sum_of_numbers(at, width, height, kind, offset)
+}
+
+/// The same from five arguments.
+#[parallel(handle = sums_of_numbers)]
+pub(crate) fn sum_of_numbers(at: u64, width: f64, height: f64, kind: u32, offset: i64) -> f64 {
+    at as f64 + width * height + f64::from(kind) + offset as f64
 }
 
 /// Large arguments and results.

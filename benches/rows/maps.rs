@@ -8,7 +8,10 @@ use super::{
 };
 use crate::limits::futex;
 use crate::python::{LOKY, MULTIPROCESSING, loky, multiprocessing};
-use crate::works::{factorial, factorials, is_perfect, perfects, square_root, square_roots};
+use crate::works::{
+    Numbers, factorial, factorials, is_perfect, perfects, square_root, square_roots, sum_of_numbers, sums_of_numbers,
+    sums_of_structs,
+};
 
 const PERFECT_TO: u64 = 20_000;
 const ROOTS_FROM: u64 = 10;
@@ -18,6 +21,9 @@ const LAZY: u64 = 1_000_000;
 const FACTORIALS: u64 = 1_000_000;
 /// The contender that gives all results at once.
 const EAGER: &str = "par_map";
+const STRUCTS: u64 = 1_000_000;
+/// What serde's traits cost, which structs travel by: the same numbers as arguments of their own.
+const AS_TUPLES: &str = "as tuples";
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -31,6 +37,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("factorials", "factorials of 1,000,000 numbers", million_factorials)
             .aim(RAYON, 1.2)
             .headline("A map of small items: 1,000,000 factorials", &INSTEAD),
+        Row::new("structs", "sums of 1,000,000 structs of five numbers", million_structs).aim(AS_TUPLES, 1.5),
     ]
 }
 
@@ -160,4 +167,25 @@ fn million_factorials() -> Vec<Contender> {
         loky("factorials", FACTORIALS, workers()),
         Contender::timed(PROCSPAWN, 1, by_hand, check()),
     ]
+}
+
+fn million_structs() -> Vec<Contender> {
+    let numbers = |at: u64| (at, 1.5, 2.0, 3_u32, -4_i64);
+    let structs = move || {
+        let structs: Vec<_> = (0..STRUCTS)
+            .map(numbers)
+            .map(|(at, width, height, kind, offset)| Numbers { at, width, height, kind, offset })
+            .collect();
+        move || sums_of_structs.par_map(structs.iter().copied()).expect("ours")
+    };
+    let tuples = move || {
+        let tuples: Vec<_> = (0..STRUCTS).map(numbers).collect();
+        move || sums_of_numbers.par_map(tuples.iter().copied()).expect("ours")
+    };
+    let sum = move |at| {
+        let (at, width, height, kind, offset) = numbers(at);
+        sum_of_numbers(at, width, height, kind, offset)
+    };
+    let check = move || ends(STRUCTS as usize, sum(0), sum(STRUCTS - 1));
+    vec![Contender::timed(OURS, 1, structs, check()), Contender::timed(AS_TUPLES, 1, tuples, check())]
 }

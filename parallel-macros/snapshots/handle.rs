@@ -228,24 +228,36 @@ for __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>> {
             ),
             "cube",
             |__call| {
-                __call
-                    .run::<
-                        __parallel_cubes::cubes<
-                            ::parallel::__private::Call<fn(u64) -> u64>,
+                #[allow(unused_imports)]
+                use ::parallel::__private::{OfAny as _, OfNumbers as _};
+                (&&::parallel::__private::Signature::<
+                    __parallel_cubes::cubes<::parallel::__private::Call<fn(u64) -> u64>>,
+                    (
+                        ::parallel::__private::Owned<
+                            __parallel_cubes::cubes<
+                                ::parallel::__private::Call<fn(u64) -> u64>,
+                            >,
+                            0,
                         >,
-                        _,
-                    >(|__parameters| {
-                        let __values = (
-                            __parameters
-                                .take::<
-                                    __parallel_cubes::cubes<
-                                        ::parallel::__private::Call<fn(u64) -> u64>,
-                                    >,
-                                    0,
-                                >()?,
-                        );
-                        ::core::result::Result::Ok(move || cube(__values.0.into_inner()))
-                    })
+                    ),
+                >::new())
+                    .run(
+                        __call,
+                        |__parameters| {
+                            let __values = (
+                                __parameters
+                                    .take::<
+                                        __parallel_cubes::cubes<
+                                            ::parallel::__private::Call<fn(u64) -> u64>,
+                                        >,
+                                        0,
+                                    >()?,
+                            );
+                            ::core::result::Result::Ok(move || cube(
+                                __values.0.into_inner(),
+                            ))
+                        },
+                    );
             },
         );
         &ENTRY

@@ -190,13 +190,18 @@ for __parallel_match::r#match<::parallel::__private::Call<fn()>> {
             ),
             "match",
             |__call| {
-                __call
-                    .run::<
-                        __parallel_match::r#match<::parallel::__private::Call<fn()>>,
-                        _,
-                    >(|_| ::core::result::Result::Ok(
-                        __parallel_match::r#match::<()>::r#match,
-                    ))
+                #[allow(unused_imports)]
+                use ::parallel::__private::{OfAny as _, OfNumbers as _};
+                (&&::parallel::__private::Signature::<
+                    __parallel_match::r#match<::parallel::__private::Call<fn()>>,
+                    (),
+                >::new())
+                    .run(
+                        __call,
+                        |_| ::core::result::Result::Ok(
+                            __parallel_match::r#match::<()>::r#match,
+                        ),
+                    );
             },
         );
         &ENTRY

@@ -266,26 +266,36 @@ for __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>> {
             ),
             "sum",
             |__call| {
-                __call
-                    .run::<
-                        __parallel_sum::sum<
-                            ::parallel::__private::Call<fn(&[f64]) -> f64>,
+                #[allow(unused_imports)]
+                use ::parallel::__private::{OfAny as _, OfNumbers as _};
+                (&&::parallel::__private::Signature::<
+                    __parallel_sum::sum<::parallel::__private::Call<fn(&[f64]) -> f64>>,
+                    (
+                        ::parallel::__private::Owned<
+                            __parallel_sum::sum<
+                                ::parallel::__private::Call<fn(&[f64]) -> f64>,
+                            >,
+                            0,
                         >,
-                        _,
-                    >(|__parameters| {
-                        let __values = (
-                            __parameters
-                                .take_borrowed::<
-                                    __parallel_sum::sum<
-                                        ::parallel::__private::Call<fn(&[f64]) -> f64>,
-                                    >,
-                                    0,
-                                >()?,
-                        );
-                        ::core::result::Result::Ok(move || __parallel_sum::sum::<
-                            (),
-                        >::sum(__values.0.get()))
-                    })
+                    ),
+                >::new())
+                    .run(
+                        __call,
+                        |__parameters| {
+                            let __values = (
+                                __parameters
+                                    .take_borrowed::<
+                                        __parallel_sum::sum<
+                                            ::parallel::__private::Call<fn(&[f64]) -> f64>,
+                                        >,
+                                        0,
+                                    >()?,
+                            );
+                            ::core::result::Result::Ok(move || __parallel_sum::sum::<
+                                (),
+                            >::sum(__values.0.get()))
+                        },
+                    );
             },
         );
         &ENTRY

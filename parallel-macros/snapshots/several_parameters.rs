@@ -432,52 +432,82 @@ for __parallel_norm::norm<
             ),
             "norm",
             |__call| {
-                __call
-                    .run::<
-                        __parallel_norm::norm<
-                            crate::vendored::parallel::__private::Call<
-                                fn(&[f64], f64, (f64, f64)) -> f64,
-                            >,
+                #[allow(unused_imports)]
+                use crate::vendored::parallel::__private::{OfAny as _, OfNumbers as _};
+                (&&crate::vendored::parallel::__private::Signature::<
+                    __parallel_norm::norm<
+                        crate::vendored::parallel::__private::Call<
+                            fn(&[f64], f64, (f64, f64)) -> f64,
                         >,
-                        _,
-                    >(|__parameters| {
-                        let __values = (
-                            __parameters
-                                .take_borrowed::<
-                                    __parallel_norm::norm<
-                                        crate::vendored::parallel::__private::Call<
-                                            fn(&[f64], f64, (f64, f64)) -> f64,
+                    >,
+                    (
+                        crate::vendored::parallel::__private::Owned<
+                            __parallel_norm::norm<
+                                crate::vendored::parallel::__private::Call<
+                                    fn(&[f64], f64, (f64, f64)) -> f64,
+                                >,
+                            >,
+                            0,
+                        >,
+                        crate::vendored::parallel::__private::Owned<
+                            __parallel_norm::norm<
+                                crate::vendored::parallel::__private::Call<
+                                    fn(&[f64], f64, (f64, f64)) -> f64,
+                                >,
+                            >,
+                            1,
+                        >,
+                        crate::vendored::parallel::__private::Owned<
+                            __parallel_norm::norm<
+                                crate::vendored::parallel::__private::Call<
+                                    fn(&[f64], f64, (f64, f64)) -> f64,
+                                >,
+                            >,
+                            2,
+                        >,
+                    ),
+                >::new())
+                    .run(
+                        __call,
+                        |__parameters| {
+                            let __values = (
+                                __parameters
+                                    .take_borrowed::<
+                                        __parallel_norm::norm<
+                                            crate::vendored::parallel::__private::Call<
+                                                fn(&[f64], f64, (f64, f64)) -> f64,
+                                            >,
                                         >,
-                                    >,
-                                    0,
-                                >()?,
-                            __parameters
-                                .take::<
-                                    __parallel_norm::norm<
-                                        crate::vendored::parallel::__private::Call<
-                                            fn(&[f64], f64, (f64, f64)) -> f64,
+                                        0,
+                                    >()?,
+                                __parameters
+                                    .take::<
+                                        __parallel_norm::norm<
+                                            crate::vendored::parallel::__private::Call<
+                                                fn(&[f64], f64, (f64, f64)) -> f64,
+                                            >,
                                         >,
-                                    >,
-                                    1,
-                                >()?,
-                            __parameters
-                                .take::<
-                                    __parallel_norm::norm<
-                                        crate::vendored::parallel::__private::Call<
-                                            fn(&[f64], f64, (f64, f64)) -> f64,
+                                        1,
+                                    >()?,
+                                __parameters
+                                    .take::<
+                                        __parallel_norm::norm<
+                                            crate::vendored::parallel::__private::Call<
+                                                fn(&[f64], f64, (f64, f64)) -> f64,
+                                            >,
                                         >,
-                                    >,
-                                    2,
-                                >()?,
-                        );
-                        ::core::result::Result::Ok(move || __parallel_norm::norm::<
-                            (),
-                        >::norm(
-                            __values.0.get(),
-                            __values.1.into_inner(),
-                            __values.2.into_inner(),
-                        ))
-                    })
+                                        2,
+                                    >()?,
+                            );
+                            ::core::result::Result::Ok(move || __parallel_norm::norm::<
+                                (),
+                            >::norm(
+                                __values.0.get(),
+                                __values.1.into_inner(),
+                                __values.2.into_inner(),
+                            ))
+                        },
+                    );
             },
         );
         &ENTRY

@@ -487,7 +487,8 @@ impl<'a> Code<'a> {
     // Output:
     //     #[distributed_slice(FUNCTIONS)]
     //     static ENTRY: Entry = Entry::new("path::norm at src/lib.rs:3:4 fn(&[f64], f64) -> f64", "norm", |call| {
-    //         call.run::<norm, _>(|parameters| {
+    //         use __private::{OfAny as _, OfNumbers as _};
+    //         (&&Signature::<norm, (Owned<norm, 0>, Owned<norm, 1>,)>::new()).run(call, |parameters| {
     //             let values = (parameters.take_borrowed::<norm, 0>()?, parameters.take::<norm, 1>()?,);
     //             Ok(move || __parallel_norm::norm::<()>::norm(values.0.get(), values.1.into_inner()))
     //         });
@@ -528,13 +529,18 @@ impl<'a> Code<'a> {
                 }
             }
         };
+        let indices = (0..model.parameters.len()).map(Literal::usize_unsuffixed);
         quote_spanned! {span()=>
             #[#p::linkme::distributed_slice(#p::FUNCTIONS)]
             #[linkme(crate = #p::linkme)]
             static ENTRY: #p::Entry = #p::Entry::new(
                 ::core::concat!(::core::module_path!(), #path, #place, #signature),
                 #name,
-                |__call| __call.run::<#handle, _>(#decode),
+                |__call| {
+                    #[allow(unused_imports)]
+                    use #p::{OfAny as _, OfNumbers as _};
+                    (&&#p::Signature::<#handle, (#(#p::Owned<#handle, #indices>,)*)>::new()).run(__call, #decode);
+                },
             );
         }
     }

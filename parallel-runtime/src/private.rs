@@ -7,6 +7,7 @@ pub use crate::call::options::Defaults;
 pub use crate::call::task::{Call, Function, Task};
 pub use crate::probe::*;
 pub use crate::run::callable::{Accepts, AcceptsTuple, ByArguments, Callable, Merges, NamedArguments};
+pub use crate::run::numbers::{OfAny, OfNumbers, Signature};
 pub use crate::run::registry::{Entry, FUNCTIONS};
 pub use crate::wire::arguments::{Arguments, BorrowedArgument, Parameters};
 pub use crate::wire::borrowed::{Borrowed, BorrowedFrom};

@@ -100,7 +100,7 @@ impl Options {
     }
 
     /// Refuses options that make no sense, or none for this call.
-    pub(crate) fn check(&self, manner: Manner) -> Result<()> {
+    pub(super) fn check_for(&self, manner: Manner) -> Result<()> {
         if let Some(text) = self.refusal(manner) {
             return Err(Error::invalid(text));
         }

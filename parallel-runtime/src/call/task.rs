@@ -17,12 +17,13 @@ use super::options::{Defaults, Manner, Options};
 use super::spawned::{Request, Spawned};
 use super::submitted::Submitted;
 use crate::engine::batch::Terms;
-use crate::engine::flight;
+use crate::engine::flight::{self, Flight};
 use crate::engine::target::Target;
 use crate::engine::{Engine, inline};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pool::Pool;
 use crate::run::callable::{Callable, NamedArguments};
+use crate::run::registry::Entry;
 use crate::wire::arguments::Arguments;
 use crate::wire::codec::CodecError;
 use crate::wire::given::{self, Given};
@@ -178,30 +179,10 @@ impl<H: Callable> Task<H> {
     pub fn spawn_with<A>(
         &self,
         arguments: A,
-        encode: impl FnOnce(&A, &mut Arguments) -> std::result::Result<(), CodecError>,
+        encode: impl Fn(&A, &mut Arguments) -> std::result::Result<(), CodecError>,
     ) -> JoinHandle<H::Output> {
         let arguments = Given::new(arguments);
-        let prepared = self
-            .check(Manner::Spawn)
-            .and_then(|()| entry::check())
-            .and_then(|()| encode_arguments(|bytes| encode(&arguments, bytes)));
-        if prepared.is_err() {
-            // Not all arguments were encoded, so their depth is unknown.
-            given::meet();
-        }
-        let flight = match prepared {
-            Ok(arguments) => {
-                let request = Request {
-                    entry: H::entry(),
-                    name: self.0.options.name.clone(),
-                    timeout: self.0.options.timeout,
-                    retries: self.0.options.retries,
-                    environment: self.0.options.environment.clone(),
-                };
-                Spawned::spawn(request, arguments)
-            }
-            Err(error) => flight::failed(error.in_function(H::entry().name())),
-        };
+        let flight = self.0.options.spawn(H::entry(), &|bytes| encode(&arguments, bytes));
         JoinHandle::new(flight, H::entry().name(), self.0.options.name.clone(), decode_result::<H>)
     }
 
@@ -210,20 +191,10 @@ impl<H: Callable> Task<H> {
     pub fn submit_with<A>(
         &self,
         arguments: A,
-        encode: impl FnOnce(&A, &mut Arguments) -> std::result::Result<(), CodecError>,
+        encode: impl Fn(&A, &mut Arguments) -> std::result::Result<(), CodecError>,
     ) -> JoinHandle<H::Output> {
         let arguments = Given::new(arguments);
-        let prepared = self
-            .check(Manner::Submit)
-            .and_then(|()| Ok((self.engine()?, encode_arguments(|bytes| encode(&arguments, bytes))?)));
-        if prepared.is_err() {
-            // Not all arguments were encoded, so their depth is unknown.
-            given::meet();
-        }
-        let flight = match prepared {
-            Ok((engine, arguments)) => Submitted::submit(&engine, H::entry(), arguments, self.terms(false, false)),
-            Err(error) => flight::failed(error.in_function(H::entry().name())),
-        };
+        let flight = self.0.options.submit(H::entry(), &|bytes| encode(&arguments, bytes));
         JoinHandle::new(flight, H::entry().name(), self.0.options.name.clone(), decode_result::<H>)
     }
 
@@ -285,15 +256,47 @@ impl<H: Callable> Task<H> {
     pub(super) fn options(&self) -> &Options {
         &self.0.options
     }
+}
+
+/// Appends the arguments of a call.
+type Encode<'e> = &'e dyn Fn(&mut Arguments) -> std::result::Result<(), CodecError>;
+
+/// How calls are made, whatever their function.
+impl Options {
+    fn spawn(&self, entry: &'static Entry, encode: Encode<'_>) -> Arc<dyn Flight> {
+        let arguments =
+            self.check(Manner::Spawn, entry).and_then(|()| entry::check()).and_then(|()| encode_arguments(encode));
+        match arguments {
+            Ok(arguments) => {
+                let request = Request {
+                    entry,
+                    name: self.name.clone(),
+                    timeout: self.timeout,
+                    retries: self.retries,
+                    environment: self.environment.clone(),
+                };
+                Spawned::spawn(request, arguments)
+            }
+            Err(error) => not_made(error, entry),
+        }
+    }
+
+    fn submit(&self, entry: &'static Entry, encode: Encode<'_>) -> Arc<dyn Flight> {
+        let prepared = self.check(Manner::Submit, entry).and_then(|()| Ok((self.engine()?, encode_arguments(encode)?)));
+        match prepared {
+            Ok((engine, arguments)) => Submitted::submit(&engine, entry, arguments, self.terms(false, false)),
+            Err(error) => not_made(error, entry),
+        }
+    }
 
     /// Refuses options that make no sense, and a function that workers could not find.
-    pub(super) fn check(&self, manner: Manner) -> Result<()> {
-        self.0.options.check(manner)?;
-        entry::check_function(H::entry())
+    pub(super) fn check(&self, manner: Manner, entry: &'static Entry) -> Result<()> {
+        self.check_for(manner)?;
+        entry::check_function(entry)
     }
 
     pub(super) fn engine(&self) -> Result<Arc<dyn Engine>> {
-        match &self.0.options.engine {
+        match &self.engine {
             Some(engine) => Ok(Arc::clone(engine)),
             None => match inline::within() {
                 // A call inside of a call.
@@ -306,12 +309,12 @@ impl<H: Callable> Task<H> {
     pub(super) fn terms(&self, discard: bool, indexed: bool) -> Arc<Terms> {
         static USUAL: LazyLock<Arc<Terms>> = LazyLock::new(Arc::default);
         let terms = Terms {
-            timeout: self.0.options.timeout,
-            retries: self.0.options.retries,
-            name: self.0.options.name.clone(),
+            timeout: self.timeout,
+            retries: self.retries,
+            name: self.name.clone(),
             discard,
             indexed,
-            fixed: self.0.options.items_per_chunk().is_some(),
+            fixed: self.items_per_chunk().is_some(),
             fallible: false,
         };
         // Those of a call without options need no memory of their own.
@@ -319,7 +322,14 @@ impl<H: Callable> Task<H> {
     }
 }
 
-fn encode_arguments(encode: impl FnOnce(&mut Arguments) -> std::result::Result<(), CodecError>) -> Result<Payload> {
+/// A call that came to nothing.
+fn not_made(error: Error, entry: &'static Entry) -> Arc<dyn Flight> {
+    // Not all arguments were encoded, so their depth is unknown.
+    given::meet();
+    flight::failed(error.in_function(entry.name()))
+}
+
+fn encode_arguments(encode: Encode<'_>) -> Result<Payload> {
     let mut arguments = Arguments::default();
     encode(&mut arguments).map_err(|error| Error::new(ErrorKind::Encode(error)))?;
     let payload = arguments.into_payload();

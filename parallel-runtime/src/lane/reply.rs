@@ -187,6 +187,12 @@ impl<'a> RowWriter<'a> {
         self.values.write(index, value);
     }
 
+    /// The same of a value that is bytes already.
+    pub(crate) fn write_bytes(&self, index: u32, value: &[u8]) {
+        let at = index as usize * self.width;
+        self.values.range(at, at + self.width).copy_from(value);
+    }
+
     /// The reply, with the row, as far as it is published; and how many items were begun.
     pub(crate) fn into_reply(self) -> (ReplyWriter<'a>, usize) {
         let Self { words, width, start, most, mut writer, .. } = self;

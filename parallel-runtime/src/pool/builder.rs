@@ -164,7 +164,7 @@ impl PoolBuilder {
                     let met = given::met();
                     let output: F::Output =
                         decode_result::<F>(&value.bytes, &value.handles).map_err(|error| error.to_string())?;
-                    if given::met() == met { output.outcome() } else { given::apart(|| output.outcome()) }
+                    given::run(given::met() != met, || output.outcome())
                 },
             }),
             Err(error) => Err(Error::new(ErrorKind::Encode(error)).in_function(F::entry().name())),

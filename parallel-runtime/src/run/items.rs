@@ -1,4 +1,9 @@
 //! The loop over a parcel's items: arguments are decoded, the function runs, its value is encoded.
+//!
+//! There is one loop for all functions, over a call that is compiled for each; functions of numbers have a loop for their rows
+//! beside it.
+
+use std::slice::ChunksExact;
 
 use crate::lane::reply::{ReplyWriter, RowWriter};
 use crate::panic;
@@ -75,12 +80,40 @@ impl<'a> ItemLoop<'a> {
 
     /// Decodes the arguments of each item, runs the function and encodes its result; each step's error or panic is its own
     /// failure of that item, and the next follows.
-    pub fn run<H: Returns, F>(&mut self, decode: impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>)
+    pub(super) fn run<H: Returns, F>(&mut self, decode: impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>)
     where
         F: FnOnce() -> H::Output,
     {
+        self.run_all(plain::short_width::<H::Output>(), &|item| item.run::<H, F>(&decode), None);
+    }
+
+    /// The same of a function that has numbers as arguments and result. Its items are shorter than what the loop over all kinds
+    /// of items costs, so it has a loop of its own, which has only its counter to keep.
+    pub(super) fn run_numbers<H: Returns, F>(&mut self, decode: impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>)
+    where
+        F: FnOnce() -> H::Output,
+    {
+        let run_row = |row: &RowWriter<'a>, mut items: ChunksExact<'a, u8>| {
+            let mut index = 0;
+            while row.begin(index, false) {
+                let function = match decode_all(&mut Parameters::new(items.next()?, &[]), &decode) {
+                    Ok(function) => function,
+                    Err(failure) => return Some(failure),
+                };
+                let written = plain::write_short(&call_apart(function), row, index);
+                debug_assert!(written.is_some(), "the values of a row are short");
+                index += 1;
+                panic::tell_caught();
+            }
+            None
+        };
+        self.run_all(plain::short_width::<H::Output>(), &|item| item.run::<H, F>(&decode), Some(&run_row));
+    }
+
+    /// Runs all items by `run`, those of a row by `run_row`. `width`: that of the values, where they make a row.
+    fn run_all(&mut self, width: Option<usize>, run: RunItem<'_, 'a>, run_row: Option<RunRow<'_, 'a>>) {
         // One `catch` serves many items: the panic of one leaves it, and the items behind it get another.
-        while let Err(report) = panic::catch(|| self.run_items::<H, F>(&decode)) {
+        while let Err(report) = panic::catch(|| self.run_items(width, run, run_row)) {
             self.close_row();
             if !self.end(Some(CallFailure::Panicked(report))) {
                 return;
@@ -88,21 +121,15 @@ impl<'a> ItemLoop<'a> {
         }
     }
 
-    fn run_items<H: Returns, F>(&mut self, decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>)
-    where
-        F: FnOnce() -> H::Output,
-    {
-        let short = !self.wanted || plain::is_short::<H::Output>();
+    fn run_items(&mut self, width: Option<usize>, run: RunItem<'_, 'a>, run_row: Option<RunRow<'_, 'a>>) {
+        let width = if self.wanted { width } else { Some(0) };
         // A value that is not wanted is never encoded, so its depth stays unknown.
-        let _keeping = (!self.wanted && plain::may_be_deep::<H::Output>()).then(Keeping::new);
+        let _keeping = (!self.wanted).then(Keeping::new);
         loop {
-            let reply = if short { self.reply.take() } else { None };
+            let reply = width.and_then(|width| Some((width, self.reply.take()?)));
             let failure = match reply {
-                Some(reply) => match self.items.even() {
-                    Some(even) if self.wanted && !reply.is_timed() => self.run_row::<H, F, true>(reply, even, decode),
-                    _ => self.run_row::<H, F, false>(reply, self.items.clone(), decode),
-                },
-                None => self.run_others::<H, F>(decode),
+                Some((width, reply)) => self.run_row(reply, width, run, run_row),
+                None => self.run_others(run),
             };
             self.close_row();
             let Some(failure) = failure else { return };
@@ -112,35 +139,28 @@ impl<'a> ItemLoop<'a> {
         }
     }
 
-    /// Runs items until one fails; `None`: all are done. Their values make a row, or are dropped. In a frame of its own, where
-    /// the few words of the loop are registers. `PLAIN`: the values are wanted, and the items' times are not.
-    #[inline(never)]
-    fn run_row<H: Returns, F, const PLAIN: bool>(
+    /// Runs items until one fails; `None`: all are done. Their values make a row, or are dropped.
+    fn run_row(
         &mut self,
         reply: ReplyWriter<'a>,
-        items: impl Iterator<Item = &'a [u8]> + Clone,
-        decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
-    ) -> Option<CallFailure>
-    where
-        F: FnOnce() -> H::Output,
-    {
-        let (handles, wanted, timed) = (self.handles, PLAIN || self.wanted, !PLAIN && reply.is_timed());
-        let row = reply.row(if wanted { size_of::<H::Output>() } else { 0 }, self.items.len());
-        let row = self.row.insert(row);
-        let (mut index, mut items) = (0, items.clone());
+        width: usize,
+        run: RunItem<'_, 'a>,
+        run_row: Option<RunRow<'_, 'a>>,
+    ) -> Option<CallFailure> {
+        let timed = reply.is_timed();
+        let row = self.row.insert(reply.row(width, self.items.len()));
+        if let (Some(run_row), Some(items), true) = (run_row, self.items.even(), self.wanted && !timed) {
+            return run_row(row, items);
+        }
+        let (mut index, mut items) = (0, self.items.clone());
         while row.begin(index, timed) {
-            let decoded = match decode_one(items.next()?, handles, decode) {
-                Ok(decoded) => decoded,
-                Err(failure) => return Some(failure),
-            };
-            let value = decoded.call();
-            if wanted {
-                let written = plain::write_short(&value, row, index);
-                debug_assert!(written.is_some(), "the values of a row are short");
-            } else if plain::may_be_deep::<H::Output>() {
-                given::drop_apart(value);
-            } else {
-                drop(value);
+            let parameters = Parameters::new(items.next()?, self.handles);
+            let mut item = Item { parameters, value: &mut *self.value, wanted: self.wanted, bulk: false };
+            if let Err(failure) = run(&mut item) {
+                return Some(failure);
+            }
+            if self.wanted {
+                row.write_bytes(index, &self.value.bytes);
             }
             index += 1;
             panic::tell_caught();
@@ -148,20 +168,12 @@ impl<'a> ItemLoop<'a> {
         None
     }
 
-    /// Runs items, and encodes their values, until one fails or no other is to follow; `None`: all are done.
-    fn run_others<H: Returns, F>(
-        &mut self,
-        decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
-    ) -> Option<CallFailure>
-    where
-        F: FnOnce() -> H::Output,
-    {
+    /// Runs items until one fails or no other is to follow; `None`: all are done.
+    fn run_others(&mut self, run: RunItem<'_, 'a>) -> Option<CallFailure> {
         while let Some(item) = self.next() {
-            let decoded = match decode_one(item, self.handles, decode) {
-                Ok(decoded) => decoded,
-                Err(failure) => return Some(failure),
-            };
-            if let Err(failure) = self.encode::<H>(decoded.call()) {
+            let parameters = Parameters::new(item, self.handles);
+            let mut item = Item { parameters, value: &mut *self.value, wanted: self.wanted, bulk: self.bulk };
+            if let Err(failure) = run(&mut item) {
                 return Some(failure);
             }
             let goes_on = self.end(None);
@@ -185,27 +197,6 @@ impl<'a> ItemLoop<'a> {
         self.items.next()
     }
 
-    fn encode<H: Returns>(&mut self, value: H::Output) -> Result<(), CallFailure> {
-        let value = Given::new(value);
-        let Payload { bytes, handles } = &mut *self.value;
-        bytes.clear();
-        handles.clear();
-        let bulky = self.wanted && self.bulk && plain::encode_bulk(&*value, bytes, handles).is_some();
-        let encoded = if bulky || !self.wanted || plain::encode(&*value, bytes).is_some() {
-            Ok(Ok(()))
-        } else {
-            panic::catch(|| handles::gathering(handles, || H::codec().encode(&*value, bytes)))
-        };
-        // The value belongs to the function: a panic in its `Drop` is the function's panic.
-        drop(value);
-        let error = match encoded {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error,
-            Err(report) => CodecError::of_panic::<H::Output>("Serialize", &report),
-        };
-        Err(CallFailure::Encode(error.seen_by_worker()))
-    }
-
     /// Closes the row that is open, if one is: the call goes on behind what was begun of it.
     #[inline]
     fn close_row(&mut self) {
@@ -220,51 +211,94 @@ impl<'a> ItemLoop<'a> {
     }
 }
 
-/// Calls the function outside of the loop over the items: inside, it would share registers with it, and its own loops took
+/// Runs one item of a function.
+type RunItem<'r, 'a> = &'r dyn Fn(&mut Item<'_, 'a>) -> Result<(), CallFailure>;
+/// Runs the items of a row, until one fails.
+type RunRow<'r, 'a> = &'r dyn Fn(&RowWriter<'a>, ChunksExact<'a, u8>) -> Option<CallFailure>;
+
+/// One item that runs.
+struct Item<'v, 'a> {
+    parameters: Parameters<'a>,
+    /// Where its value goes.
+    value: &'v mut Payload,
+    wanted: bool,
+    bulk: bool,
+}
+
+impl<'a> Item<'_, 'a> {
+    /// Decodes the arguments, runs the function and encodes its value. This is what is compiled for each function.
+    fn run<H: Returns, F>(
+        &mut self,
+        decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
+    ) -> Result<(), CallFailure>
+    where
+        F: FnOnce() -> H::Output,
+    {
+        let function = decode_all(&mut self.parameters, decode)?;
+        // What the function does with a deep argument, and to drop it, may take as much stack as it took to decode it.
+        let value = given::run(self.parameters.are_deep(), function);
+        self.encode(value, H::codec())
+    }
+
+    // Compiled for the type and its codec, not for each function.
+    #[inline(never)]
+    fn encode<T>(&mut self, value: T, codec: impl ResultCodec<T>) -> Result<(), CallFailure> {
+        if !self.wanted {
+            if plain::may_be_deep::<T>() {
+                given::drop_apart(value);
+            }
+            return Ok(());
+        }
+        let value = Given::new(value);
+        let Payload { bytes, handles } = &mut *self.value;
+        bytes.clear();
+        handles.clear();
+        let bulky = self.bulk && plain::encode_bulk(&*value, bytes, handles).is_some();
+        let encoded = if bulky || plain::encode(&*value, bytes).is_some() {
+            Ok(Ok(()))
+        } else {
+            panic::catch(|| handles::gathering(handles, || codec.encode(&*value, bytes)))
+        };
+        // The value belongs to the function: a panic in its `Drop` is the function's panic.
+        drop(value);
+        let error = match encoded {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(report) => CodecError::of_panic::<T>("Serialize", &report),
+        };
+        Err(CallFailure::Encode(error.seen_by_worker()))
+    }
+}
+
+/// Calls the function outside of the loop over a row: inside, it would share registers with it, and its own loops took
 /// twice the time.
 #[inline(never)]
 fn call_apart<F: FnOnce() -> T, T>(function: F) -> T {
     function()
 }
 
-/// A function with the arguments of one item.
-struct Decoded<F> {
-    function: F,
-    /// One of the arguments is deep. What the function does with it, and to drop it, may take as much stack as it took to
-    /// decode it.
-    deep: bool,
-}
-
-impl<F: FnOnce() -> T, T> Decoded<F> {
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "as `decode_one`")]
-    fn call(self) -> T {
-        if self.deep { given::apart(self.function) } else { call_apart(self.function) }
-    }
-}
-
 /// Decodes the arguments of one item, all of them.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "called in two places, and half the time of a short item where it is not")]
-fn decode_one<'a, F>(
-    item: &'a [u8],
-    handles: &'a [Handle],
+fn decode_all<'a, F>(
+    parameters: &mut Parameters<'a>,
     decode: &impl Fn(&mut Parameters<'a>) -> Result<F, CodecError>,
-) -> Result<Decoded<F>, CallFailure> {
-    let mut parameters = Parameters::new(item, handles);
-    let function = decode(&mut parameters).map_err(|error| CallFailure::Decode(error.seen_by_worker()))?;
-    let left = parameters.left();
-    if left == 0 {
-        return Ok(Decoded { function, deep: parameters.are_deep() });
+) -> Result<F, CallFailure> {
+    let function = decode(parameters).map_err(not_decoded)?;
+    match parameters.left() {
+        0 => Ok(function),
+        left => Err(left_over(left)),
     }
-    drop(function);
-    Err(left_over(left))
+}
+
+#[cold]
+fn not_decoded(error: CodecError) -> CallFailure {
+    CallFailure::Decode(error.seen_by_worker())
 }
 
 #[cold]
 fn left_over(bytes: usize) -> CallFailure {
-    let error = CodecError::of_bytes(format!(
+    not_decoded(CodecError::of_bytes(format!(
         "{bytes} bytes were left over after the last argument: a `Deserialize` reads less than its `Serialize` wrote"
-    ));
-    CallFailure::Decode(error.seen_by_worker())
+    )))
 }

@@ -3,4 +3,5 @@
 pub(crate) mod call;
 pub(crate) mod callable;
 pub(crate) mod items;
+pub(crate) mod numbers;
 pub(crate) mod registry;

@@ -71,17 +71,27 @@ impl Arguments {
     /// What the type's `Serialize` says when it refuses, or that it panicked.
     #[inline]
     pub fn push<F: Parameter<INDEX>, const INDEX: usize>(&mut self, value: &F::Type) -> Result<(), CodecError> {
-        let Payload { bytes, handles } = &mut self.0;
-        if plain::encode_bulk(value, bytes, handles).is_some() || plain::encode(value, bytes).is_some() {
-            return Ok(());
-        }
-        let before = bytes.len();
-        match panic::catch(|| handles::gathering(handles, || F::codec().encode(value, bytes))) {
-            Ok(encoded) => encoded.map_err(|error| error.of_argument(F::NAME)),
-            Err(report) => {
-                self.0.bytes.truncate(before);
-                Err(CodecError::of_panic::<F::Type>("Serialize", &report).of_argument(F::NAME))
-            }
+        push(&mut self.0, value, F::codec(), F::NAME)
+    }
+}
+
+// Compiled for the type and its codec, not for each parameter, and so is `take`.
+#[inline]
+fn push<T: Borrowed + ?Sized>(
+    Payload { bytes, handles }: &mut Payload,
+    value: &T,
+    codec: impl ArgumentCodec<T>,
+    name: &'static str,
+) -> Result<(), CodecError> {
+    if plain::encode_bulk(value, bytes, handles).is_some() || plain::encode(value, bytes).is_some() {
+        return Ok(());
+    }
+    let before = bytes.len();
+    match panic::catch(|| handles::gathering(handles, || codec.encode(value, bytes))) {
+        Ok(encoded) => encoded.map_err(|error| error.of_argument(name)),
+        Err(report) => {
+            bytes.truncate(before);
+            Err(CodecError::of_panic::<T>("Serialize", &report).of_argument(name))
         }
     }
 }
@@ -120,12 +130,21 @@ impl<'a> Parameters<'a> {
     /// What the type's `Deserialize` says when it refuses.
     #[inline]
     pub fn take<F: Parameter<INDEX>, const INDEX: usize>(&mut self) -> Result<Given<Owned<F, INDEX>>, CodecError> {
+        self.take_value::<F::Type>(F::codec(), F::NAME)
+    }
+
+    #[inline]
+    fn take_value<T: Borrowed + ?Sized>(
+        &mut self,
+        codec: impl ArgumentCodec<T>,
+        name: &'static str,
+    ) -> Result<Given<T::Owned>, CodecError> {
         if let Some((value, used)) = plain::decode(self.bytes) {
             self.bytes = &self.bytes[used..];
             return Ok(Given::new(value));
         }
         let before = given::met();
-        let (value, used) = take_through_codec::<F, INDEX>(self.bytes, self.handles)?;
+        let (value, used) = take_through_codec::<T>(self.bytes, self.handles, codec, name)?;
         self.deep |= given::met() != before;
         self.bytes = &self.bytes[used..];
         Ok(Given::since(value, before))
@@ -140,26 +159,37 @@ impl<'a> Parameters<'a> {
     pub fn take_borrowed<F: Parameter<INDEX>, const INDEX: usize>(
         &mut self,
     ) -> Result<BorrowedArgument<'a, F::Type>, CodecError> {
+        self.take_view(F::codec(), F::NAME)
+    }
+
+    #[inline]
+    fn take_view<T: Borrowed + ?Sized>(
+        &mut self,
+        codec: impl ArgumentCodec<T>,
+        name: &'static str,
+    ) -> Result<BorrowedArgument<'a, T>, CodecError> {
         if let Some((view, used)) = plain::view(self.bytes) {
             self.bytes = &self.bytes[used..];
             return Ok(BorrowedArgument(Argument::Here(view)));
         }
-        self.take::<F, INDEX>().map(|owned| BorrowedArgument(Argument::Owned(owned)))
+        self.take_value(codec, name).map(|owned| BorrowedArgument(Argument::Owned(owned)))
     }
 }
 
 // Not inlined: the loops over plain arguments stay small, and their variables in registers.
 #[inline(never)]
-fn take_through_codec<F: Parameter<INDEX>, const INDEX: usize>(
+fn take_through_codec<T: Borrowed + ?Sized>(
     bytes: &[u8],
     handles: &[Handle],
-) -> Result<(Owned<F, INDEX>, usize), CodecError> {
+    codec: impl ArgumentCodec<T>,
+    name: &'static str,
+) -> Result<(T::Owned, usize), CodecError> {
     if let Some(found) = plain::decode_bulk(bytes, handles) {
         return Ok(found);
     }
-    match panic::catch(|| handles::providing(handles, || F::codec().decode(bytes))) {
-        Ok(decoded) => decoded.map_err(|error| error.of_argument(F::NAME)),
-        Err(report) => Err(CodecError::of_panic::<Owned<F, INDEX>>("Deserialize", &report).of_argument(F::NAME)),
+    match panic::catch(|| handles::providing(handles, || codec.decode(bytes))) {
+        Ok(decoded) => decoded.map_err(|error| error.of_argument(name)),
+        Err(report) => Err(CodecError::of_panic::<T::Owned>("Deserialize", &report).of_argument(name)),
     }
 }
 

@@ -41,7 +41,11 @@ const FORMAT: Configuration<LittleEndian, Fixint> = bincode::config::standard().
 /// assert!(report.message().contains("UTF-8"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CodecError {
+// In a box: each value that is encoded or decoded passes through several results, which are then a word longer than it.
+pub struct CodecError(Box<Report>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Report {
     type_name: Cow<'static, str>,
     message: String,
     argument: Option<Cow<'static, str>>,
@@ -50,12 +54,7 @@ pub struct CodecError {
 
 impl CodecError {
     pub(crate) fn new<T: ?Sized>(message: impl Into<String>) -> Self {
-        Self {
-            type_name: Cow::Borrowed(std::any::type_name::<T>()),
-            message: message.into(),
-            argument: None,
-            in_worker: false,
-        }
+        Self::of_type(std::any::type_name::<T>(), message.into())
     }
 
     /// A `Serialize` or `Deserialize` that panicked.
@@ -65,57 +64,62 @@ impl CodecError {
 
     /// An error of bytes on their way, whatever their type.
     pub(crate) fn of_bytes(message: impl Into<String>) -> Self {
-        Self { type_name: Cow::Borrowed(""), message: message.into(), argument: None, in_worker: false }
+        Self::of_type("", message.into())
+    }
+
+    #[cold]
+    fn of_type(type_name: &'static str, message: String) -> Self {
+        Self(Box::new(Report { type_name: Cow::Borrowed(type_name), message, argument: None, in_worker: false }))
     }
 
     pub(crate) fn of_argument(mut self, name: &'static str) -> Self {
-        self.argument = Some(Cow::Borrowed(name));
+        self.0.argument = Some(Cow::Borrowed(name));
         self
     }
 
     pub(crate) fn seen_by_worker(mut self) -> Self {
-        self.in_worker = true;
+        self.0.in_worker = true;
         self
     }
 
     /// Keeps at most `text` bytes of each text.
     pub(crate) fn cut(&mut self, text: usize) {
-        crate::panic::cut(&mut self.message, text);
-        if self.type_name.len() > text {
-            crate::panic::cut(self.type_name.to_mut(), text);
+        crate::panic::cut(&mut self.0.message, text);
+        if self.0.type_name.len() > text {
+            crate::panic::cut(self.0.type_name.to_mut(), text);
         }
     }
 
     /// Returns the name of the type, as the compiler spells it; empty when the bytes were lost on their way.
     pub fn type_name(&self) -> &str {
-        &self.type_name
+        &self.0.type_name
     }
 
     /// Returns what `Serialize`, `Deserialize` or the codec said.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// Returns the name of the parameter, or `None` for a function's result.
     pub fn argument(&self) -> Option<&str> {
-        self.argument.as_deref()
+        self.0.argument.as_deref()
     }
 
     /// Returns whether it happened in the worker (true) or in the calling process (false).
     pub fn in_worker(&self) -> bool {
-        self.in_worker
+        self.0.in_worker
     }
 }
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.argument {
-            Some(name) => write!(f, "argument `{name}` of type `{}`", self.type_name)?,
-            None if self.type_name.is_empty() => f.write_str("bytes")?,
-            None => write!(f, "result of type `{}`", self.type_name)?,
+        match &self.0.argument {
+            Some(name) => write!(f, "argument `{name}` of type `{}`", self.0.type_name)?,
+            None if self.0.type_name.is_empty() => f.write_str("bytes")?,
+            None => write!(f, "result of type `{}`", self.0.type_name)?,
         }
-        let place = if self.in_worker { "in the worker" } else { "in the calling process" };
-        write!(f, ", {place}: {}", self.message)
+        let place = if self.0.in_worker { "in the worker" } else { "in the calling process" };
+        write!(f, ", {place}: {}", self.0.message)
     }
 }
 
@@ -252,6 +256,8 @@ fn misread(found: &str) -> String {
 struct VecWriter<'a>(&'a mut Vec<u8>);
 
 impl bincode::enc::write::Writer for VecWriter<'_> {
+    // Called for each number of a value, from code that is compiled in the user's crate.
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         self.0.extend_from_slice(bytes);
         Ok(())

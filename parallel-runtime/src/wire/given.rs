@@ -92,7 +92,7 @@ impl<T> Drop for Given<T> {
 pub(crate) fn drop_apart<T>(value: T) {
     let mut value = Some(value);
     // Where there is no room for a stack, the value's own memory is not given back: to drop it here might end the process.
-    if on_larger(tuning::STACK_TO_DROP, tuning::LEAST_TO_DROP, || drop(value.take())).is_err() {
+    if on_larger(tuning::STACK_TO_DROP, tuning::LEAST_TO_DROP, &mut || drop(value.take())).is_err() {
         std::mem::forget(value);
     }
 }
@@ -128,10 +128,11 @@ impl Drop for Keeping {
 /// # Errors
 ///
 /// When there is no memory for one; `body` has not run then.
-pub(crate) fn on_larger<T>(wanted: usize, least: usize, body: impl FnOnce() -> T) -> io::Result<T> {
+pub(crate) fn on_larger(wanted: usize, least: usize, body: &mut dyn FnMut()) -> io::Result<()> {
     let here = stack::bounds().map_or(0, |bounds| stack::here() - bounds.start);
     if here >= wanted / 2 {
-        return Ok(body());
+        body();
+        return Ok(());
     }
     let mut larger = match SPARE.take().filter(|spare| spare.len() >= wanted) {
         Some(spare) => spare,
@@ -140,20 +141,23 @@ pub(crate) fn on_larger<T>(wanted: usize, least: usize, body: impl FnOnce() -> T
     if larger.len() < least {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
-    let value = larger.run(body);
+    larger.run(body);
     if KEEPS.get() {
         SPARE.set(Some(larger));
     }
-    Ok(value)
+    Ok(())
 }
 
-/// Runs `body`, which has a deep value, on a larger stack; here, where there is no memory for one.
-#[inline(never)]
-pub(crate) fn apart<T>(body: impl FnOnce() -> T) -> T {
-    let mut body = Some(body);
-    match on_larger(tuning::LARGER_STACK, tuning::LEAST_TO_DROP, || body.take().map(|body| body())) {
-        Ok(Some(value)) => value,
-        _ => body.take().map(|body| body()).unwrap_or_else(|| unreachable!("what has run gave its value")),
+/// Runs `body` here; if it has a deep value, on a larger stack, where there is memory for one.
+pub(crate) fn run<T>(deep: bool, body: impl FnOnce() -> T) -> T {
+    let (mut body, mut value) = (Some(body), None);
+    run_any(deep, &mut || value = body.take().map(|body| body()));
+    value.unwrap_or_else(|| unreachable!("what has run gave its value"))
+}
+
+fn run_any(deep: bool, body: &mut dyn FnMut()) {
+    if !deep || on_larger(tuning::LARGER_STACK, tuning::LEAST_TO_DROP, &mut *body).is_err() {
+        body();
     }
 }
 

@@ -5,7 +5,7 @@
 //! and either is an error that says so.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
 
@@ -78,34 +78,56 @@ impl Handle {
 }
 
 thread_local! {
-    /// The table of the call that this thread encodes.
-    static OUTGOING: RefCell<Option<Handles>> = const { RefCell::new(None) };
+    /// Whether this thread encodes a call.
+    static GATHERS: Cell<bool> = const { Cell::new(false) };
+    /// Whether a handle was put into its table: a call without handles never looks at the table.
+    static GATHERED: Cell<bool> = const { Cell::new(false) };
+    /// The table of the call that this thread encodes; else empty.
+    static OUTGOING: RefCell<Handles> = RefCell::default();
     /// The table of the call that this thread decodes.
     static INCOMING: RefCell<Option<Handles>> = const { RefCell::new(None) };
 }
 
-/// What a thread was at before, so that a call inside a call leaves it as it was, also by a panic.
-struct Restore<'a> {
-    table: &'static std::thread::LocalKey<RefCell<Option<Handles>>>,
-    before: Option<Handles>,
-    /// Where what was gathered goes.
-    gathered: Option<&'a mut Handles>,
+/// What a thread was encoding before, so that a call inside a call leaves it as it was, also by a panic.
+struct Gathering<'a> {
+    /// The table of the call around this one, if there is one.
+    around: Option<Handles>,
+    /// Where what is gathered goes.
+    handles: &'a mut Handles,
 }
 
-impl Drop for Restore<'_> {
+impl Drop for Gathering<'_> {
+    #[inline]
     fn drop(&mut self) {
-        let inner = self.table.replace(self.before.take());
-        if let (Some(gathered), Some(inner)) = (&mut self.gathered, inner) {
-            **gathered = inner;
+        GATHERS.set(self.around.is_some());
+        if GATHERED.replace(self.around.is_some()) {
+            *self.handles = OUTGOING.replace(self.around.take().unwrap_or_default());
         }
     }
 }
 
 /// Runs `encode`; what it gives away is appended to `handles`.
+#[inline]
 pub(crate) fn gathering<T>(handles: &mut Handles, encode: impl FnOnce() -> T) -> T {
-    let before = OUTGOING.replace(Some(std::mem::take(handles)));
-    let _restore = Restore { table: &OUTGOING, before, gathered: Some(handles) };
+    let is_inside = GATHERS.replace(true);
+    let around = if is_inside || !handles.is_empty() {
+        GATHERED.set(true);
+        let around = OUTGOING.replace(std::mem::take(handles));
+        is_inside.then_some(around)
+    } else {
+        None
+    };
+    let _gathering = Gathering { around, handles };
     encode()
+}
+
+/// What a thread was decoding before.
+struct Providing(Option<Handles>);
+
+impl Drop for Providing {
+    fn drop(&mut self) {
+        INCOMING.set(self.0.take());
+    }
 }
 
 /// Runs `decode`, which may take from `handles`.
@@ -113,8 +135,7 @@ pub(crate) fn providing<T>(handles: &[Handle], decode: impl FnOnce() -> T) -> T 
     if handles.is_empty() {
         return decode();
     }
-    let before = INCOMING.replace(Some(handles.into()));
-    let _restore = Restore { table: &INCOMING, before, gathered: None };
+    let _providing = Providing(INCOMING.replace(Some(handles.into())));
     decode()
 }
 
@@ -124,8 +145,11 @@ const NOT_IN_A_CALL: &str = "shared state cannot be stored or sent by other mean
 
 /// Puts a handle into the table of the call that is being encoded; returns its place.
 pub(crate) fn give<E: serde::ser::Error>(handle: Handle) -> Result<u32, E> {
+    if !GATHERS.get() {
+        return Err(E::custom(NOT_IN_A_CALL));
+    }
+    GATHERED.set(true);
     OUTGOING.with_borrow_mut(|table| {
-        let table = table.as_mut().ok_or_else(|| E::custom(NOT_IN_A_CALL))?;
         let at = match table.iter().position(|known| known.is(&handle)) {
             Some(at) => at,
             None => {

@@ -40,8 +40,12 @@ enum Passed {
 }
 
 thread_local! {
-    static WATCH: Watch = const {
-        Watch {
+    static WATCH: Watch = const { Watch::new() };
+}
+
+impl Watch {
+    const fn new() -> Self {
+        Self {
             start: Cell::new(0),
             limit: Cell::new(0),
             levels: Cell::new(0),
@@ -49,30 +53,38 @@ thread_local! {
             bytes: Cell::new(0),
             unwritten: Cell::new(0),
         }
-    };
+    }
+
+    fn copy_from(&self, other: &Self) {
+        self.start.set(other.start.get());
+        self.limit.set(other.limit.get());
+        self.levels.set(other.levels.get());
+        self.passed.set(other.passed.get());
+        self.bytes.set(other.bytes.get());
+        self.unwritten.set(other.unwritten.get());
+    }
 }
 
-/// The state of an outer value: put back when a value inside its own code is through, also by a panic.
-struct Restore {
-    start: usize,
-    limit: usize,
-    levels: usize,
-    passed: Passed,
-    bytes: usize,
-    unwritten: usize,
-}
+/// The state of an outer value, if there is one: put back when a value inside its own code is through, also by a panic.
+struct Restore(Option<Watch>);
 
 impl Restore {
     #[inline]
     fn begin(bytes: usize) -> Self {
         let here = stack::here();
-        WATCH.with(|watch| Self {
-            start: watch.start.replace(here),
-            limit: watch.limit.replace(here.saturating_sub(NEAR)),
-            levels: watch.levels.replace(0),
-            passed: watch.passed.replace(Passed::Nothing),
-            bytes: watch.bytes.replace(bytes),
-            unwritten: watch.unwritten.replace(UNWRITTEN),
+        WATCH.with(|watch| {
+            let outer = (watch.limit.get() != 0).then(|| {
+                let outer = Watch::new();
+                outer.copy_from(watch);
+                outer
+            });
+            watch.start.set(here);
+            watch.limit.set(here.saturating_sub(NEAR));
+            watch.levels.set(0);
+            watch.passed.set(Passed::Nothing);
+            watch.bytes.set(bytes);
+            watch.unwritten.set(UNWRITTEN);
+            Self(outer)
         })
     }
 }
@@ -80,13 +92,9 @@ impl Restore {
 impl Drop for Restore {
     #[inline]
     fn drop(&mut self) {
-        WATCH.with(|watch| {
-            watch.start.set(self.start);
-            watch.limit.set(self.limit);
-            watch.levels.set(self.levels);
-            watch.passed.set(self.passed);
-            watch.bytes.set(self.bytes);
-            watch.unwritten.set(self.unwritten);
+        WATCH.with(|watch| match &self.0 {
+            Some(outer) => watch.copy_from(outer),
+            None => watch.limit.set(0),
         });
         // The value's depth was not found out.
         if std::thread::panicking() {
@@ -196,16 +204,20 @@ fn on_larger<T, E>(
     levels: usize,
     step: &mut impl FnMut() -> Result<T, E>,
 ) -> Result<Result<T, E>, String> {
-    let attempt = || match watched(bytes, step) {
-        // Whatever became of it, some of it was not read or written.
-        (outcome, Passed::GaveUp { levels }) => {
-            drop(outcome);
-            let len = stack::bounds().map_or(0, |bounds| bounds.len());
-            Err(format!("it is nested more than {levels} levels deep, and {} MiB of stack hold no more", len >> 20))
-        }
-        (outcome, _) => Ok(outcome),
-    };
-    given::on_larger(wanted, 0, attempt).unwrap_or_else(|error| {
+    let mut outcome = None;
+    let made = given::on_larger(wanted, 0, &mut || {
+        outcome = Some(match watched(bytes, step) {
+            // Whatever became of it, some of it was not read or written.
+            (outcome, Passed::GaveUp { levels }) => {
+                drop(outcome);
+                let len = stack::bounds().map_or(0, |bounds| bounds.len());
+                Err(format!("it is nested more than {levels} levels deep, and {} MiB of stack hold no more", len >> 20))
+            }
+            (outcome, _) => Ok(outcome),
+        });
+    });
+    let error = made.err().map_or_else(String::new, |error| error.to_string());
+    outcome.unwrap_or_else(|| {
         Err(format!("it is nested more than {levels} levels deep, and a larger stack could not be made: {error}"))
     })
 }

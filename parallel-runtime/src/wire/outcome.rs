@@ -38,12 +38,13 @@ impl CallFailure {
 pub(crate) fn decode_result<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<H::Output, CodecError> {
     match plain::decode(bytes) {
         Some((value, used)) if used == bytes.len() => Ok(value),
-        _ => decode_through_codec::<H>(bytes, handles),
+        _ => decode_through_codec(bytes, handles, H::codec()),
     }
 }
 
+// Compiled for the type and its codec, not for each function.
 #[inline(never)]
-fn decode_through_codec<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<H::Output, CodecError> {
+fn decode_through_codec<T>(bytes: &[u8], handles: &[Handle], codec: impl ResultCodec<T>) -> Result<T, CodecError> {
     if let Some((value, used)) = plain::decode_bulk(bytes, handles)
         && used == bytes.len()
     {
@@ -53,8 +54,8 @@ fn decode_through_codec<H: Returns>(bytes: &[u8], handles: &[Handle]) -> Result<
         let text = "it is in memory of the process that this one was forked from; join there";
         return Err(CodecError::of_bytes(text.to_string()));
     }
-    match panic::catch(|| handles::providing(handles, || H::codec().decode_whole(bytes))) {
+    match panic::catch(|| handles::providing(handles, || codec.decode_whole(bytes))) {
         Ok(decoded) => decoded,
-        Err(report) => Err(CodecError::of_panic::<H::Output>("Deserialize", &report)),
+        Err(report) => Err(CodecError::of_panic::<T>("Deserialize", &report)),
     }
 }

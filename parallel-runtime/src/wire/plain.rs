@@ -33,6 +33,16 @@ macro_rules! for_each_number {
 
 pub(super) use for_each_number;
 
+/// Values that can stand in a row: those with a [`short_width`].
+pub trait Short: Copy {}
+
+macro_rules! short {
+    ($($type:ty)*) => {
+        $(impl Short for $type {})*
+    };
+}
+short!(() bool u8 i8 u16 i16 u32 i32 u64 i64 usize isize u128 i128 f32 f64);
+
 /// The size of the largest number, in bytes.
 pub(crate) const LARGEST_NUMBER: usize = 16;
 
@@ -199,10 +209,11 @@ pub(crate) fn view<T: ?Sized>(bytes: &[u8]) -> Option<(&T, usize)> {
     None
 }
 
-/// Whether values of this type are short and all of one length, so that they can stand in a row.
+/// The width in bytes of a value that is short and as long as all of its type, so that they can stand in a row.
 #[inline]
-pub(crate) fn is_short<T>() -> bool {
-    COPIED && (size_of_number::<T>().is_some() || is::<T, bool>() || is::<T, ()>())
+pub(crate) fn short_width<T>() -> Option<usize> {
+    let other = || (COPIED && (is::<T, bool>() || is::<T, ()>())).then_some(size_of::<T>());
+    size_of_number::<T>().or_else(other)
 }
 
 /// Whether a value of this type may be nested more deeply than its type shows.
@@ -234,7 +245,7 @@ pub(crate) fn into_vec<T>(rows: Box<dyn Rows>, len: usize) -> Option<Vec<T>> {
     None
 }
 
-/// Writes a value of a type that [`is_short`] into a row, as that of item `index`; `None` where it is of another type.
+/// Writes a value of a type that has a [`short_width`] into a row, as that of item `index`; `None` where it is of another type.
 #[inline(always)]
 pub(crate) fn write_short<T>(value: &T, row: &RowWriter<'_>, index: u32) -> Option<()> {
     for_each_number!(Number => cast::same::<T, Number>(value).map(|number| row.write(index, *number)));

@@ -126,7 +126,7 @@ impl Map<'_> {
     fn ask(&mut self, may_wait: bool) -> Outcome<Option<bool>> {
         let cost = match self.plan.input {
             Input::Steady(cost) => cost,
-            Input::Bursts(many, pause) if self.taken.len() % many == 0 => pause,
+            Input::Bursts(many, pause) if self.taken.len().is_multiple_of(many) => pause,
             Input::Bursts(..) => 50,
             Input::Loop(_) if self.channel > 0 => 50,
             Input::Loop(_) if !self.open => return Ok(Some(false)),

@@ -20,14 +20,34 @@ use self::lazy::{AsTheyCome, Lazy, ParIMap, ParIMapUnordered};
 use self::ordered::Reorder;
 use self::reduce::ReduceError;
 use self::tries::{Fallible, TryParIMap, TryParIMapUnordered, TryValue, flatten};
-use super::options::Manner;
+use super::options::{Manner, Options};
 use super::task::Task;
 use crate::error::Result;
 use crate::failure::Failure;
 use crate::run::callable::{Accepts, ByArguments, Callable, Merges, NamedArguments};
+use crate::run::registry::Entry;
 use crate::tuning::{self, RESERVED_RESULTS};
 use crate::wire::given::{self, Given};
 use crate::worker::entry;
+
+/// How a map of this function is to run.
+fn plan(options: &Options, entry: &'static Entry, manner: Manner, discard: bool) -> Result<MapPlan> {
+    let plan = || -> Result<MapPlan> {
+        options.check(manner, entry)?;
+        Ok(MapPlan {
+            engine: options.engine()?,
+            terms: options.terms(discard, true),
+            merge: None,
+            chunk_size: options.items_per_chunk(),
+            window: None,
+        })
+    };
+    plan().map_err(|error| {
+        // The items are not encoded, so their depth is unknown.
+        given::meet();
+        error.in_function(entry.name())
+    })
+}
 
 impl<H: Callable> Task<H> {
     pub(crate) fn plan(&self, discard: bool) -> Result<MapPlan> {
@@ -35,21 +55,7 @@ impl<H: Callable> Task<H> {
     }
 
     fn plan_of(&self, manner: Manner, discard: bool) -> Result<MapPlan> {
-        let plan = || -> Result<MapPlan> {
-            self.check(manner)?;
-            Ok(MapPlan {
-                engine: self.engine()?,
-                terms: self.terms(discard, true),
-                merge: None,
-                chunk_size: self.options().items_per_chunk(),
-                window: None,
-            })
-        };
-        plan().map_err(|error| {
-            // The items are not encoded, so their depth is unknown.
-            given::meet();
-            error.in_function(H::entry().name())
-        })
+        plan(self.options(), H::entry(), manner, discard)
     }
 
     fn lazy_plan(&self) -> Result<MapPlan> {
