@@ -173,7 +173,7 @@ fn fail_once(x: u32) -> Result<u32, String> {
 #[test]
 fn a_forked_process_that_comes_back_from_the_task_gives_no_result_and_ends() {
     let pool = Pool::with_workers(1).unwrap();
-    for length in [1, 1_000, 100_000, 300_000] {
+    for length in [1, 1_000, 100_000, 300_000, 3_000_000] {
         assert_eq!(come_back_twice.spawn(length).join().unwrap(), vec![0; length], "spawned");
         assert_eq!(come_back_twice.on(&pool).submit(length).join().unwrap(), vec![0; length], "in a pool");
     }

@@ -90,12 +90,14 @@ fn the_outcome_of_a_slow_inputs_item_is_given_before_the_next_item_is_waited_for
 #[test]
 fn bursts_are_given_before_the_pause_behind_them() {
     const BURST: u64 = 5;
+    // So long that a busy machine gives each outcome its turn in the part of it that may be waited.
+    const PAUSE: Duration = Duration::from_millis(400);
     let pool = Pool::with_workers(2).unwrap();
     triple.on(&pool).par_map(0..100_000).unwrap();
     let pauses = Cell::new(0);
     let items = (0..5 * BURST).inspect(|number| {
         if number % BURST == 0 {
-            thread::sleep(SLOW);
+            thread::sleep(PAUSE);
             pauses.set(pauses.get() + 1);
         }
     });

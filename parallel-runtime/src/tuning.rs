@@ -48,6 +48,9 @@ pub(crate) const SLOW_ASK: Duration = Duration::from_micros(100);
 pub(crate) const FILL_TIME: Duration = Duration::from_micros(500);
 /// A slow input is asked again after outcomes were waited for, one part in so many of the time that it took. Decision 123.
 pub(crate) const WAITED_PART: u32 = 8;
+/// The longest such wait, however long the input took: what comes next may be much, and a busy system lets a process wait some
+/// milliseconds for each outcome. Decision 123.
+pub(crate) const LONGEST_PATIENCE: Duration = Duration::from_millis(50);
 /// An input is asked so many times at most between two looks at the clock: a look takes 0.25 µs where the system is called for it.
 /// Decision 123.
 pub(crate) const ASKED_UNTIMED: usize = 64;

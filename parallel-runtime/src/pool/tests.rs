@@ -38,8 +38,17 @@ fn count_up(value: Value<u64>, _text: &str) -> u64 {
         .unwrap()
 }
 
-/// What travels beside the lane: in memory of its own, and in a block.
-const LARGE: [usize; 2] = [2 << 20, 500 << 10];
+#[parallel(crate = crate)]
+fn total(texts: &[String]) -> usize {
+    texts.iter().map(String::len).sum()
+}
+
+/// Too much for a lane.
+const LARGE: usize = 3 << 20;
+
+/// Calls with an argument beside the lane: a row in memory of its own, another value in a block.
+const BESIDE: [fn(&Pool) -> JoinHandle<usize>; 2] =
+    [|pool| length.on(pool).submit(&"x".repeat(LARGE)), |pool| total.on(pool).submit(&["x".repeat(LARGE)])];
 
 /// Keeps the reactor from hearing anything until this is dropped.
 fn keep_reactor_busy() -> mpsc::Sender<()> {
@@ -82,13 +91,13 @@ fn serving(workers: usize) -> Pool {
 
 #[test]
 fn a_large_call_that_a_dead_worker_cannot_be_given_goes_to_another() {
-    for len in LARGE {
+    for large in BESIDE {
         let pool = serving(2);
         let busy = keep_reactor_busy();
         kill_unheard(&pool, 0);
-        assert_eq!(joined(length.on(&pool).submit(&"x".repeat(len))).unwrap(), len);
-        let lens = length.on(&pool).par_map(["x".repeat(len), "y".repeat(len + 1)]);
-        assert_eq!(lens.unwrap(), [len, len + 1]);
+        assert_eq!(joined(large(&pool)).unwrap(), LARGE);
+        let lens = length.on(&pool).par_map(["x".repeat(LARGE), "y".repeat(LARGE + 1)]);
+        assert_eq!(lens.unwrap(), [LARGE, LARGE + 1]);
         drop(busy);
         eventually("its seat is filled again", || pool.stats().restarts == 1 && pool.pids().len() == 2);
         assert_eq!((pool.stats().recycled, pool.stats().tasks_failed), (0, 0));
@@ -97,16 +106,16 @@ fn a_large_call_that_a_dead_worker_cannot_be_given_goes_to_another() {
 
 #[test]
 fn a_large_call_outlives_the_only_worker_that_dies_before_it_is_given_it() {
-    for len in LARGE {
+    for large in BESIDE {
         let pool = serving(1);
         let value = Value::new(0_u64).unwrap();
         let busy = keep_reactor_busy();
         kill_unheard(&pool, 0);
-        let lengths = length.on(&pool).submit(&"x".repeat(len));
-        let counted = count_up.on(&pool).submit(value.clone(), &"x".repeat(len));
+        let lengths = large(&pool);
+        let counted = count_up.on(&pool).submit(value.clone(), &"x".repeat(LARGE));
         assert!(!lengths.is_finished() && !counted.is_finished());
         drop(busy);
-        assert_eq!(joined(lengths).unwrap(), len);
+        assert_eq!(joined(lengths).unwrap(), LARGE);
         assert_eq!(joined(counted).unwrap(), 1);
         assert_eq!(pool.stats().restarts, 1);
     }
@@ -125,11 +134,11 @@ fn a_call_waits_for_room_in_the_channel_of_a_stopped_worker() {
         core.owing = true;
         core.lines[0].as_mut().unwrap().fill(sent)
     });
-    let lengths = length.on(&pool).submit(&"x".repeat(LARGE[1]));
+    let lengths = BESIDE[1](&pool);
     let counted = count_up.on(&pool).submit(value.clone(), "");
     assert!(!lengths.is_finished() && !counted.is_finished());
     signal(&pool, 0, CONTINUE);
-    assert_eq!(joined(lengths).unwrap(), LARGE[1]);
+    assert_eq!(joined(lengths).unwrap(), LARGE);
     assert_eq!(joined(counted).unwrap(), 1);
     assert_eq!(joined(count_up.on(&pool).submit(value, "")).unwrap(), 2);
     eventually("it was told all of it", || {
@@ -141,7 +150,7 @@ fn a_call_waits_for_room_in_the_channel_of_a_stopped_worker() {
 
 #[test]
 fn a_lane_that_is_written_over_while_its_worker_has_nothing_costs_no_call() {
-    for len in [3, LARGE[0]] {
+    for len in [3, LARGE] {
         let pool = serving(1);
         assert_eq!(joined(length.on(&pool).submit("four")).unwrap(), 4);
         pool.driver().enter().lines[0].as_ref().unwrap().lane.spoil();

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::tuning::{ASKED_UNTIMED, FILL_TIME, LONG_PARCEL, SLOW_ASK, WAITED_PART, WAKE_UP};
+use crate::tuning::{ASKED_UNTIMED, FILL_TIME, LONGEST_PATIENCE, SLOW_ASK, WAITED_PART, WAKE_UP};
 
 /// What is known of an input from how long it took.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +48,7 @@ impl Asking {
         let is_slow = took >= SLOW_ASK;
         if is_slow {
             if self.stride == 1 {
-                self.patience = (self.patience + took / WAITED_PART).min(LONG_PARCEL);
+                self.patience = (self.patience + took / WAITED_PART).min(LONGEST_PATIENCE);
             }
             self.stride = 1;
         } else if took < WAKE_UP {
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(asking.patience(), Some(micros(110)));
         // However long it took: what comes then may be much.
         assert!(ask(&mut asking, Duration::from_secs(3600)));
-        assert_eq!(asking.patience(), Some(LONG_PARCEL));
+        assert_eq!(asking.patience(), Some(LONGEST_PATIENCE));
     }
 
     #[test]

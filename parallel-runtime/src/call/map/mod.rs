@@ -145,7 +145,7 @@ impl<H: Callable> Task<H> {
     /// `items` runs on the caller's thread, in `next`, and while it waits for an item, no outcome is given. So what has been taken is
     /// sent, and what is ready is given, before an input is asked that has shown to be slow; the outcome of a function that takes some
     /// microseconds is then given within a millisecond of its item. It may come later where the function takes more than an eighth
-    /// of the time that the input takes for an item, or more than 5 ms: the next item is asked for meanwhile. Late, too, are those
+    /// of the time that the input takes for an item, or more than 50 ms: the next item is asked for meanwhile. Late, too, are those
     /// taken before an input shows to be slow, at its beginning or after quick items, and those of chunks of a chosen size.
     ///
     /// The input may wait for what the caller makes of earlier outcomes, as that of a crawler does:

@@ -29,7 +29,7 @@ pub(super) fn pools(ground: &mut Ground<'_>) {
         }
     };
     let later = square.on(&pool);
-    let large = row(5, 1_500_000);
+    let large = row(5, 3_000_000);
     let micros = ground.rng.u32(..2_000);
     let calls: Vec<_> = (0..ground.rng.u64(..100)).map(|number| work.on(&pool).submit(number, micros)).collect();
     let sums: Vec<_> = (0..ground.rng.u64(..4)).map(|_| sum.on(&pool).submit(&large)).collect();

@@ -160,7 +160,7 @@ pub(crate) fn a_task_that_exhausts_its_descriptors_hurts_only_what_needs_some() 
     let pool = Pool::with_workers(1).unwrap();
     assert_eq!(joined(exhaust.on(&pool).submit(3)).unwrap(), 9);
     assert_eq!(joined(square.on(&pool).submit(3)).unwrap(), 9);
-    let error = joined(grow.on(&pool).submit(1 << 20)).unwrap_err();
+    let error = joined(grow.on(&pool).submit(4 << 20)).unwrap_err();
     assert!(error.to_string().contains("Too many open files"), "{error}");
     assert_eq!(error.function(), Some("grow"));
     println!("{error}");

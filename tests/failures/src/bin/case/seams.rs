@@ -351,7 +351,7 @@ pub(crate) fn hundreds_of_calls_at_once_start_within_a_short_time_limit() {
 #[parallel]
 fn swells(x: u8) -> Vec<u8> {
     limit(libc::RLIMIT_NOFILE, 3);
-    vec![x; if x % 3 == 1 { 1 << 20 } else { 10 }]
+    vec![x; if x % 3 == 1 { 4 << 20 } else { 10 }]
 }
 
 pub(crate) fn large_results_in_a_chunk_without_descriptors_fail_alone() {

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::ways::{hang, joined};
 
 const MIB: usize = 1 << 20;
-const SIZES: [usize; 8] = [0, 1, 65_535, 65_536, 65_537, MIB - 1, MIB, MIB + 1];
+const SIZES: [usize; 11] = [0, 1, 65_535, 65_536, 65_537, MIB - 1, MIB, MIB + 1, 2 * MIB - 1, 2 * MIB, 2 * MIB + 1];
+/// What travels beside the lane.
+const BESIDE: usize = 3 * MIB;
 
 /// A text of so many bytes that tells where it is cut or shifted.
 fn text(bytes: usize) -> String {
@@ -82,8 +84,8 @@ pub(crate) fn sizes_around_the_lanes_own_lose_no_byte() {
 
 pub(crate) fn results_much_larger_than_their_arguments_fit_in_chunks() {
     let pool = Pool::with_workers(2).unwrap();
-    for size in [100, 7_000, 40_000, 70_000, MIB] {
-        let count = if size == MIB { 12 } else { 40 };
+    for size in [100, 7_000, 40_000, 70_000, BESIDE] {
+        let count = if size == BESIDE { 12 } else { 40 };
         for chunk_size in [2, 10, 40] {
             let sizes: Vec<usize> = (0..count).map(|x| size + x).collect();
             let texts: Vec<String> = sizes.iter().map(|size| text(*size)).collect();
@@ -111,9 +113,9 @@ pub(crate) fn a_large_call_that_is_cancelled_takes_nothing_with_it() {
         let running = hangs.on(&pool).submit();
         wait_for_note("hanging");
         // In the worker's lane; what is as large as it must not be taken for it.
-        let cancelled = echo.on(&pool).submit("a".repeat(MIB));
+        let cancelled = echo.on(&pool).submit("a".repeat(BESIDE));
         assert!(cancelled.cancel());
-        let others = ["b", "c", "d"].map(|text| echo.on(&pool).submit(text.repeat(MIB)));
+        let others = ["b", "c", "d"].map(|text| echo.on(&pool).submit(text.repeat(BESIDE)));
         if round == 1 {
             assert!(others[1].cancel());
         }
@@ -122,7 +124,7 @@ pub(crate) fn a_large_call_that_is_cancelled_takes_nothing_with_it() {
         for (handle, text) in others.into_iter().zip(["b", "c", "d"]) {
             match joined(handle) {
                 Err(error) if round == 1 && text == "c" => assert!(matches!(error.kind(), ErrorKind::Cancelled)),
-                outcome => assert!(outcome.unwrap() == text.repeat(MIB), "another call's argument"),
+                outcome => assert!(outcome.unwrap() == text.repeat(BESIDE), "another call's argument"),
             }
         }
     }
@@ -144,12 +146,12 @@ pub(crate) fn a_large_call_that_was_cancelled_behind_one_that_ends_well_takes_no
         assert_eq!(joined(echo.on(&pool).submit(String::new())).unwrap(), "");
         let running = naps_on.on(&pool).submit(String::new(), 100);
         wait_for_note("napping");
-        let cancelled = echo.on(&pool).submit("a".repeat(MIB));
+        let cancelled = echo.on(&pool).submit("a".repeat(BESIDE));
         assert!(cancelled.cancel());
-        let others = ["b", "c", "d"].map(|text| echo.on(&pool).submit(text.repeat(MIB)));
+        let others = ["b", "c", "d"].map(|text| echo.on(&pool).submit(text.repeat(BESIDE)));
         assert_eq!(joined(running).unwrap(), "");
         for (handle, text) in others.into_iter().zip(["b", "c", "d"]) {
-            assert!(joined(handle).unwrap() == text.repeat(MIB), "another call's argument");
+            assert!(joined(handle).unwrap() == text.repeat(BESIDE), "another call's argument");
         }
     }
     assert_eq!(pool.pids(), worker);

@@ -216,11 +216,11 @@ fn length(text: &str) -> usize {
 
 pub(crate) fn large_values_without_descriptors_are_errors_of_their_calls() {
     let pool = Pool::with_workers(2).unwrap();
-    let large = "x".repeat(1 << 20);
+    let large = "x".repeat(4 << 20);
     without_descriptors(0, || {
         for error in [
-            joined(grow.on(&pool).submit(1 << 20)).unwrap_err(),
-            grow.on(&pool).par_map_results([10, 1 << 20, 20]).remove(1).unwrap_err(),
+            joined(grow.on(&pool).submit(4 << 20)).unwrap_err(),
+            grow.on(&pool).par_map_results([10, 4 << 20, 20]).remove(1).unwrap_err(),
             joined(length.on(&pool).submit(&large)).unwrap_err(),
             length.on(&pool).par_map_results(["a", &large, "b"]).remove(1).unwrap_err(),
         ] {
@@ -231,10 +231,10 @@ pub(crate) fn large_values_without_descriptors_are_errors_of_their_calls() {
             println!("{error}");
         }
         // Neighbours get their values.
-        let lengths = grow.on(&pool).chunk_size(3).par_map_results([10, 1 << 20, 20]);
+        let lengths = grow.on(&pool).chunk_size(3).par_map_results([10, 4 << 20, 20]);
         assert_eq!(lengths[0].as_ref().unwrap().len(), 10);
         assert_eq!(lengths[2].as_ref().unwrap().len(), 20);
     });
-    assert_eq!(joined(grow.on(&pool).submit(1 << 20)).unwrap().len(), 1 << 20);
-    assert_eq!(joined(length.on(&pool).submit(&large)).unwrap(), 1 << 20);
+    assert_eq!(joined(grow.on(&pool).submit(4 << 20)).unwrap().len(), 4 << 20);
+    assert_eq!(joined(length.on(&pool).submit(&large)).unwrap(), 4 << 20);
 }
