@@ -246,14 +246,31 @@ fn a_call_can_be_cancelled_as_long_as_it_has_not_started_whatever_it_travels_wit
     let gate = Gate::closed("cancelled");
     let pool = pool(&gate);
     warm(&pool);
-    // Both workers are held up, each by a call in front of a group.
-    let held: Vec<_> = (0..2).map(|_| short.on(&pool).submit(750)).collect();
-    let handles: Vec<_> = (1..200).map(|x| short.on(&pool).submit(x)).collect();
+    let begun = Instant::now();
+    // On a busy machine a worker may be through with a group before the call that is to hold it up.
+    while !cancels_all(&pool, &gate) {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", pool.stats());
+    }
+}
+
+/// Holds up both workers, each by a call in front of a group, and cancels some of the calls behind; whether none of these had ended.
+fn cancels_all(pool: &Pool, gate: &Gate) -> bool {
+    let _ = std::fs::remove_file(&gate.0);
+    let held: Vec<_> = (0..2).map(|_| short.on(pool).submit(750)).collect();
+    let handles: Vec<_> = (1..200).map(|x| short.on(pool).submit(x)).collect();
     let begun = Instant::now();
     while held.iter().any(|handle| handle.pid().is_none()) {
         assert!(begun.elapsed() < PATIENCE, "{:?}", pool.stats());
     }
-    let cancelled: Vec<bool> = handles.iter().enumerate().map(|(at, handle)| at % 3 == 0 && handle.cancel()).collect();
+    let mut ended = 0;
+    let cancel = |(at, handle): (usize, &JoinHandle<u64>)| {
+        let is_cancelled = at % 3 == 0 && handle.cancel();
+        // Both workers are held up, so what has not ended has not started.
+        ended += usize::from(handle.is_finished() && !is_cancelled);
+        assert!(at % 3 > 0 || is_cancelled || handle.is_finished(), "call {at} waits, and is not cancelled");
+        is_cancelled
+    };
+    let cancelled: Vec<bool> = handles.iter().enumerate().map(cancel).collect();
     gate.open();
     for ((x, handle), cancelled) in (1..).zip(handles).zip(&cancelled) {
         match handle.join() {
@@ -261,8 +278,8 @@ fn a_call_can_be_cancelled_as_long_as_it_has_not_started_whatever_it_travels_wit
             Err(error) => assert!(*cancelled && matches!(error.kind(), ErrorKind::Cancelled), "{error}"),
         }
     }
-    assert_eq!(cancelled.iter().filter(|cancelled| **cancelled).count(), 199_usize.div_ceil(3));
     held.into_iter().for_each(|handle| assert_eq!(handle.join().unwrap(), 0));
+    ended == 0
 }
 
 #[parallel]
