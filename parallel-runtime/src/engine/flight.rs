@@ -43,8 +43,7 @@ pub(crate) struct Landing(Mutex<LandingState>);
 #[derive(Default)]
 struct LandingState {
     outcome: Landed,
-    /// Boxed, because most calls of many have none.
-    hearers: Option<Box<Hearers>>,
+    hearers: Hearers,
 }
 
 /// How far an outcome is on its way to its handle.
@@ -68,7 +67,7 @@ impl Landing {
         let mut state = lock(&self.0);
         if !state.is_finished() {
             state.outcome = Landed::Arrived(outcome);
-            state.hearers.take().into_iter().for_each(|its| hearers.append(*its));
+            hearers.append(std::mem::take(&mut state.hearers));
         }
     }
 
@@ -92,7 +91,7 @@ impl Landing {
         let mut state = lock(&self.0);
         let is_finished = state.is_finished();
         if !is_finished {
-            state.hearers.get_or_insert_default().add(waiter);
+            state.hearers.add(waiter);
         }
         is_finished
     }
@@ -118,7 +117,7 @@ impl Landing {
         {
             let mut state = lock(&self.0);
             if !state.is_finished() {
-                state.hearers.get_or_insert_default().call(callback);
+                state.hearers.call(callback);
                 return;
             }
         }

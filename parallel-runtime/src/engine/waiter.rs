@@ -3,8 +3,6 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use crate::panic;
 use crate::poison::{lock, wait};
 
@@ -51,40 +49,59 @@ impl Waiter {
 /// Who is to hear of something: threads that wait for it are woken, callbacks run.
 #[derive(Default)]
 pub(crate) struct Hearers {
-    waiting: SmallVec<[Arc<Waiter>; 1]>,
+    /// Mostly the only one, and mostly there is none.
+    waiter: Option<Arc<Waiter>>,
+    others: Option<Box<Others>>,
+}
+
+#[derive(Default)]
+struct Others {
+    waiting: Vec<Arc<Waiter>>,
     callbacks: Vec<Callback>,
 }
 
 impl Hearers {
+    fn waiting(&self) -> impl Iterator<Item = &Arc<Waiter>> {
+        self.waiter.iter().chain(self.others.iter().flat_map(|others| &others.waiting))
+    }
+
     pub(crate) fn add(&mut self, waiter: &Arc<Waiter>) {
-        if !self.waiting.iter().any(|its| Arc::ptr_eq(its, waiter)) {
-            self.waiting.push(Arc::clone(waiter));
+        if self.waiter.is_none() {
+            self.waiter = Some(Arc::clone(waiter));
+        } else if !self.waiting().any(|its| Arc::ptr_eq(its, waiter)) {
+            self.others.get_or_insert_default().waiting.push(Arc::clone(waiter));
         }
     }
 
     pub(crate) fn call(&mut self, callback: Callback) {
-        self.callbacks.push(callback);
+        self.others.get_or_insert_default().callbacks.push(callback);
     }
 
-    pub(crate) fn append(&mut self, mut others: Self) {
-        self.waiting.append(&mut others.waiting);
-        self.callbacks.append(&mut others.callbacks);
+    pub(crate) fn append(&mut self, more: Self) {
+        if let Some(waiter) = more.waiter {
+            self.add(&waiter);
+        }
+        if let Some(others) = more.others {
+            let ours = self.others.get_or_insert_default();
+            ours.waiting.extend(others.waiting);
+            ours.callbacks.extend(others.callbacks);
+        }
     }
 
     pub(crate) fn has_callbacks(&self) -> bool {
-        !self.callbacks.is_empty()
+        self.others.as_ref().is_some_and(|others| !others.callbacks.is_empty())
     }
 
     /// Whether this thread is to be woken by another.
     pub(crate) fn wakes(&self, waiter: &Arc<Waiter>) -> bool {
-        self.waiting.iter().any(|its| Arc::ptr_eq(its, waiter)) && !waiter.is_own()
+        self.waiting().any(|its| Arc::ptr_eq(its, waiter)) && !waiter.is_own()
     }
 
     /// Wakes the threads, and runs the callbacks; for when no lock is held. Callbacks are users' code (wakers), so a panic in one
     /// stays there.
     pub(crate) fn tell(self) {
-        self.waiting.iter().filter(|waiter| !waiter.is_own()).for_each(|waiter| waiter.wake());
-        for callback in self.callbacks {
+        self.waiting().filter(|waiter| !waiter.is_own()).for_each(|waiter| waiter.wake());
+        for callback in self.others.into_iter().flat_map(|others| others.callbacks) {
             let _ = panic::catch(callback);
         }
     }
