@@ -427,8 +427,8 @@ impl<H: Function> Task<H> {
     /// together; fewer where arguments and results under way and results that wait come to 64 MiB, but two for each worker in any
     /// case. How large a result is, is learned from those that have come back; those that were under way before may be larger.
     ///
-    /// `window(1)` makes a map wait for each outcome before it takes the next item: see [inputs that
-    /// wait](Task::par_imap#inputs-that-wait).
+    /// `window(1)` makes a map wait for each outcome before it takes the next item: see "Inputs that wait" at
+    /// [`par_imap`](Task::par_imap).
     ///
     /// # Examples
     ///
