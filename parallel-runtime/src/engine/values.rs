@@ -27,13 +27,13 @@ pub(crate) struct Values {
 
 /// Which of some values is the next, where they are taken one by one.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct Cursor {
     at: usize,
     /// Where in the bytes of a reply it starts.
     offset: usize,
 }
 
-impl Place {
+impl Cursor {
     pub(crate) fn is_before_end(&self, values: &Values) -> bool {
         self.at < values.len()
     }
@@ -110,20 +110,20 @@ impl Values {
         })
     }
 
-    /// The value at `place`, with its handles; `None` behind the last. The place before it was the one asked for before.
+    /// The value at the cursor, with its handles; `None` behind the last. The value before it was the one asked for before.
     #[inline]
-    pub(crate) fn at(&self, place: &mut Place) -> Option<(&[u8], &[Handle])> {
-        let at = place.at;
+    pub(crate) fn at(&self, cursor: &mut Cursor) -> Option<(&[u8], &[Handle])> {
+        let at = cursor.at;
         let value = if self.reply.is_some() {
-            let mut rest = self.bytes.get(place.offset..).filter(|_| at < self.len())?;
+            let mut rest = self.bytes.get(cursor.offset..).filter(|_| at < self.len())?;
             let value = reply::next_value(&mut rest)?;
-            place.offset = self.bytes.len() - rest.len();
+            cursor.offset = self.bytes.len() - rest.len();
             value
         } else {
             let range = (at < self.ends.len()).then(|| self.ends.range(at))?;
             &self.bytes[self.start..][range]
         };
-        place.at += 1;
+        cursor.at += 1;
         let handles = if self.handles.is_empty() { None } else { self.handles.get(&at) };
         Some((value, handles.map_or(&[][..], Handles::as_slice)))
     }
@@ -152,8 +152,8 @@ mod tests {
     use crate::lane::reply::tag;
 
     fn bytes(values: &Values) -> Vec<&[u8]> {
-        let mut place = Place::default();
-        let one_by_one: Vec<&[u8]> = std::iter::from_fn(|| values.at(&mut place)).map(|(value, _)| value).collect();
+        let mut cursor = Cursor::default();
+        let one_by_one: Vec<&[u8]> = std::iter::from_fn(|| values.at(&mut cursor)).map(|(value, _)| value).collect();
         assert!(values.iter().map(|(value, _)| value).eq(one_by_one.iter().copied()));
         one_by_one
     }

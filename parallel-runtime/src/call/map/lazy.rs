@@ -11,7 +11,7 @@ use super::input::Input;
 use super::ordered::{Reorder, decode};
 use super::outbox::Outcomes;
 use super::window::{Ahead, Window};
-use crate::engine::values::{Place, Values};
+use crate::engine::values::{Cursor, Values};
 use crate::error::{Error, Result};
 use crate::run::callable::{Accepts, Callable};
 use crate::tuning::BETWEEN_LOOKS;
@@ -61,7 +61,7 @@ impl Sequence for AsTheyCome {
 #[derive(Default)]
 struct Giving {
     values: Values,
-    place: Place,
+    cursor: Cursor,
     /// The index of the next one's item.
     index: usize,
 }
@@ -142,8 +142,8 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
     #[inline]
     fn give(&mut self) -> Option<(usize, Result<H::Output>)> {
         loop {
-            let Giving { values, place, index } = &mut self.giving;
-            if let Some(value) = values.at(place) {
+            let Giving { values, cursor, index } = &mut self.giving;
+            if let Some(value) = values.at(cursor) {
                 let at = *index;
                 *index += 1;
                 self.given += 1;
@@ -153,7 +153,7 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
             self.giving = Giving::default();
             match self.sequence.pop()? {
                 Outcomes::Values { first, values } => {
-                    self.giving = Giving { values, place: Place::default(), index: first };
+                    self.giving = Giving { values, cursor: Cursor::default(), index: first };
                 }
                 Outcomes::Failed { index, error } => {
                     self.given += 1;
@@ -164,7 +164,7 @@ impl<I: Iterator, H: Accepts<I::Item>, S: Sequence> Lazy<I, H, S> {
     }
 
     fn has_ready(&self) -> bool {
-        self.giving.place.is_before_end(&self.giving.values) || !self.sequence.is_empty()
+        self.giving.cursor.is_before_end(&self.giving.values) || !self.sequence.is_empty()
     }
 
     /// Sends items and waits for outcomes until one is ready, or the map is at its end.
